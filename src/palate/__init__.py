@@ -1,0 +1,63 @@
+"""palate: a catalogue and what people did → language-model features → recommendations."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Attributes": "palate.encoders.attributes",
+    "Behaviour": "palate.encoders.behaviour",
+    "Blend": "palate.recommenders.blend",
+    "Concat": "palate.fusion.concat",
+    "Content": "palate.recommenders.content",
+    "Covisit": "palate.recommenders.covisit",
+    "Dataset": "palate.types",
+    "Diversity": "palate.rerankers.diversity",
+    "Ease": "palate.recommenders.ease",
+    "Features": "palate.types",
+    "Histories": "palate.histories",
+    "Ids": "palate.types",
+    "ItemKNN": "palate.recommenders.item_knn",
+    "PalateError": "palate.errors",
+    "Pipeline": "palate.pipeline",
+    "Popular": "palate.recommenders.popular",
+    "Ranker": "palate.recommenders.ranker",
+    "Recommendations": "palate.types",
+    "Reduce": "palate.representation.reduce",
+    "Redundancy": "palate.selection.redundancy",
+    "Split": "palate.histories",
+    "TextEncoder": "palate.encoders.use",
+    "Tfidf": "palate.encoders.tfidf",
+    "Transformer": "palate.encoders.transformer",
+    "UserKNN": "palate.recommenders.user_knn",
+    "Variance": "palate.selection.variance",
+    "Weighted": "palate.fusion.weighted",
+    "Whiten": "palate.representation.whiten",
+    "clean": "palate.data.clean",
+    "compare": "palate.evaluation.compare",
+    "evaluate": "palate.evaluation.compare",
+    "load": "palate.artefact",
+    "people_features": "palate.representation.people",
+    "read": "palate.data.tables",
+    "split_by_time": "palate.data.split",
+    "split_given": "palate.data.split",
+    "split_leave_last_out": "palate.data.split",
+    "split_new_items": "palate.data.split",
+    "write_report": "palate.evaluation.report",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    """The public names load on first use: `import palate` alone costs no numpy."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'palate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

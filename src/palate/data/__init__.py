@@ -1,0 +1,1 @@
+"""Tables in: read, clean, split; sample data."""

@@ -1,0 +1,57 @@
+"""The exceptions that palate raises on purpose; each says what, where and the fix."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+
+SHOWN_OFFENDERS = 3
+
+
+class PalateError(Exception):
+    """The root: catch this to catch everything that palate raises on purpose."""
+
+
+class DataError(PalateError, ValueError):
+    """A table, a column or a value that cannot be used."""
+
+
+class UnknownIdError(DataError):
+    """An id that the catalogue or the people's table does not hold."""
+
+
+class AlignmentError(PalateError, ValueError):
+    """Rows of two objects that do not belong to the same ids."""
+
+
+class ConfigError(PalateError, ValueError):
+    """A pipeline file, or a hyperparameter, that cannot be used."""
+
+
+class NotFittedError(PalateError, RuntimeError):
+    """A component that was asked before it was fitted."""
+
+
+class ArtefactError(PalateError, OSError):
+    """A model folder that is missing, damaged or from a newer version."""
+
+
+class MissingExtraError(PalateError, ImportError):
+    """An optional dependency that is not installed."""
+
+    def __init__(self, needed_for: str, extra: str) -> None:
+        super().__init__(f"{needed_for} needs an extra: pip install 'palate[{extra}]'")
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """The tail of an error message: the closest known name, and all of them."""
+    known = sorted(choices)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    return f"{guess} Known: {', '.join(known)}." if known else guess
+
+
+def first_offenders(values: Sequence[object] | Iterable[object], count: int) -> str:
+    """'a', 'b', 'c' and 17 more (20 in all)."""
+    shown = [repr(value) for value in islice(values, SHOWN_OFFENDERS)]
+    more = count - len(shown)
+    return ", ".join(shown) + (f" and {more} more ({count} in all)" if more > 0 else "")

@@ -1,0 +1,1 @@
+"""Evaluation: how good, for whom, and is the difference real."""

@@ -1,0 +1,199 @@
+"""Who is asking: ragged histories of catalogue rows, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.errors import AlignmentError
+from palate.types import Dataset, Floats, Ids, Rows
+
+
+def ragged_positions(
+    starts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(row, position) of every element of the ranges `starts[i]:stops[i]`."""
+    lengths = stops - starts
+    row = np.repeat(np.arange(len(starts)), lengths)
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return row, starts[row] + offset
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """One row a request: what that person did so far, as ranges of shared flat arrays.
+
+    Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
+    the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
+    people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    """
+
+    item_ids: Ids
+    user_ids: pl.Series
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    items: Rows
+    weights: Floats
+    times: NDArray[np.float64] | None = None
+    queries: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not len(self.user_ids) == len(self.starts) == len(self.stops):
+            raise AlignmentError("histories need one user id, start and stop a row")
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return self.stops - self.starts
+
+    def take(self, rows: slice | NDArray[Any]) -> Histories:
+        """Some of the requests; the flat arrays are shared, not copied."""
+        index = np.arange(len(self))[rows]
+        return replace(
+            self,
+            user_ids=self.user_ids[index],
+            starts=self.starts[index],
+            stops=self.stops[index],
+            queries={name: vectors[index] for name, vectors in self.queries.items()},
+        )
+
+    def last(self, length: int) -> Histories:
+        """The newest `length` events of each row."""
+        return replace(self, starts=np.maximum(self.starts, self.stops - length))
+
+    def without_last(self, count: int = 1) -> Histories:
+        """All but the newest `count` events of each row."""
+        return replace(self, stops=np.maximum(self.starts, self.stops - count))
+
+    def row(self, row: int) -> Rows:
+        """The catalogue rows of one request, oldest first."""
+        return self.items[self.starts[row] : self.stops[row]]
+
+    def newest(self, back: int = 1) -> Rows:
+        """The row of the `back`-th newest event of each request; -1 where there is none."""
+        position = self.stops - back
+        known = position >= self.starts
+        if not len(self.items):
+            return np.full(len(self), -1, dtype=np.int32)
+        return np.where(known, self.items[np.where(known, position, 0)], -1).astype(np.int32)
+
+    def matrix(
+        self, *, decay: float = 1.0, length: int | None = None, weighted: bool = True
+    ) -> sparse.csr_array:
+        """(n, n_items) weights: decay^k for the k-th newest event, times its event's weight.
+
+        An item that occurs again counts as its newest occurrence only.
+        """
+        recent = self if length is None else self.last(length)
+        row, position = ragged_positions(recent.starts, recent.stops)
+        age = (recent.stops[row] - 1 - position).astype(np.float64)
+        value = (decay**age).astype(np.float32)
+        if weighted:
+            value = value * self.weights[position]
+        column = self.items[position]
+        # events are oldest first: the first of the reversed keys is the newest occurrence
+        key = row.astype(np.int64) * len(self.item_ids) + column
+        _, newest = np.unique(key[::-1], return_index=True)
+        newest = len(key) - 1 - newest
+        counts = np.bincount(row[newest], minlength=len(self))
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        shape = (len(self), len(self.item_ids))
+        return sparse.csr_array((value[newest], column[newest], indptr), shape=shape)
+
+    def seen(self) -> sparse.csr_array:
+        """(n, n_items) ones where a person touched an item."""
+        matrix = self.matrix(weighted=False)
+        matrix.data[:] = 1.0
+        return matrix
+
+    def in_catalogue(self, item_ids: Ids) -> Histories:
+        """The same requests over a catalogue that has grown at its end."""
+        if len(item_ids) < len(self.item_ids):
+            raise AlignmentError("the new catalogue is smaller than that of the histories")
+        return replace(self, item_ids=item_ids)
+
+
+def histories_of(data: Dataset) -> Histories:
+    """One row for each person of `data.user_ids`, with everything that person did."""
+    order = np.argsort(data.user_rows, kind="stable")
+    counts = np.bincount(data.user_rows, minlength=len(data.user_ids))
+    stops = np.cumsum(counts)
+    return Histories(
+        item_ids=data.item_ids,
+        user_ids=data.user_ids.series,
+        starts=stops - counts,
+        stops=stops,
+        items=data.item_rows[order],
+        weights=data.weights[order],
+        times=None if data.times is None else data.times[order],
+    )
+
+
+def history_of_items(
+    item_ids: Ids,
+    histories: Sequence[Sequence[str]],
+    *,
+    user_ids: Sequence[str] | None = None,
+    queries: Mapping[str, Floats] | None = None,
+) -> Histories:
+    """Requests from lists of item ids, oldest first; an unknown id raises `UnknownIdError`."""
+    flat = [name for history in histories for name in history]
+    lengths = np.array([len(history) for history in histories], dtype=np.int64)
+    stops = np.cumsum(lengths)
+    names = user_ids if user_ids is not None else [f"request {row}" for row in range(len(lengths))]
+    return Histories(
+        item_ids=item_ids,
+        user_ids=pl.Series(names, dtype=pl.String),
+        starts=stops - lengths,
+        stops=stops,
+        items=item_ids.rows(flat, what="item ids in the history"),
+        weights=np.ones(len(flat), dtype=np.float32),
+        queries=queries or {},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What the people did next: ragged catalogue rows. Only `palate.evaluation` opens it."""
+
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    items: Rows
+    values: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """What may be learnt from, who asks afterwards, and the sealed answers.
+
+    `train` holds the whole catalogue, but only training interactions. `exclude_seen` says whether
+    the protocol masks what a person already touched; `new_items` are the rows that were held back.
+    """
+
+    name: str
+    train: Dataset
+    histories: Histories
+    sealed: Answers
+    exclude_seen: bool = True
+    new_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+
+
+__all__ = [
+    "Answers",
+    "Histories",
+    "Split",
+    "histories_of",
+    "history_of_items",
+    "ragged_positions",
+]

@@ -1,0 +1,1 @@
+"""Recommenders: histories → scores; a file each."""

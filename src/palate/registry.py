@@ -1,0 +1,91 @@
+"""Components by name: the folder of a stage is its registry.
+
+A component is a keyword-only dataclass in a file of its own; `__all__` of that file names it, and
+nothing else. `use = "ease"` finds `palate/recommenders/ease.py`; `use = "package.module:Class"`
+finds anybody's.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from palate.errors import ConfigError, did_you_mean
+
+STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
+
+
+def names(stage: str) -> list[str]:
+    """The components of a stage, by the names that `use` takes."""
+    package = importlib.import_module(f"palate.{stage}")
+    found = [module.name for module in pkgutil.iter_modules(package.__path__)]
+    return sorted(name for name in found if not name.startswith("_"))
+
+
+def find(stage: str, use: str) -> type[Any]:
+    """The class of a component; a misspelt name raises `ConfigError`."""
+    if ":" in use:
+        return _find_outside(use)
+    if use not in names(stage):
+        singular = stage.removesuffix("s")
+        raise ConfigError(f"no {singular} is called {use!r}.{did_you_mean(use, names(stage))}")
+    module = importlib.import_module(f"palate.{stage}.{use}")
+    component: type[Any] = getattr(module, module.__all__[0])
+    return component
+
+
+def _find_outside(use: str) -> type[Any]:
+    module_name, _, class_name = use.partition(":")
+    try:
+        component = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"use = {use!r} cannot be imported: {error}") from error
+    if not (isinstance(component, type) and is_dataclass(component)):
+        raise ConfigError(f"use = {use!r} names no component: it must be a dataclass")
+    return component
+
+
+def name_of(component: object) -> str:
+    """What `use` must say to get this component's class."""
+    cls = type(component)
+    parts = cls.__module__.split(".")
+    if parts[0] == "palate" and len(parts) == 3 and parts[1] in STAGES:
+        return parts[2]
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def settings_of(component: Any) -> dict[str, Any]:
+    """The hyperparameters of a component, as a pipeline file would hold them."""
+    return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
+
+
+def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
+    """A component from `{"use": name, **hyperparameters}`; `where` is named in errors."""
+    given = dict(table)
+    use = given.pop("use", None)
+    if not isinstance(use, str):
+        raise ConfigError(f'{where} needs use = "NAME".{did_you_mean("", names(stage))}')
+    cls = find(stage, use)
+    hints = get_type_hints(cls)
+    known = [entry.name for entry in fields(cls) if entry.init]
+    for key, value in given.items():
+        if key not in known:
+            raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")
+        given[key] = _checked(hints[key], value, where=f"{where}.{key}")
+    try:
+        return cls(**given)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _checked(hint: Any, value: Any, *, where: str) -> Any:
+    try:
+        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
+            value
+        )
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error

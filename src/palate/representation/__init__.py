@@ -1,0 +1,1 @@
+"""Representation: what is done to features before they are compared."""

@@ -1,0 +1,1 @@
+"""Rerankers: recommendations → better-mixed recommendations."""

@@ -1,0 +1,1 @@
+"""Text: templates, normalising, behaviour in words."""

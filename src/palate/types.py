@@ -1,0 +1,303 @@
+"""The nouns that travel between stages, and the verbs that stages are made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.columns import ITEM, TIME, USER, WEIGHT
+from palate.errors import AlignmentError, NotFittedError, UnknownIdError, first_offenders
+
+if TYPE_CHECKING:
+    from palate.histories import Histories
+
+Floats: TypeAlias = NDArray[np.float32]
+Rows: TypeAlias = NDArray[np.int32]
+Mask: TypeAlias = NDArray[np.bool_]
+Matrix: TypeAlias = "Floats | sparse.csr_array"
+
+
+class Ids:
+    """Unique string ids; an id's row is its position."""
+
+    def __init__(self, values: Iterable[str] | pl.Series) -> None:
+        self.series = pl.Series(ITEM, values, dtype=pl.String)
+        if self.series.n_unique() != len(self.series):
+            repeated = self.series.filter(self.series.is_duplicated()).unique(maintain_order=True)
+            raise AlignmentError(
+                f"ids must be unique; repeated: {first_offenders(repeated, len(repeated))}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def __getitem__(self, row: int) -> str:
+        return str(self.series[int(row)])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ids):
+            return NotImplemented
+        return self is other or (len(self) == len(other) and self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._row_of
+
+    def tolist(self) -> list[str]:
+        return self.series.to_list()
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of all ids in order: equal digests mean equal rows."""
+        hasher = hashlib.sha256()
+        for name in self.series:
+            hasher.update(name.encode() + b"\0")
+        return hasher.hexdigest()[:32]
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.series)}
+
+    def rows(self, names: Sequence[str] | pl.Series, *, what: str = "ids") -> Rows:
+        """The rows of `names`; an unknown one raises `UnknownIdError`."""
+        rows = self.find(names)
+        if (rows < 0).any():
+            wanted = pl.Series(names, dtype=pl.String)
+            unknown = wanted.filter(pl.Series(rows < 0)).unique(maintain_order=True)
+            raise UnknownIdError(f"unknown {what}: {first_offenders(unknown, len(unknown))}")
+        return rows
+
+    def find(self, names: Sequence[str] | pl.Series) -> Rows:
+        """The rows of `names`, -1 for one that is unknown."""
+        wanted = pl.Series(names, dtype=pl.String)
+        if len(wanted) < 1000:
+            return np.array([self._row_of.get(name, -1) for name in wanted], dtype=np.int32)
+        found = wanted.replace_strict(
+            self.series,
+            pl.Series(np.arange(len(self), dtype=np.int32)),
+            default=-1,
+            return_dtype=pl.Int32,
+        )
+        return found.to_numpy().astype(np.int32, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Who did what to which items, and what the items say; checked by `palate.read`.
+
+    `interactions` holds `user_id`, `item_id` (strings) and where known `timestamp` (float seconds),
+    `event`, `value`, `text`, `weight`; its rows are in order of time, ties in order of the file.
+    `items` holds `item_id` and any columns: it is the whole catalogue, touched or not.
+    """
+
+    interactions: pl.DataFrame
+    items: pl.DataFrame
+    users: pl.DataFrame | None = None
+
+    @cached_property
+    def item_ids(self) -> Ids:
+        return Ids(self.items[ITEM])
+
+    @cached_property
+    def user_ids(self) -> Ids:
+        names = self.interactions[USER].unique(maintain_order=True)
+        if self.users is not None:
+            names = pl.concat([self.users[USER], names]).unique(maintain_order=True)
+        return Ids(names)
+
+    @cached_property
+    def item_rows(self) -> Rows:
+        """The catalogue row of every interaction."""
+        return self.item_ids.rows(self.interactions[ITEM], what="item ids in the interactions")
+
+    @cached_property
+    def user_rows(self) -> Rows:
+        """The row in `user_ids` of every interaction."""
+        return self.user_ids.rows(self.interactions[USER], what="user ids in the interactions")
+
+    @cached_property
+    def weights(self) -> Floats:
+        """What each interaction counts: its event's weight, 1 where events have none."""
+        if WEIGHT not in self.interactions.columns:
+            return np.ones(len(self.interactions), dtype=np.float32)
+        return self.interactions[WEIGHT].to_numpy().astype(np.float32, copy=False)
+
+    @cached_property
+    def times(self) -> NDArray[np.float64] | None:
+        """Seconds of every interaction, or None where the data hold an order only."""
+        if TIME not in self.interactions.columns:
+            return None
+        return self.interactions[TIME].to_numpy().astype(np.float64, copy=False)
+
+    @cached_property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Interactions per catalogue row."""
+        return np.bincount(self.item_rows, minlength=len(self.item_ids))
+
+    @cached_property
+    def trained_rows(self) -> Rows:
+        """Items that statistics may be fitted on: those with events; all where there are none."""
+        touched = np.flatnonzero(self.item_counts).astype(np.int32)
+        return touched if len(touched) else np.arange(len(self.item_ids), dtype=np.int32)
+
+    def with_interactions(self, interactions: pl.DataFrame) -> Dataset:
+        """The same catalogue and people with other interactions (a part of these, in order)."""
+        return Dataset(interactions=interactions, items=self.items, users=self.users)
+
+
+class Features:
+    """Named blocks of features whose rows belong to ids.
+
+    A block is (n, d) float32, dense or `csr_array`; `values` is the dense concatenation. Names in
+    `behavioural` were learnt from interactions, so whoever holds interactions out must refit them.
+    """
+
+    def __init__(
+        self, ids: Ids, parts: Mapping[str, Matrix], *, behavioural: Iterable[str] = ()
+    ) -> None:
+        self.ids = ids
+        self.parts: dict[str, Matrix] = {
+            name: part if sparse.issparse(part) else np.ascontiguousarray(part, dtype=np.float32)
+            for name, part in parts.items()
+        }
+        self.behavioural = frozenset(behavioural) & frozenset(self.parts)
+        for name, part in self.parts.items():
+            if part.ndim != 2 or part.shape[0] != len(ids):
+                raise AlignmentError(
+                    f"block {name!r} has shape {part.shape}, but there are {len(ids)} ids"
+                )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        blocks = ", ".join(f"{name}: {part.shape[1]}" for name, part in self.parts.items())
+        return f"Features({len(self)} rows; {blocks})"
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(self.values, dtype=dtype)
+
+    @property
+    def dim(self) -> int:
+        return sum(part.shape[1] for part in self.parts.values())
+
+    @property
+    def blocks(self) -> dict[str, slice]:
+        """Block name → its columns in `values`."""
+        blocks, start = {}, 0
+        for name, part in self.parts.items():
+            blocks[name] = slice(start, start + part.shape[1])
+            start += part.shape[1]
+        return blocks
+
+    @cached_property
+    def values(self) -> Floats:
+        """(n, dim) dense float32."""
+        if not self.parts:
+            return np.zeros((len(self), 0), dtype=np.float32)
+        return np.hstack([to_dense(part) for part in self.parts.values()])
+
+    def with_parts(self, parts: Mapping[str, Matrix]) -> Features:
+        """The same ids with other blocks; blocks that keep their name stay behavioural."""
+        return Features(self.ids, parts, behavioural=self.behavioural)
+
+    def select(self, names: Iterable[str]) -> Features:
+        return self.with_parts({name: self.parts[name] for name in names})
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Features:
+        ids = Ids(self.ids.series[rows])
+        parts = {name: part[rows] for name, part in self.parts.items()}
+        return Features(ids, parts, behavioural=self.behavioural)
+
+    def beside(self, other: Features) -> Features:
+        """Both blocks of columns, for the same ids in the same order."""
+        if self.ids != other.ids:
+            raise AlignmentError("features of different ids cannot stand side by side")
+        if shared := sorted(self.parts.keys() & other.parts.keys()):
+            raise AlignmentError(f"both sides have the blocks {shared}; rename one")
+        behavioural = self.behavioural | other.behavioural
+        return Features(self.ids, {**self.parts, **other.parts}, behavioural=behavioural)
+
+    def below(self, other: Features) -> Features:
+        """The rows of `other` after these; both must have the same blocks."""
+        if self.parts.keys() != other.parts.keys():
+            raise AlignmentError(
+                f"blocks differ: {sorted(self.parts)} above, {sorted(other.parts)} below"
+            )
+        ids = Ids(pl.concat([self.ids.series, other.ids.series]))
+        parts = {name: stack_rows(part, other.parts[name]) for name, part in self.parts.items()}
+        return Features(ids, parts, behavioural=self.behavioural | other.behavioural)
+
+
+def to_dense(part: Matrix) -> Floats:
+    return part.toarray() if sparse.issparse(part) else part  # type: ignore[union-attr]
+
+
+def stack_rows(above: Matrix, below: Matrix) -> Matrix:
+    if sparse.issparse(above):
+        return sparse.csr_array(sparse.vstack([above, sparse.csr_array(below)]))
+    return np.vstack([above, to_dense(below)])
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`."""
+
+    table: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+
+def learnt() -> Any:
+    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact."""
+    return field(init=False, repr=False, compare=False)
+
+
+def check_fitted(component: Any) -> None:
+    """Raises `NotFittedError` while a learnt field of `component` is not there yet."""
+    for entry in fields(component):
+        if not entry.init and entry.name.endswith("_") and not hasattr(component, entry.name):
+            raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Something → features of every item of `data`, in the order of `data.items`."""
+
+    def fit(self, data: Dataset) -> Self: ...
+    def encode(self, data: Dataset) -> Features: ...
+
+
+@runtime_checkable
+class Transform(Protocol):
+    """Features → features: representation, fusion and selection are all of these."""
+
+    def fit(self, features: Features, data: Dataset) -> Self: ...
+    def transform(self, features: Features) -> Features: ...
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """Histories → a score for every item of the catalogue: (len(histories), n_items) float32."""
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self: ...
+    def score(self, histories: Histories) -> Floats: ...
+    def add_items(self, items: Features) -> Self: ...
+
+
+@runtime_checkable
+class Reranker(Protocol):
+    """Recommendations → the same people's recommendations in another order."""
+
+    def rerank(self, recommendations: Recommendations, histories: Histories) -> Recommendations: ...
