@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate.columns import ITEM, TIME, USER, WEIGHT
 from palate.errors import AlignmentError
 from palate.types import Dataset, Floats, Ids, Rows
 
@@ -137,6 +138,19 @@ def histories_of(data: Dataset) -> Histories:
     )
 
 
+def dataset_of(histories: Histories, data: Dataset) -> Dataset:
+    """The catalogue of `data` with what these histories hold as its only interactions."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    columns: dict[str, Any] = {
+        USER: histories.user_ids[row],
+        ITEM: histories.item_ids.series[histories.items[position]],
+        WEIGHT: histories.weights[position],
+    }
+    if histories.times is not None:
+        columns[TIME] = histories.times[position]
+    return data.with_interactions(pl.DataFrame(columns))
+
+
 def history_of_items(
     item_ids: Ids,
     histories: Sequence[Sequence[str]],
@@ -193,6 +207,7 @@ __all__ = [
     "Answers",
     "Histories",
     "Split",
+    "dataset_of",
     "histories_of",
     "history_of_items",
     "ragged_positions",

@@ -8,7 +8,7 @@ finds anybody's.
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -16,13 +16,16 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from palate.errors import ConfigError, did_you_mean
 
 STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
+HELPERS = frozenset({"people"})  # modules of functions, in a stage's folder but no component
 
 
 def names(stage: str) -> list[str]:
     """The components of a stage, by the names that `use` takes."""
+    if stage not in STAGES:
+        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, STAGES)}")
     package = importlib.import_module(f"palate.{stage}")
     found = [module.name for module in pkgutil.iter_modules(package.__path__)]
-    return sorted(name for name in found if not name.startswith("_"))
+    return sorted(name for name in found if not (name.startswith("_") or name in HELPERS))
 
 
 def find(stage: str, use: str) -> type[Any]:
@@ -60,6 +63,21 @@ def name_of(component: object) -> str:
 def settings_of(component: Any) -> dict[str, Any]:
     """The hyperparameters of a component, as a pipeline file would hold them."""
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
+
+
+def defaults_of(component: type[Any]) -> str:
+    """The hyperparameters of a component class with their defaults, for people."""
+    shown = []
+    for entry in fields(component):
+        if not entry.init:
+            continue
+        if entry.default is not MISSING:
+            shown.append(f"{entry.name} = {entry.default!r}")
+        elif entry.default_factory is not MISSING:
+            shown.append(f"{entry.name} = {entry.default_factory()!r}")
+        else:
+            shown.append(entry.name)
+    return ", ".join(shown)
 
 
 def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:

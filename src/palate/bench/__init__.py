@@ -1,0 +1,1 @@
+"""Published benchmarks: their folders as splits, and the figures others printed on them."""

@@ -1,0 +1,292 @@
+"""The command line: `palate demo`, `check`, `fit`, `evaluate`, `recommend`, `compare`, …"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from palate.errors import ConfigError, DataError, PalateError, did_you_mean
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="A catalogue and what people did → language-model features → recommendations.",
+)
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
+ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="F", help="Write the figures.")]
+DropUnknown = Annotated[
+    bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
+]
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where model and report go.")] = Path("palate-demo"),
+) -> None:
+    """MovieLens-100K from tables to recommendations, with a report.
+
+    Example: `palate demo`
+    """
+    from palate.console import console
+    from palate.demo import run_demo
+
+    run_demo(out, console)
+
+
+@app.command()
+def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
+    """Read a pipeline file and its data, say what was taken for what, fit nothing.
+
+    Example: `palate check films.toml`
+    """
+    from palate import registry
+    from palate.config import read_config
+    from palate.console import console
+    from palate.data.tables import describe
+    from palate.encoders._best import default_encoders
+
+    _say_what_was_read()
+    settings = read_config(config)
+    data = settings.read(drop_unknown=drop_unknown)
+    console.print(describe(data))
+    split = settings.cut(data)
+    console.print(
+        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
+        f"{len(split.histories):,} requests to evaluate"
+    )
+    pipeline = settings.pipeline()
+    encoders = default_encoders(data) if pipeline.encoders is None else pipeline.encoders
+    for name, encoder in encoders.items():
+        console.print(
+            f"encoder {name}: {registry.name_of(encoder)} {registry.settings_of(encoder)}"
+        )
+    console.print(f"recommender: {registry.name_of(pipeline.recommender)}")
+    console.print(f"{config} is fine")
+
+
+@app.command()
+def fit(
+    config: ConfigFile,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    everything: Annotated[
+        bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
+    ] = False,
+    drop_unknown: DropUnknown = False,
+) -> None:
+    """Fit a pipeline on the training part of its data and save it as one folder.
+
+    Example: `palate fit films.toml --out model`
+    """
+    from palate.artefact import save_pipeline
+    from palate.config import read_config
+    from palate.console import console, shown_progress
+
+    settings = read_config(config)
+    data = settings.read(drop_unknown=drop_unknown)
+    train = data if everything else settings.cut(data).train
+    with shown_progress():
+        model = settings.pipeline().fit(train)
+    origin = {"config": str(config.resolve()), "all": everything, "drop_unknown": drop_unknown}
+    save_pipeline(model, out, origin=origin)
+    console.print(f"fitted on {len(train.interactions):,} events; saved in {out}")
+
+
+@app.command()
+def evaluate(model: ModelFolder, json_file: JsonFile = None) -> None:
+    """Evaluate a fitted model on the part of its data that it has not seen.
+
+    Example: `palate evaluate model`
+    """
+    from palate.artefact import load, read_origin
+    from palate.config import read_config
+    from palate.console import console, shown_progress
+    from palate.evaluation.compare import compare
+
+    origin = read_origin(model)
+    if "config" not in origin:
+        raise ConfigError(f"{model} was not made by `palate fit`: use palate.evaluate in Python")
+    if origin["all"]:
+        raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
+    settings = read_config(origin["config"])
+    split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"]))
+    fitted = load(model)
+    if not fitted.data_.interactions.equals(split.train.interactions):
+        raise DataError(
+            f"the data of {origin['config']} changed since {model} was fitted: fit again"
+        )
+    with shown_progress():
+        comparison = compare({settings.name: fitted}, split)
+    console.print(comparison.render())
+    _write_json(json_file, comparison.to_json())
+
+
+@app.command()
+def recommend(
+    model: ModelFolder,
+    user: Annotated[str | None, typer.Option(help="The id of a known person.")] = None,
+    history: Annotated[
+        str | None, typer.Option(metavar='"a,b"', help="Item ids, oldest first.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="A wish in words.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    json_file: JsonFile = None,
+) -> None:
+    """Recommend to a known person, for a history of items, or for a wish in words.
+
+    Example: `palate recommend model --history "50,183" -k 5`
+    """
+    from palate.artefact import load
+    from palate.console import console, recommendations_table, records
+    from palate.reasons import titles_of
+
+    fitted = load(model)
+    items = (
+        None if history is None else [name.strip() for name in history.split(",") if name.strip()]
+    )
+    users = None if user is None else [user]
+    found = fitted.recommend(users, history=items, text=text, k=k, reasons=True)
+    catalogue = fitted.data_.items
+    titles = dict(zip(catalogue["item_id"], titles_of(catalogue), strict=True))
+    console.print(recommendations_table(found, titles))
+    _write_json(json_file, records(found, titles))
+
+
+@app.command()
+def compare(
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Pipeline files.")],
+    json_file: JsonFile = None,
+) -> None:
+    """Fit several pipelines on the split of the first and compare them in one table.
+
+    Example: `palate compare ranker.toml ease.toml --json figures.json`
+    """
+    from palate.config import read_config
+    from palate.console import console, shown_progress
+    from palate.evaluation.compare import compare as compare_models
+
+    settings = [read_config(path) for path in configs]
+    for other in settings[1:]:
+        if (other.data, other.split) != (settings[0].data, settings[0].split):
+            raise ConfigError(
+                f"{configs[settings.index(other)]} names other [data] or [split] than {configs[0]}: "
+                f"figures can only be compared on one split"
+            )
+    names = [setting.name for setting in settings]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"pipeline files need different names; got {', '.join(names)}")
+    split = settings[0].cut(settings[0].read())
+    with shown_progress():
+        models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
+        comparison = compare_models(models, split, reference=names[0] if len(names) > 1 else None)
+    console.print(comparison.render())
+    _write_json(json_file, comparison.to_json())
+
+
+@app.command("list")
+def list_components(
+    stage: Annotated[str, typer.Argument(help="encoders, recommenders, fusion, …")],
+) -> None:
+    """What can stand behind `use`, and what it does.
+
+    Example: `palate list recommenders`
+    """
+    from rich.table import Table
+
+    from palate import registry
+    from palate.console import console
+
+    if stage not in registry.STAGES:
+        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, registry.STAGES)}")
+    table = Table("use", "what it is", "settings and their defaults")
+    for name in registry.names(stage):
+        component = registry.find(stage, name)
+        line = (component.__doc__ or "").strip().partition("\n")[0]
+        table.add_row(name, line, registry.defaults_of(component))
+    console.print(table)
+
+
+@app.command()
+def bench(
+    published_format: Annotated[
+        Literal["sequence", "minionerec", "unisrec"], typer.Argument(metavar="FORMAT")
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder in that format.")],
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Learn from validation events too.")
+    ] = False,
+    encoder: Annotated[
+        str | None, typer.Option(help="Text encoder; the best installed if not given.")
+    ] = None,
+    mask: Annotated[
+        bool | None, typer.Option("--mask/--no-mask", help="Hide what the history holds.")
+    ] = None,
+    recommender: Annotated[
+        list[str] | None, typer.Option("--recommender", help="Only this row (repeatable).")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Run published benchmarks: their split, their protocol, their figures beside ours.
+
+    Example: `palate bench sequence data/beauty --json beauty.json`
+    """
+    from palate.bench.run import run_bench
+    from palate.console import console, shown_progress
+
+    with shown_progress():
+        result = run_bench(
+            published_format,
+            folder,
+            refit=refit,
+            encoder=encoder,
+            mask=mask,
+            recommenders=recommender,
+        )
+    console.print(result.render())
+    _write_json(json_file, result.to_json())
+
+
+def _write_json(path: Path | None, content: Any) -> None:
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    except OSError as error:
+        raise DataError(f"{path} could not be written: {error.strerror}") from error
+
+
+def _say_what_was_read() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+
+
+def main() -> None:
+    """Runs the command line: palate's own errors are one message and exit code 1."""
+    from palate.console import errors
+
+    try:
+        app()
+    except PalateError as error:
+        errors.print(f"[bold red]error:[/bold red] {type(error).__name__}:", end=" ")
+        errors.print(str(error), markup=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("stopped")
+        sys.exit(130)
+    except Exception as error:
+        if os.environ.get("PALATE_DEBUG"):
+            raise
+        errors.print(
+            f"error: {type(error).__name__}: {error}\nThis is a fault of palate, not yours: please "
+            f"report it with the output of the same command after PALATE_DEBUG=1.",
+            markup=False,
+        )
+        sys.exit(70)

@@ -1,0 +1,109 @@
+"""What a person at a terminal sees: progress with rate and time left, tables, errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import polars as pl
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from palate import progress
+from palate.columns import ITEM, RANK, REASONS, SCORE
+from palate.types import Recommendations
+
+PIPE_WIDTH = 120
+
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+
+
+class _Rate(ProgressColumn):
+    """Steps a second, with their unit."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        unit = task.fields.get("unit", "")
+        return Text("" if speed is None else f"{speed:,.0f} {unit}/s", style="cyan")
+
+
+class ConsoleProgress:
+    """Shows what reports to `palate.progress` as bars; one finished line a task in a pipe."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            SpinnerColumn(finished_text="✓"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=errors,
+        )
+        self._open: dict[str, TaskID] = {}
+
+    def __enter__(self) -> ConsoleProgress:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def start(self, label: str, total: int, unit: str) -> Callable[[int], None]:
+        task = self._bars.add_task(label, total=total, unit=unit)
+        self._open[label] = task
+        return lambda steps: self._bars.advance(task, steps)
+
+    def stop(self, label: str) -> None:
+        task = self._open.pop(label, None)
+        if task is not None:
+            self._bars.stop_task(task)
+
+
+@contextmanager
+def shown_progress() -> Iterator[None]:
+    """Long work inside this block shows bars with rate and time left, on standard error."""
+    with ConsoleProgress() as bars, progress.watch(bars):
+        yield
+
+
+def recommendations_table(
+    found: Recommendations, titles: dict[str, str], *, caption: str = ""
+) -> Table:
+    """Rank, title, id and, where there are any, the reasons."""
+    table = Table(title=caption or None, title_justify="left", title_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("item", overflow="fold")
+    table.add_column("id", style="dim", overflow="fold")
+    reasons = REASONS in found.table.columns
+    table.add_column("why" if reasons else "score", overflow="fold")
+    for line in found.table.iter_rows(named=True):
+        why = line[REASONS] if reasons else f"{line[SCORE]:.3f}"
+        name = line[ITEM]
+        table.add_row(str(line[RANK]), Text(titles.get(name, name)), Text(name), Text(str(why)))
+    return table
+
+
+def records(found: Recommendations, titles: dict[str, str]) -> list[dict[str, object]]:
+    """The same lines for `--json`."""
+    named = found.table.with_columns(
+        pl.Series("title", [titles.get(name, name) for name in found.table[ITEM]], dtype=pl.String)
+    )
+    return named.to_dicts()

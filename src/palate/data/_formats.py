@@ -1,0 +1,225 @@
+"""Files and frames of every kind → one lazy table with a name for messages."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import narwhals as nw
+import polars as pl
+
+from palate.data._json import parse_json, parse_lines
+from palate.errors import DataError, did_you_mean
+
+Source: TypeAlias = "str | Path | pl.DataFrame | pl.LazyFrame | Any"
+
+_SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t"}
+_ATOMIC = (".inter", ".item", ".user")
+_KNOWN = (*_SEPARATORS, ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table before its columns are understood.
+
+    In an `untyped` table every column is text. `kinds` are the types that a RecBole header states.
+    """
+
+    name: str
+    frame: pl.LazyFrame
+    untyped: bool = False
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+    path: Path | None = None
+    separator: str = ","
+    encoding: str = "utf-8"
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        try:
+            return dict(self.frame.collect_schema())
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise unreadable(self, error) from error
+
+    def collect(self, columns: Sequence[pl.Expr]) -> pl.DataFrame:
+        """Some columns in memory; a file that cannot be read raises `DataError`."""
+        try:
+            return self.frame.select(columns).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise unreadable(self, error) from error
+
+
+def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
+    """`what` names a frame in messages; `key` is the id column that a JSON mapping's keys become.
+
+    Reads .csv, .tsv, .parquet, .jsonl, .json (a list of records, or id → record) and RecBole's
+    .inter, .item and .user, with .gz behind it where it is text. Quotes are
+    characters like any other but in .csv.
+    """
+    if isinstance(source, pl.LazyFrame):
+        return Table(f"the lazy frame of {what}", source)
+    if isinstance(source, pl.DataFrame):
+        return Table(f"the frame of {what}", source.lazy())
+    if not isinstance(source, str | Path):
+        return Table(f"the frame of {what}", _from_any_frame(source, what).lazy())
+    path = Path(source)
+    if not path.is_file():
+        raise _no_file(path)
+    suffix = _suffix(path)
+    if suffix in (".parquet", ".pq") and path.suffix != ".gz":
+        return Table(str(path), pl.scan_parquet(path), path=path)
+    if suffix in _SEPARATORS:
+        return _open_text(path, suffix, encoding)
+    if suffix in (".jsonl", ".ndjson", ".json"):
+        content = text_bytes(path, encoding)
+        parse = parse_json if suffix == ".json" else parse_lines
+        return Table(str(path), parse(content, str(path), key).lazy(), path=path)
+    raise DataError(
+        f"{path}: {''.join(path.suffixes) or 'no suffix'} is no known kind of table. Known:"
+        f" {', '.join(_KNOWN)}, text also with .gz. Rename it, or read it with polars and pass"
+        " the frame."
+    )
+
+
+def _no_file(path: Path) -> DataError:
+    if path.is_dir():
+        return DataError(f"{path} is a folder: name a file in it, or pass pl.scan_parquet(...)")
+    beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    tables = [other.name for other in beside if _suffix(other) in _KNOWN]
+    return DataError(f"{path}: no such file.{did_you_mean(path.name, tables[:20])}")
+
+
+def _suffix(path: Path) -> str:
+    """What kind of file it is, packed or not."""
+    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+
+
+def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
+    try:
+        native = nw.from_native(source)
+    except TypeError as error:
+        raise DataError(
+            f"{what}: a {type(source).__name__} is no table."
+            " Pass a path, or a polars or pandas frame."
+        ) from error
+    frame = native.collect() if isinstance(native, nw.LazyFrame) else native
+    try:
+        return frame.to_polars()
+    except Exception:  # pyarrow raises its own kinds for a column of mixed Python objects
+        return pl.DataFrame(
+            [pl.Series(name, frame[name].to_list(), strict=False) for name in frame.columns]
+        )
+
+
+def _open_text(path: Path, suffix: str, encoding: str) -> Table:
+    table = Table(str(path), pl.LazyFrame(), untyped=True, path=path, encoding=encoding)
+    first = next(_text_lines(path), b"")
+    if not first.strip():
+        raise DataError(f"{path} is empty: it needs a line with the column names, then rows")
+    separator, messages = _SEPARATORS[suffix], []
+    if suffix == ".csv" and b"," not in first and (found := _other_separator(first)):
+        separator, messages = found, [f"separated by {found!r}, not by commas"]
+    table = replace(table, separator=separator, messages=tuple(messages))
+    table = replace(table, frame=_scan(table))
+    if repeated := [name for name in table.schema if re.search(r"_duplicated_\d+$", name)]:
+        name = repeated[0].rpartition("_duplicated_")[0]
+        raise DataError(f"{path}: two columns are called {name!r}; rename one of them")
+    return _typed_by_header(table) if suffix in _ATOMIC else table
+
+
+def _scan(table: Table) -> pl.LazyFrame:
+    """The text of every field; a packed or translated file is read at once."""
+    assert table.path is not None
+    quote = '"' if _suffix(table.path) == ".csv" else None
+    if table.path.suffix != ".gz" and table.encoding.lower() in ("utf-8", "utf8"):
+        return pl.scan_csv(
+            table.path, separator=table.separator, quote_char=quote, infer_schema=False
+        )
+    content = io.BytesIO(text_bytes(table.path, table.encoding))
+    try:
+        frame = pl.read_csv(
+            content, separator=table.separator, quote_char=quote, infer_schema=False
+        )
+    except pl.exceptions.PolarsError as error:
+        raise unreadable(table, error) from error
+    return frame.lazy()
+
+
+def _typed_by_header(table: Table) -> Table:
+    """RecBole's `name:type` headers, taken apart."""
+    parts = {column: column.partition(":") for column in table.schema}
+    frame = table.frame.rename({column: part[0] for column, part in parts.items()})
+    return replace(table, frame=frame, kinds={part[0]: part[2] for part in parts.values()})
+
+
+def _other_separator(first: bytes) -> str | None:
+    found = [mark for mark in (";", "\t", "|") if mark.encode() in first]
+    return found[0] if found else None
+
+
+def text_bytes(path: Path, encoding: str) -> bytes:
+    """A text file's content as UTF-8, unpacked; another `encoding` is translated."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is damaged, it cannot be unpacked: {error}") from error
+    if not content.strip():
+        raise DataError(f"{path} is empty")
+    try:
+        text = content.decode(encoding)
+    except LookupError as error:
+        raise DataError(f"encoding={encoding!r} is no encoding that Python knows") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _wrong_encoding(path, line, content[error.start], encoding) from error
+    return content if encoding.lower() in ("utf-8", "utf8") else text.encode()
+
+
+def _wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataError:
+    other = "latin-1" if encoding.lower() in ("utf-8", "utf8") else "utf-8"
+    return DataError(
+        f"{path}, line {line}: byte 0x{byte:02x} is not {encoding}."
+        f' If the file was written with another encoding, say so: encoding="{other}"'
+    )
+
+
+def unreadable(table: Table, error: Exception) -> DataError:
+    """Why a file could not be read: the line with wrong bytes or too many fields, if that is it."""
+    if table.path is not None and table.untyped:
+        for number, line in enumerate(_text_lines(table.path), start=1):
+            try:
+                line.decode(table.encoding)
+            except UnicodeDecodeError as wrong:
+                return _wrong_encoding(table.path, number, line[wrong.start], table.encoding)
+        if ragged := _first_ragged(table):
+            return ragged
+    return DataError(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
+
+
+def _first_ragged(table: Table) -> DataError | None:
+    assert table.path is not None
+    lines = (line.decode(table.encoding) for line in _text_lines(table.path))
+    if _suffix(table.path) == ".csv":
+        reader = csv.reader(lines, delimiter=table.separator)
+    else:
+        reader = csv.reader(lines, delimiter=table.separator, quoting=csv.QUOTE_NONE)
+    wanted = len(next(reader))
+    for row in reader:
+        if len(row) > wanted:
+            return DataError(
+                f"{table.name}, line {reader.line_num}: {len(row)} fields, but the header names"
+                f" {wanted}. A field that holds {table.separator!r} needs quotes in a .csv."
+            )
+    return None
+
+
+def _text_lines(path: Path) -> Iterator[bytes]:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file

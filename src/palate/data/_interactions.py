@@ -1,0 +1,156 @@
+"""The table of events: typed, checked, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
+from palate.data._formats import Table
+from palate.data._notes import TableNotes
+from palate.data._times import to_seconds
+from palate.data._values import as_ids, as_numbers, rows_where
+from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.types import Ids
+
+
+def read_interactions(
+    table: Table,
+    found: Mapping[str, str],
+    *,
+    events: Mapping[str, float] | None,
+    keep: Sequence[str] = (),
+) -> tuple[pl.DataFrame, TableNotes]:
+    """The events in order of time, ties in order of the file; columns that nobody named are left.
+
+    `found` maps our columns to theirs. Raises `DataError` for values that cannot be used.
+    """
+    schema = table.schema
+    notes = _notes(table, found, keep, list(schema))
+    wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
+    raw = table.collect([*wanted, *[pl.col(name) for name in keep if name in schema]])
+    if not len(raw):
+        raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    columns = {name: raw.drop_in_place(name) for name in raw.columns}
+    for ours, theirs in found.items():
+        where = f"{table.name}: column {theirs!r}"
+        columns[ours] = _understood(ours, columns[ours], where=where, notes=notes)
+    if events is not None:
+        columns[WEIGHT] = _event_weights(columns, events, table.name, notes)
+    notes.rows = len(columns[USER])
+    return pl.DataFrame(_in_order(columns)), notes
+
+
+def _notes(
+    table: Table, found: Mapping[str, str], keep: Sequence[str], columns: Sequence[str]
+) -> TableNotes:
+    taken = {theirs: ours for ours, theirs in found.items()} | {name: name for name in keep}
+    notes = TableNotes(table.name, messages=list(table.messages))
+    notes.taken = {name: ours for name, ours in taken.items() if name in columns}
+    notes.ignored = [column for column in columns if column not in taken]
+    return notes
+
+
+def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
+    """Whole-number ids become text while the table is read, not in a second copy."""
+    column = pl.col(theirs).alias(ours)
+    return column.cast(pl.String) if ours in (USER, ITEM) and kind.is_integer() else column
+
+
+def _understood(ours: str, series: pl.Series, *, where: str, notes: TableNotes) -> pl.Series:
+    if ours in (USER, ITEM):
+        return as_ids(series, where=where).alias(ours)
+    if ours == TIME:
+        seconds, messages = to_seconds(series, where=where)
+        notes.messages += [message.removeprefix(f"{notes.source}: ") for message in messages]
+        return seconds.alias(ours)
+    if ours in (VALUE, WEIGHT):
+        series = as_numbers(series, where=where)
+    elif series.dtype.is_nested():
+        raise DataError(f"{where} holds {series.dtype}; it must hold text")
+    else:
+        series = series.cast(pl.String)
+    if missing := series.null_count():
+        if ours == WEIGHT:
+            raise DataError(f"{where} is missing in {rows_where(series.is_null())}; fill it")
+        notes.messages.append(f"column {ours!r}: missing in {missing:,} rows")
+    return _checked_weights(series, where=where) if ours == WEIGHT else series.alias(ours)
+
+
+def _checked_weights(weights: pl.Series, *, where: str) -> pl.Series:
+    negative = weights < 0
+    if negative.any():
+        shown = first_offenders(weights.filter(negative)[:3], int(negative.sum()))
+        raise DataError(f"{where} must be 0 or more, but {rows_where(negative)} hold {shown}")
+    return weights.cast(pl.Float32).alias(WEIGHT)
+
+
+def _event_weights(
+    columns: Mapping[str, pl.Series], events: Mapping[str, float], name: str, notes: TableNotes
+) -> pl.Series:
+    for event, weight in events.items():
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ConfigError(f"events: the weight of {event!r} is {weight}; it must be 0 or more")
+    if EVENT not in columns:
+        raise DataError(
+            f"{name}: events= gives weights, but no column holds events. Say which it is:"
+            " columns={'THEIR NAME': 'event'}"
+        )
+    if WEIGHT in columns:
+        raise DataError(
+            f"{name}: both events= and the column {WEIGHT!r} give weights; leave one of them out"
+        )
+    series = columns[EVENT]
+    if series.null_count():
+        raise DataError(f"{name}: the event is missing in {rows_where(series.is_null())}; fill it")
+    names = series.unique(maintain_order=True)
+    if unknown := [event for event in names if event not in events]:
+        raise DataError(
+            f"{name}: events= has no weight for {first_offenders(unknown, len(unknown))}."
+            f"{did_you_mean(unknown[0], events)} Give each a weight; 0 keeps it from counting."
+        )
+    if unused := [event for event in events if event not in set(names)]:
+        notes.messages.append(f"events= names {', '.join(unused)}, which the table never holds")
+    weights = list(events.values())
+    return series.replace_strict(list(events), weights, return_dtype=pl.Float32).alias(WEIGHT)
+
+
+def _in_order(columns: dict[str, pl.Series]) -> list[pl.Series]:
+    """All columns by time, ties as they were; column by column, to hold one spare copy only."""
+    if TIME in columns and not columns[TIME].is_sorted():
+        order = pl.Series(np.argsort(columns[TIME].to_numpy(), kind="stable"))
+        for name in list(columns):
+            columns[name] = columns[name].gather(order)
+    names = (USER, ITEM, TIME, EVENT, VALUE, WEIGHT, TEXT)
+    return [columns[name] for name in sorted(columns, key=lambda n: (n not in names, _place(n)))]
+
+
+def _place(name: str) -> int:
+    names = (USER, ITEM, TIME, EVENT, VALUE, WEIGHT, TEXT)
+    return names.index(name) if name in names else len(names)
+
+
+def match_items(
+    interactions: pl.DataFrame, items: pl.DataFrame, *, source: str, drop_unknown: bool
+) -> tuple[pl.DataFrame, list[str]]:
+    """The events whose items are in the catalogue; others raise, or are dropped and counted."""
+    catalogue = Ids(items[ITEM])
+    touched = interactions[ITEM].unique()
+    unknown = touched.filter(pl.Series(catalogue.find(touched) < 0)).sort()
+    if not len(unknown):
+        return interactions, []
+    known = pl.Series(catalogue.find(interactions[ITEM]) >= 0)
+    events = len(interactions) - int(known.sum())
+    if drop_unknown and known.any():
+        names = first_offenders(unknown, len(unknown))
+        return interactions.filter(known), [
+            f"dropped {events:,} events of {len(unknown):,} items not in the catalogue: {names}"
+        ]
+    examples = first_offenders(catalogue.series[:3], min(3, len(catalogue)))
+    raise DataError(
+        f"{source}: {events:,} events name items that the items table lacks:"
+        f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
+        " Add these items, or pass drop_unknown=True (--drop-unknown) to leave the events out."
+    )

@@ -1,0 +1,269 @@
+"""The split: what may be learnt from, who asks afterwards, and the sealed answers.
+
+Everywhere: an event's place is its time, and among equal times the order of the table; a request's
+history holds what that person did before its answer by that order. The training part keeps the
+whole catalogue. Nothing here looks at an item or a person that is only in the answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.columns import ITEM
+from palate.data._formats import Source
+from palate.data._requests import Sequences, answers, check_parts, in_order, requests
+from palate.data._times import to_seconds
+from palate.data.tables import read
+from palate.errors import ConfigError, DataError
+from palate.histories import Answers, Split
+from palate.types import Dataset, Mask, Rows
+
+TIME_SPLIT = "time"
+LAST_OUT = "leave_last_out"
+LAST_TWO_OUT = "leave_last_two_out"
+NEW_ITEMS = "new_items"
+GIVEN = "given"
+
+
+def split_by_time(
+    data: Dataset,
+    *,
+    test: float = 0.2,
+    at: float | str | None = None,
+    exclude_seen: bool = True,
+) -> Split:
+    """Learn from the events before a moment; ask about every event from then on.
+
+    The cut is the time of the event at which the last `test` (a share of the events) begin, or `at`
+    (seconds since 1970, or an ISO date). Events at exactly that time are all asked about, so every
+    training event is earlier than every answer. Histories roll: each event is asked with
+    everything that person did before it, also since the cut; somebody new starts with an empty one.
+    `new_items` are those without a training event.
+    Raises `DataError` for events without times, and where a side is empty.
+    """
+    data = in_order(data)
+    if data.times is None:
+        raise DataError("split_by_time needs times, and these events have none")
+    moment = _moment(data.times, test) if at is None else _seconds(at)
+    asked = data.times >= moment
+    how = f"the cut at {moment:.0f}"
+    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another test= or at=")
+    histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
+    train = _only(data, ~asked)
+    return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train))
+
+
+def _moment(times: NDArray[np.float64], test: float) -> float:
+    _check_share("test", test)
+    first = len(times) - max(1, round(test * len(times)))
+    return float(times[first])
+
+
+def _seconds(at: float | str) -> float:
+    seconds, _ = to_seconds(pl.Series([at]), where="at=")
+    return float(seconds[0])
+
+
+def _check_share(name: str, share: float) -> None:
+    if not 0 < share < 1:
+        raise ConfigError(f"{name}={share}: it must be a share, above 0 and below 1")
+
+
+def _only(data: Dataset, events: Mask) -> Dataset:
+    return data.with_interactions(data.interactions.filter(pl.Series(events)))
+
+
+def _untrained(train: Dataset) -> Rows:
+    return np.flatnonzero(train.item_counts == 0).astype(np.int32)
+
+
+def split_leave_last_out(
+    data: Dataset,
+    *,
+    validation: bool = False,
+    min_events: int = 3,
+    exclude_seen: bool = True,
+) -> Split:
+    """Ask about each person's last event, with all that person did before it.
+
+    People with fewer than `min_events` events are learnt from, and not asked. With `validation` the
+    last but one is held back from training too: it is in the test's history, as in the published
+    protocol, and `inner_split` asks about it. `new_items` are those without a training event.
+    Raises `DataError` where a side is empty.
+    """
+    held = 2 if validation else 1
+    if min_events < held:
+        raise ConfigError(f"min_events={min_events}: {held} events a person are held back")
+    data = in_order(data)
+    sequences = Sequences.of(data)
+    enough = (sequences.counts >= min_events)[data.user_rows]
+    asked = enough & (sequences.from_end == 0)
+    trained = ~(enough & (sequences.from_end < held))
+    check_parts(
+        int(trained.sum()),
+        int(asked.sum()),
+        how=f"leaving the last {held} out",
+        fix=f"choose another min_events= (now {min_events})",
+    )
+    histories, sealed = requests(sequences, asked, np.ones_like(asked))
+    train = _only(data, trained)
+    name = LAST_TWO_OUT if validation else LAST_OUT
+    return Split(name, train, histories, sealed, exclude_seen, _untrained(train))
+
+
+def split_new_items(
+    data: Dataset, *, share: float = 0.2, seed: int = 0, exclude_seen: bool = True
+) -> Split:
+    """Hold back every event of a random share of the items, and ask for each of them.
+
+    The items drawn depend on the ids and the seed, not on the order of any table; only items with
+    events are drawn. Each held-back event is one request, with that person's training events
+    before it, which may be none. `new_items` are the items drawn: their rows stay in the
+    catalogue, with what they say. Raises `DataError` where a side is empty.
+    """
+    _check_share("share", share)
+    data = in_order(data)
+    touched = np.flatnonzero(data.item_counts)
+    touched = touched[data.item_ids.series.gather(touched).arg_sort().to_numpy()]
+    count = max(1, round(share * len(touched)))
+    drawn = np.random.default_rng(seed).permutation(touched)[:count]
+    held = np.zeros(len(data.item_ids), dtype=np.bool_)
+    held[drawn] = True
+    asked = held[data.item_rows]
+    how = f"holding back {count} of {len(touched)} items"
+    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
+    histories, sealed = requests(Sequences.of(data), asked, ~asked)
+    new_items = np.flatnonzero(held).astype(np.int32)
+    return Split(NEW_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, new_items)
+
+
+def split_given(
+    train: Dataset | Source,
+    test: Dataset | Source,
+    items: Source | None = None,
+    users: Source | None = None,
+    *,
+    rolling: bool = True,
+    exclude_seen: bool = True,
+    **options: Any,
+) -> Split:
+    """A split that somebody else made, taken at its word: all of `train` comes before `test`.
+
+    Both are data sets, or what `read` takes (`options` are its settings). Every event of `test` is
+    a request, with that person's training events and, if `rolling`, the test events before it;
+    otherwise all test events of a person answer one request. `new_items` are those without a
+    training event. Raises `DataError` where a side is empty.
+    """
+    first, second = (_as_data(part, items, users, options) for part in (train, test))
+    first, second = _in_one_catalogue(in_order(first), in_order(second))
+    check_parts(
+        len(first.interactions), len(second.interactions), how="the split", fix="give other tables"
+    )
+    both = first.with_interactions(
+        pl.concat([first.interactions, second.interactions], how="diagonal_relaxed")
+    )
+    asked = np.arange(len(both.interactions)) >= len(first.interactions)
+    sequences = Sequences.of(both)
+    histories, sealed = requests(sequences, asked, np.ones_like(asked))
+    if not rolling:
+        rows, sealed = _grouped(both, asked)
+        histories = histories.take(rows)
+    return Split(GIVEN, first, histories, sealed, exclude_seen, _untrained(first))
+
+
+def _as_data(
+    part: Dataset | Source,
+    items: Source | None,
+    users: Source | None,
+    options: Mapping[str, Any],
+) -> Dataset:
+    return part if isinstance(part, Dataset) else read(part, items, users, **options)
+
+
+def _in_one_catalogue(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
+    """Both over the items of `train`, with the items that only `test` has below."""
+    if train.item_ids == test.item_ids:
+        items = train.items
+    else:
+        added = test.items.filter(~pl.col(ITEM).is_in(train.items[ITEM].implode()))
+        items = pl.concat([train.items, added], how="diagonal_relaxed")
+    users = train.users
+    if users is not None and test.users is not None:
+        joined = pl.concat([users, test.users], how="diagonal_relaxed")
+        users = joined.unique(subset=joined.columns[0], keep="first", maintain_order=True)
+    return replace(train, items=items, users=users), replace(test, items=items, users=users)
+
+
+def _grouped(data: Dataset, asked: Mask) -> tuple[Rows, Answers]:
+    """The first request of each person, and all of that person's answers."""
+    people = data.user_rows[asked]
+    _, first, group = np.unique(people, return_index=True, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    single = answers(data, asked)
+    counts = np.bincount(group, minlength=len(first)).astype(np.int64)
+    stops = np.cumsum(counts)
+    values = None if single.values is None else single.values[order]
+    sealed = Answers(stops - counts, stops, single.items[order], values)
+    return first.astype(np.int32), sealed
+
+
+def inner_split(split: Split, *, seed: int = 1) -> Split:
+    """The same kind of cut, once more inside `split.train`: for choosing settings.
+
+    By time the share of the events stays the same, for new items the share of the items, and
+    `seed` draws them; leaving out the last two asks about the one that is held back already, a
+    given split is cut by time where there are times, and else leaves the last event out.
+    """
+    if split.name == LAST_TWO_OUT:
+        return _validation_of(split)
+    has_times = split.train.times is not None
+    if split.name == TIME_SPLIT or (split.name == GIVEN and has_times):
+        held = int((split.sealed.stops - split.sealed.starts).sum())
+        share = held / (held + len(split.train.interactions))
+        return split_by_time(split.train, test=share, exclude_seen=split.exclude_seen)
+    if split.name == NEW_ITEMS:
+        share = len(split.new_items) / (len(split.new_items) + len(split.train.trained_rows))
+        return split_new_items(split.train, share=share, seed=seed, exclude_seen=split.exclude_seen)
+    return split_leave_last_out(split.train, min_events=2, exclude_seen=split.exclude_seen)
+
+
+def _validation_of(split: Split) -> Split:
+    """The newest event of each history is the validation's answer; training stays the same."""
+    newest = split.histories.newest()
+    starts = np.arange(len(newest), dtype=np.int64)
+    return Split(
+        LAST_OUT,
+        split.train,
+        split.histories.without_last(),
+        Answers(starts, starts + 1, newest),
+        split.exclude_seen,
+        split.new_items,
+    )
+
+
+SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
+    {
+        TIME_SPLIT: split_by_time,
+        LAST_OUT: split_leave_last_out,
+        NEW_ITEMS: split_new_items,
+        GIVEN: split_given,
+    }
+)
+"""What `use` may name under [split]; all but "given" take a data set and settings."""
+
+
+__all__ = [
+    "SPLITS",
+    "inner_split",
+    "split_by_time",
+    "split_given",
+    "split_leave_last_out",
+    "split_new_items",
+]

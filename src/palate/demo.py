@@ -1,0 +1,125 @@
+"""`palate demo`: MovieLens-100K from tables to recommendations, with a report to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from palate.console import recommendations_table, shown_progress
+from palate.data.samples import movielens
+from palate.data.split import split_by_time
+from palate.errors import DataError
+from palate.evaluation.compare import Comparison, compare
+from palate.evaluation.report import write_report
+from palate.histories import Split
+from palate.pipeline import Pipeline
+from palate.reasons import titles_of
+from palate.recommenders.ease import Ease
+from palate.recommenders.item_knn import ItemKNN
+from palate.recommenders.popular import Popular
+from palate.recommenders.ranker import Ranker
+
+IDS_ONLY = "ranker, ids only"
+WISHES = ("Star Wars", "Blade Runner", "Alien")
+
+
+def rows_of_the_table() -> dict[str, Pipeline]:
+    """What the demo compares: the default, its two twins and three baselines."""
+    return {
+        "ranker (default)": Pipeline(),
+        IDS_ONLY: Pipeline(encoders={}, recommender=Ranker()),
+        "ranker, text only": Pipeline(recommender=Ranker(behaviour=False)),
+        "ease": Pipeline(encoders={}, recommender=Ease()),
+        "item_knn": Pipeline(encoders={}, recommender=ItemKNN()),
+        "popular": Pipeline(encoders={}, recommender=Popular(last_days=30)),
+    }
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made: the split, the fitted default, the comparison and the files."""
+
+    split: Split
+    model: Pipeline
+    comparison: Comparison
+    folder: Path
+
+
+def run_demo(out: Path, console: Console) -> Demo:
+    """Runs the whole flow, prints the table and the recommendations, writes `out`."""
+    data = movielens()
+    people, items = len(data.user_ids), len(data.items)
+    console.print(
+        f"MovieLens-100K: {people:,} people, {items:,} films, {len(data.interactions):,} ratings"
+    )
+    split = split_by_time(data, test=0.2)
+    console.print(
+        f"Split by time: {len(split.train.interactions):,} ratings to learn from, "
+        f"{len(split.histories):,} later ones to foresee, each from all its person did before\n"
+    )
+    models = rows_of_the_table()
+    with shown_progress():
+        for model in models.values():
+            model.fit(split.train)
+        comparison = compare(models, split, reference=IDS_ONLY)
+    console.print(comparison.render())
+    model = next(iter(models.values()))
+    _show_recommendations(model, split, console)
+    model.save(out / "model")
+    report = write_report(
+        out / "report.html", model=model, comparison=comparison, split=split, title="MovieLens-100K"
+    )
+    console.print(f"\nmodel   {out / 'model'}\nreport  {report}  (open it in a browser)")
+    return Demo(split, model, comparison, out)
+
+
+def _show_recommendations(model: Pipeline, split: Split, console: Console) -> None:
+    titles = titles_of(split.train.items)
+    names = dict(zip(split.train.items["item_id"], titles, strict=True))
+    person = _somebody(model)
+    found = model.recommend([person], k=5, reasons=True)
+    console.print(
+        recommendations_table(found, names, caption=f"\nFor person {person}, who is known")
+    )
+    wishes = [_named(wish, titles, split) for wish in WISHES]
+    found = model.recommend(history=wishes, k=5, reasons=True)
+    spoken = ", ".join(names[wish] for wish in wishes)
+    console.print(
+        recommendations_table(
+            found, names, caption=f"\nFor somebody never seen, who names {spoken}"
+        )
+    )
+    untouched = _untouched(split)
+    audience = model.audience(untouched, k=5)
+    lines = [
+        f"person {line['user_id']} (place {line['rank']})" for line in audience.table.to_dicts()
+    ]
+    console.print(
+        f"\nNobody has rated [bold]{names[untouched]}[/bold]; it would go to: {', '.join(lines)}"
+    )
+
+
+def _somebody(model: Pipeline) -> str:
+    """A person with a middling history: the median length."""
+    histories = model.people.histories
+    order = np.argsort(histories.lengths, kind="stable")
+    return str(histories.user_ids[int(order[len(order) // 2])])
+
+
+def _named(wish: str, titles: list[str], split: Split) -> str:
+    for title, name in zip(titles, split.train.items["item_id"], strict=True):
+        if title.startswith(wish):
+            return str(name)
+    raise DataError(f"the sample holds no film that starts with {wish!r}")
+
+
+def _untouched(split: Split) -> str:
+    """The film without a training rating that is rated most often later: it has a tale to tell."""
+    ids: Any = split.train.item_ids
+    if not len(split.new_items):
+        raise DataError("every film of the sample has a training rating")
+    return str(ids[int(split.new_items[0])])

@@ -1,0 +1,70 @@
+"""Text and numbers as HTML: everything that is not ours is escaped here."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from palate.errors import did_you_mean
+
+NOTHING: Final = "–"
+_LONGEST: Final = 160
+
+
+def escape(value: object) -> str:
+    """Any value as HTML text, safe inside elements and quoted attributes."""
+    return html.escape(str(value), quote=True)
+
+
+def shorten(value: str, longest: int = _LONGEST) -> str:
+    """At most `longest` characters on one line; what was cut off becomes an ellipsis."""
+    flat = " ".join(value.split())
+    return flat if len(flat) <= longest else flat[: longest - 1].rstrip() + "…"
+
+
+def named(value: str) -> str:
+    """Somebody else's words in our sentence: escaped, shortened, in their own direction."""
+    return f"<bdi>{escape(shorten(value))}</bdi>"
+
+
+def say(words: Mapping[str, str], key: str, **parts: object) -> str:
+    """A sentence of the report; `parts` are HTML already."""
+    if key not in words:
+        raise KeyError(f"no words for {key!r}.{did_you_mean(key, words)}")
+    return words[key].format(**parts)
+
+
+def decimal(value: float | None) -> str:
+    """0.123; a dash for what was not measured."""
+    return NOTHING if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """+0.012, with a true minus sign."""
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
+
+
+def small(value: float) -> str:
+    """A p value or a chance level: three decimals, or two figures where these would be zeros."""
+    return f"{value:.3f}" if value >= 0.001 or not value else f"{value:.2g}"
+
+
+def percent(share: float) -> str:
+    """12.3%."""
+    return NOTHING if math.isnan(share) else f"{100 * share:.1f}%"
+
+
+def count(number: int) -> str:
+    """1,682."""
+    return f"{number:,}"
+
+
+def json_text(value: Any) -> str:
+    """JSON that no content can break out of, whatever element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

@@ -1,0 +1,284 @@
+"""Recommenders on one split in one table: the only place where the sealed answers are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from palate.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from palate.evaluation._render import as_table, as_text
+from palate.evaluation.beyond import beyond_accuracy
+from palate.evaluation.chance import Reach, mean_chance, reach_of
+from palate.evaluation.ranking import (
+    Doubles,
+    OpenAnswers,
+    answer_ranks,
+    metric_names,
+    open_answers,
+    placed_metrics,
+)
+from palate.evaluation.results import Cell, Measured, Results, SliceSize
+from palate.evaluation.significance import intervals, people_codes
+from palate.evaluation.slices import Slice, slices_of
+from palate.histories import Histories, Split, ragged_positions
+from palate.progress import task
+from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
+from palate.types import Features, Rows
+
+SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
+BASELINE: Final = "baseline"
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Lists that were ranked already: (n, K) catalogue rows, best first, -1 where a list ends."""
+
+    rows: Rows
+
+    @classmethod
+    def of(cls, model: Scorer, split: Split, k: int, label: str = "model") -> Ranked:
+        """Ranks the whole catalogue for every request, a chunk at a time; keeps the best `k`.
+
+        The model is handed each chunk's past and nothing else: a copy, since the histories of a
+        split may share their arrays with what those people did later.
+        """
+        asking = split.histories
+        rows = np.empty((len(asking), k), dtype=np.int32)
+        step = max(1, CHUNK_CELLS // max(len(asking.item_ids), 1))
+        with task(f"ranking by {label}", len(asking), "requests") as done:
+            for start in range(0, len(asking), step):
+                part = slice(start, start + step)
+                chunk = _past_only(asking.take(part))
+                rows[part], _ = rank_rows(
+                    model, chunk, k, exclude_seen=split.exclude_seen, progress=done
+                )
+        return cls(rows)
+
+
+class Comparison(Results):
+    """Several recommenders on one split; `str()` is the table as plain text."""
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def render(self) -> Table:
+        """The table for a terminal: NDCG and recall on all, new items, long tail, short histories.
+
+        The best of each column is bold; a mark shows a significant difference to the reference.
+        """
+        return as_table(self)
+
+
+class Evaluation(Comparison):
+    """One recommender on one split, and its baseline where one was given."""
+
+    @property
+    def name(self) -> str:
+        return next(iter(self.rows))
+
+    def __getitem__(self, metric: str) -> float:
+        """The mean over all requests: `evaluation["ndcg@10"]`."""
+        return self.cell(self.name, metric).interval.mean
+
+
+Candidate: TypeAlias = "Scorer | Ranked"
+
+
+def _past_only(histories: Histories) -> Histories:
+    """The same requests over arrays that hold their own ranges and nothing else."""
+    _, position = ragged_positions(histories.starts, histories.stops)
+    stops = np.cumsum(histories.lengths)
+    return replace(
+        histories,
+        starts=stops - histories.lengths,
+        stops=stops,
+        items=histories.items[position],
+        weights=histories.weights[position],
+        times=None if histories.times is None else histories.times[position],
+    )
+
+
+def evaluate(
+    model: Candidate,
+    split: Split,
+    *,
+    ks: Sequence[int] = (10,),
+    metrics: Sequence[str] = SHOWN_METRICS,
+    baseline: Candidate | None = None,
+    items: Features | None = None,
+    beyond: bool = True,
+    name: str | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Evaluation:
+    """One recommender on a split, against `baseline` (a row of that name) where one is given.
+
+    The other arguments are those of `compare`; `name` is the row's, else that of the class.
+    """
+    title = name or type(getattr(model, "recommender", model)).__name__
+    if title == BASELINE:
+        raise ConfigError(f"the row cannot be called {BASELINE!r}: that is the other one's name")
+    models = {title: model} if baseline is None else {title: model, BASELINE: baseline}
+    compared = compare(
+        models,
+        split,
+        reference=None if baseline is None else BASELINE,
+        ks=ks,
+        metrics=metrics,
+        items=items,
+        beyond=beyond,
+        resamples=resamples,
+        seed=seed,
+    )
+    return Evaluation(**vars(compared))
+
+
+def compare(
+    models: Mapping[str, Candidate],
+    split: Split,
+    *,
+    reference: str | None = None,
+    ks: Sequence[int] = (10,),
+    metrics: Sequence[str] = SHOWN_METRICS,
+    items: Features | None = None,
+    beyond: bool = True,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Comparison:
+    """Several recommenders on one split: full ranking, every slice, intervals and differences.
+
+    A model is fitted and has `score(histories)`, or is `Ranked` already. `reference` names the row
+    that the others are tested against, by the paired bootstrap over people; p values are not
+    corrected for the number of rows. Diversity is measured on `items`, features of the whole
+    catalogue, or else on those of the first model that has `features`: the same for all rows.
+    Raises `ConfigError` for unknown names, `DataError` for a split that asks nothing.
+    """
+    names = metric_names(metrics, ks)
+    _check(models, split, reference)
+    answers = open_answers(split.sealed)
+    slices = slices_of(split, answers)
+    reach = reach_of(split, answers)
+    people = people_codes(split.histories.user_ids)
+    content = items if items is not None else _content_of(models.values())
+    rows = {}
+    for title, model in models.items():
+        ranked = model if isinstance(model, Ranked) else Ranked.of(model, split, max(ks), title)
+        _check_depth(ranked.rows, max(ks), title, split)
+        values = _slice_values(ranked.rows, answers, slices, ks, metrics)
+        shown = ranked.rows[:, : headline_of(ks)]
+        extras = beyond_accuracy(shown, split.train, content) if beyond else {}
+        rows[title] = Measured(ranked.rows, values, extras)
+    with task("resampling people", len(slices), "slices") as done:
+        cells = [
+            cell
+            for part in slices
+            for cell in _cells(part, rows, names, people, reference, resamples, seed, done)
+        ]
+    return Comparison(
+        split_name=split.name,
+        exclude_seen=split.exclude_seen,
+        n_items=len(split.train.item_ids),
+        metrics=tuple(names),
+        headline=headline_of(ks),
+        reference=reference,
+        masked_answers=int((~reach.answers).sum()),
+        slices={part.name: _size(part, people) for part in slices},
+        chance={part.name: _chance(answers, reach, part, ks) for part in slices},
+        rows=rows,
+        cells=cells,
+    )
+
+
+def _content_of(models: Iterable[Candidate]) -> Features | None:
+    found = (getattr(model, "features", None) for model in models)
+    return next((features for features in found if isinstance(features, Features)), None)
+
+
+def headline_of(ks: Sequence[int]) -> int:
+    """The cutoff that tables show: 10 where it was measured, else the first."""
+    return 10 if 10 in ks else ks[0]
+
+
+def _check(models: Mapping[str, Candidate], split: Split, reference: str | None) -> None:
+    if not models:
+        raise ConfigError("no recommender to compare: name at least one")
+    if reference is not None and reference not in models:
+        raise ConfigError(f"no row is called {reference!r}.{did_you_mean(reference, models)}")
+    if len(split.sealed) != len(split.histories):
+        raise AlignmentError(f"{len(split.histories)} requests, but {len(split.sealed)} answers")
+    if not (split.sealed.stops > split.sealed.starts).any():
+        raise DataError(
+            f"the split {split.name!r} holds no answers to measure on: "
+            "hold back a larger share, or more people"
+        )
+
+
+def _check_depth(rows: Rows, depth: int, title: str, split: Split) -> None:
+    if len(rows) != len(split.histories):
+        raise AlignmentError(
+            f"{title!r} ranked {len(rows)} requests, but the split asks {len(split.histories)}"
+        )
+    if rows.shape[1] < depth:
+        raise ConfigError(f"{title!r} is ranked to {rows.shape[1]} places, but ks asks for {depth}")
+
+
+def _slice_values(
+    rows: Rows,
+    answers: OpenAnswers,
+    slices: Sequence[Slice],
+    ks: Sequence[int],
+    metrics: Sequence[str],
+) -> dict[str, dict[str, Doubles]]:
+    """Slice → metric → one value for each of the slice's requests."""
+    ranks = answer_ranks(rows, answers)
+    values = {}
+    for part in slices:
+        kept = answers.keep(part.answers)
+        measured = placed_metrics(ranks[part.answers], kept, ks, metrics)
+        values[part.name] = {name: column[part.requests] for name, column in measured.items()}
+    return values
+
+
+def _cells(
+    part: Slice,
+    rows: Mapping[str, Measured],
+    names: Sequence[str],
+    people: NDArray[np.int64],
+    reference: str | None,
+    resamples: int,
+    seed: int,
+    done: Callable[[int], None],
+) -> list[Cell]:
+    """Every row's means on one slice and their differences to the reference, resampled alike."""
+    keys = [(title, name) for title in rows for name in names]
+    columns = [rows[title].values[part.name][name] for title, name in keys]
+    others = [key for key in keys if reference is not None and key[0] != reference]
+    if reference is not None:
+        base = rows[reference].values[part.name]
+        columns += [rows[title].values[part.name][name] - base[name] for title, name in others]
+    found = intervals(
+        np.column_stack(columns), people[part.requests], resamples=resamples, seed=seed
+    )
+    differences = dict(zip(others, found[len(keys) :], strict=True))
+    done(1)
+    return [
+        Cell(title, part.name, name, interval, differences.get((title, name)))
+        for (title, name), interval in zip(keys, found, strict=False)
+    ]
+
+
+def _size(part: Slice, people: NDArray[np.int64]) -> SliceSize:
+    asking = len(np.unique(people[part.requests]))
+    return SliceSize(part.label, requests=len(part), people=asking)
+
+
+def _chance(answers: OpenAnswers, reach: Reach, part: Slice, ks: Sequence[int]) -> dict[str, float]:
+    levels: dict[str, float] = {}
+    for k in ks:
+        levels |= mean_chance(answers, reach, k, part.requests, part.answers)
+    return levels

@@ -1,0 +1,187 @@
+"""What a comparison found: numbers of every row on every slice, as a table, JSON or text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import polars as pl
+
+from palate.errors import ConfigError, did_you_mean
+from palate.evaluation.ranking import Doubles
+from palate.evaluation.significance import Interval
+from palate.types import Rows
+
+_NAMES: Final = ("recommender", "slice", "metric")
+_DOUBLES: Final = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p")
+_DETAILS: Final = {
+    **dict.fromkeys(_NAMES, pl.String),
+    **dict.fromkeys(_DOUBLES, pl.Float64),
+    "significant": pl.Boolean,
+    "requests": pl.Int64,
+    "people": pl.Int64,
+}
+
+
+@dataclass(frozen=True)
+class SliceSize:
+    """What a slice is called and how much it holds."""
+
+    label: str
+    requests: int
+    people: int
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One recommender: its lists (n, K), slice → metric → per-request values, what is beyond."""
+
+    rows: Rows
+    values: Mapping[str, Mapping[str, Doubles]]
+    beyond: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The mean of one metric of one row on one slice, and its difference to the reference row."""
+
+    recommender: str
+    slice: str
+    metric: str
+    interval: Interval
+    difference: Interval | None
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """The numbers of several recommenders on one split, before anybody looks at them.
+
+    `rows` and `slices` are by name, in order; `chance` is slice → metric → the level of a random
+    order; `masked_answers` counts answers that the protocol masks because they were seen before.
+    """
+
+    split_name: str
+    exclude_seen: bool
+    n_items: int
+    metrics: tuple[str, ...]
+    headline: int
+    reference: str | None
+    masked_answers: int
+    slices: Mapping[str, SliceSize]
+    chance: Mapping[str, Mapping[str, float]]
+    rows: Mapping[str, Measured]
+    cells: Sequence[Cell]
+
+    def cell(self, recommender: str, metric: str, within: str = "all") -> Cell:
+        """One number with its interval; an unknown name raises `ConfigError`."""
+        known = ((self.rows, recommender), (self.metrics, metric), (self.slices, within))
+        for names, name in known:
+            if name not in names:
+                raise ConfigError(
+                    f"nothing measured is called {name!r}.{did_you_mean(name, names)}"
+                )
+        return self._by_name[recommender, metric, within]
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str, str], Cell]:
+        return {(cell.recommender, cell.metric, cell.slice): cell for cell in self.cells}
+
+    @cached_property
+    def details(self) -> pl.DataFrame:
+        """One row a recommender, slice and metric: mean, interval, difference, p, sizes."""
+        return pl.DataFrame([self._detail(cell) for cell in self.cells], schema=_DETAILS)
+
+    def _detail(self, cell: Cell) -> dict[str, Any]:
+        size = self.slices[cell.slice]
+        apart = cell.difference
+        return {
+            "recommender": cell.recommender,
+            "slice": cell.slice,
+            "metric": cell.metric,
+            "mean": number(cell.interval.mean),
+            "low": number(cell.interval.low),
+            "high": number(cell.interval.high),
+            "difference": apart and number(apart.mean),
+            "difference_low": apart and number(apart.low),
+            "difference_high": apart and number(apart.high),
+            "p": apart and number(apart.p),
+            "significant": apart and apart.significant,
+            "requests": size.requests,
+            "people": size.people,
+        }
+
+    @cached_property
+    def table(self) -> pl.DataFrame:
+        """One row a recommender.
+
+        Columns: `ndcg@10`, `ndcg@10.low`, `.high`, `.p` (against the reference) for each metric
+        over all requests; `new_items.ndcg@10` for each slice; `coverage` and the others beyond
+        accuracy. Null where nothing was asked.
+        """
+        rows = [self._wide(title) for title in self.rows]
+        schema = dict.fromkeys(rows[0], pl.Float64) | {"recommender": pl.String}
+        return pl.DataFrame(rows, schema=schema)
+
+    def _wide(self, title: str) -> dict[str, Any]:
+        row: dict[str, Any] = {"recommender": title}
+        for metric in self.metrics:
+            cell = self.cell(title, metric)
+            row[metric] = number(cell.interval.mean)
+            row[f"{metric}.low"] = number(cell.interval.low)
+            row[f"{metric}.high"] = number(cell.interval.high)
+            row[f"{metric}.p"] = number(cell.difference.p) if cell.difference else None
+        for name in list(self.slices)[1:]:
+            for metric in self.metrics:
+                row[f"{name}.{metric}"] = number(self.cell(title, metric, name).interval.mean)
+        return row | {name: number(value) for name, value in self.rows[title].beyond.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the per-request values, as JSON types; null where nothing was asked."""
+        return {
+            "split": self.split_name,
+            "exclude_seen": self.exclude_seen,
+            "items": self.n_items,
+            "reference": self.reference,
+            "headline": self.headline,
+            "masked_answers": self.masked_answers,
+            "slices": {name: vars(size) for name, size in self.slices.items()},
+            "chance": {name: _numbers(levels) for name, levels in self.chance.items()},
+            "rows": [self._json_row(title) for title in self.rows],
+        }
+
+    def _json_row(self, title: str) -> dict[str, Any]:
+        return {
+            "name": title,
+            "metrics": {
+                metric: number(self.cell(title, metric).interval.mean) for metric in self.metrics
+            },
+            "slices": {
+                name: {
+                    metric: _json_cell(self.cell(title, metric, name)) for metric in self.metrics
+                }
+                for name in self.slices
+            },
+            "beyond": _numbers(self.rows[title].beyond),
+        }
+
+
+def number(value: float) -> float | None:
+    """The number, or None for NaN, which JSON does not have."""
+    return None if math.isnan(value) else float(value)
+
+
+def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: number(value) for name, value in values.items()}
+
+
+def _json_cell(cell: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = _numbers(
+        {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
+    )
+    if cell.difference is not None:
+        found["difference"] = _numbers(vars(cell.difference))
+        found["difference"]["significant"] = cell.difference.significant
+    return found

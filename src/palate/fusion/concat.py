@@ -1,0 +1,49 @@
+"""Blocks side by side, each with its say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from palate.fusion._shares import check_weights, shares_of
+from palate.representation._blocks import learnt_of, transform_parts
+from palate.representation._rows import scale_rows, unit_rows
+from palate.types import Dataset, Features, Matrix, check_fitted, learnt
+
+__all__ = ["Concat"]
+
+
+@dataclass(kw_only=True)
+class Concat:
+    """All blocks under their names, scaled so that each has its share of every dot product.
+
+    With `scale`, a block's rows become unit rows times √share, so a dot product of two items is
+    the mean of the blocks' cosines by their `weights` (1 each where left out). Without, rows keep
+    their lengths and are multiplied by √(share × blocks): equal weights leave them as they are.
+    """
+
+    scale: bool = True
+    weights: dict[str, float] | None = None
+
+    factors_: dict[str, float] = learnt()
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights)
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        shares = shares_of(features.parts, self.weights)
+        whole = 1.0 if self.scale else float(len(shares))
+        self.factors_ = {name: (share * whole) ** 0.5 for name, share in shares.items()}
+        return self
+
+    def transform(self, features: Features) -> Features:
+        return transform_parts(self, features)
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """Any rows in a block's space: of items, or of people's words."""
+        check_fitted(self)
+        factor = learnt_of(self.factors_, name, "concat")
+        rows = unit_rows(values) if self.scale else values
+        return scale_rows(rows, np.full(rows.shape[0], factor, dtype=np.float32))

@@ -1,0 +1,171 @@
+"""What histories say about pairs of items: covisits, cosines, counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.histories import Histories, ragged_positions
+from palate.recommenders._topk import tie_order
+from palate.types import Floats, Rows
+
+_BATCH_PAIRS = 16_000_000
+Pairs = tuple[Rows, Rows, Floats]
+
+
+def popularity(histories: Histories) -> Floats:
+    """(n_items,) weighted events per item."""
+    _, position = ragged_positions(histories.starts, histories.stops)
+    counts = np.bincount(
+        histories.items[position],
+        weights=histories.weights[position],
+        minlength=len(histories.item_ids),
+    )
+    return counts.astype(np.float32)
+
+
+def covisit_counts(
+    histories: Histories, *, window: int = 20, backward: float = 0.5
+) -> sparse.csr_array:
+    """(n_items, n_items) directed, decayed counts of covisits: row = from, column = to.
+
+    Each pair of events at most `window` apart counts 1 / distance forward and `backward` times that
+    the other way, times the geometric mean of the events' weights. Equal times have no order: such
+    a pair counts the mean of both directions, whatever the order in the file.
+    """
+    counts = _forward_counts(histories, window)
+    return sparse.csr_array(counts + backward * counts.T)
+
+
+def normalised_covisits(
+    counts: sparse.csr_array, item_popularity: Floats, *, popularity_power: float = 0.3
+) -> sparse.csr_array:
+    """Counts over the square root of their row's sum and a power of the column's popularity."""
+    rows = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1.0) ** -0.5
+    columns = np.maximum(item_popularity, 1.0) ** -popularity_power
+    return _scaled(counts, rows, columns)
+
+
+def covisits(
+    histories: Histories, *, window: int = 20, backward: float = 0.5, popularity_power: float = 0.3
+) -> sparse.csr_array:
+    """(n_items, n_items) `covisit_counts`, normalised."""
+    counts = covisit_counts(histories, window=window, backward=backward)
+    return normalised_covisits(counts, popularity(histories), popularity_power=popularity_power)
+
+
+def _forward_counts(histories: Histories, window: int) -> sparse.csr_array:
+    """Earlier item → later item, summed a batch of distances at a time to bound the memory."""
+    n_items = len(histories.item_ids)
+    total = sparse.csr_array((n_items, n_items), dtype=np.float32)
+    batch: list[Pairs] = []
+    for pairs in _pairs(histories, window):
+        batch.append(pairs)
+        if sum(len(values) for *_, values in batch) >= _BATCH_PAIRS:
+            total, batch = total + _summed(batch, n_items), []
+    return total + _summed(batch, n_items) if batch else total
+
+
+def _summed(batch: list[Pairs], n_items: int) -> sparse.csr_array:
+    before, after, values = (np.concatenate(column) for column in zip(*batch, strict=True))
+    return sparse.coo_array((values, (before, after)), shape=(n_items, n_items)).tocsr()
+
+
+def _pairs(histories: Histories, window: int) -> Iterator[Pairs]:
+    """(earlier item, later item, count) for each distance; tied pairs half in each direction."""
+    row, items, weights, times = _flat(histories)
+    longest = int(histories.lengths.max(initial=0))
+    for distance in range(1, min(window, longest - 1) + 1):
+        first = np.flatnonzero(row[distance:] == row[:-distance])
+        second = first + distance
+        values = np.sqrt(weights[first] * weights[second]) / np.float32(distance)
+        before, after = items[first], items[second]
+        if times is not None:
+            tied = times[first] == times[second]
+            values[tied] *= 0.5
+            before, after, values = (
+                np.concatenate([before, after[tied]]),
+                np.concatenate([after, before[tied]]),
+                np.concatenate([values, values[tied]]),
+            )
+        yield before, after, values
+
+
+def _flat(
+    histories: Histories,
+) -> tuple[NDArray[np.int64], Rows, Floats, NDArray[np.float64] | None]:
+    """Events of all requests in one sequence; equal times in an order that no file decides."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    items, weights = histories.items[position], histories.weights[position]
+    if histories.times is None:
+        return row, items, weights, None
+    times = histories.times[position]
+    order = np.lexsort((weights, tie_order(histories.item_ids)[items], times, row))
+    return row, items[order], weights[order], times[order]
+
+
+def cooccurrence(
+    histories: Histories,
+    *,
+    shrink: float = 1.0,
+    neighbours: int | None = None,
+    length: int | None = 500,
+) -> sparse.csr_array:
+    """(n_items, n_items) symmetric cosine of the sets of people, zeros on the diagonal.
+
+    The people that two items share, over the product of (√people + `shrink`) of both. Only each
+    person's newest `length` events count, and only each row's `neighbours` largest values stay
+    (None: all), which bounds time and memory.
+    """
+    recent = histories if length is None else histories.last(length)
+    seen = recent.seen()
+    people_of = sparse.csr_array(seen.T)
+    people = np.diff(people_of.indptr)
+    factors = (1.0 / (np.sqrt(people) + shrink + 1e-9)).astype(np.float32)
+    chunks = []
+    for chunk in _even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
+        shared = _scaled(people_of[chunk] @ seen, factors[chunk], factors)
+        shared = _without_self(shared, first=chunk.start)
+        chunks.append(shared if neighbours is None else keep_largest(shared, neighbours))
+    return sparse.csr_array(sparse.vstack(chunks))
+
+
+def _even_chunks(work: NDArray[np.float64]) -> list[slice]:
+    """Runs of rows whose summed work stays near `_BATCH_PAIRS`."""
+    batch = np.floor(np.cumsum(work) / _BATCH_PAIRS).astype(np.int64)
+    edges = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(work)]
+    return [slice(start, stop) for start, stop in pairwise(edges)]
+
+
+def _without_self(matrix: sparse.csr_array, *, first: int) -> sparse.csr_array:
+    row = first + np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    matrix.data[row == matrix.indices] = 0.0
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def _scaled(
+    matrix: sparse.csr_array, rows: NDArray[np.floating], columns: NDArray[np.floating]
+) -> sparse.csr_array:
+    """diag(rows) @ matrix @ diag(columns), as float32."""
+    factors = np.repeat(rows, np.diff(matrix.indptr)) * columns[matrix.indices]
+    data = (matrix.data * factors).astype(np.float32)
+    return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
+    """The `per_row` largest values of each row; equal ones by column order of a fixed shuffle."""
+    counts = np.diff(matrix.indptr)
+    if not len(counts) or counts.max() <= per_row:
+        return matrix
+    row = np.repeat(np.arange(len(counts)), counts)
+    shuffled = np.random.default_rng(0).permutation(matrix.shape[1])[matrix.indices]
+    order = np.lexsort((shuffled, -matrix.data, row))
+    place = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], counts)
+    kept = np.sort(order[place < per_row])
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, per_row))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)

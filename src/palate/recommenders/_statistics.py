@@ -1,0 +1,241 @@
+"""What the ranker's retrievers know, fitted on one set of histories and the items' features."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from palate.histories import Histories, ragged_positions
+from palate.recommenders._cooccurrence import (
+    cooccurrence,
+    covisit_counts,
+    keep_largest,
+    normalised_covisits,
+    popularity,
+)
+from palate.types import Features, Floats, Matrix, Rows
+
+DECAY = 0.7  # of a history's k-th newest item
+LENGTH = 8  # newest items that speak for what comes next
+LONG_DECAY = 0.95
+LONG_LENGTH = 30  # newest items that speak for lasting taste
+WINDOW = 20
+NEIGHBOURS = 20  # in content space, that lend an item their covisits
+BEHAVIOUR_DIM = 128
+MAP_PAIRS = 150_000
+MAP_RIDGE = 0.3
+LINKS_PER_ITEM = 500
+CHUNK_CELLS = 16_000_000
+
+Statistics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The content that retrievers compare: blocks with rows of unit length."""
+
+    n_items: int
+    dense: dict[str, Floats]
+    sparse: dict[str, sparse.csr_array]
+
+    @classmethod
+    def of(cls, features: Features | None, n_items: int) -> Catalogue:
+        parts = {} if features is None else features.parts
+        return cls(
+            n_items,
+            {name: part for name, part in parts.items() if not sparse.issparse(part)},
+            {name: part for name, part in parts.items() if sparse.issparse(part)},
+        )
+
+    @property
+    def anchor(self) -> Matrix | None:
+        """The block whose neighbours lend their covisits: the first dense one, else the first."""
+        blocks: list[Matrix] = [*self.dense.values(), *self.sparse.values()]
+        return blocks[0] if blocks else None
+
+
+def fit_statistics(
+    histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
+) -> Statistics:
+    """Everything the retrievers need; nothing but `histories` and content enters."""
+    counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
+    statistics: Statistics = {
+        "popularity": popularity(histories),
+        "counts": counts.astype(np.float32),
+        "newest": _newest_counts(histories),
+    }
+    if behaviour:
+        statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
+        if catalogue.anchor is not None:
+            statistics["neighbours"] = content_neighbours(catalogue.anchor)
+    for name, vectors in catalogue.dense.items():
+        statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
+    return statistics
+
+
+def _flat_items(histories: Histories) -> Rows:
+    _, position = ragged_positions(histories.starts, histories.stops)
+    return histories.items[position]
+
+
+def _newest_counts(histories: Histories) -> Floats:
+    newest = histories.newest()
+    counts = np.bincount(newest[newest >= 0], minlength=len(histories.item_ids))
+    return counts.astype(np.float32)
+
+
+def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: int) -> Statistics:
+    counts = covisit_counts(histories, window=WINDOW)
+    sums = np.asarray(counts.sum(axis=1)).ravel()
+    seen = histories.last(LINKS_PER_ITEM).seen()
+    return {
+        "directed": normalised_covisits(counts, item_popularity),
+        "conditional": sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts).astype(
+            np.float32
+        ),
+        "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
+        "people": seen,
+        **_behaviour_space(seen, seed),
+    }
+
+
+def _behaviour_space(seen: sparse.csr_array, seed: int) -> Statistics:
+    """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
+    per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
+    per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
+    scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
+    dim = min(BEHAVIOUR_DIM, min(seen.shape) - 1)
+    if dim < 1 or not seen.nnz:
+        empty = np.zeros((seen.shape[1], 0), dtype=np.float32)
+        return {"space_in": empty, "space_out": empty, "space_unit": empty}
+    _, _, right = randomized_svd(scaled, dim, n_iter=3, random_state=seed)
+    space = np.ascontiguousarray(right.T)
+    return {
+        "space_in": (space * per_item[:, None]).astype(np.float32),
+        "space_out": (space / per_item[:, None]).astype(np.float32),
+        "space_unit": unit(space.astype(np.float32)),
+    }
+
+
+def content_neighbours(block: Matrix) -> sparse.csr_array:
+    """(n, n) the nearest other items of each, by squared cosine, rows summing to 1."""
+    return nearest_rows(block, 0, block.shape[0])
+
+
+def nearest_rows(block: Matrix, first: int, stop: int) -> sparse.csr_array:
+    """(stop - first, n) as `content_neighbours`, for some of the items."""
+    n_items = block.shape[0]
+    transposed = block.T.tocsr() if sparse.issparse(block) else np.ascontiguousarray(block.T)
+    chunks = []
+    step = max(1, CHUNK_CELLS // max(n_items, 1))
+    for start in range(first, stop, step):
+        similar = block[start : min(start + step, stop)] @ transposed
+        chunks.append(_strongest(similar, start, min(NEIGHBOURS, n_items - 1)))
+    nearest = sparse.csr_array(sparse.vstack(chunks))
+    nearest.data **= 2
+    sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9
+    return sparse.csr_array(sparse.diags_array(1 / sums) @ nearest).astype(np.float32)
+
+
+def _strongest(similar: Any, first: int, count: int) -> sparse.csr_array:
+    if sparse.issparse(similar):
+        similar = sparse.csr_array(similar)
+        row = first + np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
+        similar.data[row == similar.indices] = 0
+        similar.eliminate_zeros()
+        return keep_largest(similar, count)
+    n, width = similar.shape
+    similar[np.arange(n), np.arange(first, first + n)] = -1
+    columns = (
+        np.argpartition(-similar, count - 1, axis=1)[:, :count] if count else np.empty((n, 0), int)
+    )
+    values = np.maximum(np.take_along_axis(similar, columns, axis=1), 0)
+    indptr = np.arange(n + 1) * count
+    return sparse.csr_array((values.ravel(), columns.ravel(), indptr), shape=(n, width))
+
+
+def next_item_map(
+    histories: Histories, vectors: Floats, counts: NDArray[np.integer[Any]], seed: int
+) -> Floats:
+    """(d, d) ridge regression from a decayed history's vector to the next item's.
+
+    Pairs with a popular next item weigh 1/√popularity; at most `MAP_PAIRS` pairs enter.
+    """
+    prefixes, following = prefix_cases(histories)
+    if len(following) > MAP_PAIRS:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(following))[:MAP_PAIRS])
+        prefixes, following = prefixes.take(chosen), following[chosen]
+    dim = vectors.shape[1]
+    inner, cross = np.zeros((dim, dim)), np.zeros((dim, dim))
+    for start in range(0, len(following), 20_000):
+        part = slice(start, start + 20_000)
+        profile = unit(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
+        target = following[part]
+        weighted = profile * (np.maximum(counts[target], 1) ** -0.5)[:, None].astype(np.float32)
+        inner += weighted.T @ profile
+        cross += weighted.T @ vectors[target]
+    ridge = MAP_RIDGE * max(float(np.trace(inner)) / max(dim, 1), 1e-6)
+    return np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+
+
+def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
+    """Every event but the first of each row, as a request with what came before it."""
+    row, position = ragged_positions(
+        histories.starts + 1, np.maximum(histories.stops, histories.starts + 1)
+    )
+    prefixes = histories.take(row)
+    cut = Histories(
+        item_ids=histories.item_ids,
+        user_ids=prefixes.user_ids,
+        starts=prefixes.starts,
+        stops=position,
+        items=histories.items,
+        weights=histories.weights,
+        times=histories.times,
+    )
+    return cut, histories.items[position]
+
+
+def unit(vectors: Floats) -> Floats:
+    """Rows of length 1; zeros stay zeros."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Floats = vectors / np.maximum(norms, 1e-9)
+    return scaled
+
+
+def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
+    """Statistics for a catalogue that has grown at its end: nobody touched the new items yet."""
+    grown: Statistics = {}
+    for name, value in statistics.items():
+        if name.startswith("map."):
+            grown[name] = value
+        elif name == "people":
+            grown[name] = _resized(value, value.shape[0], catalogue.n_items)
+        elif name == "neighbours":
+            grown[name] = _extended_neighbours(value, catalogue)
+        elif sparse.issparse(value):
+            grown[name] = _resized(value, catalogue.n_items, catalogue.n_items)
+        else:
+            missing = catalogue.n_items - len(value)
+            grown[name] = np.pad(value, [(0, missing)] + [(0, 0)] * (value.ndim - 1))
+    return grown
+
+
+def _resized(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_array:
+    larger = matrix.copy()
+    larger.resize((rows, columns))
+    return larger
+
+
+def _extended_neighbours(neighbours: sparse.csr_array, catalogue: Catalogue) -> sparse.csr_array:
+    known = neighbours.shape[0]
+    block = catalogue.anchor
+    assert block is not None
+    later = nearest_rows(block, known, catalogue.n_items)
+    upper = _resized(neighbours, known, catalogue.n_items)
+    return sparse.csr_array(sparse.vstack([upper, later]))

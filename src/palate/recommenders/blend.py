@@ -1,0 +1,76 @@
+"""Several recommenders as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from palate import registry
+from palate.histories import Histories
+from palate.recommenders._base import require, zscores
+from palate.types import Dataset, Features, Floats, Recommender, check_fitted, learnt
+
+__all__ = ["Blend"]
+
+
+def _default_parts() -> list[dict[str, Any]]:
+    return [{"use": "covisit"}, {"use": "content"}]
+
+
+@dataclass(kw_only=True)
+class Blend:
+    """The weighted sum of z-scores: each part is standardised per request over the catalogue.
+
+    `parts` are tables as a pipeline file holds them (`{use = "covisit", window = 5}`) or
+    recommenders, of which the settings are taken; `weights` are 1 each where left out.
+    """
+
+    parts: list[Any] = field(default_factory=_default_parts)
+    weights: list[float] | None = None
+
+    parts_: list[Recommender] = learnt()
+
+    def __post_init__(self) -> None:
+        require(bool(self.parts), "parts = [] cannot be used: blend one recommender or more")
+        self.parts = [_as_table(part) for part in self.parts]
+        count = len(self.parts) if self.weights is None else len(self.weights)
+        require(
+            count == len(self.parts),
+            f"weights has {count} numbers for {len(self.parts)} parts: give one each",
+        )
+        self._build()
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        self.parts_ = [part.fit(data, items) for part in self._build()]
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items) weighted sums of z-scores."""
+        check_fitted(self)
+        weights = self.weights or [1.0] * len(self.parts)
+        total = np.float32(weights[0]) * zscores(self.parts_[0].score(histories))
+        for weight, part in zip(weights[1:], self.parts_[1:], strict=True):
+            total += np.float32(weight) * zscores(part.score(histories))
+        return total
+
+    def add_items(self, items: Features) -> Self:
+        """Items that arrived later, for every part."""
+        check_fitted(self)
+        for part in self.parts_:
+            part.add_items(items)
+        return self
+
+    def _build(self) -> list[Recommender]:
+        return [
+            registry.build("recommenders", table, where=f"blend.parts[{place}]")
+            for place, table in enumerate(self.parts)
+        ]
+
+
+def _as_table(part: Any) -> dict[str, Any]:
+    if isinstance(part, Mapping):
+        return dict(part)
+    return {"use": registry.name_of(part), **registry.settings_of(part)}

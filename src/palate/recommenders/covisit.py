@@ -1,0 +1,55 @@
+"""What people touch next, from directed, decayed covisits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from scipy import sparse
+
+from palate.histories import Histories, histories_of
+from palate.recommenders._base import CatalogueModel, known_columns, require
+from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
+from palate.types import Dataset, Features, Floats, learnt
+
+__all__ = ["Covisit"]
+
+
+@dataclass(kw_only=True)
+class Covisit(CatalogueModel):
+    """Items that follow, within `window` events, the `length` newest items of the history.
+
+    A pair counts 1 / distance, `backward` times that against the order; rows are scaled by √sum,
+    columns by popularity^`popularity`; the k-th newest item of the asking history by `decay`^k.
+    Histories without any covisit get what is popular; new items score the lowest.
+    """
+
+    window: int = 20
+    backward: float = 0.5
+    popularity: float = 0.3
+    length: int = 8
+    decay: float = 0.7
+
+    covisits_: sparse.csr_array = learnt()
+
+    def __post_init__(self) -> None:
+        require(self.window >= 1, f"window = {self.window} cannot be used: give 1 event or more")
+        require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
+        require(self.backward >= 0, f"backward = {self.backward} cannot be used: give 0 or more")
+        require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        self._know(data)
+        histories = histories_of(data)
+        counts = covisit_counts(histories, window=self.window, backward=self.backward)
+        self.covisits_ = normalised_covisits(
+            counts, popularity(histories), popularity_power=self.popularity
+        )
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items) decayed sums of covisits, 0 or more."""
+        asking = self._asking(histories)
+        weights = asking.matrix(decay=self.decay, length=self.length)
+        weights = known_columns(weights, self.covisits_.shape[0])
+        return self._completed((weights @ self.covisits_).toarray())

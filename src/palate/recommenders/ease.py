@@ -1,0 +1,78 @@
+"""A linear item-to-item model in closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from palate.errors import ConfigError
+from palate.histories import Histories, histories_of
+from palate.recommenders._base import CatalogueModel, require
+from palate.types import Dataset, Features, Floats, Rows, learnt
+
+__all__ = ["Ease"]
+
+
+@dataclass(kw_only=True)
+class Ease(CatalogueModel):
+    """Weights that best rebuild who touched what, without any item's own (Steck, WWW 2019).
+
+    `l2` is the ridge on the items × items weights. Only items with events are in them: more than
+    `max_items` raise `ConfigError`, for memory grows with 16 bytes times their square. Histories
+    without any of these get what is popular; new items score the lowest.
+    """
+
+    l2: float = 200.0
+    max_items: int = 20_000
+
+    rows_: Rows = learnt()
+    weights_: Floats = learnt()
+
+    def __post_init__(self) -> None:
+        require(self.l2 > 0, f"l2 = {self.l2} cannot be used: give more than 0")
+        require(self.max_items >= 1, f"max_items = {self.max_items} cannot be used: give ≥ 1")
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        rows = np.flatnonzero(data.item_counts).astype(np.int32)
+        if len(rows) > self.max_items:
+            gigabytes = 16 * len(rows) ** 2 / 1e9
+            raise ConfigError(
+                f"{len(rows):,} items have events, more than max_items = {self.max_items:,}: their "
+                f"matrix needs about {gigabytes:.0f} GB. Raise max_items, or use item_knn"
+            )
+        self._know(data)
+        self.rows_ = rows
+        seen = histories_of(data).seen()[:, rows].astype(np.float64)
+        self.weights_ = _closed_form((seen.T @ seen).toarray(order="F"), self.l2)
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items) rebuilt histories, about 0 to 1; items without events score the lowest."""
+        seen = self._asking(histories).seen()[:, self.rows_]
+        found = np.asarray(seen @ self.weights_, dtype=np.float32)
+        floor = found.min(axis=1, keepdims=True, initial=0.0)
+        scores = np.repeat(floor, len(self.item_ids_), axis=1)
+        scores[:, self.rows_] = found
+        return self._completed(scores)
+
+
+def _closed_form(gram: NDArray[np.float64], l2: float) -> Floats:
+    """B = I - P / diag(P) with P = (gram + l2 I)⁻¹, in float64 and in place; `gram` is lost."""
+    size = len(gram)
+    if not size:
+        return np.zeros((0, 0), dtype=np.float32)
+    gram[np.diag_indices(size)] += l2
+    factor, failed = lapack.dpotrf(gram, lower=1, overwrite_a=1)
+    inverse, failed_inverse = lapack.dpotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_inverse:
+        raise ConfigError(f"l2 = {l2} is too small for these data: the matrix cannot be inverted")
+    diagonal = np.diag(inverse).astype(np.float32)
+    weights: Floats = np.tril(inverse.astype(np.float32))
+    weights += np.tril(weights, -1).T
+    weights /= -diagonal
+    np.fill_diagonal(weights, 0.0)
+    return np.ascontiguousarray(weights)

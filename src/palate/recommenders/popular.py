@@ -1,0 +1,49 @@
+"""What many people touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from palate.histories import Histories
+from palate.recommenders._base import CatalogueModel, require
+from palate.types import Dataset, Features, Floats
+
+DAY = 86_400.0
+
+__all__ = ["Popular"]
+
+
+@dataclass(kw_only=True)
+class Popular(CatalogueModel):
+    """The weighted events of each item, the same for everybody.
+
+    `last_days` counts only the days before the newest training event (None, or data without times:
+    all of them). New items score 0.
+    """
+
+    last_days: float | None = None
+
+    def __post_init__(self) -> None:
+        require(
+            self.last_days is None or self.last_days > 0,
+            f"last_days = {self.last_days} cannot be used: give more than 0 days, or none for all",
+        )
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        self._know(data)
+        times = data.times
+        if self.last_days is not None and times is not None and len(times):
+            recent = times > times.max() - self.last_days * DAY
+            self.popularity_ = np.bincount(
+                data.item_rows[recent],
+                weights=data.weights[recent],
+                minlength=len(data.item_ids),
+            ).astype(np.float32)
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items) event counts."""
+        return np.tile(self.popularity_, (len(self._asking(histories)), 1))

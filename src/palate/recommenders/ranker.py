@@ -1,0 +1,286 @@
+"""The default: cheap retrievers propose, a boosted ranker orders what they proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+import polars as pl
+
+from palate import progress
+from palate.histories import Histories, dataset_of, histories_of
+from palate.recommenders._base import require
+from palate.recommenders._candidates import Candidates, candidates
+from palate.recommenders._evidence import Evidence, nearest_in_history
+from palate.recommenders._labels import (
+    LabelledRows,
+    LabelPlan,
+    labelled_rows,
+    share_of_repeats,
+)
+from palate.recommenders._statistics import (
+    Catalogue,
+    Statistics,
+    extended,
+    fit_statistics,
+)
+from palate.types import Dataset, Features, Floats, Ids, Rows, check_fitted, learnt
+
+__all__ = ["Ranker"]
+
+MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
+CHUNK_CELLS = 4_000_000
+MEASURED_ROWS = 20_000
+MIN_REPEATS = 1e-3
+
+
+@dataclass(kw_only=True)
+class Ranker:
+    """Two stages: retrievers made of features propose `candidates`, LightGBM orders them.
+
+    Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour
+    space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
+    from a history's text to the next item's. `behaviour=False` leaves only the content. The labels
+    are `cases` held-out events of the training data, which no statistic has seen; items proposed
+    again are learnt from the data. What no retriever proposed stands below, in order of the plain
+    sum of z-scores. Source of the ranker: lambdarank (Burges 2010) in LightGBM (Ke et al. 2017).
+    """
+
+    candidates: int = 150
+    cases: int = 20_000
+    rounds: int = 200
+    learning_rate: float = 0.05
+    leaves: int = 15
+    min_rows_per_leaf: int = 100
+    l2: float = 20.0
+    behaviour: bool = True
+    seed: int = 0
+
+    item_ids_: Ids = learnt()
+    features_: Features | None = learnt()
+    statistics_: Statistics = learnt()
+    repeats_: bool = learnt()
+    names_: list[str] = learnt()
+    trees_: str = learnt()
+    importances_: pl.DataFrame = learnt()
+
+    def __post_init__(self) -> None:
+        for name in ("candidates", "cases", "rounds", "leaves", "min_rows_per_leaf"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} = {value} cannot be used: give 1 or more")
+        require(self.leaves >= 2, f"leaves = {self.leaves} cannot be used: give 2 or more")
+        require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}: give more than 0")
+
+    def fit(
+        self,
+        data: Dataset,
+        items: Features | None = None,
+        *,
+        features_of: Callable[[Dataset], Features | None] | None = None,
+    ) -> Self:
+        """Learns retrievers and ranker; `features_of` refits features on a part of the data.
+
+        It is asked for where blocks were learnt from interactions, because labels must be unseen by
+        them; without it such blocks are left out.
+        """
+        self.__dict__.pop("_booster", None)
+        histories = histories_of(data)
+        self.item_ids_ = data.item_ids
+        self.features_ = items if features_of is not None else _content(items)
+        self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
+        plan = LabelPlan(
+            cases=self.cases,
+            candidates=self.candidates,
+            repeats=self.repeats_,
+            behaviour=self.behaviour,
+            seed=self.seed,
+        )
+        refit = _refit(data, self.features_, features_of)
+        rows = labelled_rows(histories, refit, plan)
+        self.names_ = rows.names
+        self.trees_ = self._train(rows)
+        self.importances_ = self._measure(rows)
+        self.statistics_ = fit_statistics(
+            histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
+        )
+        return self
+
+    def _train(self, rows: LabelledRows) -> str:
+        if len(rows.groups) < MIN_CASES:
+            return ""
+        parameters = {
+            "objective": "lambdarank",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.min_rows_per_leaf,
+            "lambda_l2": self.l2,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "lambdarank_truncation_level": 15,
+            "max_bin": 63,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbose": -1,
+        }
+        table = lgb.Dataset(rows.features, rows.labels, group=rows.groups, free_raw_data=False)
+        with progress.task("learn to rank: trees", self.rounds, "trees") as advance:
+            booster = lgb.train(
+                parameters, table, self.rounds, callbacks=[lambda _environment: advance(1)]
+            )
+        return str(booster.model_to_string())
+
+    def _measure(self, rows: LabelledRows) -> pl.DataFrame:
+        """What each feature is worth: its share of the trees' gain and of |SHAP| over the rows."""
+        shares = np.zeros((2, len(self.names_)))
+        if self.trees_:
+            shares[0] = self._booster.feature_importance("gain")
+            step = max(1, len(rows.features) // MEASURED_ROWS)
+            parts = self._booster.predict(rows.features[::step], pred_contrib=True)
+            shares[1] = np.abs(np.asarray(parts)[:, :-1]).mean(axis=0)
+            shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+        return pl.DataFrame(
+            {
+                "feature": self.names_,
+                "family": [self._family(name) for name in self.names_],
+                "gain": shares[0],
+                "contribution": shares[1],
+            }
+        )
+
+    def _family(self, name: str) -> str:
+        source = name.partition(" (")[0].partition(":")[0]
+        if self.features_ is not None and source in self.features_.parts:
+            return source
+        return FAMILIES.get(source, "context")
+
+    @cached_property
+    def _booster(self) -> Any:
+        return lgb.Booster(model_str=self.trees_)
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue.of(self.features_, len(self.item_ids_))
+
+    def _candidates(self, histories: Histories, only: Rows | None = None) -> Candidates:
+        return candidates(
+            histories,
+            self.statistics_,
+            self._catalogue,
+            count=self.candidates,
+            repeats=self.repeats_,
+            only=only,
+        )
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items): candidates by the ranker, above 0; all others below 0, by the plain sum."""
+        check_fitted(self)
+        asking = histories.in_catalogue(self.item_ids_)
+        scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
+        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
+        for start in range(0, len(asking), step):
+            found = self._candidates(asking.take(slice(start, start + step)))
+            part = found.mix - found.mix.max(axis=1, keepdims=True) - 1
+            kept = found.items >= 0
+            row, _ = np.nonzero(kept)
+            part[row, found.items[kept]] = self._order(found)[kept]
+            scores[start : start + step] = part
+        return scores
+
+    def _order(self, found: Candidates) -> Floats:
+        """(n, k) scores of the candidates, each request's worst at 0."""
+        if self.trees_:
+            rows = found.features.reshape(-1, found.features.shape[2])
+            flat = self._booster.predict(rows)
+            values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
+        else:
+            values = found.features[:, :, found.names.index("mix")]
+        lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
+        ordered: Floats = values - lowest
+        return ordered
+
+    def add_items(self, items: Features) -> Self:
+        """Items that arrived later: content retrievers propose them from now on."""
+        check_fitted(self)
+        self.item_ids_ = Ids(pl.concat([self.item_ids_.series, items.ids.series]))
+        if self.features_ is not None:
+            self.features_ = self.features_.below(items.select(self.features_.parts))
+        self.statistics_ = extended(self.statistics_, self._catalogue)
+        return self
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """What speaks most for item i at request i: the family that the trees count most."""
+        check_fitted(self)
+        asking = histories.in_catalogue(self.item_ids_)
+        together = np.full(len(items), -1, dtype=np.int32)
+        if "directed" in self.statistics_:
+            together, _ = nearest_in_history(self.statistics_["directed"], asking, items)
+        content = _content(self.features_)
+        alike = np.full(len(items), -1, dtype=np.int32)
+        if content is not None and content.parts:
+            alike, _ = nearest_in_history(content, asking, items)
+        prefers_content = self._prefers_content(asking, items)
+        found = []
+        for row in range(len(items)):
+            if alike[row] >= 0 and (prefers_content[row] or together[row] < 0):
+                found.append(Evidence("alike", int(alike[row])))
+            elif together[row] >= 0:
+                found.append(Evidence("together", int(together[row])))
+            else:
+                found.append(Evidence("words" if histories.queries else "popular"))
+        return found
+
+    def _prefers_content(self, asking: Histories, items: Rows) -> list[bool]:
+        if not self.trees_:
+            return [False] * len(items)
+        found = self._candidates(asking, only=items[:, None])
+        parts = np.asarray(self._booster.predict(found.features[:, 0, :], pred_contrib=True))
+        families = self.importances_["family"].to_list()
+        blocks = set() if self.features_ is None else set(self.features_.parts)
+        content = np.array([family in blocks for family in families])
+        behaviour = np.array([family == "behaviour" for family in families])
+        said, did = parts[:, :-1][:, content].sum(axis=1), parts[:, :-1][:, behaviour].sum(axis=1)
+        return [bool(more) for more in said > did]
+
+
+FAMILIES = {
+    "directed": "behaviour",
+    "conditional": "behaviour",
+    "together": "behaviour",
+    "space": "behaviour",
+    "people": "behaviour",
+    "smoothed": "behaviour lent by content",
+    "mix": "sum of retrievers",
+    "popularity": "popularity",
+    "trend": "popularity",
+    "touched": "the person's own past",
+    "history length": "the person's own past",
+}
+
+
+def _content(items: Features | None) -> Features | None:
+    if items is None:
+        return None
+    return items.select(name for name in items.parts if name not in items.behavioural)
+
+
+def _refit(
+    data: Dataset,
+    features: Features | None,
+    features_of: Callable[[Dataset], Features | None] | None,
+) -> Callable[[Histories], Catalogue]:
+    """Features as they would be had only some histories been known."""
+    n_items = len(data.item_ids)
+    if features is None or not features.behavioural or features_of is None:
+        catalogue = Catalogue.of(features, n_items)
+        return lambda _known: catalogue
+
+    def refitted(known: Histories) -> Catalogue:
+        return Catalogue.of(features_of(dataset_of(known, data)), n_items)
+
+    return refitted

@@ -1,0 +1,68 @@
+"""What people with similar histories touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+from scipy import sparse
+
+from palate.histories import Histories, histories_of
+from palate.recommenders._base import CatalogueModel, known_columns, require
+from palate.recommenders._cooccurrence import keep_largest
+from palate.representation._rows import scale_rows
+from palate.types import Dataset, Features, Floats, learnt
+
+_BLOCK_CELLS = 20_000_000
+
+__all__ = ["UserKNN"]
+
+
+@dataclass(kw_only=True)
+class UserKNN(CatalogueModel):
+    """Training people's items, by the similarity of those people (Herlocker et al., SIGIR 1999).
+
+    Similarity: shared items / ((√items + `shrink`) of both); whoever asks, known or not, gets the
+    items of the `neighbours` most similar training people. A training person is their own
+    neighbour too, which adds only what they have seen. Histories without neighbours get what is
+    popular; new items score the lowest.
+    """
+
+    neighbours: int = 100
+    shrink: float = 1.0
+
+    people_: sparse.csr_array = learnt()
+
+    def __post_init__(self) -> None:
+        require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
+        require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        self._know(data)
+        self.people_ = histories_of(data).seen()
+        self.__dict__.pop("_people_by_item", None)
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        """(n, n_items) summed similarities, 0 or more."""
+        asking = known_columns(self._asking(histories).seen(), self.people_.shape[1])
+        scores = np.zeros(asking.shape, dtype=np.float32)
+        step = max(1, _BLOCK_CELLS // max(self.people_.shape[0], 1))
+        for start in range(0, asking.shape[0], step):
+            part = asking[start : start + step]
+            similarity = self._normalised(part) @ self._people_by_item
+            nearest = keep_largest(similarity, self.neighbours)
+            scores[start : start + step] = (nearest @ self.people_).toarray()
+        return self._completed(scores)
+
+    @cached_property
+    def _people_by_item(self) -> sparse.csr_array:
+        return sparse.csr_array(self._normalised(self.people_).T)
+
+    def _normalised(self, seen: sparse.csr_array) -> sparse.csr_array:
+        """Each row divided by √items + shrink."""
+        counts = np.diff(seen.indptr)
+        factors = 1.0 / np.maximum(np.sqrt(counts) + self.shrink, 1e-9)
+        return sparse.csr_array(scale_rows(seen, factors.astype(np.float32)))

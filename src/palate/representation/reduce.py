@@ -1,0 +1,61 @@
+"""Fewer dimensions by principal components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from palate.errors import ConfigError
+from palate.representation._blocks import (
+    check_width,
+    dense_parts,
+    moments,
+    principal_axes,
+    project,
+    transform_parts,
+)
+from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
+
+__all__ = ["Reduce"]
+
+
+@dataclass(kw_only=True)
+class Reduce:
+    """Each dense block's `dim` principal components (Pearson 1901), centred, largest first.
+
+    Fitted on items with events, so there are fewer components than such items. Blocks of `dim`
+    columns or fewer and sparse blocks are left alone; rows of zeros stay zeros.
+    """
+
+    dim: int = 128
+
+    means_: dict[str, Floats] = learnt()
+    axes_: dict[str, Floats] = learnt()
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ConfigError(f"dim = {self.dim} cannot be used: keep 1 dimension or more")
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        self.means_, self.axes_ = {}, {}
+        for name, part in dense_parts(features).items():
+            if part.shape[1] <= self.dim:
+                continue
+            mean, covariance, count = moments(part, data.trained_rows)
+            _, axes = principal_axes(covariance, count, self.dim)
+            self.means_[name] = mean.astype(np.float32)
+            self.axes_[name] = axes.astype(np.float32)
+        return self
+
+    def transform(self, features: Features) -> Features:
+        return transform_parts(self, features)
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """Any rows in a block's space: of items, or of people's words."""
+        check_fitted(self)
+        if name not in self.axes_:
+            return values
+        check_width(values, len(self.means_[name]), name, "reduce")
+        return project(values, self.means_[name], self.axes_[name])

@@ -1,0 +1,113 @@
+"""Lists that do not say the same thing ten times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.columns import ITEM, RANK, SCORE, USER
+from palate.errors import AlignmentError, ConfigError, did_you_mean
+from palate.histories import Histories
+from palate.representation._rows import unit_rows
+from palate.types import Dataset, Features, Floats, Recommendations, check_fitted, learnt, to_dense
+
+__all__ = ["Diversity"]
+
+
+@dataclass(kw_only=True)
+class Diversity:
+    """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998).
+
+    Picks `k` of each request's best `candidates`, one by one, by (1 - `weight`) × relevance -
+    `weight` × the largest cosine to one that was picked before. Relevance is the score brought to
+    0…1 among the candidates; the cosine is that of `block`, or the mean over all blocks. Scores
+    stay, ranks are new.
+    """
+
+    weight: float = 0.3
+    k: int = 10
+    candidates: int = 100
+    block: str | None = None
+
+    items_: Features = learnt()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise ConfigError(f"weight = {self.weight} cannot be used: give 0 (none) to 1")
+        if not 1 <= self.k <= self.candidates:
+            raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates")
+
+    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+        if items is None:
+            raise ConfigError("diversity needs item features: give the pipeline an encoder")
+        if items.ids != data.item_ids:
+            raise AlignmentError("diversity got features of other items than those of the dataset")
+        self.items_ = self._used(items)
+        return self
+
+    def add_items(self, items: Features) -> Self:
+        """Items that arrived later."""
+        check_fitted(self)
+        self.items_ = self.items_.below(self._used(items))
+        return self
+
+    def rerank(self, recommendations: Recommendations, histories: Histories) -> Recommendations:
+        """The `k` picked of each request, in the order they were picked."""
+        check_fitted(self)
+        table = recommendations.table
+        item_rows = self.items_.ids.rows(table[ITEM], what="recommended item ids")
+        scores = table[SCORE].to_numpy().astype(np.float32)
+        picked = []
+        for start, stop in _requests(table):
+            stop = min(stop, start + self.candidates)
+            picked.append(start + self._picked(item_rows[start:stop], scores[start:stop]))
+        rows = np.concatenate([np.empty(0, dtype=np.int64), *picked])
+        ranks = np.concatenate(
+            [np.empty(0, dtype=np.int32), *(np.arange(1, len(part) + 1) for part in picked)]
+        )
+        new_ranks = pl.Series(RANK, ranks, dtype=table.schema[RANK])
+        return Recommendations(table[rows].with_columns(new_ranks))
+
+    def _used(self, items: Features) -> Features:
+        names = list(items.parts) if self.block is None else [self.block]
+        for name in names:
+            if name not in items.parts:
+                known = did_you_mean(name, items.parts)
+                raise ConfigError(f"diversity.block: no block is called {name!r}.{known}")
+        return items.with_parts({name: unit_rows(items.parts[name]) for name in names})
+
+    def _picked(self, items: NDArray[Any], scores: Floats) -> NDArray[np.int64]:
+        """Places among the candidates, in the order of picking."""
+        cosines = self._cosines(items)
+        spread = float(np.ptp(scores)) or 1.0
+        value = (1.0 - self.weight) * (scores - scores.min()) / spread
+        nearest = np.full(len(items), -np.inf)
+        penalty = np.zeros(len(items))
+        picked = np.empty(min(self.k, len(items)), dtype=np.int64)
+        for place in range(len(picked)):
+            best = int(np.argmax(value - penalty))
+            picked[place] = best
+            value[best] = -np.inf
+            nearest = np.maximum(nearest, cosines[best])
+            penalty = self.weight * nearest
+        return picked
+
+    def _cosines(self, items: NDArray[Any]) -> Floats:
+        parts = [part[items] for part in self.items_.parts.values()]
+        cosines = np.zeros((len(items), len(items)), dtype=np.float32)
+        for part in parts:
+            cosines += to_dense(part @ part.T) / np.float32(len(parts))
+        return cosines
+
+
+def _requests(table: pl.DataFrame) -> list[tuple[int, int]]:
+    """Where each request's rows start and stop; its ranks rise, whoever it belongs to."""
+    if not len(table):
+        return []
+    starts = (table[USER] != table[USER].shift()) | (table[RANK] <= table[RANK].shift())
+    edges = np.flatnonzero(starts.fill_null(True).to_numpy())
+    return list(zip(edges.tolist(), [*edges[1:].tolist(), len(table)], strict=True))

@@ -1,0 +1,47 @@
+"""Columns that tell items apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from palate.errors import ConfigError
+from palate.representation._blocks import kept_columns, learnt_of, transform_parts, variances
+from palate.types import Dataset, Features, Mask, Matrix, check_fitted, learnt
+
+__all__ = ["Variance"]
+
+
+@dataclass(kw_only=True)
+class Variance:
+    """Keeps a block's columns whose variance is above `floor` times the block's mean variance.
+
+    Measured on items with events, dense and sparse blocks alike. The column that varies most
+    always stays.
+    """
+
+    floor: float = 0.001
+
+    kept_: dict[str, Mask] = learnt()
+
+    def __post_init__(self) -> None:
+        if self.floor < 0:
+            raise ConfigError(f"floor = {self.floor} cannot be used: give 0 or more")
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        self.kept_ = {}
+        for name, part in features.parts.items():
+            variance = variances(part, data.trained_rows)
+            kept = variance > self.floor * variance.mean() if len(variance) else variance > 0
+            if len(kept):
+                kept[variance.argmax()] = True
+            self.kept_[name] = kept
+        return self
+
+    def transform(self, features: Features) -> Features:
+        return transform_parts(self, features)
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """Any rows in a block's space: of items, or of people's words."""
+        check_fitted(self)
+        return kept_columns(values, learnt_of(self.kept_, name, "variance"), name, "variance")

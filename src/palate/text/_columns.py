@@ -1,0 +1,138 @@
+"""What a column of the items' table holds: words, categories, numbers, or nothing to learn from."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import polars as pl
+
+Kind: TypeAlias = Literal["text", "categories", "number", "id", "address", "constant", "other"]
+
+SAMPLE_ROWS = 10_000
+MISSING_WORDS = ("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "n/a")
+
+_TITLE_NAME = re.compile(r"(?:^|_)(?:title|name|headline|subject)$|标题|名称|名字|片名|书名")
+_ID_NAME = re.compile(r"(?:^|[_\s])(?:ids?|asin|isbn|sku|upc|ean|gtin|uuid|guid|hash|index)$")
+_ADDRESS_NAME = re.compile(
+    r"(?:^|[_\s])(?:ur[il]s?|links?|hrefs?|images?|img|pictures?|photos?|posters?|thumbnails?"
+    r"|paths?|files?|filename)(?:$|[_\s])"
+)
+_ADDRESS = r"^\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.|[./~]*/\w|[A-Za-z]:\\)|\.(?:jpe?g|png|gif|webp|mp[34]|wav|pdf)$"
+_NUMBER = r"^\s*[-+$€£¥]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?\s*$"
+_DATE = r"^\s*\d{1,4}[-/.]\w{1,3}[-/.]\d{1,4}(?:[T\s].*)?$"
+_CODE = r"^[^\s\p{Han}]*\d[^\s\p{Han}]*$"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column's kind, judged by its name and by a spread sample of its values."""
+
+    name: str
+    kind: Kind
+    words: float = 0.0
+    """Mean number of words (Chinese characters count as half a word each)."""
+    repetition: float = 0.0
+    """Values for each distinct value: 1 where every value is its own."""
+
+    @property
+    def is_title(self) -> bool:
+        return is_title_name(self.name)
+
+
+def is_title_name(name: str) -> bool:
+    """Whether a column of this name says what the item is called."""
+    return _TITLE_NAME.search(name.lower()) is not None
+
+
+def profile(series: pl.Series) -> Column:
+    """The kind of a column; only a sample of up to 10,000 rows is read."""
+    step = max(1, len(series) // SAMPLE_ROWS)
+    sample = series.gather_every(step).drop_nulls()
+    if _ID_NAME.search(series.name.lower()):
+        return Column(series.name, "id")
+    if sample.dtype.is_numeric() or sample.dtype == pl.Boolean:
+        return Column(series.name, "constant" if sample.n_unique() < 2 else "number")
+    if isinstance(sample.dtype, (pl.List, pl.Array)):
+        return _profile_lists(sample)
+    if sample.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return _profile_strings(sample.cast(pl.String))
+    return Column(series.name, "other")
+
+
+def _profile_lists(sample: pl.Series) -> Column:
+    if flat_list_type(sample.dtype) not in (pl.String, pl.Categorical, pl.Enum):
+        return Column(sample.name, "other")
+    values = flat_lists(sample).explode().drop_nulls()
+    distinct = max(values.n_unique(), 1)
+    if distinct < 2:
+        return Column(sample.name, "constant")
+    return Column(sample.name, "categories", mean_words(values), len(values) / distinct)
+
+
+def _profile_strings(sample: pl.Series) -> Column:
+    name = sample.name
+    values = present(sample).drop_nulls()
+    if _ADDRESS_NAME.search(name.lower()) or _share(values, _ADDRESS) > 0.5:
+        return Column(name, "address")
+    distinct = max(values.n_unique(), 1)
+    if _is_constant(values, distinct):
+        return Column(name, "constant")
+    if _share(values, _NUMBER) > 0.8 or _share(values, _DATE) > 0.8:
+        return Column(name, "number")
+    repetition = len(values) / distinct
+    if repetition < 2 and _share(values, _CODE) > 0.8 and not is_title_name(name):
+        return Column(name, "id")
+    return Column(name, "text", mean_words(values), repetition)
+
+
+def _is_constant(values: pl.Series, distinct: int) -> bool:
+    if distinct < 2 and not (is_title_name(values.name) and len(values) == 1):
+        return True
+    most = values.value_counts(sort=True)["count"][0]
+    return bool(distinct > 1 and len(values) > 50 and most / len(values) > 0.98)
+
+
+def _share(values: pl.Series, pattern: str) -> float:
+    return float(values.str.contains(pattern).mean() or 0.0) if len(values) else 0.0  # type: ignore[arg-type]
+
+
+def mean_words(values: pl.Series) -> float:
+    """Mean number of words; a Chinese character counts as half a word."""
+    if not len(values):
+        return 0.0
+    spaces = values.str.count_matches(r"\S+").mean()
+    characters = values.str.count_matches(r"\p{Han}").mean()
+    return float(spaces or 0.0) + float(characters or 0.0) / 2  # type: ignore[arg-type]
+
+
+def present(series: pl.Series) -> pl.Series:
+    """Stripped strings; blank ones and words for "missing" (None, NaN, N/A) become null."""
+    stripped = series.str.strip_chars()
+    gone = stripped.is_in(["", *MISSING_WORDS])
+    return (
+        stripped.to_frame("x")
+        .select(pl.when(~gone).then(pl.col("x")))
+        .to_series()
+        .alias(series.name)
+    )
+
+
+def flat_list_type(dtype: pl.DataType) -> pl.DataType:
+    """What the innermost elements of (nested) lists are."""
+    while isinstance(dtype, (pl.List, pl.Array)):
+        dtype = dtype.inner  # type: ignore[assignment]
+    return dtype
+
+
+def flat_lists(series: pl.Series) -> pl.Series:
+    """Lists of stripped, present, distinct strings, in order; nested lists are flattened."""
+    if isinstance(series.dtype, pl.Array):
+        series = series.arr.to_list()
+    while isinstance(series.dtype, pl.List) and isinstance(series.dtype.inner, (pl.List, pl.Array)):
+        series = series.list.eval(pl.element().explode())
+    strings = series.cast(pl.List(pl.String))
+    cleaned = pl.element().str.strip_chars()
+    kept = strings.list.eval(cleaned.filter(~cleaned.is_in(["", *MISSING_WORDS])))
+    return kept.list.unique(maintain_order=True)

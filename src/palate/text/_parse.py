@@ -1,0 +1,154 @@
+"""Templates as trees: which words, brackets and separators belong to which column."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from palate.errors import ConfigError
+
+_PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_CLOSER = {"(": ")", "[": "]", "（": "）", "【": "】", "《": "》", "“": "”", "「": "」", "『": "』"}
+# a separator is punctuation with the space around it; a colon ends a label and is none
+_SEPARATOR = re.compile(r"\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*")
+_STRENGTHS = (
+    (re.compile(r"[\n.。!！?？|]"), 3),
+    (re.compile(r"[;；–—-]"), 2),
+    (re.compile(r"\S"), 1),
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column's value."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A child of a sequence, with the text that stands and falls with it."""
+
+    child: Field | Group
+    prefix: str
+    suffix: str
+    joiner: str
+    """What separates it from the part before; of several skipped ones the strongest is used."""
+
+    @property
+    def strength(self) -> int:
+        return next((level for sign, level in _STRENGTHS if sign.search(self.joiner)), 0)
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Parts after one another."""
+
+    parts: tuple[Part, ...]
+
+    def names(self) -> list[str]:
+        """The columns, each once, in the order of the template."""
+        names: dict[str, None] = {}
+        for part in self.parts:
+            child = part.child
+            inside = [child.name] if isinstance(child, Field) else child.inside.names()
+            names |= dict.fromkeys(inside)
+        return list(names)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Brackets around parts; they vanish where all the parts are missing."""
+
+    opener: str
+    inside: Sequence
+    closer: str
+
+
+@dataclass
+class _Open:
+    """A bracket, or the whole template, that is being read."""
+
+    opener: str = ""
+    children: list[Field | Group] = field(default_factory=list)
+    literals: list[str] = field(default_factory=lambda: [""])
+
+    def write(self, text: str) -> None:
+        self.literals[-1] += text
+
+    def put(self, child: Field | Group) -> None:
+        self.children.append(child)
+        self.literals.append("")
+
+    def unwrap(self, inner: _Open, closer: str = "") -> None:
+        """Takes over what `inner` read: its bracket was plain text after all."""
+        self.write(inner.opener + inner.literals[0])
+        for child, literal in zip(inner.children, inner.literals[1:], strict=True):
+            self.put(child)
+            self.write(literal)
+        self.write(closer)
+
+
+def parse(template: str) -> Sequence:
+    """The tree of a template; `ConfigError` for stray braces or for no column at all."""
+    stack = [_Open()]
+    end = 0
+    for piece in _PIECE.finditer(template):
+        _read_literal(stack, template[end : piece.start()])
+        end = piece.end()
+        if piece[0] in ("{{", "}}"):
+            stack[-1].write(piece[0][0])
+        elif piece[1] and piece[1].strip():
+            stack[-1].put(Field(piece[1].strip()))
+        else:
+            raise ConfigError(
+                f"template {template!r}: stray {piece[0]!r} at character {piece.start() + 1}; "
+                'write columns as "{title}" and a brace itself as "{{"'
+            )
+    _read_literal(stack, template[end:])
+    while len(stack) > 1:
+        inner = stack.pop()
+        stack[-1].unwrap(inner)
+    if not stack[0].children:
+        raise ConfigError(f'template {template!r} names no column; write columns as "{{title}}"')
+    return _close(stack[0])
+
+
+def _read_literal(stack: list[_Open], text: str) -> None:
+    for character in text:
+        if character in _CLOSER:
+            stack.append(_Open(character))
+        elif len(stack) > 1 and character == _CLOSER[stack[-1].opener]:
+            inner = stack.pop()
+            if inner.children:
+                stack[-1].put(Group(inner.opener, _close(inner), character))
+            else:
+                stack[-1].unwrap(inner, character)
+        else:
+            stack[-1].write(character)
+
+
+def _close(read: _Open) -> Sequence:
+    between = [_divide(literal) for literal in read.literals[1:-1]]
+    prefixes = [read.literals[0], *(prefix for _, _, prefix in between)]
+    joiners = ["", *(joiner for _, joiner, _ in between)]
+    suffixes = [*(suffix for suffix, _, _ in between), read.literals[-1]]
+    return Sequence(
+        tuple(
+            Part(child, prefix.lstrip() if joiner else prefix, suffix, joiner)
+            for child, prefix, suffix, joiner in zip(
+                read.children, prefixes, suffixes, joiners, strict=True
+            )
+        )
+    )
+
+
+def _divide(literal: str) -> tuple[str, str, str]:
+    """The text between two columns as (suffix of the left, separator, prefix of the right)."""
+    separator = _SEPARATOR.search(literal)
+    if separator:
+        return literal[: separator.start()], separator[0], literal[separator.end() :]
+    quote = '"' if literal.startswith('"') else ""
+    rest = literal[len(quote) :]
+    words = rest.lstrip()
+    return quote, rest[: len(rest) - len(words)], words

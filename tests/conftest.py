@@ -1,0 +1,84 @@
+"""A dataset small enough to know: 40 people, 30 items, four topics of uneven sizes."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate.types import Dataset, Features
+
+TOPIC_SIZES = {"tea": 12, "bikes": 9, "jazz": 6, "chess": 3}
+WORDS = {
+    "tea": ("green leaf", "steamed oolong", "pot of black leaf", "cup of white leaf"),
+    "bikes": ("steel frame", "racing wheel", "mountain saddle"),
+    "jazz": ("late trumpet", "slow saxophone", "live piano"),
+    "chess": ("wooden board", "opening moves"),
+}
+PEOPLE = 40
+FIRST_SECOND = 1_600_000_000.0
+DAY = 86_400.0
+
+
+def item_table() -> pl.DataFrame:
+    rng = np.random.default_rng(5)
+    rows = []
+    for topic, size in TOPIC_SIZES.items():
+        for number in range(size):
+            words = WORDS[topic][number % len(WORDS[topic])]
+            rows.append(
+                {
+                    "item_id": f"{topic}-{number}",
+                    "title": f"{words.capitalize()} {number + 1}",
+                    "description": f"A {words} for people who love {topic}.",
+                    "category": topic,
+                    "price": round(float(rng.gamma(3.0, 4.0)), 2),
+                    "tags": [topic, words.split()[0]],
+                }
+            )
+    order = rng.permutation(len(rows))
+    return pl.DataFrame([rows[row] for row in order])
+
+
+def event_table(items: pl.DataFrame) -> pl.DataFrame:
+    """People stay in their topic four times in five; the last tea and the last bike are untouched."""
+    rng = np.random.default_rng(11)
+    untouched = {f"tea-{TOPIC_SIZES['tea'] - 1}", f"bikes-{TOPIC_SIZES['bikes'] - 1}"}
+    ids = [name for name in items["item_id"] if name not in untouched]
+    topic = np.array([name.split("-")[0] for name in ids])
+    topics = list(TOPIC_SIZES)
+    rows = []
+    for person in range(PEOPLE):
+        own = topics[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])]
+        liking = np.where(topic == own, 4.0 / (topic == own).sum(), 1.0 / (topic != own).sum())
+        chosen = rng.choice(len(ids), size=1 + person % 7, replace=False, p=liking / liking.sum())
+        start = FIRST_SECOND + float(rng.integers(0, 60)) * DAY
+        for step, row in enumerate(chosen):
+            rows.append((f"person-{person}", ids[row], start + 600.0 * (step - step % 3), 3 + row % 3))
+    names = ["user_id", "item_id", "timestamp", "value"]
+    table = pl.DataFrame(rows, schema=names, orient="row")
+    return table.sort("timestamp", maintain_order=True).with_columns(pl.col("value").cast(float))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    items = item_table()
+    return Dataset(interactions=event_table(items), items=items)
+
+
+@pytest.fixture(scope="session")
+def tiny_features(tiny: Dataset) -> Features:
+    """Three blocks with the topics in them: two dense of different widths, one sparse."""
+    return topic_features(tiny)
+
+
+def topic_features(data: Dataset) -> Features:
+    from scipy import sparse
+
+    topics = list(TOPIC_SIZES)
+    topic = np.array([topics.index(name) for name in data.items["category"]])
+    price = data.items["price"].to_numpy()
+    noise = np.stack([np.sin(price * place) for place in range(1, 7)], axis=1)
+    marks = np.eye(4)[topic]
+    text = np.hstack([marks + 0.2 * noise[:, :4], 0.3 * noise[:, 4:], 1.0 + 0.1 * noise[:, :1]])
+    image = np.hstack([0.7 * marks[:, :3] - 0.1, 0.4 * noise[:, 2:5] ** 2])[:, :5]
+    tags = sparse.csr_array(np.hstack([marks, (price > 12)[:, None]]).astype(np.float32))
+    return Features(data.item_ids, {"text": text, "image": image, "tags": tags})
