@@ -5,7 +5,7 @@ PYTEST_ARGS ?= -n 2
 DEMO := .venv-demo
 TEST := .venv-test
 CHECK := .venv-check
-SOURCES := $(shell find src -name '*.py' -o -name 'py.typed') README.md LICENSE
+SOURCES := $(shell find src -type f -not -path '*/__pycache__/*') README.md LICENSE
 PINS := pyproject.toml constraints.txt
 
 PIP = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -41,15 +41,12 @@ bench: $(TEST)/installed
 	$(TEST)/bin/palate bench unisrec $(PALATE_DATA)/scientific --refit --json benchmarks/results/scientific.json
 
 # recbole: only the MovieLens files that it carries are read, so none of its dependencies are needed
-$(DEMO)/ready: $(PINS) | $(DEMO)/bin/python
-	$(call PIP,$(DEMO)) --no-deps recbole==1.2.1
-	touch $@
-
-$(DEMO)/installed: $(DEMO)/ready $(SOURCES)
+$(DEMO)/installed: $(PINS) $(SOURCES) | $(DEMO)/bin/python
 	rm -rf $(DEMO)/wheel
 	$(DEMO)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DEMO)/wheel .
-	$(DEMO)/bin/python -m pip uninstall --quiet --yes palate
 	$(call PIP,$(DEMO)) "$$(echo $(DEMO)/wheel/palate-*.whl)[demo]"
+	$(call PIP,$(DEMO)) --no-deps --force-reinstall $(DEMO)/wheel/palate-*.whl
+	$(call PIP,$(DEMO)) --no-deps recbole==1.2.1
 	touch $@
 
 $(TEST)/installed: $(PINS) | $(TEST)/bin/python
@@ -66,7 +63,7 @@ $(CHECK)/installed: $(PINS) | $(CHECK)/bin/python
 
 .venv-%/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "palate needs Python >= 3.11, but $(PYTHON) is $$($(PYTHON) --version 2>&1). Say make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+		{ echo "palate needs Python >= 3.11, but $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Say make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv-$*
 
 clean:

@@ -39,7 +39,7 @@ def item_table() -> pl.DataFrame:
 
 
 def event_table(items: pl.DataFrame) -> pl.DataFrame:
-    """People stay in their topic four times in five; the last tea and the last bike are untouched."""
+    """People mostly stay in their topic; nobody touched the last tea and the last bike."""
     rng = np.random.default_rng(11)
     untouched = {f"tea-{TOPIC_SIZES['tea'] - 1}", f"bikes-{TOPIC_SIZES['bikes'] - 1}"}
     ids = [name for name in items["item_id"] if name not in untouched]
@@ -52,7 +52,9 @@ def event_table(items: pl.DataFrame) -> pl.DataFrame:
         chosen = rng.choice(len(ids), size=1 + person % 7, replace=False, p=liking / liking.sum())
         start = FIRST_SECOND + float(rng.integers(0, 60)) * DAY
         for step, row in enumerate(chosen):
-            rows.append((f"person-{person}", ids[row], start + 600.0 * (step - step % 3), 3 + row % 3))
+            rows.append(
+                (f"person-{person}", ids[row], start + 600.0 * (step - step % 3), 3 + row % 3)
+            )
     names = ["user_id", "item_id", "timestamp", "value"]
     table = pl.DataFrame(rows, schema=names, orient="row")
     return table.sort("timestamp", maintain_order=True).with_columns(pl.col("value").cast(float))

@@ -52,7 +52,7 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
     from palate.config import read_config
     from palate.console import console
     from palate.data.tables import describe
-    from palate.encoders._best import default_encoders
+    from palate.encoders._defaults import default_encoders
 
     _say_what_was_read()
     settings = read_config(config)

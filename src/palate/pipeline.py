@@ -14,7 +14,7 @@ import polars as pl
 
 from palate import artefact
 from palate.columns import ITEM, USER
-from palate.encoders._best import default_encoders
+from palate.encoders._defaults import default_encoders
 from palate.errors import DataError, NotFittedError, UnknownIdError, first_offenders
 from palate.fusion.concat import Concat
 from palate.histories import Histories, histories_of, history_of_items

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
 
-from palate.histories import Answers, Split, history_of_items
+from palate.histories import Answers, Histories, Split, history_of_items
 from palate.types import Dataset
+
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ranx compiles for a minute, and warns
 
 # events an item: a 6, b 3, c 1, d 1, e 0, f 0; the head (80% of 11 = 8.8) is a and b (9)
 TRAIN = [
@@ -15,6 +19,8 @@ TRAIN = [
     ("dan", "a"), ("eve", "a"), ("eve", "b"), ("fay", "a"), ("fay", "d"),
 ]  # fmt: skip
 ITEMS = list("abcdef")
+
+PEOPLE, LENGTH, N_ITEMS, CUT = 12, 8, 40, 5
 
 
 def answers_of(rows, values=None):
@@ -45,3 +51,34 @@ def made_split():
         user_ids=["ann", "bob", "new", "cyd"],
     )
     return Split("by hand", train, histories, answers_of([[2, 3], [4], [0], [5, 0]]))
+
+
+@pytest.fixture
+def rolling():
+    """12 people touch 8 items each; the last 3 events are asked, over arrays that hold them all."""
+    rng = np.random.default_rng(7)
+    popular_first = np.sort(rng.random((PEOPLE, N_ITEMS)) ** 2, axis=1)
+    items = np.argsort(rng.random((PEOPLE, N_ITEMS)) + popular_first, axis=1)[:, :LENGTH]
+    names = [f"i{row}" for row in range(N_ITEMS)]
+    users = [f"p{row}" for row in range(PEOPLE)]
+    train = Dataset(
+        pl.DataFrame(
+            {
+                "user_id": np.repeat(users, CUT),
+                "item_id": [names[item] for item in items[:, :CUT].ravel()],
+            }
+        ),
+        pl.DataFrame({"item_id": names}),
+    )
+    flat = items.ravel().astype(np.int32)
+    asked = np.add.outer(np.arange(PEOPLE) * LENGTH, np.arange(CUT, LENGTH)).ravel()
+    histories = Histories(
+        item_ids=train.item_ids,
+        user_ids=pl.Series(users).gather(asked // LENGTH),
+        starts=asked - asked % LENGTH,
+        stops=asked,
+        items=flat,
+        weights=np.ones(len(flat), dtype=np.float32),
+        times=np.arange(len(flat), dtype=np.float64),
+    )
+    return Split("rolling", train, histories, Answers(asked, asked + 1, flat))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ranx import Qrels, Run
 from ranx import evaluate as ranx_evaluate
@@ -21,9 +21,7 @@ def random_lists(rng, n, n_items, depth):
 
 
 def random_answers(rng, n, n_items):
-    return [
-        rng.choice(n_items, size=rng.integers(1, 15), replace=False).tolist() for _ in range(n)
-    ]
+    return [rng.choice(n_items, size=rng.integers(1, 15), replace=False).tolist() for _ in range(n)]
 
 
 def by_ranx(rows, wanted, metric, gains=None):
@@ -110,6 +108,7 @@ def requests(draw):
     return np.array(rows, dtype=np.int32), wanted, draw(st.integers(1, n_items))
 
 
+@settings(deadline=None)
 @given(requests())
 def test_values_lie_between_0_and_1_and_permute_with_the_requests(ragged, case):
     rows, wanted, k = case
@@ -121,6 +120,7 @@ def test_values_lie_between_0_and_1_and_permute_with_the_requests(ragged, case):
         np.testing.assert_array_equal(values[order], turned[name])
 
 
+@settings(deadline=None)
 @given(requests())
 def test_answers_first_is_a_perfect_ranking(ragged, case):
     rows, wanted, k = case
@@ -138,6 +138,7 @@ def test_answers_first_is_a_perfect_ranking(ragged, case):
     np.testing.assert_allclose(found[f"recall@{best.shape[1]}"], 1.0)
 
 
+@settings(deadline=None)
 @given(requests())
 def test_a_better_place_is_never_worth_less(ragged, case):
     rows, wanted, k = case
@@ -166,6 +167,4 @@ def test_bad_input_is_named(ragged):
     with pytest.raises(DataError, match="answers with values"):
         ranking_metrics(rows, ragged([[0], [1]]), (3,), ("graded_ndcg",))
     with pytest.raises(DataError, match="requests 1: ask for ndcg"):
-        ranking_metrics(
-            rows, ragged([[0], [1]], [[1.0], [float("nan")]]), (3,), ("graded_ndcg",)
-        )
+        ranking_metrics(rows, ragged([[0], [1]], [[1.0], [float("nan")]]), (3,), ("graded_ndcg",))

@@ -3,12 +3,12 @@
 import polars as pl
 import pytest
 
-from palate.types import Dataset, Features
+from palate.types import Dataset, Features, Ids
 
 SEQUENCES = {"u": "abc", "v": "bcab", "w": "dc"}
 
 
-def dataset(sequences, *, items="abcde", times=None, weights=None) -> Dataset:
+def build_dataset(sequences, *, items="abcde", times=None, weights=None) -> Dataset:
     rows = [(user, item) for user, history in sequences.items() for item in history]
     table = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
     if times is not None:
@@ -19,13 +19,18 @@ def dataset(sequences, *, items="abcde", times=None, weights=None) -> Dataset:
 
 
 @pytest.fixture
-def known() -> Dataset:
-    """Items a to d touched, e never."""
-    return dataset(SEQUENCES)
+def build():
+    """A dataset from one string of one-letter items a person."""
+    return build_dataset
 
 
 @pytest.fixture
-def arrivals(known) -> Features:
-    from palate.types import Ids
+def known() -> Dataset:
+    """u: a b c, v: b c a b, w: d c; nobody touched e."""
+    return build_dataset(SEQUENCES)
 
+
+@pytest.fixture
+def arrivals() -> Features:
+    """Two new items without any content."""
     return Features(Ids(["f", "g"]), {})

@@ -49,7 +49,7 @@ def read_catalogue(
 
 def _renamed(frame: pl.DataFrame, found: Mapping[str, str], notes: TableNotes) -> pl.DataFrame:
     names = {theirs: ours for ours, theirs in found.items() if theirs != ours}
-    for ours in names.values():
+    for ours in list(names.values()):
         if ours in frame.columns and ours not in names:
             names[ours] = f"original_{ours}"
             notes.messages.append(f"its own column {ours!r} is called 'original_{ours}' now")

@@ -7,7 +7,8 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -21,6 +22,8 @@ from palate.errors import DataError, did_you_mean
 Source: TypeAlias = "str | Path | pl.DataFrame | pl.LazyFrame | Any"
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t"}
+_UTF8 = ("utf-8", "utf8")
+_MARKS_OF_UTF16 = (0xFF, 0xFE)
 _ATOMIC = (".inter", ".item", ".user")
 _KNOWN = (*_SEPARATORS, ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 
@@ -43,6 +46,7 @@ class Table:
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
+        """Column → type; a file that cannot be read raises `DataError`."""
         try:
             return dict(self.frame.collect_schema())
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -110,42 +114,64 @@ def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
             " Pass a path, or a polars or pandas frame."
         ) from error
     frame = native.collect() if isinstance(native, nw.LazyFrame) else native
+    return pl.DataFrame([_from_any_series(frame[name]) for name in frame.columns])
+
+
+def _from_any_series(series: nw.Series[Any]) -> pl.Series:
     try:
-        return frame.to_polars()
-    except Exception:  # pyarrow raises its own kinds for a column of mixed Python objects
-        return pl.DataFrame(
-            [pl.Series(name, frame[name].to_list(), strict=False) for name in frame.columns]
-        )
+        return series.to_polars()
+    except Exception:  # pyarrow raises kinds of its own for a column of mixed Python objects
+        values = zip(series.to_list(), series.is_null().to_list(), strict=True)
+        known = [None if missing else value for value, missing in values]
+        return pl.Series(series.name, known, strict=False)
 
 
 def _open_text(path: Path, suffix: str, encoding: str) -> Table:
-    table = Table(str(path), pl.LazyFrame(), untyped=True, path=path, encoding=encoding)
-    first = next(_text_lines(path), b"")
+    plain = path.suffix != ".gz" and encoding.lower() in _UTF8
+    content = None if plain else text_bytes(path, encoding)
+    first = _first_line(path) if content is None else content.partition(b"\n")[0]
     if not first.strip():
         raise DataError(f"{path} is empty: it needs a line with the column names, then rows")
     separator, messages = _SEPARATORS[suffix], []
     if suffix == ".csv" and b"," not in first and (found := _other_separator(first)):
         separator, messages = found, [f"separated by {found!r}, not by commas"]
-    table = replace(table, separator=separator, messages=tuple(messages))
-    table = replace(table, frame=_scan(table))
+    table = Table(
+        str(path),
+        pl.LazyFrame(),
+        untyped=True,
+        messages=tuple(messages),
+        path=path,
+        separator=separator,
+        encoding=encoding,
+    )
+    table = replace(table, frame=_scan(table, content))
     if repeated := [name for name in table.schema if re.search(r"_duplicated_\d+$", name)]:
         name = repeated[0].rpartition("_duplicated_")[0]
         raise DataError(f"{path}: two columns are called {name!r}; rename one of them")
     return _typed_by_header(table) if suffix in _ATOMIC else table
 
 
-def _scan(table: Table) -> pl.LazyFrame:
-    """The text of every field; a packed or translated file is read at once."""
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        first = file.readline()
+    try:
+        first.decode()
+    except UnicodeDecodeError as error:
+        raise _wrong_encoding(path, 1, first[error.start], "utf-8") from error
+    return first
+
+
+def _scan(table: Table, content: bytes | None) -> pl.LazyFrame:
+    """The text of every field, read on demand, or at once from `content` where that is known."""
     assert table.path is not None
     quote = '"' if _suffix(table.path) == ".csv" else None
-    if table.path.suffix != ".gz" and table.encoding.lower() in ("utf-8", "utf8"):
+    if content is None:
         return pl.scan_csv(
             table.path, separator=table.separator, quote_char=quote, infer_schema=False
         )
-    content = io.BytesIO(text_bytes(table.path, table.encoding))
     try:
         frame = pl.read_csv(
-            content, separator=table.separator, quote_char=quote, infer_schema=False
+            io.BytesIO(content), separator=table.separator, quote_char=quote, infer_schema=False
         )
     except pl.exceptions.PolarsError as error:
         raise unreadable(table, error) from error
@@ -179,11 +205,13 @@ def text_bytes(path: Path, encoding: str) -> bytes:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise _wrong_encoding(path, line, content[error.start], encoding) from error
-    return content if encoding.lower() in ("utf-8", "utf8") else text.encode()
+    return content if encoding.lower() in _UTF8 else text.encode()
 
 
 def _wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataError:
-    other = "latin-1" if encoding.lower() in ("utf-8", "utf8") else "utf-8"
+    other = "latin-1" if encoding.lower() in _UTF8 else "utf-8"
+    if line == 1 and byte in _MARKS_OF_UTF16:
+        other = "utf-16"
     return DataError(
         f"{path}, line {line}: byte 0x{byte:02x} is not {encoding}."
         f' If the file was written with another encoding, say so: encoding="{other}"'
@@ -193,33 +221,28 @@ def _wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataErro
 def unreadable(table: Table, error: Exception) -> DataError:
     """Why a file could not be read: the line with wrong bytes or too many fields, if that is it."""
     if table.path is not None and table.untyped:
-        for number, line in enumerate(_text_lines(table.path), start=1):
-            try:
-                line.decode(table.encoding)
-            except UnicodeDecodeError as wrong:
-                return _wrong_encoding(table.path, number, line[wrong.start], table.encoding)
-        if ragged := _first_ragged(table):
+        try:
+            text = text_bytes(table.path, table.encoding).decode()
+        except DataError as wrong:
+            return wrong
+        if ragged := _first_ragged(table, text):
             return ragged
     return DataError(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
 
 
-def _first_ragged(table: Table) -> DataError | None:
-    assert table.path is not None
-    lines = (line.decode(table.encoding) for line in _text_lines(table.path))
-    if _suffix(table.path) == ".csv":
+def _first_ragged(table: Table, text: str) -> DataError | None:
+    lines = io.StringIO(text, newline="")
+    if table.path is not None and _suffix(table.path) == ".csv":
         reader = csv.reader(lines, delimiter=table.separator)
     else:
         reader = csv.reader(lines, delimiter=table.separator, quoting=csv.QUOTE_NONE)
-    wanted = len(next(reader))
-    for row in reader:
-        if len(row) > wanted:
-            return DataError(
-                f"{table.name}, line {reader.line_num}: {len(row)} fields, but the header names"
-                f" {wanted}. A field that holds {table.separator!r} needs quotes in a .csv."
-            )
+    with suppress(csv.Error):
+        wanted = len(next(reader))
+        for row in reader:
+            if len(row) > wanted:
+                return DataError(
+                    f"{table.name}, line {reader.line_num}: {len(row)} fields, but the header"
+                    f" names {wanted}. A field that holds {table.separator!r} needs quotes in a"
+                    " .csv."
+                )
     return None
-
-
-def _text_lines(path: Path) -> Iterator[bytes]:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from file

@@ -94,8 +94,9 @@ def _filler(series: pl.Series, known: pl.Series, policy: Policy, *, where: str) 
 
 
 def _fill(series: pl.Series, gaps: pl.Series, value: Policy) -> pl.Series:
-    if series.dtype.is_integer() and float(value) != int(value):  # type: ignore[arg-type]
-        series = series.cast(pl.Float64)
+    if series.dtype.is_integer() and isinstance(value, float):
+        whole = value.is_integer()
+        series, value = (series, int(value)) if whole else (series.cast(pl.Float64), value)
     constant = pl.Series(series.name, [value], dtype=series.dtype)
     filled = pl.select(
         pl.when(gaps).then(constant.new_from_index(0, len(series))).otherwise(series)
@@ -103,11 +104,11 @@ def _fill(series: pl.Series, gaps: pl.Series, value: Policy) -> pl.Series:
     return filled.to_series().alias(series.name)
 
 
-def rescale(data: Dataset, name: str, scale: str, fitted_on: Dataset) -> Dataset:
-    """`data` with one column of numbers on another scale; missing values stay missing.
+def rescale(data: Dataset, name: str, scale: str, fitted_on: Dataset) -> tuple[Dataset, int]:
+    """`data` with one column of numbers on another scale, and how many there were.
 
     "standard": mean 0, deviation 1 on `fitted_on`. "minmax": 0 to 1 on `fitted_on`; later values
-    may lie outside. "log": log(1 + x). A constant column becomes 0.
+    may lie outside. "log": log(1 + x). A constant column becomes 0; missing values stay missing.
     """
     if scale not in SCALES:
         raise ConfigError(f"normalise={{{name!r}: {scale!r}}}.{did_you_mean(scale, SCALES)}")
@@ -127,7 +128,8 @@ def rescale(data: Dataset, name: str, scale: str, fitted_on: Dataset) -> Dataset
             raise DataError(f"{table}: column {column!r} holds no number to normalise by")
         changed = _shifted(numbers, known, scale)
     kind = frame[column].dtype if frame[column].dtype.is_float() else pl.Float64
-    return with_table(data, table, frame.with_columns(changed.cast(kind)))
+    known_count = len(numbers) - numbers.null_count()
+    return with_table(data, table, frame.with_columns(changed.cast(kind))), known_count
 
 
 def _log(numbers: pl.Series, where: str) -> pl.Series:

@@ -27,6 +27,7 @@ class TableNotes:
     messages: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
+        """What was taken for what, what was left, and remarks."""
         named = ", ".join(f"{theirs} → {ours}" for theirs, ours in self.taken.items())
         lines = [f"{self.source}: {self.rows:,} rows; {named}"]
         if self.ignored:
@@ -42,6 +43,7 @@ class ReadNotes:
     messages: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
+        """Table by table, then what concerns them together."""
         return [line for table in self.tables for line in table.lines()] + list(self.messages)
 
     def __str__(self) -> str:
@@ -59,6 +61,7 @@ class Step:
     values: int = 0
 
     def line(self) -> str:
+        """The step's name and what it removed or changed."""
         removed = [
             f"{count:,} {what}"
             for what, count in (
@@ -80,6 +83,7 @@ class CleanNotes:
     steps: tuple[Step, ...]
 
     def lines(self) -> list[str]:
+        """One line a step."""
         return [step.line() for step in self.steps]
 
     def __str__(self) -> str:
@@ -87,6 +91,7 @@ class CleanNotes:
 
 
 def log_lines(lines: list[str]) -> None:
+    """To the logger "palate", at INFO."""
     for line in lines:
         LOGGER.info("%s", line)
 

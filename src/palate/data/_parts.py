@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ _PROTECTED = (USER, ITEM, TIME)
 
 
 def tables_of(data: Dataset) -> dict[str, pl.DataFrame]:
+    """The tables there are, by the names that "table.column" takes."""
     tables = {"interactions": data.interactions, "items": data.items}
     return tables if data.users is None else tables | {"users": data.users}
 
@@ -50,6 +52,7 @@ def locate(data: Dataset, name: str, *, what: str) -> tuple[str, str]:
 
 
 def key_of(table: str) -> str:
+    """The id that names a row of a table in messages."""
     return ITEM if table == "items" else USER
 
 
@@ -90,3 +93,30 @@ def core(data: Dataset, *, min_user_events: int, min_item_events: int) -> Datase
         listed = pl.Series((of_person >= min_user_events)[: len(data.users)])
         left = replace(left, users=data.users.filter(listed))
     return left
+
+
+TEXTS = (pl.String, pl.List(pl.String))
+
+
+def text_columns(items: pl.DataFrame) -> list[str]:
+    """The columns of items that may say something: text and lists of text."""
+    return [name for name, kind in items.schema.items() if kind in TEXTS and name != ITEM]
+
+
+def empty_items(items: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.Series:
+    """Which items say nothing in any of `columns`, by default in all columns of text.
+
+    Raises `DataError` for a column that holds no text, and where there is none at all.
+    """
+    usable = text_columns(items)
+    for name in columns or ():
+        if name not in usable:
+            raise DataError(f"items: no column of text {name!r}.{did_you_mean(name, usable)}")
+    if not usable:
+        raise DataError("items: no column of text at all; leave empty_text='keep'")
+    words = [
+        pl.col(name) if items.schema[name] == pl.String else pl.col(name).list.join(" ")
+        for name in columns or usable
+    ]
+    joined = pl.concat_str(words, ignore_nulls=True).str.strip_chars() == ""
+    return items.select(joined).to_series()

@@ -36,6 +36,7 @@ class Sequences:
 
     @classmethod
     def of(cls, data: Dataset) -> Sequences:
+        """The sequences of all people of `data`, whose events are in order."""
         people = data.user_rows
         events = np.argsort(people, kind="stable")
         place = np.empty_like(events)

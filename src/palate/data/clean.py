@@ -11,7 +11,7 @@ import polars as pl
 from palate.columns import EVENT, ITEM, TIME, USER
 from palate.data._missing import Policy, fill_missing, rescale
 from palate.data._notes import CleanNotes, Step, log_lines
-from palate.data._parts import core, keep_rows
+from palate.data._parts import core, empty_items, keep_rows
 from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.types import Dataset, Mask
 
@@ -114,6 +114,7 @@ class _Run:
         self.steps: list[Step] = []
 
     def step(self, name: str, change: Callable[[Dataset], Dataset], values: int = 0) -> None:
+        """Change the data and note it; a step that leaves no event raises `DataError`."""
         before, after = self.data, change(self.data)
         if len(before.interactions) and not len(after.interactions):
             raise DataError(f"clean: the step {name!r} leaves no event; loosen it")
@@ -129,13 +130,15 @@ class _Run:
         self.data = after
 
     def fill(self, name: str, policy: Policy, fitted_on: Dataset | None) -> None:
+        """Treat the missing values of one column."""
         filled, count = fill_missing(self.data, name, policy, fitted_on or self.data)
         changed = 0 if policy in ("drop", "error") else count
         self.step(f"missing {name!r} ({policy})", lambda _: filled, values=changed)
 
     def scale(self, name: str, scale: str, fitted_on: Dataset | None) -> None:
-        scaled = rescale(self.data, name, scale, fitted_on or self.data)
-        self.step(f"normalise {name!r} ({scale})", lambda _: scaled)
+        """Put one column of numbers on another scale."""
+        scaled, count = rescale(self.data, name, scale, fitted_on or self.data)
+        self.step(f"normalise {name!r} ({scale})", lambda _: scaled, values=count)
 
 
 def _people(data: Dataset) -> int:
@@ -178,7 +181,7 @@ def _repeats(data: Dataset, window: float) -> Mask:
 
 
 def _without_empty(data: Dataset, columns: Sequence[str] | None, policy: str) -> Dataset:
-    empty = _empty_items(data.items, columns)
+    empty = empty_items(data.items, columns)
     count = int(empty.sum())
     if policy == "error" and count:
         raise DataError(
@@ -186,23 +189,6 @@ def _without_empty(data: Dataset, columns: Sequence[str] | None, policy: str) ->
             " Add some, or pass empty_text='drop' or 'keep'"
         )
     return keep_rows(data, "items", (~empty).to_numpy()) if count else data
-
-
-def _empty_items(items: pl.DataFrame, columns: Sequence[str] | None) -> pl.Series:
-    lists = pl.List(pl.String)
-    usable = [name for name, kind in items.schema.items() if kind in (pl.String, lists)]
-    usable.remove(ITEM)
-    for name in columns or ():
-        if name not in usable:
-            raise DataError(f"items: no column of text {name!r}.{did_you_mean(name, usable)}")
-    if not (columns or usable):
-        raise DataError("items: no column of text at all; leave empty_text='keep'")
-    words = [
-        pl.col(name).list.join(" ", ignore_nulls=True) if items.schema[name] == lists else name
-        for name in columns or usable
-    ]
-    joined = pl.concat_str(words, ignore_nulls=True).str.strip_chars() == ""
-    return items.select(joined).to_series()
 
 
 __all__ = ["CleanNotes", "Policy", "Step", "clean", "clean_with_notes"]

@@ -2,7 +2,7 @@
 
 Everywhere: an event's place is its time, and among equal times the order of the table; a request's
 history holds what that person did before its answer by that order. The training part keeps the
-whole catalogue. Nothing here looks at an item or a person that is only in the answers.
+whole catalogue.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def split_given(
 ) -> Split:
     """A split that somebody else made, taken at its word: all of `train` comes before `test`.
 
-    Both are data sets, or what `read` takes (`options` are its settings). Every event of `test` is
+    Both are data sets, or what `read` takes (`options` are its settings); histories hold the
+    columns that both have. Every event of `test` is
     a request, with that person's training events and, if `rolling`, the test events before it;
     otherwise all test events of a person answer one request. `new_items` are those without a
     training event. Raises `DataError` where a side is empty.
@@ -166,12 +167,12 @@ def split_given(
     check_parts(
         len(first.interactions), len(second.interactions), how="the split", fix="give other tables"
     )
-    both = first.with_interactions(
-        pl.concat([first.interactions, second.interactions], how="diagonal_relaxed")
-    )
+    shared = [name for name in first.interactions.columns if name in second.interactions.columns]
+    parts = [part.interactions.select(shared) for part in (first, second)]
+    both = first.with_interactions(pl.concat(parts, how="vertical_relaxed"))
     asked = np.arange(len(both.interactions)) >= len(first.interactions)
-    sequences = Sequences.of(both)
-    histories, sealed = requests(sequences, asked, np.ones_like(asked))
+    usable = np.ones_like(asked) if rolling else ~asked
+    histories, sealed = requests(Sequences.of(both), asked, usable)
     if not rolling:
         rows, sealed = _grouped(both, asked)
         histories = histories.take(rows)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import polars as pl
+
 from palate.columns import ITEM, USER
 from palate.data._catalogue import catalogue_of, read_catalogue
 from palate.data._columns import ROLES, check_given, find_columns
 from palate.data._formats import Source, Table, open_table
 from palate.data._interactions import match_items, read_interactions
 from palate.data._notes import ReadNotes, TableNotes, describe, log_lines
-from palate.errors import DataError, did_you_mean
+from palate.data._parts import empty_items, text_columns
+from palate.errors import DataError, did_you_mean, first_offenders
 from palate.types import Dataset
 
 HEAVY = 1000.0
@@ -36,9 +39,8 @@ def read(
     in .csv only.
 
     - `columns`: their name → ours (`user_id`, `item_id`, `timestamp`, `event`, `value`, `text`,
-      `weight`; for items also `title`). Without it, columns are found by convention (`userId`,
-      `asin`, `ts`, `rating` …); two that match raise. What was taken for what is logged to
-      "palate" at INFO.
+      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …); two that match
+      raise. What was taken for what is logged to "palate" at INFO.
     - `events`: event → weight, 0 or more; every event in the data needs one.
     - `drop_unknown`: leave out events whose item the items table lacks, and say how many; by
       default they raise.
@@ -140,9 +142,23 @@ def _find_all(
 
 
 def _remarks(data: Dataset) -> list[str]:
+    return _remarks_on_items(data.items) + _remarks_on_events(data)
+
+
+def _remarks_on_items(items: pl.DataFrame) -> list[str]:
+    if not text_columns(items):
+        return ["the items have no column of text: nothing can be learnt from what they say"]
+    silent = empty_items(items)
+    if not silent.any():
+        return []
+    names = first_offenders(items[ITEM].filter(silent), int(silent.sum()))
+    return [f"items without any text: {names}"]
+
+
+def _remarks_on_events(data: Dataset) -> list[str]:
     remarks = []
-    people = data.interactions[USER].unique()
-    if len(people) == 1:
+    people = data.interactions[USER]
+    if (people == people[0]).all():
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
@@ -152,9 +168,11 @@ def _remarks(data: Dataset) -> list[str]:
             " (columns={'weight': 'value'}) or clean with normalise={'weight': 'log'}"
         )
     if data.users is not None:
-        unlisted = int((~people.is_in(data.users[USER].implode())).sum())
-        if unlisted:
-            remarks.append(f"{unlisted:,} people with events are not in the table of users")
+        listed = people.unique().is_in(data.users[USER].implode())
+        if not listed.all():
+            remarks.append(
+                f"{int((~listed).sum()):,} people with events are not in the table of users"
+            )
     return remarks
 
 

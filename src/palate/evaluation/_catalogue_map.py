@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from palate.columns import ITEM, TEXT, TITLE
 from palate.types import Features, Floats, Matrix, Rows
 
 MOST_POINTS: Final = 3000
 MOST_COLOURS: Final = 8
-SIDE: Final = 1000
+SIDE: Final = 10_000
 _FEWEST_FOR_TSNE: Final = 60
 _DIMENSIONS: Final = 50
 _EVERYWHERE: Final = 0.9
@@ -85,15 +85,19 @@ def _sample(n: int, wanted: Rows, seed: int) -> Rows:
 def _reduced(part: Matrix, seed: int) -> Floats | None:
     """(m, at most 50) principal components; None where all rows are the same."""
     dimensions = min(_DIMENSIONS, part.shape[0] - 1, part.shape[1] - 1)
+    if not _varies(part):
+        return None
     if sparse.issparse(part):
-        if dimensions < 1 or not part.nnz:
-            return None
         part = TruncatedSVD(dimensions + 1, random_state=seed).fit_transform(part)
     dense = np.asarray(part, dtype=np.float64)
-    if not dense.var(axis=0).sum() > 1e-12:
-        return None
     components = PCA(dimensions, svd_solver="full").fit_transform(dense)
     return np.asarray(components, dtype=np.float32)
+
+
+def _varies(part: Any) -> bool:
+    exact = part.astype(np.float64)
+    squares = (exact.power(2) if sparse.issparse(part) else exact**2).mean(axis=0)
+    return float((squares - exact.mean(axis=0) ** 2).sum()) > 1e-9 * float(squares.sum())
 
 
 def _flat(reduced: Floats, seed: int) -> tuple[Floats, str]:
@@ -110,7 +114,8 @@ def _flat(reduced: Floats, seed: int) -> tuple[Floats, str]:
 def _scaled(points: Floats) -> NDArray[np.int64]:
     low, high = points.min(axis=0), points.max(axis=0)
     share = (points - low) / np.maximum(high - low, 1e-9)
-    return np.rint(share * SIDE).astype(np.int64)
+    scaled: NDArray[np.int64] = np.rint(share * SIDE).astype(np.int64)
+    return scaled
 
 
 def categories_of(items: pl.DataFrame) -> Categories | None:

@@ -66,7 +66,7 @@ def whisker_bars(bars: Sequence[Bar], *, level: float = math.nan) -> str:
 def _whisker_bar(bar: Bar, top: float, level: float) -> str:
     marks = f'<rect class="fill" width="{_at(bar.value, top)}" height="100%" rx="2"/>'
     if not math.isnan(level):
-        marks += _vertical("level", level, top, "-50%", "150%")
+        marks += _vertical("level", level, top, "-25%", "125%")
     spread = ""
     if not (math.isnan(bar.low) or math.isnan(bar.high)):
         low, high = _at(bar.low, top), _at(bar.high, top)
@@ -120,8 +120,7 @@ def curve_plot(
     """
     grid = "".join(_grid_line(share) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
     at = f"{100 * border:.2f}%"
-    anchor = ("start", 6) if border < 0.5 else ("end", -6)
-    sides = f"{left} ◂ ▸ {right}"
+    sides = _side(right, at, "start", 7) + (_side(left, at, "end", -7) if border > 0.12 else "")
     names = [_curve_class(place, curve) for place, curve in enumerate(curves)]
     paths = "".join(_path(curve, name) for curve, name in zip(curves, names, strict=True))
     key = "".join(
@@ -134,9 +133,15 @@ def curve_plot(
         f'<line class="border" x1="{at}" x2="{at}" y1="0" y2="100%"/>'
         f'<svg viewBox="0 0 100 100" preserveAspectRatio="none" width="100%" height="100%">'
         f"{paths}</svg>"
-        f'<text class="side" x="{at}" y="100%" dx="{anchor[1]}" dy="-8" '
-        f'text-anchor="{anchor[0]}">{sides}</text></svg>'
+        f"{sides}</svg>"
         f'<p class="axis-x">{x}</p><p class="axis-y">{y}</p></div><ul class="key">{key}</ul>'
+    )
+
+
+def _side(words: str, x: str, anchor: str, away: int) -> str:
+    return (
+        f'<text class="side" x="{x}" y="100%" dx="{away}" dy="-9" text-anchor="{anchor}">'
+        f"{words}</text>"
     )
 
 

@@ -25,9 +25,9 @@ def shorten(value: str, longest: int = _LONGEST) -> str:
     return flat if len(flat) <= longest else flat[: longest - 1].rstrip() + "…"
 
 
-def named(value: str) -> str:
+def named(value: str, longest: int = _LONGEST) -> str:
     """Somebody else's words in our sentence: escaped, shortened, in their own direction."""
-    return f"<bdi>{escape(shorten(value))}</bdi>"
+    return f"<bdi>{escape(shorten(value, longest))}</bdi>"
 
 
 def say(words: Mapping[str, str], key: str, **parts: object) -> str:

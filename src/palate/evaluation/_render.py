@@ -25,7 +25,8 @@ _LABELS = {
     "ndcg": "NDCG",
     "graded_ndcg": "Graded NDCG",
 }
-_BETTER, _WORSE, _UNMARKED, _NOTHING = "▲", "▼", " ", "–"
+_BETTER, _WORSE, _NOTHING = "▲", "▼", "–"
+_MIN_WIDTH = len("0.1234▲")
 _TEXT_WIDTH = 120
 
 
@@ -47,16 +48,17 @@ def as_table(results: Results) -> Table:
     table = Table(
         box=box.SIMPLE_HEAD,
         show_footer=True,
+        footer_style="dim",
         padding=0,
         caption=legend(results),
         caption_justify="left",
     )
     columns = [(part, metric) for part in SHOWN_SLICES for metric in shown_metrics(results)]
-    table.add_column("", footer=Text("chance", style="dim"), overflow="fold")
+    table.add_column("", "chance", overflow="fold")
     for part, metric in columns:
         level = results.chance[part].get(metric, math.nan)
-        footer = Text(_digits(level) + _UNMARKED, style="dim")
-        table.add_column(_heading(results, part, metric), footer, justify="right", no_wrap=True)
+        heading = _heading(results, part, metric)
+        table.add_column(heading, _digits(level), min_width=_MIN_WIDTH, no_wrap=True)
     best = [_best(results, metric, part) for part, metric in columns]
     for title in results.rows:
         cells = [results.cell(title, metric, part) for part, metric in columns]
@@ -83,12 +85,13 @@ def _cell_text(cell: Cell, best: float) -> Text:
     text = Text(_digits(mean), style="bold" if mean == best else "")
     apart = cell.difference
     if apart is None or not apart.significant:
-        return text.append(_UNMARKED)
+        return text
     return text.append(_BETTER, "green") if apart.mean > 0 else text.append(_WORSE, "red")
 
 
 def _digits(value: float) -> str:
-    return _NOTHING if number(value) is None else f"{value:.4f}"
+    """Six characters, so that columns that stand left are in line whatever follows."""
+    return f"{_NOTHING:>6}" if number(value) is None else f"{value:.4f}"
 
 
 def legend(results: Results) -> str:

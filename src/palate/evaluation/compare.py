@@ -1,30 +1,19 @@
-"""Recommenders on one split in one table: the only place where the sealed answers are opened."""
+"""Recommenders on one split in one table: ranked in chunks, told apart by people."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from palate.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from palate.evaluation._exam import Exam
 from palate.evaluation._render import as_table, as_text
 from palate.evaluation.beyond import beyond_accuracy
-from palate.evaluation.chance import Reach, mean_chance, reach_of
-from palate.evaluation.ranking import (
-    Doubles,
-    OpenAnswers,
-    answer_ranks,
-    metric_names,
-    open_answers,
-    placed_metrics,
-)
-from palate.evaluation.results import Cell, Measured, Results, SliceSize
-from palate.evaluation.significance import intervals, people_codes
-from palate.evaluation.slices import Slice, slices_of
+from palate.evaluation.results import Measured, Results
 from palate.histories import Histories, Split, ragged_positions
 from palate.progress import task
 from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
@@ -79,6 +68,7 @@ class Evaluation(Comparison):
 
     @property
     def name(self) -> str:
+        """The row of the recommender that was evaluated."""
         return next(iter(self.rows))
 
     def __getitem__(self, metric: str) -> float:
@@ -158,50 +148,23 @@ def compare(
     catalogue, or else on those of the first model that has `features`: the same for all rows.
     Raises `ConfigError` for unknown names, `DataError` for a split that asks nothing.
     """
-    names = metric_names(metrics, ks)
     _check(models, split, reference)
-    answers = open_answers(split.sealed)
-    slices = slices_of(split, answers)
-    reach = reach_of(split, answers)
-    people = people_codes(split.histories.user_ids)
+    exam = Exam.of(split, ks, metrics)
     content = items if items is not None else _content_of(models.values())
     rows = {}
     for title, model in models.items():
         ranked = model if isinstance(model, Ranked) else Ranked.of(model, split, max(ks), title)
         _check_depth(ranked.rows, max(ks), title, split)
-        values = _slice_values(ranked.rows, answers, slices, ks, metrics)
-        shown = ranked.rows[:, : headline_of(ks)]
+        shown = ranked.rows[:, : exam.headline]
         extras = beyond_accuracy(shown, split.train, content) if beyond else {}
-        rows[title] = Measured(ranked.rows, values, extras)
-    with task("resampling people", len(slices), "slices") as done:
-        cells = [
-            cell
-            for part in slices
-            for cell in _cells(part, rows, names, people, reference, resamples, seed, done)
-        ]
-    return Comparison(
-        split_name=split.name,
-        exclude_seen=split.exclude_seen,
-        n_items=len(split.train.item_ids),
-        metrics=tuple(names),
-        headline=headline_of(ks),
-        reference=reference,
-        masked_answers=int((~reach.answers).sum()),
-        slices={part.name: _size(part, people) for part in slices},
-        chance={part.name: _chance(answers, reach, part, ks) for part in slices},
-        rows=rows,
-        cells=cells,
-    )
+        rows[title] = Measured(ranked.rows, exam.values(ranked.rows), extras)
+    cells = exam.cells(rows, reference, resamples=resamples, seed=seed)
+    return Comparison(**exam.facts(), reference=reference, rows=rows, cells=cells)
 
 
 def _content_of(models: Iterable[Candidate]) -> Features | None:
     found = (getattr(model, "features", None) for model in models)
     return next((features for features in found if isinstance(features, Features)), None)
-
-
-def headline_of(ks: Sequence[int]) -> int:
-    """The cutoff that tables show: 10 where it was measured, else the first."""
-    return 10 if 10 in ks else ks[0]
 
 
 def _check(models: Mapping[str, Candidate], split: Split, reference: str | None) -> None:
@@ -225,60 +188,3 @@ def _check_depth(rows: Rows, depth: int, title: str, split: Split) -> None:
         )
     if rows.shape[1] < depth:
         raise ConfigError(f"{title!r} is ranked to {rows.shape[1]} places, but ks asks for {depth}")
-
-
-def _slice_values(
-    rows: Rows,
-    answers: OpenAnswers,
-    slices: Sequence[Slice],
-    ks: Sequence[int],
-    metrics: Sequence[str],
-) -> dict[str, dict[str, Doubles]]:
-    """Slice → metric → one value for each of the slice's requests."""
-    ranks = answer_ranks(rows, answers)
-    values = {}
-    for part in slices:
-        kept = answers.keep(part.answers)
-        measured = placed_metrics(ranks[part.answers], kept, ks, metrics)
-        values[part.name] = {name: column[part.requests] for name, column in measured.items()}
-    return values
-
-
-def _cells(
-    part: Slice,
-    rows: Mapping[str, Measured],
-    names: Sequence[str],
-    people: NDArray[np.int64],
-    reference: str | None,
-    resamples: int,
-    seed: int,
-    done: Callable[[int], None],
-) -> list[Cell]:
-    """Every row's means on one slice and their differences to the reference, resampled alike."""
-    keys = [(title, name) for title in rows for name in names]
-    columns = [rows[title].values[part.name][name] for title, name in keys]
-    others = [key for key in keys if reference is not None and key[0] != reference]
-    if reference is not None:
-        base = rows[reference].values[part.name]
-        columns += [rows[title].values[part.name][name] - base[name] for title, name in others]
-    found = intervals(
-        np.column_stack(columns), people[part.requests], resamples=resamples, seed=seed
-    )
-    differences = dict(zip(others, found[len(keys) :], strict=True))
-    done(1)
-    return [
-        Cell(title, part.name, name, interval, differences.get((title, name)))
-        for (title, name), interval in zip(keys, found, strict=False)
-    ]
-
-
-def _size(part: Slice, people: NDArray[np.int64]) -> SliceSize:
-    asking = len(np.unique(people[part.requests]))
-    return SliceSize(part.label, requests=len(part), people=asking)
-
-
-def _chance(answers: OpenAnswers, reach: Reach, part: Slice, ks: Sequence[int]) -> dict[str, float]:
-    levels: dict[str, float] = {}
-    for k in ks:
-        levels |= mean_chance(answers, reach, k, part.requests, part.answers)
-    return levels

@@ -9,30 +9,28 @@
   const count = x.length;
   const other = names.length;
   const frame = canvas.parentElement;
-  const tip = document.getElementById("map-tip");
-  const status = document.getElementById("map-status");
-  const search = document.getElementById("map-search");
-  const found = document.getElementById("map-found");
-  const personBar = document.getElementById("map-person");
+  const part = (name) => document.getElementById(`map-${name}`);
+  const [tip, status, search, found, all] = ["tip", "status", "search", "found", "all"].map(part);
+  const personBar = part("person");
   const pen = canvas.getContext("2d");
   const lowered = titles.map((title) => title.toLowerCase());
   const hiddenCategories = new Set();
-  const view = { zoom: 1, x: 500, y: 500 };
+  const SIDE = 10000;
+  const PAD = 16;
+  const view = { zoom: 1, x: SIDE / 2, y: SIDE / 2 };
   let matches = null;
   let person = null;
   let current = -1;
-  let width = 0;
-  let height = 0;
+  let [width, height] = [0, 0];
   let colours = {};
   let waiting = false;
 
-  const PAD = 16;
-  const scaleX = () => ((width - 2 * PAD) / 1000) * view.zoom;
-  const scaleY = () => ((height - 2 * PAD) / 1000) * view.zoom;
+  const scaleX = () => ((width - 2 * PAD) / SIDE) * view.zoom;
+  const scaleY = () => ((height - 2 * PAD) / SIDE) * view.zoom;
   const atX = (point) => width / 2 + (x[point] - view.x) * scaleX();
   const atY = (point) => height / 2 - (y[point] - view.y) * scaleY();
   const codeOf = (point) => (category ? category[point] : other);
-  const colourOf = (point) => (codeOf(point) < other ? colours.series[codeOf(point)] : colours.other);
+  const colourOf = (point) => colours.series[codeOf(point)] ?? colours.other;
   const isVisible = (point) => !hiddenCategories.has(codeOf(point));
   const marked = () => new Set(person ? [...person.history, ...person.recommended] : []);
 
@@ -43,8 +41,10 @@
       series: names.map((_, place) => value(`--c${place}`)),
       other: names.length ? value("--other") : value("--accent"),
       ink: value("--ink"),
+      accent: value("--accent"),
       paper: value("--card"),
     };
+    schedule();
   }
 
   function resize() {
@@ -59,12 +59,8 @@
   }
 
   function schedule() {
-    if (waiting) return;
+    if (!waiting) requestAnimationFrame(draw);
     waiting = true;
-    requestAnimationFrame(() => {
-      waiting = false;
-      draw();
-    });
   }
 
   function dot(point, radius, fill, alpha) {
@@ -73,10 +69,10 @@
     pen.beginPath();
     pen.arc(atX(point), atY(point), radius, 0, 2 * Math.PI);
     pen.fill();
+    pen.globalAlpha = 1;
   }
 
   function ring(point, radius, line) {
-    pen.globalAlpha = 1;
     for (const [colour, thickness] of [[colours.paper, line + 2.5], [colours.ink, line]]) {
       pen.strokeStyle = colour;
       pen.lineWidth = thickness;
@@ -87,7 +83,6 @@
   }
 
   function star(point, radius) {
-    pen.globalAlpha = 1;
     pen.beginPath();
     for (let corner = 0; corner < 10; corner += 1) {
       const reach = corner % 2 ? radius * 0.45 : radius;
@@ -98,11 +93,12 @@
     pen.lineWidth = 3;
     pen.strokeStyle = colours.paper;
     pen.stroke();
-    pen.fillStyle = colours.ink;
+    pen.fillStyle = colours.accent;
     pen.fill();
   }
 
   function draw() {
+    waiting = false;
     pen.clearRect(0, 0, width, height);
     const base = (count > 1200 ? 2.6 : count > 300 ? 3.4 : 4.5) * Math.pow(view.zoom, 0.4);
     const dimmed = person !== null || matches !== null;
@@ -122,7 +118,6 @@
       for (const point of person.recommended) star(point, base + 5);
     }
     if (current >= 0) ring(current, base + 3, 2);
-    pen.globalAlpha = 1;
   }
 
   function select(point, quiet) {
@@ -149,9 +144,7 @@
     let least = reach * reach;
     for (let point = 0; point < count; point += 1) {
       if (!isVisible(point) && !special.has(point)) continue;
-      const dx = atX(point) - px;
-      const dy = atY(point) - py;
-      const away = (dx * dx + dy * dy) * (special.has(point) ? 0.3 : 1);
+      const away = ((atX(point) - px) ** 2 + (atY(point) - py) ** 2) * (special.has(point) ? 0.3 : 1);
       if (away < least) [best, least] = [point, away];
     }
     return best;
@@ -182,16 +175,16 @@
   }
 
   function moveTo(dataX, dataY) {
-    const half = 500 / view.zoom;
-    view.x = Math.min(Math.max(dataX, half), 1000 - half);
-    view.y = Math.min(Math.max(dataY, half), 1000 - half);
+    const half = SIDE / 2 / view.zoom;
+    view.x = Math.min(Math.max(dataX, half), SIDE - half);
+    view.y = Math.min(Math.max(dataY, half), SIDE - half);
     canvas.classList.toggle("zoomed", view.zoom > 1);
     select(current, true);
   }
 
   function keepInView(point) {
-    const inside = (at, size) => at > PAD && at < size - PAD;
-    if (!inside(atX(point), width) || !inside(atY(point), height)) moveTo(x[point], y[point]);
+    const outside = (at, size) => at < PAD || at > size - PAD;
+    if (outside(atX(point), width) || outside(atY(point), height)) moveTo(x[point], y[point]);
   }
 
   let drag = null;
@@ -218,20 +211,18 @@
     if (drag && !drag.moved) select(nearest(...place(event), event.pointerType === "mouse" ? 14 : 28));
     drag = null;
   });
-  canvas.addEventListener("pointercancel", () => (drag = null));
-  canvas.addEventListener("pointerleave", (event) => {
-    drag = null;
-    if (event.pointerType === "mouse") select(-1, true);
-  });
-  canvas.addEventListener(
-    "wheel",
-    (event) => {
-      if (!event.ctrlKey) return;
-      event.preventDefault();
-      zoomTo(view.zoom * Math.exp(-event.deltaY / 100), ...place(event));
-    },
-    { passive: false },
-  );
+  for (const away of ["pointercancel", "pointerleave"]) {
+    canvas.addEventListener(away, (event) => {
+      drag = null;
+      if (event.pointerType === "mouse") select(-1, true);
+    });
+  }
+  const pinch = (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    zoomTo(view.zoom * Math.exp(-event.deltaY / 100), ...place(event));
+  };
+  canvas.addEventListener("wheel", pinch, { passive: false });
 
   const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   canvas.addEventListener("keydown", (event) => {
@@ -248,9 +239,9 @@
     event.preventDefault();
   });
 
-  document.getElementById("map-in").addEventListener("click", () => zoomTo(view.zoom * 1.6));
-  document.getElementById("map-out").addEventListener("click", () => zoomTo(view.zoom / 1.6));
-  document.getElementById("map-reset").addEventListener("click", () => zoomTo(1));
+  for (const [name, factor] of [["in", 1.6], ["out", 1 / 1.6], ["reset", 0]]) {
+    part(name).addEventListener("click", () => zoomTo(view.zoom * factor));
+  }
 
   search.addEventListener("input", () => {
     const wanted = search.value.trim().toLowerCase();
@@ -261,12 +252,10 @@
   });
 
   const toggles = [...frame.closest("section").querySelectorAll("[data-category]")];
-  const all = document.getElementById("map-all");
   function showCategories() {
-    for (const toggle of toggles) {
-      toggle.setAttribute("aria-pressed", String(!hiddenCategories.has(Number(toggle.dataset.category))));
-    }
-    if (all) all.setAttribute("aria-pressed", String(hiddenCategories.size === 0));
+    const press = (button, on) => button.setAttribute("aria-pressed", String(on));
+    for (const toggle of toggles) press(toggle, !hiddenCategories.has(Number(toggle.dataset.category)));
+    if (all) press(all, hiddenCategories.size === 0);
     if (current >= 0 && !isVisible(current)) select(-1, true);
     schedule();
   }
@@ -290,7 +279,7 @@
     person = chosen;
     personBar.hidden = person === null;
     if (person) personBar.firstElementChild.textContent = words.person.replace("{name}", person.name);
-    select(-1, true);
+    select(-1);
   }
   for (const button of document.querySelectorAll("[data-person]")) {
     button.hidden = false;
@@ -303,12 +292,8 @@
   }
   personBar.lastElementChild.addEventListener("click", () => showPerson(null));
 
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    readColours();
-    schedule();
-  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readColours);
   new ResizeObserver(resize).observe(canvas);
   readColours();
-  resize();
   frame.closest("section").classList.add("live");
 })();

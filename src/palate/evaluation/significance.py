@@ -115,9 +115,7 @@ def _resampled_means(
     drawn = np.empty((resamples, totals.shape[1]))
     step = max(1, _BLOCK_CELLS // count)
     for start in range(0, resamples, step):
-        block = min(step, resamples - start)
-        people = rng.integers(0, count, size=(block, count))
-        cells = people + np.arange(block)[:, None] * count
-        times = np.bincount(cells.ravel(), minlength=block * count).reshape(block, count)
-        drawn[start : start + block] = times.astype(np.float64) @ totals
+        block = range(start, min(start + step, resamples))
+        times = [np.bincount(rng.integers(0, count, size=count), minlength=count) for _ in block]
+        drawn[start : block.stop] = np.array(times, dtype=np.float64) @ totals
     return drawn[:, :-1] / drawn[:, -1:]

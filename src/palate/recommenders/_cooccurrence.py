@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.histories import Histories, ragged_positions
-from palate.recommenders._topk import tie_order
+from palate.recommenders._topk import falling_bits, tie_order
 from palate.types import Floats, Rows
 
 _BATCH_PAIRS = 16_000_000
@@ -158,14 +158,34 @@ def _scaled(
 
 
 def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
-    """The `per_row` largest values of each row; equal ones by column order of a fixed shuffle."""
+    """The `per_row` largest values of each row; equal ones by column in a fixed shuffle."""
     counts = np.diff(matrix.indptr)
     if not len(counts) or counts.max() <= per_row:
         return matrix
-    row = np.repeat(np.arange(len(counts)), counts)
-    shuffled = np.random.default_rng(0).permutation(matrix.shape[1])[matrix.indices]
-    order = np.lexsort((shuffled, -matrix.data, row))
-    place = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], counts)
-    kept = np.sort(order[place < per_row])
-    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, per_row))])
+    row = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
+    falling = falling_bits(matrix.data)
+    place = np.minimum(counts, per_row) - 1
+    limits = np.sort((row << 32) + falling)[(matrix.indptr[:-1] + place)[counts > 0]]
+    limit = np.zeros(len(counts), dtype=np.int64)
+    limit[counts > 0] = limits - (np.flatnonzero(counts) << 32)
+    kept = falling < limit[row]
+    left = place + 1 - np.bincount(row[kept], minlength=len(counts))
+    tied = np.flatnonzero(falling == limit[row])
+    kept[_first_of_each_row(row[tied], matrix.indices[tied], left, matrix.shape[1], tied)] = True
+    indptr = np.concatenate([[0], np.cumsum(place + 1)])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def _first_of_each_row(
+    row: NDArray[np.int64],
+    column: Rows,
+    wanted: NDArray[np.int64],
+    width: int,
+    positions: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """The positions of the `wanted[row]` first of each row, by column in a fixed shuffle."""
+    shuffled = np.random.default_rng(0).permutation(width)[column]
+    order = np.lexsort((shuffled, row))
+    sizes = np.bincount(row, minlength=len(wanted))
+    place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return positions[order[place < wanted[row]]]

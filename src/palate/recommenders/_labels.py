@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,14 @@ from palate import progress
 from palate.histories import Histories, ragged_positions
 from palate.recommenders._candidates import candidates
 from palate.recommenders._statistics import Catalogue, Statistics, fit_statistics, prefix_cases
+from palate.recommenders._threads import in_chunks
 from palate.types import Floats, Rows
 
 FOLDS = 3  # people are held out in turns, so that every person's last events can be labels
 HELD_EVENTS = 2  # newest events of a held-out person that become labels
 NEW_ITEMS = 0.2  # share of the catalogue that the fold of new items hides
 NEW_ITEMS_CASES = 0.15  # share of the cases that come from that fold
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,25 @@ def labelled_rows(
             catalogue = catalogue_of(known)
             statistics = fit_statistics(known, catalogue, behaviour=plan.behaviour, seed=plan.seed)
             step = max(1, CHUNK_CELLS // catalogue.n_items)
-            for start in range(0, len(asking), step):
-                part = asking.take(slice(start, start + step))
-                rows = _rows(part, answers[start : start + step], statistics, catalogue, plan)
+            _ready(catalogue)
+            work = partial(_rows, asking, answers, statistics, catalogue, plan)
+            for chunk, rows in in_chunks(work, len(asking), step):
                 features.append(rows.features)
                 labels.append(rows.labels)
                 groups.append(rows.groups)
                 names = rows.names
-                advance(len(part))
+                advance(chunk.stop - chunk.start)
     return LabelledRows(
         np.concatenate(features), np.concatenate(labels), np.concatenate(groups), names
     )
+
+
+def _ready(catalogue: Catalogue) -> None:
+    """Makes what the threads share before they start."""
+    if catalogue.anchor is not None:
+        _ = catalogue.neighbours_transposed
+    for name in catalogue.sparse_blocks:
+        catalogue.transposed(name)
 
 
 def _rows(
@@ -79,8 +89,12 @@ def _rows(
     statistics: Statistics,
     catalogue: Catalogue,
     plan: LabelPlan,
+    chunk: slice,
 ) -> LabelledRows:
-    found = candidates(asking, statistics, catalogue, count=plan.candidates, repeats=plan.repeats)
+    found = candidates(
+        asking.take(chunk), statistics, catalogue, count=plan.candidates, repeats=plan.repeats
+    )
+    answers = answers[chunk]
     hits = found.items == answers[:, None]
     proposed = hits.any(axis=1)
     kept = (found.items >= 0) & proposed[:, None]

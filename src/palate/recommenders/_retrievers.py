@@ -1,8 +1,9 @@
-"""Cheap scorers of the whole catalogue: each proposes candidates and describes them."""
+"""Cheap scorers of the whole catalogue: they propose candidates and describe them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,61 +20,100 @@ from palate.recommenders._statistics import (
     Statistics,
     unit,
 )
-from palate.types import Floats
+from palate.types import Floats, Matrix, to_dense
 
 NEAR_PEOPLE = 100
+CONTENT_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One retriever's (n, n_items) scores; `weight` is its part in the sum that proposes."""
+
+    name: str
+    scores: Matrix
+    weight: float = 0.0
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """(n, 1) mean and deviation of each request's scores over the catalogue."""
+        scores: Any = self.scores
+        n, n_items = scores.shape
+        if sparse.issparse(scores):
+            row = np.repeat(np.arange(n), np.diff(scores.indptr))
+            total = np.bincount(row, scores.data, minlength=n)
+            squares = np.bincount(row, np.square(scores.data), minlength=n)
+        else:
+            total = scores.sum(axis=1)
+            squares = np.einsum("ij,ij->i", scores, scores)
+        mean = total / n_items
+        deviation = np.sqrt(np.maximum(squares / n_items - mean**2, 0)) + 1e-9
+        return (
+            mean[:, None].astype(np.float32),
+            deviation[:, None].astype(np.float32),
+        )
+
+    def dense(self) -> Floats:
+        return to_dense(self.scores)
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What a history says at three ranges: its newest item, lately, lastingly."""
+
+    newest: sparse.csr_array
+    recent: sparse.csr_array
+    lasting: sparse.csr_array
+
+    @classmethod
+    def of(cls, histories: Histories) -> Profiles:
+        return cls(
+            histories.matrix(length=1, weighted=False),
+            histories.matrix(decay=DECAY, length=LENGTH),
+            histories.matrix(decay=LONG_DECAY, length=LONG_LENGTH),
+        )
 
 
 def retrieve(
-    histories: Histories, statistics: Statistics, catalogue: Catalogue
-) -> Iterator[tuple[str, Floats]]:
-    """(name, (n, n_items) scores) of one retriever after the other."""
-    recent = histories.matrix(decay=DECAY, length=LENGTH)
-    newest = histories.matrix(length=1, weighted=False)
-    lasting = histories.matrix(decay=LONG_DECAY, length=LONG_LENGTH)
+    histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
+) -> Iterator[Signal]:
+    """One signal after the other; a catalogue without content, or no behaviour, has fewer."""
     if "directed" in statistics:
-        yield from _behaviour(histories, recent, newest, lasting, statistics)
-    for name, vectors in catalogue.dense.items():
-        said = histories.queries.get(name)
-        profile = _profile(recent, vectors, said)
-        yield name, profile @ vectors.T
-        yield f"{name}:newest", _profile(newest, vectors, said) @ vectors.T
-        yield f"{name}:lasting", _profile(lasting, vectors, said) @ vectors.T
-        yield f"{name}:map", (profile @ statistics[f"map.{name}"]) @ vectors.T
-    for name, block in catalogue.sparse.items():
-        transposed = sparse.csr_array(block.T)
-        said = histories.queries.get(name)
-        yield name, _dense(_sparse_profile(recent, block, said) @ transposed)
-        yield f"{name}:newest", _dense(_sparse_profile(newest, block, said) @ transposed)
+        yield from _behaviour(histories, profiles, statistics, catalogue)
+    for name, vectors in catalogue.dense_blocks.items():
+        profile = content_profile(profiles.recent, vectors, histories.queries.get(name))
+        yield Signal(name, profile @ vectors.T, CONTENT_WEIGHT)
+    for name, block in catalogue.sparse_blocks.items():
+        transposed = catalogue.transposed(name)
+        said: Any = histories.queries.get(name)
+        profile = profiles.recent @ block
+        if said is not None:
+            profile = sparse.csr_array(profile + sparse.csr_array(said))
+        yield Signal(name, sparse.csr_array(profile @ transposed), CONTENT_WEIGHT)
+        yield Signal(f"{name}:newest", sparse.csr_array((profiles.newest @ block) @ transposed))
 
 
 def _behaviour(
-    histories: Histories,
-    recent: sparse.csr_array,
-    newest: sparse.csr_array,
-    lasting: sparse.csr_array,
-    statistics: Statistics,
-) -> Iterator[tuple[str, Floats]]:
+    histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
+) -> Iterator[Signal]:
     directed = statistics["directed"]
-    followed = recent @ directed
-    yield "directed", _dense(followed)
-    yield "directed:newest", _dense(newest @ directed)
-    yield "directed:second", _dense(_second_newest(histories) @ directed)
-    yield "conditional", _dense(recent @ statistics["conditional"])
-    yield "together", _dense(lasting @ statistics["together"])
-    yield "space", (lasting @ statistics["space_in"]) @ statistics["space_out"].T
-    yield "people", _dense(_people(histories, statistics) @ statistics["people"])
-    if "neighbours" in statistics:
-        neighbours = statistics["neighbours"]
-        lent = (recent @ neighbours) @ directed + followed @ sparse.csr_array(neighbours.T)
-        yield "smoothed", _dense(lent)
+    followed = profiles.recent @ directed
+    yield Signal("directed", followed, 1.0)
+    yield Signal("directed:newest", profiles.newest @ directed)
+    second = histories.without_last().matrix(length=1, weighted=False)
+    yield Signal("directed:second", second @ directed)
+    yield Signal("conditional", profiles.recent @ statistics["conditional"])
+    yield Signal("together", profiles.lasting @ statistics["together"])
+    space = (profiles.lasting @ statistics["space_in"]) @ statistics["space_out"].T
+    yield Signal("space", space)
+    people = near_people(histories, statistics)
+    yield Signal("people", sparse.csr_array(people @ statistics["people"]))
+    if catalogue.anchor is not None:
+        near = catalogue.neighbours
+        lent = (profiles.recent @ near) @ directed + followed @ catalogue.neighbours_transposed
+        yield Signal("smoothed", sparse.csr_array(lent), 0.5)
 
 
-def _second_newest(histories: Histories) -> sparse.csr_array:
-    return histories.without_last().matrix(length=1, weighted=False)
-
-
-def _people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
+def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
     """(n, training people) cosine to the nearest people, by what both touched."""
     people = statistics["people"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
@@ -83,16 +123,7 @@ def _people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
     return keep_largest(shared.astype(np.float32), NEAR_PEOPLE)
 
 
-def _profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
+def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
+    """(n, d) unit vectors: what the weighted items say, and what the person says beside that."""
     profile = unit(weights @ vectors)
     return profile if said is None else unit(profile + unit(said))
-
-
-def _sparse_profile(weights: sparse.csr_array, block: sparse.csr_array, said: Any) -> Any:
-    profile = sparse.csr_array(weights @ block)
-    return profile if said is None else sparse.csr_array(profile + sparse.csr_array(said))
-
-
-def _dense(matrix: Any) -> Floats:
-    dense: Floats = matrix.toarray().astype(np.float32, copy=False)
-    return dense

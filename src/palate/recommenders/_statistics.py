@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ class Catalogue:
     """The content that retrievers compare: blocks with rows of unit length."""
 
     n_items: int
-    dense: dict[str, Floats]
-    sparse: dict[str, sparse.csr_array]
+    dense_blocks: dict[str, Floats]
+    sparse_blocks: dict[str, sparse.csr_array]
 
     @classmethod
     def of(cls, features: Features | None, n_items: int) -> Catalogue:
@@ -52,10 +53,28 @@ class Catalogue:
             {name: part for name, part in parts.items() if sparse.issparse(part)},
         )
 
+    def transposed(self, name: str) -> sparse.csr_array:
+        """A sparse block with items as columns."""
+        return self._transposed.setdefault(name, sparse.csr_array(self.sparse_blocks[name].T))
+
+    @cached_property
+    def _transposed(self) -> dict[str, sparse.csr_array]:
+        return {}
+
+    @cached_property
+    def neighbours(self) -> sparse.csr_array:
+        """(n_items, n_items) nearest items in the anchor block, squared cosines, sum 1 a row."""
+        anchor = self.anchor
+        return nearest_rows(anchor) if anchor is not None else sparse.csr_array((0, 0))
+
+    @cached_property
+    def neighbours_transposed(self) -> sparse.csr_array:
+        return sparse.csr_array(self.neighbours.T)
+
     @property
     def anchor(self) -> Matrix | None:
         """The block whose neighbours lend their covisits: the first dense one, else the first."""
-        blocks: list[Matrix] = [*self.dense.values(), *self.sparse.values()]
+        blocks: list[Matrix] = [*self.dense_blocks.values(), *self.sparse_blocks.values()]
         return blocks[0] if blocks else None
 
 
@@ -71,9 +90,7 @@ def fit_statistics(
     }
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
-        if catalogue.anchor is not None:
-            statistics["neighbours"] = content_neighbours(catalogue.anchor)
-    for name, vectors in catalogue.dense.items():
+    for name, vectors in catalogue.dense_blocks.items():
         statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
     return statistics
 
@@ -122,19 +139,14 @@ def _behaviour_space(seen: sparse.csr_array, seed: int) -> Statistics:
     }
 
 
-def content_neighbours(block: Matrix) -> sparse.csr_array:
+def nearest_rows(block: Matrix) -> sparse.csr_array:
     """(n, n) the nearest other items of each, by squared cosine, rows summing to 1."""
-    return nearest_rows(block, 0, block.shape[0])
-
-
-def nearest_rows(block: Matrix, first: int, stop: int) -> sparse.csr_array:
-    """(stop - first, n) as `content_neighbours`, for some of the items."""
     n_items = block.shape[0]
-    transposed = block.T.tocsr() if sparse.issparse(block) else np.ascontiguousarray(block.T)
+    transposed = sparse.csr_array(block.T) if sparse.issparse(block) else block.T
     chunks = []
     step = max(1, CHUNK_CELLS // max(n_items, 1))
-    for start in range(first, stop, step):
-        similar = block[start : min(start + step, stop)] @ transposed
+    for start in range(0, n_items, step):
+        similar = block[start : start + step] @ transposed
         chunks.append(_strongest(similar, start, min(NEIGHBOURS, n_items - 1)))
     nearest = sparse.csr_array(sparse.vstack(chunks))
     nearest.data **= 2
@@ -216,8 +228,6 @@ def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
             grown[name] = value
         elif name == "people":
             grown[name] = _resized(value, value.shape[0], catalogue.n_items)
-        elif name == "neighbours":
-            grown[name] = _extended_neighbours(value, catalogue)
         elif sparse.issparse(value):
             grown[name] = _resized(value, catalogue.n_items, catalogue.n_items)
         else:
@@ -230,12 +240,3 @@ def _resized(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_ar
     larger = matrix.copy()
     larger.resize((rows, columns))
     return larger
-
-
-def _extended_neighbours(neighbours: sparse.csr_array, catalogue: Catalogue) -> sparse.csr_array:
-    known = neighbours.shape[0]
-    block = catalogue.anchor
-    assert block is not None
-    later = nearest_rows(block, known, catalogue.n_items)
-    upper = _resized(neighbours, known, catalogue.n_items)
-    return sparse.csr_array(sparse.vstack([upper, later]))

@@ -72,14 +72,19 @@ def _top_block(
         offenders = (first_row + np.flatnonzero(missing)).tolist()
         where = first_offenders(offenders, len(offenders))
         raise DataError(f"NaN among the scores of request rows {where}")
-    bits = (scores + np.float32(0.0)).view(np.int32)  # adding 0 makes -0.0 equal 0.0
-    falling = ~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF)))
-    keys = falling.astype(np.int64) << 32
+    keys = falling_bits(scores).astype(np.int64) << 32
     keys |= _inverse(order)
     if width < len(order):
         keys = np.partition(keys, width - 1, axis=1)[:, :width]
     columns = order[np.sort(keys, axis=1) & 0xFFFFFFFF]
     return columns, np.take_along_axis(scores, columns, axis=1)
+
+
+def falling_bits(values: Floats) -> NDArray[np.int32]:
+    """Integers in the opposite order of the values."""
+    bits = np.add(values, 0.0, dtype=np.float32).view(np.int32)  # adding 0 makes -0.0 equal 0.0
+    falling: NDArray[np.int32] = ~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF)))
+    return falling
 
 
 def rank_rows(

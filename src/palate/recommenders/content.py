@@ -72,10 +72,10 @@ class Content(CatalogueModel):
         return items.with_parts({name: unit_rows(items.parts[name]) for name in names})
 
 
-def _with_words(profile: Matrix, words: Floats, name: str) -> Matrix:
+def _with_words(profile: Matrix, words: Matrix, name: str) -> Matrix:
     if words.shape != profile.shape:
         raise AlignmentError(
             f"queries[{name!r}] has shape {words.shape}, but block {name!r} needs {profile.shape}"
         )
-    said = unit_rows(np.asarray(words, dtype=np.float32))
-    return profile + (sparse.csr_array(said) if sparse.issparse(profile) else said)
+    said = unit_rows(words)
+    return profile + (sparse.csr_array(said) if sparse.issparse(profile) else to_dense(said))

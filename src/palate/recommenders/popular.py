@@ -46,4 +46,5 @@ class Popular(CatalogueModel):
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) event counts."""
-        return np.tile(self.popularity_, (len(self._asking(histories)), 1))
+        asking = self._asking(histories)
+        return np.tile(self.popularity_, (len(asking), 1))

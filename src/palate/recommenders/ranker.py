@@ -28,12 +28,13 @@ from palate.recommenders._statistics import (
     extended,
     fit_statistics,
 )
+from palate.recommenders._threads import in_chunks
 from palate.types import Dataset, Features, Floats, Ids, Rows, check_fitted, learnt
 
 __all__ = ["Ranker"]
 
 MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS = 2_000_000
 MEASURED_ROWS = 20_000
 MIN_REPEATS = 1e-3
 
@@ -87,7 +88,7 @@ class Ranker:
         It is asked for where blocks were learnt from interactions, because labels must be unseen by
         them; without it such blocks are left out.
         """
-        self.__dict__.pop("_booster", None)
+        self._forget()
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
         self.features_ = items if features_of is not None else _content(items)
@@ -159,11 +160,15 @@ class Ranker:
             return source
         return FAMILIES.get(source, "context")
 
+    def _forget(self) -> None:
+        for name in ("_booster", "_catalogue"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def _booster(self) -> Any:
-        return lgb.Booster(model_str=self.trees_)
+        return lgb.Booster(model_str=self.trees_) if self.trees_ else None
 
-    @property
+    @cached_property
     def _catalogue(self) -> Catalogue:
         return Catalogue.of(self.features_, len(self.item_ids_))
 
@@ -183,20 +188,26 @@ class Ranker:
         asking = histories.in_catalogue(self.item_ids_)
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
-        for start in range(0, len(asking), step):
-            found = self._candidates(asking.take(slice(start, start + step)))
-            part = found.mix - found.mix.max(axis=1, keepdims=True) - 1
-            kept = found.items >= 0
-            row, _ = np.nonzero(kept)
-            part[row, found.items[kept]] = self._order(found)[kept]
-            scores[start : start + step] = part
+        _ = self._catalogue, self._booster  # made once, before the threads need them
+        for chunk, part in in_chunks(
+            lambda chunk: self._score(asking.take(chunk)), len(asking), step
+        ):
+            scores[chunk] = part
+        return scores
+
+    def _score(self, asking: Histories) -> Floats:
+        found = self._candidates(asking)
+        scores: Floats = found.mix - found.mix.max(axis=1, keepdims=True) - 1
+        kept = found.items >= 0
+        row, _ = np.nonzero(kept)
+        scores[row, found.items[kept]] = self._order(found)[kept]
         return scores
 
     def _order(self, found: Candidates) -> Floats:
         """(n, k) scores of the candidates, each request's worst at 0."""
         if self.trees_:
             rows = found.features.reshape(-1, found.features.shape[2])
-            flat = self._booster.predict(rows)
+            flat = self._booster.predict(rows, num_threads=1)
             values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
         else:
             values = found.features[:, :, found.names.index("mix")]
@@ -210,6 +221,7 @@ class Ranker:
         self.item_ids_ = Ids(pl.concat([self.item_ids_.series, items.ids.series]))
         if self.features_ is not None:
             self.features_ = self.features_.below(items.select(self.features_.parts))
+        self._forget()
         self.statistics_ = extended(self.statistics_, self._catalogue)
         return self
 

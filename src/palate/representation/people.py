@@ -10,7 +10,7 @@ import numpy as np
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.representation._rows import scale_rows
-from palate.types import Features, Floats, Ids, Matrix
+from palate.types import Features, Ids, Matrix
 
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
@@ -47,7 +47,7 @@ def pool(
 def people_features(
     histories: Histories,
     items: Features,
-    words: Mapping[str, Floats] | None = None,
+    words: Mapping[str, Matrix] | None = None,
     *,
     how: Pooling = "decayed",
     decay: float = 0.9,
@@ -64,9 +64,9 @@ def people_features(
     }
     said: dict[str, Matrix] = {}
     for name, vectors in (histories.queries if words is None else words).items():
-        if len(vectors) != len(histories):
+        if vectors.shape[0] != len(histories):
             raise AlignmentError(
-                f"words[{name!r}] has {len(vectors)} rows for {len(histories)} histories"
+                f"words[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
             )
         said[f"{SAID}.{name}"] = vectors
     return Features(Ids(histories.user_ids), {**did, **said}, behavioural=did)

@@ -8,12 +8,20 @@ from typing import Literal, TypeAlias
 
 import polars as pl
 
-Kind: TypeAlias = Literal["text", "categories", "number", "id", "address", "constant", "other"]
+Kind: TypeAlias = Literal[
+    "text", "categories", "number", "date", "id", "address", "constant", "other"
+]
 
 SAMPLE_ROWS = 10_000
-MISSING_WORDS = ("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "n/a")
+MISSING_WORDS = (
+    *("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "n/a", "UNKNOWN"),
+    *("[]", "{}", "-", "--"),
+)
 
 _TITLE_NAME = re.compile(r"(?:^|_)(?:title|name|headline|subject)$|标题|名称|名字|片名|书名")
+_NO_TITLE_NAME = re.compile(
+    "categor|genre|brand|author|artist|director|maker|manufactur|seller|user|level|tag|类|品牌|作者"
+)
 _ID_NAME = re.compile(r"(?:^|[_\s])(?:ids?|asin|isbn|sku|upc|ean|gtin|uuid|guid|hash|index)$")
 _ADDRESS_NAME = re.compile(
     r"(?:^|[_\s])(?:ur[il]s?|links?|hrefs?|images?|img|pictures?|photos?|posters?|thumbnails?"
@@ -36,14 +44,11 @@ class Column:
     repetition: float = 0.0
     """Values for each distinct value: 1 where every value is its own."""
 
-    @property
-    def is_title(self) -> bool:
-        return is_title_name(self.name)
-
 
 def is_title_name(name: str) -> bool:
     """Whether a column of this name says what the item is called."""
-    return _TITLE_NAME.search(name.lower()) is not None
+    name = name.lower()
+    return bool(_TITLE_NAME.search(name)) and not _NO_TITLE_NAME.search(name)
 
 
 def profile(series: pl.Series) -> Column:
@@ -79,8 +84,10 @@ def _profile_strings(sample: pl.Series) -> Column:
     distinct = max(values.n_unique(), 1)
     if _is_constant(values, distinct):
         return Column(name, "constant")
-    if _share(values, _NUMBER) > 0.8 or _share(values, _DATE) > 0.8:
+    if _share(values, _NUMBER) > 0.8:
         return Column(name, "number")
+    if _share(values, _DATE) > 0.8:
+        return Column(name, "date")
     repetition = len(values) / distinct
     if repetition < 2 and _share(values, _CODE) > 0.8 and not is_title_name(name):
         return Column(name, "id")
@@ -110,13 +117,20 @@ def mean_words(values: pl.Series) -> float:
 def present(series: pl.Series) -> pl.Series:
     """Stripped strings; blank ones and words for "missing" (None, NaN, N/A) become null."""
     stripped = series.str.strip_chars()
-    gone = stripped.is_in(["", *MISSING_WORDS])
-    return (
-        stripped.to_frame("x")
-        .select(pl.when(~gone).then(pl.col("x")))
-        .to_series()
-        .alias(series.name)
+    kept = pl.when(~pl.col("x").is_in(["", *MISSING_WORDS])).then(pl.col("x"))
+    return stripped.to_frame("x").select(kept.alias(series.name)).to_series()
+
+
+def without_quoted_lists(series: pl.Series) -> pl.Series:
+    """A list that was written to the file as code ("['a', 'b']") as words ("a, b")."""
+    x = pl.col("x")
+    words = (
+        x.str.replace_all(r"""^\[['"]|['"]\]$""", "")
+        .str.replace_all(r"""['"],\s*['"]""", ", ")
+        .str.strip_chars(" ,")
     )
+    quoted = pl.when(x.str.contains(r"""(?s)^\[['"].*['"]\]$""")).then(words).otherwise(x)
+    return series.to_frame("x").select(quoted.alias(series.name)).to_series()
 
 
 def flat_list_type(dtype: pl.DataType) -> pl.DataType:

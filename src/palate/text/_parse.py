@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from palate.errors import ConfigError
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_CLOSER = {"(": ")", "[": "]", "（": "）", "【": "】", "《": "》", "“": "”", "「": "」", "『": "』"}
-# a separator is punctuation with the space around it; a colon ends a label and is none
-_SEPARATOR = re.compile(r"\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*")
+_CLOSER = {
+    "(": ")",
+    "[": "]",
+    "（": "）",
+    "【": "】",
+    "《": "》",
+    "“": "”",
+    "「": "」",
+    "『": "』",
+    '"': '"',
+}
+# a separator is punctuation with the space around it; a colon after words ends a label
+_SEPARATOR = re.compile(r"\A\s*[:：]\s*|\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*")
+_ATTACHED = re.compile(r"(\S*)(\s*)(.*)", re.DOTALL)
 _STRENGTHS = (
     (re.compile(r"[\n.。!！?？|]"), 3),
     (re.compile(r"[;；–—-]"), 2),
@@ -38,6 +49,12 @@ class Part:
     @property
     def strength(self) -> int:
         return next((level for sign, level in _STRENGTHS if sign.search(self.joiner)), 0)
+
+    @property
+    def opening(self) -> str:
+        """The prefix where nothing stands before: "by " links to what is missing, a label stays."""
+        links = self.strength == 0 and self.joiner and not re.search("[:：]", self.prefix)
+        return "" if links else self.prefix
 
 
 @dataclass(frozen=True)
@@ -115,15 +132,16 @@ def parse(template: str) -> Sequence:
 
 
 def _read_literal(stack: list[_Open], text: str) -> None:
-    for character in text:
-        if character in _CLOSER:
-            stack.append(_Open(character))
-        elif len(stack) > 1 and character == _CLOSER[stack[-1].opener]:
+    for place, character in enumerate(text):
+        inside = stack[-1].opener
+        if inside and character == _CLOSER[inside]:
             inner = stack.pop()
             if inner.children:
                 stack[-1].put(Group(inner.opener, _close(inner), character))
             else:
                 stack[-1].unwrap(inner, character)
+        elif character in _CLOSER and (character != '"' or place == len(text) - 1):
+            stack.append(_Open(character))
         else:
             stack[-1].write(character)
 
@@ -148,7 +166,5 @@ def _divide(literal: str) -> tuple[str, str, str]:
     separator = _SEPARATOR.search(literal)
     if separator:
         return literal[: separator.start()], separator[0], literal[separator.end() :]
-    quote = '"' if literal.startswith('"') else ""
-    rest = literal[len(quote) :]
-    words = rest.lstrip()
-    return quote, rest[: len(rest) - len(words)], words
+    suffix, space, prefix = _ATTACHED.fullmatch(literal).groups()  # type: ignore[union-attr]
+    return (suffix, space, prefix) if space else ("", literal, "")

@@ -104,7 +104,7 @@ def character_pairs(run: str) -> list[str]:
 
 @cache
 def segmenter() -> Callable[[str], list[str]]:
-    """rjieba's `cut`, or `MissingExtraError`."""
+    """The `cut` of rjieba, or `MissingExtraError`."""
     try:
         import rjieba
     except ImportError as error:

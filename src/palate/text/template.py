@@ -13,6 +13,7 @@ from palate.text._columns import (
     is_title_name,
     present,
     profile,
+    without_quoted_lists,
 )
 from palate.text._parse import Field, Group, Sequence, parse
 
@@ -60,7 +61,7 @@ def as_text(series: pl.Series) -> pl.Series:
         frame = series.to_frame("x")
         whole = pl.when(pl.col("x").is_finite()).then(pl.col("x").cast(pl.String))
         series = frame.select(whole.str.strip_suffix(".0")).to_series().alias(series.name)
-    return present(series.cast(pl.String))
+    return present(without_quoted_lists(series.cast(pl.String)))
 
 
 def default_template(items: pl.DataFrame) -> str:
@@ -121,7 +122,9 @@ def _render(node: Field | Group | Sequence, texts: dict[str, pl.Series]) -> pl.S
     for part in node.parts:
         joiner, strength = _stronger(joiner, strength, part.joiner, part.strength)
         value = _render(part.child, texts)
-        value = _select(pl.lit(part.prefix) + pl.col("x") + pl.lit(part.suffix), x=value)
+        first = pl.when(pl.col("before").is_null()).then(pl.lit(part.opening))
+        prefix = first.otherwise(pl.lit(part.prefix))
+        value = _select(prefix + pl.col("x") + pl.lit(part.suffix), x=value, before=rendered)
         rendered = _joined(rendered, joiner, value)
         strength = _select(
             pl.when(pl.col("x").is_not_null()).then(pl.lit(-1, pl.Int8)).otherwise(pl.col("s")),
@@ -142,7 +145,7 @@ def _stronger(
 
 
 def _joined(left: pl.Series, joiner: pl.Series, right: pl.Series) -> pl.Series:
-    """left + joiner + right; a text that ends a sentence already gets no second full stop."""
+    """Both with the joiner between; what ends a sentence already gets no second full stop."""
     ended = pl.col("l").str.contains(_SENTENCE_END)
     between = pl.when(ended).then(pl.col("j").str.strip_prefix(".").str.strip_prefix("。"))
     both = pl.col("l") + between.otherwise(pl.col("j")) + pl.col("r")

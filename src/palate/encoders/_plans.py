@@ -1,0 +1,165 @@
+"""How one column of the items' table becomes numbers: learnt from trained items, kept as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.text._columns import flat_list_type, flat_lists, mean_words, present, profile
+from palate.text.template import as_text
+
+Plan: TypeAlias = dict[str, Any]
+
+_SEPARATORS = ("|", ";", "、", ",")
+_MOST = 5.0
+"""Standardised numbers are held within this many standard deviations."""
+
+
+def is_attribute(column: pl.Series) -> bool:
+    """Whether a column, by its values, is a category, a set of them or a number."""
+    judged = profile(column)
+    if judged.kind == "text":
+        return judged.repetition >= 2 or separator_of(column) is not None
+    lists_of_codes = (
+        isinstance(column.dtype, (pl.List, pl.Array))
+        and flat_list_type(column.dtype).is_integer()
+        and judged.kind == "other"
+    )
+    return judged.kind in ("categories", "number") or lists_of_codes
+
+
+def make_plan(column: pl.Series, max_categories: int, hashed: int | None) -> Plan | None:
+    """What is learnt from the trained items; None for a column that never varies."""
+    numbers = _numbers(column)
+    if numbers is not None and _mostly_known(numbers, column):
+        return _number_plan(column.name, numbers)
+    separator = None if column.dtype == pl.List else separator_of(column)
+    _, values = _categories(column, separator)
+    counts = values.value_counts().sort(["count", values.name], descending=[True, False])
+    names = counts[values.name].to_list()
+    if not names or (len(names) < 2 and len(values) == len(column)):
+        return None
+    return {
+        "column": column.name,
+        "kind": "categories",
+        "separator": separator,
+        "categories": names[:max_categories],
+        "hashed": hashed if hashed and len(names) > max_categories else 0,
+    }
+
+
+def encode_column(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
+    """(n, width) float32. A row of categories has length 1, or 0 where none is known."""
+    if plan["kind"] == "number":
+        return _encode_numbers(column, plan)
+    rows, values = _categories(column, plan["separator"])
+    columns = _columns_of(values, plan["categories"], plan["hashed"])
+    rows, columns = rows[columns >= 0], columns[columns >= 0]
+    width = len(plan["categories"]) + plan["hashed"]
+    ones = np.ones(len(rows), dtype=np.float32)
+    counted = sparse.csr_array((ones, (rows, columns)), shape=(len(column), width))
+    counted.sum_duplicates()
+    counted.data[:] = 1.0
+    lengths = np.sqrt(np.diff(counted.indptr)).astype(np.float32)
+    counted.data /= np.repeat(lengths, np.diff(counted.indptr))
+    return counted
+
+
+def names_of(plan: Mapping[str, Any]) -> list[str]:
+    """What each encoded column means."""
+    name = plan["column"]
+    if plan["kind"] == "number":
+        return [name, f"{name} is missing"] if plan["missing"] else [name]
+    known = [f"{name} = {category}" for category in plan["categories"]]
+    return known + [f"{name} # {bucket}" for bucket in range(plan["hashed"])]
+
+
+def separator_of(column: pl.Series) -> str | None:
+    """The sign between several categories in one string ("Action|Comedy"), if there is one."""
+    if column.dtype != pl.String:
+        return None
+    values = present(column).drop_nulls()
+    for sign in _SEPARATORS:
+        if not len(values) or (values.str.contains(sign, literal=True).mean() or 0) < 0.1:  # type: ignore[operator]
+            continue
+        parts = values.str.split(sign).list.explode().str.strip_chars()
+        if len(parts) >= 3 * parts.n_unique() and mean_words(parts) <= 4:
+            return sign
+    return None
+
+
+def _numbers(column: pl.Series) -> NDArray[np.float64] | None:
+    """A column of numbers, or of strings that may be numbers, with NaN for what is none."""
+    if column.dtype == pl.String:
+        stripped = column.str.strip_chars().str.replace_all(r"[$€£¥,%\s]", "")
+        values = stripped.cast(pl.Float64, strict=False)
+    elif column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null):
+        values = column.cast(pl.Float64)
+    else:
+        return None
+    numbers = values.fill_null(float("nan")).to_numpy().copy()
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
+
+
+def _mostly_known(numbers: NDArray[np.float64], column: pl.Series) -> bool:
+    if column.dtype != pl.String:
+        return True
+    said = len(present(column).drop_nulls())
+    return bool(np.isfinite(numbers).sum() > 0.8 * said)
+
+
+def _number_plan(name: str, numbers: NDArray[np.float64]) -> Plan | None:
+    known = numbers[~np.isnan(numbers)]
+    spread = float(known.std()) if len(known) else 0.0
+    if spread == 0.0 and len(known) in (0, len(numbers)):
+        return None
+    return {
+        "column": name,
+        "kind": "number",
+        "mean": float(known.mean()),
+        "deviation": spread or 1.0,
+        "missing": len(known) < len(numbers),
+    }
+
+
+def _encode_numbers(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
+    numbers = _numbers(column)
+    if numbers is None:
+        numbers = np.full(len(column), np.nan)
+    unknown = np.isnan(numbers)
+    standard = np.clip((numbers - plan["mean"]) / plan["deviation"], -_MOST, _MOST)
+    parts = [np.where(unknown, 0.0, standard)]
+    if plan["missing"]:
+        parts.append(unknown.astype(np.float64))
+    return sparse.csr_array(np.column_stack(parts).astype(np.float32))
+
+
+def _categories(column: pl.Series, separator: str | None) -> tuple[NDArray[np.int64], pl.Series]:
+    """(row, category) of every category that the column names."""
+    if separator is not None and column.dtype == pl.String:
+        column = column.str.split(separator)
+    if isinstance(column.dtype, (pl.List, pl.Array)):
+        lists = flat_lists(column)
+        counts = lists.list.len().fill_null(0).to_numpy()
+        values = lists.filter(pl.Series(counts > 0)).list.explode()
+        return np.repeat(np.arange(len(column)), counts), values.rename("category")
+    texts = as_text(column).rename("category")
+    rows = np.flatnonzero(texts.is_not_null().to_numpy())
+    return rows, texts.drop_nulls()
+
+
+def _columns_of(values: pl.Series, known: Sequence[str], hashed: int) -> NDArray[np.int64]:
+    place = {category: column for column, category in enumerate(known)}
+    for category in values.unique() if hashed else []:
+        if category not in place:
+            digest = blake2b(category.encode(), digest_size=8).digest()
+            place[category] = len(known) + int.from_bytes(digest, "little") % hashed
+    columns = values.replace_strict(place, default=-1, return_dtype=pl.Int64)
+    return columns.to_numpy()

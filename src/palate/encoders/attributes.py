@@ -1,0 +1,81 @@
+"""Item columns as features: categories, sets of categories, numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import polars as pl
+from scipy import sparse
+
+from palate.columns import ITEM
+from palate.encoders._plans import encode_column, is_attribute, make_plan, names_of
+from palate.errors import ConfigError, DataError, did_you_mean
+from palate.types import Dataset, Features, check_fitted, learnt
+
+
+@dataclass(kw_only=True)
+class Attributes:
+    """Sparse features of the items' columns, learnt from trained items only.
+
+    Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
+    1; numbers are standardised, and a number that some items lack gets a column that says so.
+    `columns` says which to read; by default all but ids, addresses, dates, free text and columns
+    that never vary. Of each column the `max_categories` most frequent categories get a feature of
+    their own. Others, and those that appear later, are zeros, or share `hashed` features in
+    columns that have more than `max_categories`.
+    """
+
+    columns: list[str] | None = None
+    max_categories: int = 500
+    hashed: int | None = None
+
+    plan_: list[dict[str, Any]] = learnt()
+
+    def __post_init__(self) -> None:
+        for name, value in (("max_categories", self.max_categories), ("hashed", self.hashed)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
+        if self.columns is not None and not self.columns:
+            raise ConfigError("columns is empty: name some, or leave it out")
+
+    def fit(self, data: Dataset) -> Self:
+        """Learns categories and scales; raises `DataError` where there is nothing to learn."""
+        names = self.columns or [name for name in data.items.columns if name != ITEM]
+        self._check_present(names, data.items)
+        trained = data.items[data.trained_rows]
+        if self.columns is None:
+            names = [name for name in names if is_attribute(trained[name])]
+        plans = [make_plan(trained[name], self.max_categories, self.hashed) for name in names]
+        self.plan_ = [plan for plan in plans if plan]
+        if not self.plan_:
+            asked = ", ".join(name for name in data.items.columns if name != ITEM) or "none"
+            raise DataError(
+                f"no column of the items (there are: {asked}) holds categories or numbers that "
+                "vary; name some with columns=[...], or leave this encoder out"
+            )
+        return self
+
+    def encode(self, data: Dataset) -> Features:
+        """One sparse block: (n_items, features)."""
+        check_fitted(self)
+        self._check_present([plan["column"] for plan in self.plan_], data.items)
+        parts = [encode_column(data.items[plan["column"]], plan) for plan in self.plan_]
+        block = sparse.csr_array(sparse.hstack(parts, format="csr"))
+        return Features(data.item_ids, {"attributes": block})
+
+    @property
+    def names(self) -> list[str]:
+        """What each feature means: "genres = Comedy", "year", "year is missing"."""
+        check_fitted(self)
+        return [name for plan in self.plan_ for name in names_of(plan)]
+
+    def _check_present(self, names: list[str], items: pl.DataFrame) -> None:
+        for name in names:
+            if name not in items.columns:
+                raise DataError(
+                    f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
+                )
+
+
+__all__ = ["Attributes"]

@@ -1,0 +1,94 @@
+"""What people did with the items, in few numbers: items that the same people touch are close."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import svds
+
+from palate.errors import ConfigError, DataError
+from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
+
+_PERSON_POWER = 0.25
+_ITEM_POWER = 0.5
+_NOTHING = 1e-5
+"""Rows shorter than this part of the longest are rounding errors of the decomposition."""
+
+
+@dataclass(kw_only=True)
+class Behaviour:
+    """The first `dim` singular vectors of who touched what, rows of unit length.
+
+    An entry of the people × items matrix is log2(1 + summed event weights), divided by (the
+    person's events)^0.25 and (the item's)^0.5; directions are scaled by the root of their singular
+    value. That is a low-rank form of the cosine co-occurrence of items, which is never built. Items
+    without events are zeros. The powers found the last event of a person on MovieLens and on
+    Amazon Beauty better than the symmetric ones and than shifted PMI did. `seed` starts the search.
+    """
+
+    dim: int = 64
+    seed: int = 0
+
+    ids_: Ids = learnt()
+    vectors_: Floats = learnt()
+
+    def __post_init__(self) -> None:
+        if self.dim < 1:
+            raise ConfigError(f"dim must be at least 1, not {self.dim}")
+
+    def fit(self, data: Dataset) -> Self:
+        """Decomposes the interactions; raises `DataError` where there are none."""
+        if not len(data.interactions):
+            raise DataError("there are no interactions for the encoder behaviour to learn from")
+        self.ids_ = data.item_ids
+        self.vectors_ = _unit(_decomposed(_normalised(data), self.dim, self.seed))
+        return self
+
+    def encode(self, data: Dataset) -> Features:
+        """One behavioural block: (n_items, min(dim, people, items)), zeros for unknown items."""
+        check_fitted(self)
+        rows = self.ids_.find(data.item_ids.series)
+        vectors = self.vectors_[rows]
+        vectors[rows < 0] = 0.0
+        return Features(data.item_ids, {"behaviour": vectors}, behavioural=["behaviour"])
+
+
+def _normalised(data: Dataset) -> sparse.csr_array:
+    """(people, items): damped counts over the roots of both sides' totals."""
+    shape = (len(data.user_ids), len(data.item_ids))
+    counts = sparse.csr_array((data.weights, (data.user_rows, data.item_rows)), shape=shape)
+    counts.sum_duplicates()
+    counts.data = np.log2(1 + np.maximum(counts.data, 0))
+    people = np.maximum(counts.sum(axis=1), 1e-12) ** -_PERSON_POWER
+    items = np.maximum(counts.sum(axis=0), 1e-12) ** -_ITEM_POWER
+    scaled = sparse.diags_array(people) @ counts @ sparse.diags_array(items)
+    return sparse.csr_array(scaled, dtype=np.float64)
+
+
+def _decomposed(matrix: sparse.csr_array, dim: int, seed: int) -> NDArray[np.float64]:
+    """(items, k): right singular vectors times the root of their values, largest first."""
+    smallest = min(matrix.shape)
+    if dim < smallest:
+        start = np.random.default_rng(seed).standard_normal(smallest)
+        _, values, right = svds(matrix, k=dim, v0=start)
+        values, right = values[::-1], right[::-1]
+    else:
+        _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    # a singular vector may as well be its opposite: its largest entry decides
+    largest = np.abs(right).argmax(axis=1)
+    signs = np.where(right[np.arange(len(right)), largest] < 0, -1.0, 1.0)
+    scaled: NDArray[np.float64] = (right * (signs * np.sqrt(values))[:, None]).T
+    return scaled
+
+
+def _unit(vectors: NDArray[np.float64]) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    known = lengths > _NOTHING * max(lengths.max(), 1e-300)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=known).astype(np.float32)
+
+
+__all__ = ["Behaviour"]

@@ -1,0 +1,104 @@
+"""Item texts as weighted counts of their words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, Self
+
+import numpy as np
+from scipy import sparse
+
+from palate.encoders._text import Progress, TemplateEncoder
+from palate.errors import ConfigError, DataError
+from palate.text.normalise import tokenise
+from palate.text.template import render
+from palate.types import Dataset, Floats, check_fitted, learnt
+
+_TINY = 50
+
+
+@dataclass(kw_only=True)
+class Tfidf(TemplateEncoder):
+    """Sparse tf-idf vectors of unit length, over words and short runs of words.
+
+    The vocabulary and the idf come from trained items only. Chinese counts as pairs of characters,
+    or with `segment` as words (extra "zh"). `ngrams` says the shortest and the longest run; what
+    fewer than `min_df` texts hold is left out (nothing is in catalogues of fewer than 50 texts),
+    and beyond `max_features` the rarer runs. `sublinear` takes 1 + ln(count).
+    Method: Salton and Buckley 1988, with idf = ln((1 + n) / (1 + df)) + 1 as in scikit-learn.
+    """
+
+    ngrams: list[int] = field(default_factory=lambda: [1, 2])
+    min_df: int = 2
+    max_features: int = 50_000
+    sublinear: bool = True
+    segment: bool = False
+
+    vocabulary_: list[str] = learnt()
+    idf_: Floats = learnt()
+
+    def __post_init__(self) -> None:
+        if len(self.ngrams) != 2 or not 1 <= self.ngrams[0] <= self.ngrams[1]:
+            raise ConfigError(
+                "ngrams must be [shortest, longest] with 1 <= shortest <= longest, "
+                f"not {self.ngrams}"
+            )
+        for name in ("min_df", "max_features"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    def fit(self, data: Dataset) -> Self:
+        """Learns vocabulary and idf; raises `DataError` where the trained items have no words."""
+        super().fit(data)
+        texts = render(data.items[data.trained_rows], self.template_)
+        try:
+            counter = self._learnt_from(texts, self.min_df if len(texts) >= _TINY else 1)
+        except DataError:
+            counter = self._learnt_from(texts, 1)
+        self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
+        self.idf_ = counter.idf_.astype(np.float32)
+        self.__dict__.pop("_counter", None)
+        return self
+
+    def encode_texts(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> sparse.csr_array:
+        """(n, words) csr_array of float32, rows of unit length; zeros where no word is known."""
+        check_fitted(self)
+        vectors = sparse.csr_array(self._counter.transform(texts), dtype=np.float32)
+        if progress:
+            progress(len(texts), len(texts))
+        return vectors
+
+    def _learnt_from(self, texts: Sequence[str], min_df: int) -> Any:
+        try:
+            return self._vectoriser(min_df=min_df, max_features=self.max_features).fit(texts)
+        except ValueError as error:
+            raise DataError(
+                f"the trained items have no words in the template {self.template_!r}: "
+                "choose other columns, or leave this encoder out"
+            ) from error
+
+    @cached_property
+    def _counter(self) -> Any:
+        counter = self._vectoriser(vocabulary=self.vocabulary_)
+        counter.idf_ = self.idf_
+        return counter
+
+    def _vectoriser(self, **settings: Any) -> Any:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        return TfidfVectorizer(
+            tokenizer=partial(tokenise, segment=self.segment),
+            token_pattern=None,
+            lowercase=False,
+            ngram_range=tuple(self.ngrams),
+            sublinear_tf=self.sublinear,
+            dtype=np.float32,
+            **settings,
+        )
+
+
+__all__ = ["Tfidf"]

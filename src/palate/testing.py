@@ -1,0 +1,251 @@
+"""Contract checks for components: what every encoder, transform, recommender and reranker promises.
+
+Import them in the tests of your own components (`check_recommender(Mine(), data, items)`). A broken
+promise raises an `AssertionError` that names it. The idea is that of `lenskit.testing`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate._promises import (
+    check_fit,
+    check_settings,
+    check_unfitted,
+    close,
+    fresh,
+    promise,
+    same,
+)
+from palate.columns import ITEM, RANK, USER
+from palate.histories import Histories, histories_of, history_of_items
+from palate.recommenders._topk import recommend
+from palate.representation._rows import unit_rows
+from palate.types import (
+    Dataset,
+    Encoder,
+    Features,
+    Floats,
+    Ids,
+    Recommendations,
+    Recommender,
+    Reranker,
+    Rows,
+    Transform,
+    to_dense,
+)
+
+__all__ = [
+    "check_encoder",
+    "check_recommender",
+    "check_reranker",
+    "check_settings",
+    "check_transform",
+    "fresh",
+]
+
+
+def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -> None:
+    """Rows belong to ids, learnt on items with events only, new and blank items included.
+
+    `tolerance` bounds how far cosines may move where the order of the catalogue changes.
+    """
+    promise(isinstance(encoder, Encoder), "an encoder has fit and encode", encoder)
+    check_unfitted(encoder, lambda blank: blank.encode(data))
+    fitted = check_fit(encoder, data)
+    features = fitted.encode(data)
+    _check_features(features, data.item_ids, encoder)
+    again = fresh(encoder).fit(data).encode(data)
+    promise(same(features, again), "fitting again gives the same bits", encoder)
+    turned = _with_items(data, np.random.default_rng(0).permutation(len(data.items)))
+    _check_cosines(fresh(encoder).fit(turned).encode(turned), features, encoder, tolerance)
+    touched = _with_items(data, np.sort(data.trained_rows))
+    _check_cosines(fresh(encoder).fit(touched).encode(touched), features, encoder, tolerance)
+    arrivals = _arriving(data)
+    later = fitted.encode(arrivals)
+    _check_features(later, arrivals.item_ids, encoder)
+    widths = {name: part.shape[1] for name, part in features.parts.items()}
+    promise(
+        {name: part.shape[1] for name, part in later.parts.items()} == widths,
+        "new items have the same blocks",
+        encoder,
+    )
+    if hasattr(encoder, "encode_texts"):
+        words = to_dense(fitted.encode_texts(["something green", ""]))
+        promise(words.shape == (2, *widths.values()), "words have a block's columns", encoder)
+        promise(bool(np.isfinite(words).all()), "words give finite vectors", encoder)
+
+
+def check_transform(transform: Transform, features: Features, data: Dataset) -> None:
+    """Rows stay with their ids, each for itself; learnt on items with events only."""
+    promise(isinstance(transform, Transform), "a transform has fit and transform", transform)
+    check_unfitted(transform, lambda blank: blank.transform(features))
+    fitted = check_fit(transform, features, data)
+    found = fitted.transform(features)
+    _check_features(found, features.ids, transform)
+    again = fresh(transform).fit(features, data).transform(features)
+    promise(same(found, again), "fitting again gives the same bits", transform)
+    order = np.random.default_rng(0).permutation(len(features))[: len(features) // 2]
+    few = fitted.transform(features.take(order))
+    promise(close(few, found.take(order)), "each row is transformed by itself", transform)
+    trained = data.trained_rows
+    other = fresh(transform).fit(_disturbed(features, trained), data).transform(features)
+    promise(close(found, other), "only items with events are learnt from", transform)
+    blank = features.with_parts({name: part * 0 for name, part in features.parts.items()})
+    _check_features(fitted.transform(blank), features.ids, transform)
+    if hasattr(transform, "transform_block") and not hasattr(transform, "block_after"):
+        parts = {name: fitted.transform_block(name, part) for name, part in features.parts.items()}
+        alone = features.with_parts(parts)
+        promise(close(found, alone), "transform_block is transform, block by block", transform)
+
+
+def check_recommender(
+    recommender: Recommender, data: Dataset, items: Features, *, tolerance: float = 1e-4
+) -> None:
+    """Scores of the whole catalogue for histories, whoever asks and however many.
+
+    `tolerance` bounds how far scores may move where the order of the catalogue changes.
+    """
+    promise(isinstance(recommender, Recommender), "fit, score and add_items exist", recommender)
+    histories = histories_of(data)
+    check_unfitted(recommender, lambda blank: blank.score(histories))
+    fitted = check_fit(recommender, data, items)
+    scores = fitted.score(histories)
+    _check_scores(scores, (len(histories), len(data.items)), recommender)
+    again = fresh(recommender).fit(data, items).score(histories)
+    promise(np.array_equal(scores, again), "fitting again gives the same bits", recommender)
+    _check_requests(fitted, histories, scores.copy())
+    order = np.random.default_rng(0).permutation(len(data.items))
+    turned = _with_items(data, order)
+    moved = fresh(recommender).fit(turned, items.take(order)).score(histories_of(turned))
+    promise(
+        bool(np.allclose(moved, scores[:, order], atol=tolerance * np.ptp(scores))),
+        "scores belong to ids, not to rows",
+        recommender,
+    )
+    _check_arrivals(fitted, histories, items)
+
+
+def _check_requests(fitted: Recommender, histories: Histories, scores: Floats) -> None:
+    fitted.score(histories)[:] = -7.0
+    promise(
+        np.array_equal(fitted.score(histories), scores), "scores are not the model's own", fitted
+    )
+    for row in (0, len(histories) - 1):
+        single = fitted.score(histories.take([row]))  # type: ignore[arg-type]
+        promise(np.allclose(single, scores[row], atol=1e-4), "one request is a batch row", fitted)
+    strangers = replace(histories, user_ids=histories.user_ids + " (somebody else)")
+    promise(
+        np.array_equal(fitted.score(strangers), scores), "only the history counts, no name", fitted
+    )
+    nobody = history_of_items(histories.item_ids, [[]])
+    _check_scores(fitted.score(nobody), (1, scores.shape[1]), fitted)
+    none = history_of_items(histories.item_ids, [])
+    _check_scores(fitted.score(none), (0, scores.shape[1]), fitted)
+
+
+def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) -> None:
+    """A new twin of an item that was liked, and a new twin of what is least like it."""
+    values = unit_rows(items.values)
+    liked = int(histories.items[histories.starts[0]])
+    unlike = int(np.argmin(to_dense(values) @ to_dense(values)[liked]))
+    rows = np.array([liked, unlike])
+    parts = {name: part[rows] for name, part in items.parts.items()}
+    twins = Features(Ids(["new: liked", "new: unlike"]), parts, behavioural=items.behavioural)
+    promise(fitted.add_items(twins) is fitted, "add_items returns the recommender", fitted)
+    known = len(items)
+    _check_scores(fitted.score(histories), (len(histories), known + 2), fitted)
+    catalogue = Ids(pl.concat([items.ids.series, twins.ids.series]))
+    asking = history_of_items(catalogue, [[items.ids[liked]], ["new: liked"]])
+    scores = fitted.score(asking)
+    _check_scores(scores, (2, known + 2), fitted)
+    floor = scores[0, :known].min() + 1e-6
+    promise(
+        bool((scores[0, known:] <= floor).all() or scores[0, known] > scores[0, known + 1]),
+        "new items stand at the floor, or where their content puts them",
+        fitted,
+    )
+
+
+def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
+    """The same people's recommendations in another order, perhaps fewer, ranked from 1."""
+    promise(isinstance(reranker, Reranker), "a reranker has rerank", reranker)
+    histories = histories_of(data)
+    given = recommend(_Shuffled(), histories, 20, exclude_seen=False)
+    fitted = check_fit(reranker, data, items) if hasattr(reranker, "fit") else reranker
+    found = fitted.rerank(given, histories).table
+    promise(found.schema == given.table.schema, "columns and types stay", reranker)
+    pairs = found.select(USER, ITEM)
+    promise(pairs.is_unique().all(), "nobody gets an item twice", reranker)
+    left = pairs.join(given.table, on=[USER, ITEM], how="anti")
+    promise(not len(left), "nothing is recommended that was no candidate", reranker)
+    people = given.table[USER].unique(maintain_order=True)
+    promise(
+        found[USER].unique(maintain_order=True).equals(people),
+        "everybody stays, in order",
+        reranker,
+    )
+    wanted = pl.int_range(1, pl.len() + 1).over(USER).cast(found.schema[RANK])
+    promise(found.select((pl.col(RANK) == wanted).all()).item(), "ranks count from 1", reranker)
+    again = fitted.rerank(given, histories).table
+    promise(found.equals(again), "the same input gives the same output", reranker)
+    nothing = Recommendations(given.table.clear())
+    promise(not len(fitted.rerank(nothing, histories)), "nothing stays nothing", reranker)
+
+
+class _Shuffled:
+    """Scores without a meaning."""
+
+    def score(self, histories: Histories) -> Floats:
+        shape = (len(histories), len(histories.item_ids))
+        return np.random.default_rng(3).random(shape, dtype=np.float32)
+
+
+def _check_scores(scores: Floats, shape: tuple[int, int], component: object) -> None:
+    promise(scores.shape == shape, f"scores have the shape {shape}, not {scores.shape}", component)
+    promise(scores.dtype == np.float32, "scores are float32", component)
+    promise(bool(np.isfinite(scores).all()), "scores are finite", component)
+
+
+def _check_features(features: Features, ids: Ids, component: object) -> None:
+    promise(features.ids == ids, "rows are those of the input, in its order", component)
+    promise(bool(features.parts), "there is a block", component)
+    for name, part in features.parts.items():
+        promise(part.dtype == np.float32, f"block {name!r} is float32", component)
+        promise(bool(np.isfinite(to_dense(part)).all()), f"block {name!r} is finite", component)
+
+
+def _check_cosines(found: Features, wanted: Features, component: object, tolerance: float) -> None:
+    """Cosines, not values: axes may turn, but who is like whom may not change."""
+    rows = wanted.ids.rows(found.ids.series)
+    for name, part in found.parts.items():
+        one, other = to_dense(unit_rows(part)), to_dense(unit_rows(wanted.parts[name][rows]))
+        kept = np.allclose(one @ one.T, other @ other.T, atol=tolerance)
+        what = f"block {name!r} does not depend on the order of rows or on items without events"
+        promise(kept, what, component)
+
+
+def _with_items(data: Dataset, rows: NDArray[Any] | Rows) -> Dataset:
+    return Dataset(interactions=data.interactions, items=data.items[rows], users=data.users)
+
+
+def _arriving(data: Dataset) -> Dataset:
+    """Three new items: two like old ones, one about which nothing is known."""
+    table = data.items.head(3).with_columns(pl.Series(ITEM, ["new 0", "new 1", "new 2"]))
+    blank = pl.int_range(pl.len()) == 2
+    others = [pl.when(~blank).then(pl.col(name)) for name in table.columns if name != ITEM]
+    return Dataset(interactions=data.interactions.clear(), items=table.with_columns(others))
+
+
+def _disturbed(features: Features, trained: Rows) -> Features:
+    """The same features of trained items, others of all the rest."""
+    factors = np.full(len(features), -3.0, dtype=np.float32)
+    factors[trained] = 1.0
+    scale = sparse.csr_array(sparse.diags_array(factors))
+    return features.with_parts({name: scale @ part for name, part in features.parts.items()})

@@ -1,0 +1,143 @@
+import datetime as dt
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from palate.data._times import to_seconds
+from palate.errors import DataError
+
+MOMENT = 1_600_000_000.0  # 2020-09-13T12:26:40Z
+
+
+def seconds(values, **options):
+    return to_seconds(pl.Series("t", values, **options), where="f.csv: column 't'")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2020-09-13T12:26:40Z",
+        "2020-09-13T12:26:40+00:00",
+        "2020-09-13 12:26:40",
+        "2020-09-13 12:26:40 UTC",
+        "2020-09-13T14:26:40+02:00",
+        "2020-09-13T08:56:40-0330",
+        "2020/9/13 12:26:40",
+        "20200913T122640Z",
+        " 1600000000 ",
+        "1600000000000",
+        "1.6e9",
+    ],
+)
+def test_one_moment_in_every_spelling(spelling):
+    assert seconds([spelling])[0].to_list() == [MOMENT]
+
+
+@pytest.mark.parametrize("factor", [1, 10**3, 10**6, 10**9])
+def test_one_moment_in_every_unit(factor):
+    assert seconds([1_600_000_000 * factor])[0].to_list() == [MOMENT]
+
+
+def test_parts_of_a_day_and_of_a_second():
+    read, notes = seconds(
+        ["2020-09-13", "2020-09-13 12:26", "2020-09-13T12:26:40.25Z", "09 13, 2020"]
+    )
+    assert read.to_list() == [1599955200.0, 1599999960.0, MOMENT + 0.25, 1599955200.0]
+    assert notes == []
+
+
+def test_a_logical_order_stays():
+    read, notes = seconds([2, 0, 1, 70_000])
+    assert read.to_list() == [2, 0, 1, 70_000]
+    assert read.dtype == pl.Float64
+    assert notes == []
+
+
+def test_mixed_units_are_resolved_value_by_value_and_counted():
+    read, notes = seconds([1_600_000_000, 1_600_000_001_000, 1_600_000_002])
+    assert read.to_list() == [MOMENT, MOMENT + 1, MOMENT + 2]
+    assert "2 in seconds, 1 in milliseconds" in notes[0]
+
+
+def test_iso_mixed_with_numbers_keeps_the_rows():
+    read, notes = seconds(
+        ["1600000003", "2020-09-13T12:26:40Z", "1600000001000", "2020-09-13 12:26:42"]
+    )
+    assert read.to_list() == [MOMENT + 3, MOMENT, MOMENT + 1, MOMENT + 2]
+    assert "2 ISO dates are mixed with 2 numbers" in notes[0]
+
+
+def test_dates_written_as_numbers():
+    read, notes = seconds([20200913, 20200914])
+    assert read.to_list() == [1599955200.0, 1600041600.0]
+    assert "dates" in notes[0]
+    assert seconds([20200913122640])[0].to_list() == [MOMENT]
+
+
+def test_a_number_that_is_no_date_keeps_the_column_numbers():
+    assert seconds([20200913, 20201399])[0].to_list() == [20200913, 20201399]
+
+
+def test_typed_dates():
+    zone = dt.timezone(dt.timedelta(hours=2))
+    assert seconds([dt.date(2020, 9, 13)])[0].to_list() == [1599955200.0]
+    assert seconds([dt.datetime(2020, 9, 13, 12, 26, 40)])[0].to_list() == [MOMENT]
+    assert seconds([dt.datetime(2020, 9, 13, 14, 26, 40, tzinfo=zone)])[0].to_list() == [MOMENT]
+    assert seconds([dt.datetime(2020, 9, 13)], dtype=pl.Datetime("ns"))[0].to_list() == [
+        1599955200.0
+    ]
+
+
+def test_before_1970():
+    assert seconds(["1969-12-31T23:59:59Z", "1956-05-31"])[0].to_list() == [-1.0, -428803200.0]
+    assert seconds([-428_720_400_000])[0].to_list() == [-428_720_400.0]
+
+
+def test_unreadable_times_are_named():
+    with pytest.raises(DataError) as caught:
+        seconds(["2020-01-01", "06/05/2024", "soon", "2020-02-30", "later", "later"])
+    message = str(caught.value)
+    assert "f.csv: column 't'" in message
+    assert "'06/05/2024', 'soon', '2020-02-30' and 1 more (4 in all)" in message
+    assert "ISO 8601" in message
+
+
+@pytest.mark.parametrize("values", [[1.0, None], ["1", ""], [1.0, float("nan")], ["1", "inf"]])
+def test_missing_and_infinite_times_name_the_row(values):
+    with pytest.raises(DataError, match="row 2"):
+        seconds(values)
+
+
+@pytest.mark.parametrize("values", [[True], [[1]], [{"a": 1}]])
+def test_what_is_no_time(values):
+    with pytest.raises(DataError, match="no time"):
+        seconds(values)
+
+
+@given(
+    st.lists(
+        st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)),
+        min_size=1,
+        max_size=8,
+    ),
+    st.data(),
+)
+def test_any_mixture_of_spellings_gives_the_same_moments(moments, data):
+    moments = [moment.replace(microsecond=0) for moment in moments]
+    spelt = [
+        data.draw(
+            st.sampled_from(
+                [
+                    moment.isoformat(),
+                    moment.isoformat(" "),
+                    str(int(moment.timestamp())),
+                    str(int(moment.timestamp()) * 1000),
+                    moment.astimezone(dt.timezone(dt.timedelta(hours=-7))).isoformat(),
+                ]
+            )
+        )
+        for moment in moments
+    ]
+    assert seconds(spelt)[0].to_list() == [moment.timestamp() for moment in moments]

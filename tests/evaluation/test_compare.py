@@ -1,0 +1,259 @@
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+
+import numpy as np
+import pytest
+
+from palate import progress
+from palate.errors import AlignmentError, ConfigError, DataError
+from palate.evaluation.chance import chance
+from palate.evaluation.compare import Ranked, compare, evaluate
+from palate.evaluation.ranking import ranking_metrics
+from palate.evaluation.significance import paired_bootstrap
+from palate.histories import Split
+from palate.types import Features
+
+PEOPLE, N_ITEMS = 12, 40
+
+
+@dataclass
+class Noise:
+    """Random scores, the same for the same history, lifted for some items."""
+
+    seed: int
+    lifted: tuple[int, ...] = ()
+
+    def score(self, histories):
+        rows = []
+        for row in range(len(histories)):
+            seed = [self.seed, *histories.row(row).tolist()]
+            rows.append(np.random.default_rng(seed).random(len(histories.item_ids)))
+        scores = np.array(rows, dtype=np.float32).reshape(len(histories), -1)
+        scores[:, list(self.lifted)] += 2
+        return scores
+
+
+@dataclass
+class Knowing:
+    """Has read the answers: a planted best recommender."""
+
+    split: Split
+    share: float = 1.0
+
+    def score(self, histories):
+        answer_of = {}
+        sealed, asked = self.split.sealed, self.split.histories
+        for row in range(len(asked)):
+            answer_of[tuple(asked.row(row).tolist())] = sealed.items[sealed.starts[row]]
+        scores = Noise(1).score(histories)
+        for row in range(len(histories)):
+            if scores[row, 0] < self.share:
+                scores[row, answer_of[tuple(histories.row(row).tolist())]] = 5
+        return scores
+
+
+@dataclass
+class Peeking:
+    """Looks behind the end of each history in the shared arrays."""
+
+    def score(self, histories):
+        scores = np.zeros((len(histories), len(histories.item_ids)), dtype=np.float32)
+        inside = histories.stops < len(histories.items)
+        behind = histories.items[histories.stops[inside]]
+        scores[np.flatnonzero(inside), behind] = 1
+        return scores
+
+
+@dataclass
+class Watching(Noise):
+    """Keeps what it is given."""
+
+    given: list = field(default_factory=list)
+
+    def score(self, histories):
+        self.given.append(histories)
+        return super().score(histories)
+
+
+def arrays_in(thing):
+    """Every array that can be reached from an object."""
+    if isinstance(thing, np.ndarray):
+        return [thing, *arrays_in(thing.base)]
+    if is_dataclass(thing):
+        return [found for entry in fields(thing) for found in arrays_in(getattr(thing, entry.name))]
+    if isinstance(thing, dict):
+        return [found for value in thing.values() for found in arrays_in(value)]
+    return []
+
+
+def test_a_model_cannot_reach_the_answers(rolling, monkeypatch):
+    monkeypatch.setattr("palate.evaluation.compare.CHUNK_CELLS", 7 * N_ITEMS)
+    model = Watching(0)
+    compare({"model": model}, rolling)
+    assert sum(map(len, model.given)) == len(rolling.histories)
+    for histories in model.given:
+        assert len(histories) <= 7
+        assert len(histories.items) == histories.lengths.sum()
+        assert len(histories.times) == len(histories.weights) == len(histories.items)
+        for array in arrays_in(histories):
+            assert not np.shares_memory(array, rolling.sealed.items)
+            assert not np.shares_memory(array, rolling.histories.times)
+
+
+def test_looking_behind_a_history_finds_nothing(rolling):
+    shared = np.arange(len(rolling.histories.items))
+    assert np.isin(rolling.histories.stops, shared).all()  # the answers are there to be read
+    assert evaluate(Peeking(), rolling)["recall@10"] < 0.5
+
+
+def test_the_past_is_handed_over_unchanged(rolling):
+    model = Watching(0)
+    compare({"model": model}, rolling)
+    (given,) = model.given
+    for row in range(len(given)):
+        assert given.row(row).tolist() == rolling.histories.row(row).tolist()
+    assert given.user_ids.to_list() == rolling.histories.user_ids.to_list()
+
+
+def test_means_are_those_of_the_ranked_lists(rolling):
+    found = compare({"noise": Noise(3)}, rolling, ks=(5, 10), metrics=("ndcg", "mrr"))
+    ranked = Ranked.of(Noise(3), rolling, 10)
+    wanted = ranking_metrics(ranked.rows, rolling.sealed, (5, 10), ("ndcg", "mrr"))
+    assert found.metrics == ("ndcg@5", "ndcg@10", "mrr@5", "mrr@10")
+    for name, values in wanted.items():
+        assert found.cell("noise", name).interval.mean == pytest.approx(values.mean())
+        np.testing.assert_array_equal(found.rows["noise"].values["all"][name], values)
+    np.testing.assert_array_equal(found.rows["noise"].rows, ranked.rows)
+
+
+def test_a_person_slice_is_a_part_of_the_requests(rolling):
+    found = compare({"noise": Noise(3)}, rolling)
+    values = found.rows["noise"].values
+    short = rolling.histories.lengths <= 5
+    np.testing.assert_array_equal(
+        values["short_history"]["ndcg@10"], values["all"]["ndcg@10"][short]
+    )
+    assert found.slices["short_history"].requests == short.sum()
+    assert found.slices["short_history"].people == PEOPLE
+
+
+def test_an_item_slice_counts_its_answers_in_the_whole_ranking(made_split):
+    # cyd is to touch f (new) and a; c stands first, f second
+    rows = np.array([[0], [4], [0], [2]], dtype=np.int32)
+    rows = np.hstack([rows, [[2], [5], [1], [5]]]).astype(np.int32)
+    found = compare({"ranked": Ranked(rows)}, made_split, ks=(2,), metrics=("ndcg", "recall"))
+    new = found.rows["ranked"].values["new_items"]
+    np.testing.assert_allclose(new["recall@2"], [1, 1])  # bob → e, cyd → f
+    np.testing.assert_allclose(new["ndcg@2"], [1, 1 / np.log2(3)])
+    everything = found.rows["ranked"].values["all"]["recall@2"]
+    np.testing.assert_allclose(everything, [1 / 2, 1, 1, 1 / 2])
+    assert found.masked_answers == 1
+
+
+def test_ranked_lists_and_their_model_say_the_same(rolling):
+    found = compare({"model": Noise(3), "ranked": Ranked.of(Noise(3), rolling, 10)}, rolling)
+    first, second = found.table.drop("recommender").rows()
+    assert first == second
+
+
+def test_the_split_says_whether_the_seen_is_masked(rolling):
+    masked, free = (
+        Ranked.of(Noise(3), replace(rolling, exclude_seen=seen), 40).rows for seen in (True, False)
+    )
+    for row in range(len(rolling.histories)):
+        assert not np.isin(rolling.histories.row(row), masked[row]).any()
+    assert (masked == -1).any()
+    assert not (free == -1).any()
+
+
+def test_a_planted_best_recommender_is_found(rolling):
+    models = {"noise": Noise(3), "same": Noise(3), "knowing": Knowing(rolling, share=0.7)}
+    found = compare(models, rolling, reference="noise")
+    same, knowing = (found.cell(name, "ndcg@10").difference for name in ("same", "knowing"))
+    assert (same.mean, same.low, same.high, same.significant) == (0.0, 0.0, 0.0, False)
+    assert knowing.significant
+    assert found.cell("noise", "ndcg@10").difference is None
+    values = [found.rows[name].values["all"]["ndcg@10"] for name in ("knowing", "noise")]
+    alone = paired_bootstrap(*values, rolling.histories.user_ids)
+    assert (knowing.low, knowing.high, knowing.p) == pytest.approx((alone.low, alone.high, alone.p))
+
+
+def test_chance_is_given_for_every_slice(rolling):
+    found = compare({"noise": Noise(3)}, rolling, ks=(5, 10))
+    for name, size in found.slices.items():
+        if size.requests:
+            assert found.chance[name]["ndcg@10"] == chance(rolling, 10, within=name)["ndcg@10"]
+    assert set(found.chance["all"]) == {"ndcg@5", "recall@5", "ndcg@10", "recall@10"}
+
+
+def test_the_same_input_gives_the_same_table(rolling):
+    tables = [
+        compare({"a": Noise(3), "b": Noise(4)}, rolling, reference="a", seed=seed).table
+        for seed in (0, 0, 1)
+    ]
+    assert tables[0].equals(tables[1])
+    assert not tables[0].equals(tables[2])
+
+
+def test_diversity_is_measured_on_the_features_of_the_first_model_that_has_any(rolling):
+    alike = Features(rolling.train.item_ids, {"x": np.ones((N_ITEMS, 2))})
+    unlike = Features(rolling.train.item_ids, {"x": np.eye(N_ITEMS)})
+    model = Noise(4)
+    model.features = alike
+    models = {"plain": Noise(3), "content": model}
+    assert compare(models, rolling).table["diversity"].to_list() == pytest.approx([0, 0], abs=1e-6)
+    found = compare(models, rolling, items=unlike)
+    assert found.table["diversity"].to_list() == pytest.approx([1, 1])
+    assert "gini" not in compare(models, rolling, beyond=False).table.columns
+
+
+def test_evaluate_names_the_row_and_tests_against_the_baseline(rolling):
+    alone = evaluate(Noise(3), rolling)
+    assert alone.name == "Noise"
+    assert alone["ndcg@10"] == alone.table["ndcg@10"][0]
+    against = evaluate(Knowing(rolling), rolling, baseline=Noise(3), name="mine")
+    assert against.table["recommender"].to_list() == ["mine", "baseline"]
+    assert against.cell("mine", "ndcg@10").difference.significant
+    with pytest.raises(ConfigError, match="other one's name"):
+        evaluate(Noise(3), rolling, name="baseline")
+
+
+def test_progress_is_reported(rolling):
+    class Watcher:
+        def __init__(self):
+            self.done = {}
+
+        def start(self, label, total, unit):
+            self.done[label] = [0, total, unit]
+
+            def advance(steps):
+                self.done[label][0] += steps
+
+            return advance
+
+        def stop(self, label):
+            pass
+
+    watcher = Watcher()
+    with progress.watch(watcher):
+        found = compare({"noise": Noise(3)}, rolling)
+    assert watcher.done["ranking by noise"] == [36, 36, "requests"]
+    assert watcher.done["resampling people"][:2] == [len(found.slices)] * 2
+
+
+def test_bad_input_is_named(rolling, ragged):
+    with pytest.raises(ConfigError, match="no recommender"):
+        compare({}, rolling)
+    with pytest.raises(ConfigError, match="Did you mean 'noise'"):
+        compare({"noise": Noise(3)}, rolling, reference="noize")
+    with pytest.raises(ConfigError, match="Did you mean 'ndcg'"):
+        compare({"noise": Noise(3)}, rolling, metrics=("ndgc",))
+    with pytest.raises(ConfigError, match="ranked to 5 places, but ks asks for 10"):
+        compare({"short": Ranked.of(Noise(3), rolling, 5)}, rolling)
+    with pytest.raises(AlignmentError, match="'few' ranked 2 requests, but the split asks 36"):
+        compare({"few": Ranked(np.zeros((2, 10), dtype=np.int32))}, rolling)
+    with pytest.raises(AlignmentError, match="36 requests, but 1 answers"):
+        compare({"noise": Noise(3)}, replace(rolling, sealed=ragged([[1]])))
+    with pytest.raises(DataError, match="'rolling' holds no answers"):
+        compare({"noise": Noise(3)}, replace(rolling, sealed=ragged([[]] * 36)))
+    with pytest.raises(ConfigError, match=r"Did you mean 'ndcg@10'"):
+        compare({"noise": Noise(3)}, rolling).cell("noise", "ndcg@1O")

@@ -1,0 +1,63 @@
+import json
+
+import numpy as np
+import pytest
+
+from palate import registry
+from palate.errors import ConfigError
+from palate.histories import histories_of, history_of_items
+from palate.recommenders._base import zscores
+from palate.recommenders.blend import Blend
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.popular import Popular
+
+
+def test_zscores_by_hand():
+    scores = np.float32([[1, 2, 3, 6], [0.1, 0.1, 0.1, 0.1], [0, 0, 0, 0]])
+    wanted = (scores[0] - 3) / np.sqrt(3.5)
+    np.testing.assert_allclose(zscores(scores)[0], wanted, rtol=1e-6)
+    assert not zscores(scores)[1:].any()
+
+
+def test_a_blend_is_the_weighted_sum_of_zscores(known):
+    model = Blend(parts=[{"use": "popular"}, {"use": "covisit", "window": 1}], weights=[2.0, 0.5])
+    asking = history_of_items(known.item_ids, [["a"], ["d", "c"]])
+    scores = model.fit(known).score(asking)
+    popular = zscores(Popular().fit(known).score(asking))
+    covisit = zscores(Covisit(window=1).fit(known).score(asking))
+    np.testing.assert_allclose(scores, 2 * popular + 0.5 * covisit, rtol=1e-6)
+
+
+def test_components_are_taken_by_their_settings(known, tiny):
+    part = Covisit(window=3)
+    model = Blend(parts=[part, {"use": "popular"}])
+    assert model.parts[0] == {"use": "covisit", **registry.settings_of(part)}
+    json.dumps(registry.settings_of(model))
+    model.fit(known)
+    assert not hasattr(part, "covisits_")
+    again = Blend(**registry.settings_of(model)).fit(tiny)
+    asking = histories_of(tiny)
+    np.testing.assert_array_equal(again.score(asking), model.fit(tiny).score(asking))
+
+
+def test_new_items_reach_every_part(known, arrivals):
+    model = Blend(parts=[{"use": "popular"}, {"use": "item_knn"}]).fit(known).add_items(arrivals)
+    scores = model.score(history_of_items(known.item_ids, [["a"]]))
+    assert scores.shape == (1, 7)
+    assert (scores[0, 5:] == scores.min()).all()
+
+
+def test_a_part_that_does_not_exist_or_lacks_a_setting_raises():
+    with pytest.raises(ConfigError, match="Did you mean 'popular'"):
+        Blend(parts=[{"use": "covisit"}, {"use": "populr"}])
+    with pytest.raises(ConfigError, match=r"blend.parts\[0\]: .*window"):
+        Blend(parts=[{"use": "covisit", "window": 0}])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"parts": []}, "parts"), ({"weights": [1.0]}, "1 numbers for 2 parts")],
+)
+def test_settings_that_cannot_work_raise(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Blend(**settings)

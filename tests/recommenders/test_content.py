@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from scipy import sparse
+
+from palate.errors import AlignmentError, ConfigError
+from palate.histories import history_of_items
+from palate.recommenders.content import Content
+from palate.types import Features, Ids
+
+TEXT = [[2, 0], [0, 3], [1, 1], [-4, 0], [0, 0]]
+TAGS = [[1, 0, 0], [0, 1, 0], [0, 0, 5], [0, 3, 4], [0, 0, 0]]
+HALF = 0.5**0.5
+
+
+@pytest.fixture
+def features(known):
+    return Features(
+        known.item_ids, {"text": np.array(TEXT), "tags": sparse.csr_array(np.float32(TAGS))}
+    )
+
+
+def test_one_item_is_the_cosine_averaged_over_blocks(known, features):
+    scores = Content().fit(known, features).score(history_of_items(known.item_ids, [["a"], ["d"]]))
+    np.testing.assert_allclose(scores[0], [1, 0, HALF / 2, -0.5, 0], atol=1e-6)
+    np.testing.assert_allclose(scores[1], [-0.5, 0.3, (0.8 - HALF) / 2, 1, 0], atol=1e-6)
+
+
+def test_the_history_fades(known, features):
+    model = Content(decay=0.5, blocks=["text"]).fit(known, features)
+    scores = model.score(history_of_items(known.item_ids, [["b", "a"]]))
+    profile = np.array([1, 0.5]) / np.hypot(1, 0.5)
+    wanted = [profile[0], profile[1], profile.sum() * HALF, -profile[0], 0]
+    np.testing.assert_allclose(scores[0], wanted, atol=1e-6)
+
+
+def test_words_count_as_much_as_the_history(known, features):
+    model = Content(blocks=["text"]).fit(known, features)
+    queries = {"text": np.float32([[0, 9], [0, 9], [0, 0]])}
+    histories = [["a"], [], ["a"]]
+    scores = model.score(history_of_items(known.item_ids, histories, queries=queries))
+    np.testing.assert_allclose(scores[0], [HALF, HALF, 1, -HALF, 0], atol=1e-6)
+    np.testing.assert_allclose(scores[1], [0, 1, HALF, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(scores[2], [1, 0, HALF, -1, 0], atol=1e-6)
+
+
+def test_words_reach_sparse_blocks_too(known, features):
+    model = Content(blocks=["tags"]).fit(known, features)
+    words = np.float32([[0, 0, 2]])
+    for said in (words, sparse.csr_array(words)):
+        scores = model.score(history_of_items(known.item_ids, [[]], queries={"tags": said}))
+        np.testing.assert_allclose(scores[0], [0, 0, 1, 0.8, 0], atol=1e-6)
+
+
+def test_words_of_another_size_raise(known, features):
+    model = Content().fit(known, features)
+    asking = history_of_items(known.item_ids, [[]], queries={"text": np.float32([[1, 2, 3]])})
+    with pytest.raises(AlignmentError, match="text"):
+        model.score(asking)
+
+
+def test_new_items_score_like_any_other(known, features):
+    model = Content().fit(known, features)
+    twin = Features(Ids(["f"]), {name: part[[3]] for name, part in features.parts.items()})
+    model.add_items(twin)
+    scores = model.score(history_of_items(model.item_ids_, [["a"], ["f"]]))
+    np.testing.assert_array_equal(scores[:, 5], scores[:, 3])
+    assert scores[1, 3] == pytest.approx(1)
+
+
+def test_who_says_and_does_nothing_gets_what_is_popular(known, features):
+    scores = Content().fit(known, features).score(history_of_items(known.item_ids, [[]]))
+    np.testing.assert_allclose(scores, [[2 / 3, 1, 1, 1 / 3, 0]])
+
+
+def test_features_are_needed_and_must_be_of_these_items(known, features):
+    with pytest.raises(ConfigError, match="features"):
+        Content().fit(known)
+    with pytest.raises(AlignmentError, match="other items"):
+        Content().fit(known, features.take(np.array([1, 0, 2, 3, 4])))
+
+
+def test_a_misspelt_block_raises(known, features):
+    with pytest.raises(ConfigError, match="Did you mean 'tags'"):
+        Content(blocks=["tagz"]).fit(known, features)
+
+
+@pytest.mark.parametrize("setting", [{"decay": 0}, {"length": 0}, {"blocks": []}])
+def test_settings_that_cannot_work_raise(setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        Content(**setting)

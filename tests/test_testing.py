@@ -1,0 +1,264 @@
+"""The contract checks notice what is broken."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from palate import testing
+from palate.recommenders._base import CatalogueModel
+from palate.recommenders.popular import Popular
+from palate.rerankers.diversity import Diversity
+from palate.types import Features, Recommendations, check_fitted, learnt
+
+
+@dataclass(kw_only=True)
+class RowNumbers(CatalogueModel):
+    """Recommends what stands first in the file."""
+
+    def fit(self, data, items=None):
+        self._know(data)
+        return self
+
+    def score(self, histories):
+        check_fitted(self)
+        asking = histories.in_catalogue(self.item_ids_)
+        scores = -np.arange(len(self.item_ids_), dtype=np.float32)
+        return np.tile(scores, (len(asking), 1))
+
+
+@dataclass(kw_only=True)
+class Names(RowNumbers):
+    """Scores by the name of whoever asks."""
+
+    def score(self, histories):
+        lengths = histories.user_ids.str.len_chars().to_numpy().astype(np.float32)
+        return super().score(histories) + lengths[:, None]
+
+
+@dataclass(kw_only=True)
+class Doubles(RowNumbers):
+    def score(self, histories):
+        return super().score(histories).astype(np.float64)
+
+
+@dataclass(kw_only=True)
+class Batches(RowNumbers):
+    """Scores of one request depend on who else asks."""
+
+    def score(self, histories):
+        return super().score(histories) + np.float32(len(histories))
+
+
+@dataclass(kw_only=True)
+class Unfitted(RowNumbers):
+    def score(self, histories):
+        if not hasattr(self, "item_ids_"):
+            return np.zeros((len(histories), len(histories.item_ids)), dtype=np.float32)
+        return super().score(histories)
+
+
+@dataclass(kw_only=True)
+class NotSaved(RowNumbers):
+    bag_: Any = learnt()
+
+    def fit(self, data, items=None):
+        self.bag_ = {1, 2}
+        return super().fit(data, items)
+
+
+@dataclass(kw_only=True)
+class Forgotten(RowNumbers):
+    never_: int = learnt()
+
+    def _know(self, data):
+        super()._know(data)
+
+    def score(self, histories):
+        return RowNumbers.score(self, histories)
+
+
+@dataclass(kw_only=True)
+class Vandal(RowNumbers):
+    def fit(self, data, items=None):
+        items.parts["text"][3] += 1
+        return super().fit(data, items)
+
+
+@dataclass(kw_only=True)
+class Dice(RowNumbers):
+    def score(self, histories):
+        found = super().score(histories)
+        return np.random.default_rng().random(found.shape, dtype=np.float32)
+
+
+@dataclass(kw_only=True)
+class NewFirst(Popular):
+    """New items are pushed, whatever they are."""
+
+    def add_items(self, items):
+        super().add_items(items)
+        self.popularity_[-len(items) :] = [100 + row for row in range(len(items))]
+        return self
+
+
+@dataclass(kw_only=True)
+class Lambda(RowNumbers):
+    setting: Any = field(default_factory=lambda: (1, 2))
+
+
+@dataclass
+class Positional(RowNumbers):
+    setting: int = 1
+
+
+@pytest.mark.parametrize(
+    ("component", "promise"),
+    [
+        (RowNumbers(), "ids, not to rows"),
+        (Names(), "only the history counts"),
+        (Doubles(), "float32"),
+        (Batches(), "a batch row"),
+        (Unfitted(), "raises NotFittedError"),
+        (NotSaved(), "artefact can hold"),
+        (Forgotten(), "fit fills never_"),
+        (Vandal(), "leaves its inputs"),
+        (Dice(), "the same bits"),
+        (NewFirst(), "new items stand at the floor"),
+        (Lambda(), "survive JSON"),
+        (Positional(), "keyword-only"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_broken_recommenders_are_found(component, promise, tiny, tiny_features):
+    features = Features(tiny.item_ids, {**tiny_features.parts})
+    features.parts["text"] = features.parts["text"].copy()
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_recommender(component, tiny, features)
+
+
+@dataclass(kw_only=True)
+class Centred:
+    """Subtracts the mean of the rows it is given."""
+
+    mean_: Any = learnt()
+
+    def fit(self, features, data):
+        self.mean_ = features.values.mean(axis=0)
+        return self
+
+    def transform(self, features):
+        check_fitted(self)
+        return features.with_parts({"all": features.values - features.values.mean(axis=0)})
+
+
+@dataclass(kw_only=True)
+class Leaky(Centred):
+    """Learns from items without events."""
+
+    def transform(self, features):
+        check_fitted(self)
+        return features.with_parts({"all": features.values - self.mean_})
+
+
+@dataclass(kw_only=True)
+class Logarithm(Centred):
+    def transform(self, features):
+        check_fitted(self)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return features.with_parts({"all": np.log(np.abs(features.values[:, :1]))})
+
+
+@pytest.mark.parametrize(
+    ("component", "promise"),
+    [
+        (Centred(), "transformed by itself"),
+        (Leaky(), "only items with events"),
+        (Logarithm(), "finite"),
+    ],
+    ids=["Centred", "Leaky", "Logarithm"],
+)
+def test_broken_transforms_are_found(component, promise, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_transform(component, tiny_features, tiny)
+
+
+@dataclass(kw_only=True)
+class Shelf:
+    """One-hot rows by their place in the file."""
+
+    width_: int = learnt()
+
+    def fit(self, data):
+        self.width_ = 7
+        return self
+
+    def encode(self, data):
+        check_fitted(self)
+        place = np.arange(len(data.items)) % self.width_
+        return Features(data.item_ids, {"shelf": np.eye(self.width_)[place]})
+
+
+@dataclass(kw_only=True)
+class Prices(Shelf):
+    """Stumbles over missing numbers."""
+
+    def encode(self, data):
+        check_fitted(self)
+        price = data.items["price"].to_numpy().astype(np.float64)[:, None]
+        return Features(data.item_ids, {"price": np.hstack([price, price**0])})
+
+
+@dataclass(kw_only=True)
+class Vocabulary(Shelf):
+    """Has as many columns as the catalogue has titles."""
+
+    def encode(self, data):
+        check_fitted(self)
+        return Features(data.item_ids, {"title": np.ones((len(data.items), len(data.items)))})
+
+
+@pytest.mark.parametrize(
+    ("component", "promise"),
+    [
+        (Shelf(), "does not depend on the order"),
+        (Prices(), "'price' is finite"),
+        (Vocabulary(), "new items have the same blocks"),
+    ],
+    ids=["Shelf", "Prices", "Vocabulary"],
+)
+def test_broken_encoders_are_found(component, promise, tiny):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_encoder(component, tiny)
+
+
+@dataclass(kw_only=True)
+class Twice(Diversity):
+    def rerank(self, recommendations, histories):
+        found = super().rerank(recommendations, histories).table
+        return Recommendations(found.extend(found.clone()))
+
+
+@dataclass(kw_only=True)
+class OldRanks(Diversity):
+    def rerank(self, recommendations, histories):
+        check_fitted(self)
+        return Recommendations(recommendations.table.reverse())
+
+
+@pytest.mark.parametrize(
+    ("component", "promise"),
+    [(Twice(), "an item twice"), (OldRanks(), "in order")],
+    ids=["Twice", "OldRanks"],
+)
+def test_broken_rerankers_are_found(component, promise, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_reranker(component, tiny, tiny_features)
+
+
+def test_a_fresh_component_has_the_settings_and_nothing_else(tiny):
+    fitted = Popular(last_days=3).fit(tiny)
+    blank = testing.fresh(fitted)
+    assert blank.last_days == 3
+    assert not hasattr(blank, "popularity_")
