@@ -1,10 +1,14 @@
 """A dataset small enough to know: 40 people, 30 items, four topics of uneven sizes."""
 
+import os
+
 import numpy as np
 import polars as pl
 import pytest
 
 from palate.types import Dataset, Features
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch and LightGBM bring an OpenMP each
 
 TOPIC_SIZES = {"tea": 12, "bikes": 9, "jazz": 6, "chess": 3}
 WORDS = {
@@ -58,6 +62,14 @@ def event_table(items: pl.DataFrame) -> pl.DataFrame:
     names = ["user_id", "item_id", "timestamp", "value"]
     table = pl.DataFrame(rows, schema=names, orient="row")
     return table.sort("timestamp", maintain_order=True).with_columns(pl.col("value").cast(float))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """No test reads or writes the cache of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PALATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,12 @@ def components(*stages):
     ]
 
 
+QUICK = {"ranker": {"rounds": 20}}
+
+
 def built(stage, name):
     try:
-        return registry.build(stage, {"use": name}, where=name)
+        return registry.build(stage, {"use": name, **QUICK.get(name, {})}, where=name)
     except MissingExtraError as missing:
         pytest.skip(str(missing))
 

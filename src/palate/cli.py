@@ -51,7 +51,7 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
     from palate import registry
     from palate.config import read_config
     from palate.console import console
-    from palate.data.tables import describe
+    from palate.data._notes import describe
     from palate.encoders._defaults import default_encoders
 
     _say_what_was_read()

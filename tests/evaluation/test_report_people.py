@@ -135,4 +135,5 @@ def test_a_stranger_has_no_history_and_perhaps_no_recommendation():
     assert "No history yet." in html
     assert "Nothing is left to recommend." in html
     assert "Chosen next" not in html
-    assert "Person <bdi>&lt;x&gt;</bdi>" in html
+    assert "<h3><bdi>&lt;x&gt;</bdi></h3>" in html
+    assert "<h3><bdi>Person 42</bdi></h3>" in card(name="42")

@@ -101,6 +101,14 @@ def test_new_items_take_part(data, features):
     assert picked(model.add_items(arrived), lists, data)[1] == ("u", "f", 2)
 
 
+def test_without_k_everything_stays(data, features):
+    model = Diversity(weight=0.5, candidates=4, block="text").fit(data, features)
+    found = picked(model, ranked(("u", BEST_FIRST), ("v", [("c", 1.0)])), data)
+    # among four, relevance is a 1, b .83, e .33, c 0; after a: c 0, e -.13, b -.06; after c: b -.06
+    assert [item for _, item, _ in found] == ["a", "c", "b", "e", "d", "c"]
+    assert [rank for *_, rank in found] == [1, 2, 3, 4, 5, 1]
+
+
 def test_nothing_stays_nothing(data, features):
     model = Diversity().fit(data, features)
     assert picked(model, ranked(), data) == []
@@ -115,7 +123,7 @@ def test_features_are_needed(data, features):
         Diversity(block="texts").fit(data, features)
 
 
-@pytest.mark.parametrize("setting", [{"weight": 1.5}, {"k": 0}, {"k": 101}])
+@pytest.mark.parametrize("setting", [{"weight": 1.5}, {"k": 0}, {"k": 101}, {"candidates": 0}])
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Diversity(**setting)

@@ -190,5 +190,4 @@ def _first_of_each(shards: Sequence[Shard]) -> tuple[Keys, Floats]:
         vectors.append(values[intact])
     all_keys = np.concatenate(keys)
     _, first = np.unique(all_keys, axis=0, return_index=True)
-    first.sort()
     return all_keys[first], np.concatenate(vectors)[first]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from palate.encoders._text import TemplateEncoder
-from palate.encoders.attributes import Attributes, attribute_columns
+from palate.encoders.attributes import Attributes
 from palate.encoders.tfidf import Tfidf
 from palate.encoders.use import TextEncoder
-from palate.text.template import text_columns
+from palate.errors import DataError
+from palate.text.template import default_template
 from palate.types import Dataset, Encoder
 
 
@@ -16,9 +17,25 @@ def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> d
     `text` takes the place of the default language model. Empty where items are ids and no more.
     """
     encoders: dict[str, Encoder] = {}
-    if text_columns(data.items):
+    if _has_words(data):
         encoders["text"] = TextEncoder() if text is None else text
         encoders["words"] = Tfidf()
-    if attribute_columns(data.items):
+    if _has_attributes(data):
         encoders["attributes"] = Attributes()
     return encoders
+
+
+def _has_words(data: Dataset) -> bool:
+    try:
+        default_template(data.items)
+    except DataError:
+        return False
+    return True
+
+
+def _has_attributes(data: Dataset) -> bool:
+    try:
+        Attributes().fit(data)
+    except DataError:
+        return False
+    return True

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from palate.encoders._cache import VectorCache, keys_of
+from palate.encoders._shards import Keys
 from palate.errors import DataError, first_offenders
+from palate.progress import task
 from palate.text.template import default_template, render
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 
 SAVE_EVERY_SECONDS = 5.0
-
-
-class Progress(Protocol):
-    """Called with texts done and texts in all, whenever some were encoded."""
-
-    def __call__(self, done: int, total: int) -> None: ...
+_PROBE = 1000
 
 
 def encode_cached(
@@ -33,51 +29,54 @@ def encode_cached(
     encode_batch: Callable[[Sequence[str]], Floats],
     dim: int | None = None,
     batch_size: int = 64,
-    progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Floats:
     """(n, dim) vectors: blank texts are zeros, every other text is encoded once, ever.
 
     Texts that the cache lacks go to `encode_batch` in order of length. What was encoded is saved
     every few seconds and when an error or the keyboard interrupts, so that a job that was killed
-    goes on where it was. `folder` overrides the cache's. Raises `DataError` for vectors that are
-    not finite.
+    goes on where it was. Progress goes to `palate.progress`. `folder` overrides the cache's.
+    Raises `DataError` for vectors that are not finite.
     """
     unique = dict.fromkeys(texts)
     said = [text for text in unique if text and not text.isspace()]
     cache = VectorCache(fingerprint, folder)
-    if dim is None:
-        dim = cache.dim or encode_batch(said[:1] or ["a"]).shape[1]
-    vectors = np.zeros((len(said) + 1, dim), dtype=np.float32)
     keys = keys_of(said)
-    found = cache.find(keys, vectors[:-1])
-    missing = np.flatnonzero(~found)
-    lengths = np.fromiter((len(said[row]) for row in missing), dtype=np.int64, count=len(missing))
-    missing = missing[np.argsort(lengths, kind="stable")]
-    batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
-    with _Saver(cache, keys, vectors) as saver:
-        done = len(said) - len(missing)
-        if progress:
-            progress(done, len(said))
-        for rows in batches:
-            batch = [said[row] for row in rows]
-            vectors[rows] = _checked(encode_batch(batch), batch, dim)
-            saver.encoded(rows)
-            done += len(rows)
-            if progress:
-                progress(done, len(said))
+    width = dim or cache.dim or 0
+    vectors = np.zeros((len(said) + 1, width), dtype=np.float32)
+    found = cache.find(keys, vectors[:-1]) if width else np.zeros(len(said), dtype=np.bool_)
+    missing = _by_length(said, np.flatnonzero(~found))
+    if len(missing):
+        with _Saver(cache, keys) as saver, task("encode texts", len(said), "texts") as did:
+            did(len(said) - len(missing))
+            for start in range(0, len(missing), batch_size):
+                rows = missing[start : start + batch_size]
+                encoded = _checked(encode_batch, [said[row] for row in rows], width)
+                if not width:
+                    width = encoded.shape[1]
+                    vectors = np.zeros((len(said) + 1, width), dtype=np.float32)
+                vectors[rows] = encoded
+                saver.encoded(rows, encoded)
+                did(len(rows))
+    if not width:
+        return np.zeros((len(texts), encode_batch(["a"]).shape[1]), dtype=np.float32)
     if len(said) == len(texts):
         return vectors[:-1]
     row_of = {text: row for row, text in enumerate(said)}
     return vectors[[row_of.get(text, len(said)) for text in texts]]
 
 
+def _by_length(texts: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    lengths = np.fromiter((len(texts[row]) for row in rows), dtype=np.int64, count=len(rows))
+    return rows[np.argsort(lengths, kind="stable")]
+
+
 class _Saver:
     """Puts encoded rows into the cache every few seconds, and at the end however that comes."""
 
-    def __init__(self, cache: VectorCache, keys: NDArray[np.uint64], vectors: Floats) -> None:
-        self.cache, self.keys, self.vectors = cache, keys, vectors
-        self.waiting: list[NDArray[np.int64]] = []
+    def __init__(self, cache: VectorCache, keys: Keys) -> None:
+        self.cache, self.keys = cache, keys
+        self.waiting: list[tuple[NDArray[np.int64], Floats]] = []
         self.saved_at = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -86,25 +85,28 @@ class _Saver:
     def __exit__(self, *exception: object) -> None:
         if self.waiting:
             self.save()
-            self.cache.merge()
+        self.cache.merge()
 
-    def encoded(self, rows: NDArray[np.int64]) -> None:
-        self.waiting.append(rows)
+    def encoded(self, rows: NDArray[np.int64], vectors: Floats) -> None:
+        self.waiting.append((rows, vectors))
         if time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
             self.save()
 
     def save(self) -> None:
-        rows = np.concatenate(self.waiting)
-        self.cache.add(self.keys[rows], self.vectors[rows])
+        rows = np.concatenate([rows for rows, _ in self.waiting])
+        self.cache.add(self.keys[rows], np.concatenate([vectors for _, vectors in self.waiting]))
         self.waiting = []
         self.saved_at = time.monotonic()
 
 
-def _checked(vectors: Floats, batch: Sequence[str], dim: int) -> Floats:
-    if vectors.shape != (len(batch), dim):
+def _checked(
+    encode_batch: Callable[[Sequence[str]], Floats], batch: Sequence[str], width: int
+) -> Floats:
+    vectors = encode_batch(batch)
+    if vectors.shape != (len(batch), width or vectors.shape[-1]):
         raise DataError(
             f"the encoder gave vectors of shape {vectors.shape} for {len(batch)} texts and "
-            f"{dim} dimensions"
+            f"{width} dimensions"
         )
     broken = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(broken):
@@ -126,30 +128,31 @@ class TemplateEncoder:
     template_: str = learnt()
 
     def fit(self, data: Dataset) -> Self:
-        """Settles the template; the words of items that arrive later are put together alike."""
-        self.template_ = self.template or default_template(data.items)
-        render(data.items.head(0), self.template_)
-        return self
-
-    def encode(self, data: Dataset, *, progress: Progress | None = None) -> Features:
-        """One block: (n_items, d), a row of zeros for an item without any text.
+        """Settles the template; the words of items that arrive later are put together alike.
 
         Raises `DataError` where no item has a text.
         """
-        vectors = self.encode_texts(self.texts(data.items), progress=progress)
-        return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
-
-    def texts(self, items: pl.DataFrame) -> list[str]:
-        """The text of every item."""
-        check_fitted(self)
-        texts = render(items, self.template_)
-        if texts and not any(texts):
+        self.template_ = self.template or default_template(data.items)
+        if not any(render(data.items.head(_PROBE), self.template_)) and not any(
+            render(data.items, self.template_)
+        ):
             raise DataError(
                 f"no item says anything in the columns of the template {self.template_!r}: "
                 "choose other columns, or leave this encoder out"
             )
-        return texts
+        return self
 
-    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> Matrix:
+    def encode(self, data: Dataset) -> Features:
+        """One block: (n_items, d), a row of zeros for an item without any text."""
+        check_fitted(self)
+        vectors = self.encode_texts(render(data.items, self.template_))
+        return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
+
+    def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
         raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
+        names = [entry.name for entry in fields(self)]
+        return {name: value for name, value in vars(self).items() if name in names}

@@ -97,12 +97,11 @@ def _packaged_minilm() -> Path:
 def _in_hub_cache(repository: str) -> Path | None:
     try:
         from huggingface_hub import try_to_load_from_cache
-        from huggingface_hub.errors import HFValidationError
     except ImportError:
         return None
     try:
         found = try_to_load_from_cache(repository, "config.json")
-    except HFValidationError:
+    except ValueError:  # no name that the hub could know
         return None
     if not isinstance(found, str):
         return None

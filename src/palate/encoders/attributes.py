@@ -14,9 +14,15 @@ from palate.errors import ConfigError, DataError, did_you_mean
 from palate.types import Dataset, Features, check_fitted, learnt
 
 
+def attribute_columns(items: pl.DataFrame) -> list[str]:
+    """The columns that hold categories, sets of categories or numbers."""
+    return [name for name in items.columns if name != ITEM and is_attribute(items[name])]
+
+
 @dataclass(kw_only=True)
 class Attributes:
-    """Sparse features of the items' columns, learnt from trained items only.
+    """Sparse features of the items' columns, learnt from trained items alone (where these say
+    nothing, from all).
 
     Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
     1; numbers are standardised, and a number that some items lack gets a column that says so.
@@ -41,20 +47,17 @@ class Attributes:
 
     def fit(self, data: Dataset) -> Self:
         """Learns categories and scales; raises `DataError` where there is nothing to learn."""
-        names = self.columns or [name for name in data.items.columns if name != ITEM]
-        self._check_present(names, data.items)
-        trained = data.items[data.trained_rows]
-        if self.columns is None:
-            names = [name for name in names if is_attribute(trained[name])]
-        plans = [make_plan(trained[name], self.max_categories, self.hashed) for name in names]
-        self.plan_ = [plan for plan in plans if plan]
-        if not self.plan_:
-            asked = ", ".join(name for name in data.items.columns if name != ITEM) or "none"
-            raise DataError(
-                f"no column of the items (there are: {asked}) holds categories or numbers that "
-                "vary; name some with columns=[...], or leave this encoder out"
-            )
-        return self
+        self._check_present(self.columns or [], data.items)
+        names = attribute_columns(data.items) if self.columns is None else self.columns
+        for items in (data.items[data.trained_rows], data.items):
+            plans = [make_plan(items[name], self.max_categories, self.hashed) for name in names]
+            self.plan_ = [plan for plan in plans if plan]
+            if self.plan_:
+                return self
+        raise DataError(
+            f"none of the items' columns ({', '.join(data.items.columns)}) holds categories or "
+            "numbers that vary; name some with columns=[...], or leave this encoder out"
+        )
 
     def encode(self, data: Dataset) -> Features:
         """One sparse block: (n_items, features)."""

@@ -88,7 +88,8 @@ def _decomposed(matrix: sparse.csr_array, dim: int, seed: int) -> NDArray[np.flo
 def _unit(vectors: NDArray[np.float64]) -> Floats:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     known = lengths > _NOTHING * max(lengths.max(), 1e-300)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=known).astype(np.float32)
+    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=known)
+    return np.asarray(unit, dtype=np.float32)
 
 
 __all__ = ["Behaviour"]

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from palate.encoders._text import Progress, TemplateEncoder
-from palate.errors import ConfigError, DataError
+from palate.encoders._text import TemplateEncoder
+from palate.errors import ConfigError, DataError, PalateError
 from palate.text.normalise import tokenise
 from palate.text.template import render
 from palate.types import Dataset, Floats, check_fitted, learnt
@@ -23,7 +23,8 @@ _TINY = 50
 class Tfidf(TemplateEncoder):
     """Sparse tf-idf vectors of unit length, over words and short runs of words.
 
-    The vocabulary and the idf come from trained items only. Chinese counts as pairs of characters,
+    The vocabulary and the idf come from trained items alone (where these say nothing, from all).
+    Chinese counts as pairs of characters,
     or with `segment` as words (extra "zh"). `ngrams` says the shortest and the longest run; what
     fewer than `min_df` texts hold is left out (nothing is in catalogues of fewer than 50 texts),
     and beyond `max_features` the rarer runs. `sublinear` takes 1 + ln(count).
@@ -50,36 +51,36 @@ class Tfidf(TemplateEncoder):
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
     def fit(self, data: Dataset) -> Self:
-        """Learns vocabulary and idf; raises `DataError` where the trained items have no words."""
+        """Learns vocabulary and idf; raises `DataError` where the items have no words."""
         super().fit(data)
         texts = render(data.items[data.trained_rows], self.template_)
-        try:
-            counter = self._learnt_from(texts, self.min_df if len(texts) >= _TINY else 1)
-        except DataError:
-            counter = self._learnt_from(texts, 1)
+        counter = self._learnt_from(texts) or self._learnt_from(render(data.items, self.template_))
+        if counter is None:
+            raise DataError(
+                f"the items have no words in the template {self.template_!r}: "
+                "choose other columns, or leave this encoder out"
+            )
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
         self.idf_ = counter.idf_.astype(np.float32)
         self.__dict__.pop("_counter", None)
         return self
 
-    def encode_texts(
-        self, texts: Sequence[str], *, progress: Progress | None = None
-    ) -> sparse.csr_array:
+    def encode_texts(self, texts: Sequence[str]) -> sparse.csr_array:
         """(n, words) csr_array of float32, rows of unit length; zeros where no word is known."""
         check_fitted(self)
-        vectors = sparse.csr_array(self._counter.transform(texts), dtype=np.float32)
-        if progress:
-            progress(len(texts), len(texts))
-        return vectors
+        if not texts:
+            return sparse.csr_array((0, len(self.vocabulary_)), dtype=np.float32)
+        return sparse.csr_array(self._counter.transform(texts), dtype=np.float32)
 
-    def _learnt_from(self, texts: Sequence[str], min_df: int) -> Any:
-        try:
-            return self._vectoriser(min_df=min_df, max_features=self.max_features).fit(texts)
-        except ValueError as error:
-            raise DataError(
-                f"the trained items have no words in the template {self.template_!r}: "
-                "choose other columns, or leave this encoder out"
-            ) from error
+    def _learnt_from(self, texts: Sequence[str]) -> Any:
+        """A fitted vectoriser, or None where the texts have no words."""
+        for min_df in (self.min_df if len(texts) >= _TINY else 1, 1):
+            try:
+                return self._vectoriser(min_df=min_df, max_features=self.max_features).fit(texts)
+            except ValueError as error:
+                if isinstance(error, PalateError):
+                    raise
+        return None
 
     @cached_property
     def _counter(self) -> Any:

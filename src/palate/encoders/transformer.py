@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from palate.encoders._hardware import DType, import_torch, settle
-from palate.encoders._text import Progress, TemplateEncoder, encode_cached
+from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.encoders._weights import MINILM, find_model, folder_digest, is_path
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
@@ -46,7 +46,7 @@ class Transformer(TemplateEncoder):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
-    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, d) float32 vectors of unit length, zeros for blank texts.
 
         Raises `MissingExtraError` without torch, `ConfigError` for a model that cannot be loaded.
@@ -56,7 +56,6 @@ class Transformer(TemplateEncoder):
             fingerprint=self.fingerprint,
             encode_batch=self._encode,
             batch_size=self.batch_size,
-            progress=progress,
         )
 
     @cached_property

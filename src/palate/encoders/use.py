@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from palate.encoders._text import Progress, TemplateEncoder, encode_cached
+from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
 
@@ -34,7 +34,7 @@ class TextEncoder(TemplateEncoder):
         if self.max_chars < 1:
             raise ConfigError(f"max_chars must be at least 1, not {self.max_chars}")
 
-    def encode_texts(self, texts: Sequence[str], *, progress: Progress | None = None) -> Floats:
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, 512) float32 vectors of unit length, zeros for blank texts.
 
         Raises `MissingExtraError` without the extra "demo".
@@ -44,7 +44,6 @@ class TextEncoder(TemplateEncoder):
             fingerprint=self.fingerprint,
             encode_batch=self._encode,
             dim=_DIM,
-            progress=progress,
         )
 
     @cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from palate.columns import ITEM, TEXT, TITLE
 from palate.types import Features, Floats, Matrix, Rows
@@ -48,16 +48,25 @@ class CatalogueMap:
     method: str
 
 
-def draw_map(features: Features | None, *, wanted: Rows, seed: int = 0) -> CatalogueMap | None:
+def draw_map(
+    features: Features | None,
+    *,
+    wanted: Rows,
+    seed: int = 0,
+    encode: Callable[[str, Rows], Matrix | None] = lambda _block, _rows: None,
+) -> CatalogueMap | None:
     """A map of at most `MOST_POINTS` items, all of `wanted` among them; None if nothing differs.
 
-    Takes the first dense block that was not learnt from behaviour, else the first there is.
+    Takes the first dense block that was not learnt from behaviour, else the first there is; and
+    that block as `encode` has it for some rows, where it has it: whitening, which helps
+    recommenders, levels the few directions that a map of neighbourhoods lives on.
     """
     block = _block_of(features)
     if features is None or block is None or len(features) < 3:
         return None
     rows = _sample(len(features), wanted, seed)
-    reduced = _reduced(features.parts[block][rows], seed)
+    encoded = encode(block, rows)
+    reduced = _reduced(features.parts[block][rows] if encoded is None else encoded, seed)
     if reduced is None:
         return None
     flat, method = _flat(reduced, seed)

@@ -98,6 +98,11 @@ def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[
     return people
 
 
+def call(name: str, words: Words) -> str:
+    """What to call a person: a mere number gets a noun."""
+    return words["person"].format(name=name) if name.isdigit() else name
+
+
 def people_section(
     people: Sequence[Person], titles: Sequence[str], words: Words, *, on_map: bool
 ) -> str:
@@ -109,10 +114,10 @@ def people_section(
 
 
 def _card(place: int, person: Person, titles: Sequence[str], words: Words, *, on_map: bool) -> str:
-    title = say(words, "person", name=named(person.name))
+    title = named(call(person.name, words))
     button = ""
     if on_map:
-        label = say(words, "on_map_label", name=escape(shorten(person.name, 60)))
+        label = say(words, "on_map_label", name=escape(shorten(call(person.name, words), 60)))
         button = (
             f'<button type="button" data-person="{place}" aria-label="{label}" hidden>'
             f"{say(words, 'on_map')}</button>"
@@ -157,4 +162,4 @@ def _truth(person: Person, titles: Sequence[str], words: Words) -> str:
     shown = ", ".join(f"<b>{named(titles[row])}</b>" for row in person.answers[:_MOST_ANSWERS])
     more = len(person.answers) - _MOST_ANSWERS
     tail = f" {say(words, 'and_more', count=count(more))}" if more > 0 else ""
-    return f'<p class="truth">{say(words, "chosen_next")}: {shown}{tail}</p>'
+    return f'<p class="truth">{say(words, "chosen_next", titles=shown + tail)}</p>'

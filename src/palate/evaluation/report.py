@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,13 @@ from palate.evaluation._report_model import (
     map_lead,
     map_section,
 )
-from palate.evaluation._report_people import Person, meet_people, people_section, sample_requests
+from palate.evaluation._report_people import (
+    Person,
+    call,
+    meet_people,
+    people_section,
+    sample_requests,
+)
 from palate.evaluation._report_table import result_bars, results_table
 from palate.evaluation._report_tail import tail_lead, tail_section
 from palate.evaluation._report_words import Words, asset, words_in
@@ -34,7 +41,7 @@ from palate.evaluation.compare import Comparison
 from palate.histories import Split
 from palate.progress import task
 from palate.reasons import language_of, titles_of
-from palate.types import Rows, check_fitted
+from palate.types import Dataset, Matrix, Rows, check_fitted
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
@@ -98,7 +105,8 @@ def _page(
     words = words_in(language_of(titles))
     met = meet_people(model, split, sample_requests(split, people, seed=seed))
     done(1)
-    drawn = draw_map(model.features, wanted=_touched(met), seed=seed)
+    encode = partial(_encoded, model)
+    drawn = draw_map(model.features, wanted=_touched(met), seed=seed, encode=encode)
     colours = None if drawn is None else categories_of(model.data_.items)
     done(1)
     sections = _result_sections(comparison, split, words)
@@ -114,6 +122,17 @@ def _page(
     page = _fill(title, sections, data, words)
     done(1)
     return page
+
+
+def _encoded(model: Pipeline, block: str, rows: Rows) -> Matrix | None:
+    """A content block of some items before any transform; None where no encoder makes it."""
+    name, _, part = block.partition(".")
+    encoder = model.encoders_.get(name)
+    if encoder is None or model.features is None or block in model.features.behavioural:
+        return None
+    data = Dataset(model.data_.interactions.clear(), model.data_.items[rows])
+    parts = encoder.encode(data).parts
+    return next(iter(parts.values())) if len(parts) == 1 else parts.get(part)
 
 
 def _result_sections(comparison: Comparison, split: Split, words: Words) -> list[_Section]:
@@ -173,7 +192,7 @@ def _script_data(
         "map": map_data(drawn, colours, titles),
         "people": [
             {
-                "name": words["person"].format(name=shorten(person.name)),
+                "name": shorten(call(person.name, words)),
                 "history": points(person.past),
                 "recommended": points(person.recommended),
             }

@@ -11,9 +11,10 @@ from palate.histories import Histories
 from palate.recommenders._describe import comparisons, context, memory, newest_items, places
 from palate.recommenders._retrievers import Profiles, Signal, retrieve
 from palate.recommenders._statistics import Catalogue, Statistics
+from palate.recommenders._topk import tie_order, top_rows
 from palate.types import Floats, Rows
 
-NEW_ITEMS = 15  # best items without any event that are proposed whatever their place in the sum
+NEW_ITEMS = 40  # best items without any event that are proposed whatever their place in the sum
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
@@ -56,7 +57,7 @@ def candidates(
         if only is None
         else only
     )
-    columns = np.where(items < 0, 0, items).astype(np.int64)
+    columns = padded(items)
     features: dict[str, Floats] = {}
     for signal, (mean, deviation) in zip(signals, moments, strict=True):
         features |= _of_signal(signal, mean, deviation, columns)
@@ -84,10 +85,12 @@ def _choose(
     seen = histories.seen().tocoo()
     order = mix.copy()
     order[seen.row, seen.col] = -np.inf
-    chosen = best_columns(order, count)
+    tie = tie_order(histories.item_ids)
+    chosen, _ = top_rows(order, min(count, order.shape[1]), tie)
     rows_of_new = np.flatnonzero(new)
     if len(rows_of_new):
-        extra = best_columns(order[:, rows_of_new], NEW_ITEMS)
+        wanted = min(NEW_ITEMS, len(rows_of_new))
+        extra, _ = top_rows(order[:, rows_of_new], wanted, tie[rows_of_new])
         extra = np.where(extra < 0, -1, rows_of_new[extra]).astype(np.int32)
         again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
         chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
@@ -96,12 +99,7 @@ def _choose(
     return chosen
 
 
-def best_columns(scores: Floats, count: int) -> Rows:
-    """(n, count) columns of the highest scores, best first; -1 where -inf is all that is left."""
-    count = min(count, scores.shape[1])
-    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    values = np.take_along_axis(scores, best, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
-    able = np.isfinite(np.take_along_axis(values, order, axis=1))
-    return np.where(able, best, -1).astype(np.int32)
+def padded(items: Rows) -> NDArray[np.int64]:
+    """Candidates with the best one in place of -1, so that padding changes no place or gap."""
+    best = np.maximum(items[:, :1], 0)
+    return np.where(items < 0, best, items).astype(np.int64)

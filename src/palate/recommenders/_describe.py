@@ -25,11 +25,15 @@ def newest_items(histories: Histories, count: int, *, distinct: bool = False) ->
 
 
 def places(values: Floats) -> Floats:
-    """The place of each candidate by one signal, 0 the best."""
+    """How many candidates of the request one signal puts strictly above, 0 for the best."""
     order = np.argsort(-values, axis=1, kind="stable")
-    found = np.empty_like(values)
+    ordered = np.take_along_axis(values, order, axis=1)
     rank = np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape)
-    np.put_along_axis(found, order, rank, axis=1)
+    fresh = np.ones(values.shape, dtype=bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    first = np.maximum.accumulate(np.where(fresh, rank, 0), axis=1)
+    found = np.empty_like(values)
+    np.put_along_axis(found, order, first, axis=1)
     return found
 
 

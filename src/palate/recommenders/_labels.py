@@ -18,8 +18,8 @@ from palate.types import Floats, Rows
 
 FOLDS = 3  # people are held out in turns, so that every person's last events can be labels
 HELD_EVENTS = 2  # newest events of a held-out person that become labels
-NEW_ITEMS = 0.2  # share of the catalogue that the fold of new items hides
-NEW_ITEMS_CASES = 0.15  # share of the cases that come from that fold
+NEW_ITEMS = 0.2  # share of the catalogue that the turn of new items hides
+NEW_ITEMS_CASES = 0.15  # share of the cases that come from that turn
 CHUNK_CELLS = 2_000_000
 
 
@@ -41,6 +41,7 @@ class LabelPlan:
     candidates: int
     repeats: bool
     behaviour: bool
+    content: bool
     seed: int
 
 
@@ -49,22 +50,26 @@ def labelled_rows(
 ) -> LabelledRows:
     """Cases from people held out in turns: their newest events are labels, unseen by statistics.
 
-    In a last, smaller turn a share of the items is hidden as well, so that the ranker meets items
-    that nobody has touched. Cases whose answer no retriever proposed are dropped: shown, they would
-    teach that low scores mean success.
+    In a last turn a share of the items is hidden as well, and only the hidden ones' rows are shown:
+    so the ranker orders proven items against proven ones, and new items against new ones. Items
+    without any event could not have been an answer: their rows teach nothing and are left out.
+    Cases whose answer no retriever proposed are dropped: shown, they would teach that low scores
+    mean success.
     """
     features: list[Floats] = []
     labels: list[NDArray[np.int8]] = []
     groups: list[NDArray[np.int64]] = []
     names: list[str] = []
     with progress.task("learn to rank: cases", plan.cases, "cases") as advance:
-        for known, asking, answers in _turns(histories, plan):
-            catalogue = catalogue_of(known)
-            statistics = fit_statistics(known, catalogue, behaviour=plan.behaviour, seed=plan.seed)
+        for turn in _turns(histories, plan):
+            catalogue = catalogue_of(turn.known)
+            statistics = fit_statistics(
+                turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
+            )
             step = max(1, CHUNK_CELLS // catalogue.n_items)
             _ready(catalogue)
-            work = partial(_rows, asking, answers, statistics, catalogue, plan)
-            for chunk, rows in in_chunks(work, len(asking), step):
+            work = partial(_rows, turn, statistics, catalogue, plan)
+            for chunk, rows in in_chunks(work, len(turn.asking), step):
                 features.append(rows.features)
                 labels.append(rows.labels)
                 groups.append(rows.groups)
@@ -84,59 +89,66 @@ def _ready(catalogue: Catalogue) -> None:
 
 
 def _rows(
-    asking: Histories,
-    answers: Rows,
-    statistics: Statistics,
-    catalogue: Catalogue,
-    plan: LabelPlan,
-    chunk: slice,
+    turn: _Turn, statistics: Statistics, catalogue: Catalogue, plan: LabelPlan, chunk: slice
 ) -> LabelledRows:
-    found = candidates(
-        asking.take(chunk), statistics, catalogue, count=plan.candidates, repeats=plan.repeats
-    )
-    answers = answers[chunk]
+    asking, answers = turn.asking.take(chunk), turn.answers[chunk]
+    found = candidates(asking, statistics, catalogue, count=plan.candidates, repeats=plan.repeats)
     hits = found.items == answers[:, None]
     proposed = hits.any(axis=1)
-    kept = (found.items >= 0) & proposed[:, None]
+    kept = (found.items >= 0) & turn.teaching[found.items] & proposed[:, None]
     groups = kept.sum(axis=1)[proposed]
     return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
 
 
-def _turns(histories: Histories, plan: LabelPlan) -> Iterator[tuple[Histories, Histories, Rows]]:
-    """(what is known, who asks, the answers) of each turn."""
+@dataclass(frozen=True)
+class _Turn:
+    """What is known, who asks, the answers, and which items' rows teach."""
+
+    known: Histories
+    asking: Histories
+    answers: Rows
+    teaching: NDArray[np.bool_]
+
+
+def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
     rng = np.random.default_rng(plan.seed)
     fold = rng.integers(0, FOLDS, len(histories))
-    hidden_cases = int(plan.cases * NEW_ITEMS_CASES)
-    per_fold = (plan.cases - hidden_cases) // FOLDS
+    touched = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
+    cases_of_new = int(plan.cases * NEW_ITEMS_CASES) if plan.content else 0
+    per_fold = (plan.cases - cases_of_new) // FOLDS
     for turn in range(FOLDS):
-        held = fold == turn
-        yield _turn(histories, held, None, per_fold, plan, rng)
-    hidden = rng.random(len(histories.item_ids)) < NEW_ITEMS
-    yield _turn(histories, fold == 0, hidden, hidden_cases, plan, rng)
+        held = np.where(fold == turn, HELD_EVENTS, 0)
+        known, asking, answers = _held_out(histories, held)
+        usable = np.ones(len(answers), dtype=bool)
+        if not plan.repeats:
+            usable = ~_repeated(asking, answers)
+        chosen = _some(usable, per_fold, rng)
+        yield _Turn(known, asking.take(chosen), answers[chosen], touched)
+    if cases_of_new:
+        hidden = touched & (rng.random(len(touched)) < NEW_ITEMS)
+        held = np.where(fold == 0, histories.lengths // 2, 0)
+        known, asking, answers = _held_out(histories, held)
+        asking = without_items(asking, hidden)
+        chosen = _some(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
+        yield _Turn(without_items(known, hidden), asking.take(chosen), answers[chosen], hidden)
 
 
-def _turn(
-    histories: Histories,
-    held: NDArray[np.bool_],
-    hidden: NDArray[np.bool_] | None,
-    cases: int,
-    plan: LabelPlan,
-    rng: np.random.Generator,
-) -> tuple[Histories, Histories, Rows]:
+def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:
+    """(what is known, who asks, the answers) with the newest `held` events of each row as answers.
+
+    Each person keeps at least one event.
+    """
     lengths = histories.lengths
-    kept = np.where(held, np.maximum(lengths - HELD_EVENTS, np.minimum(lengths, 1)), lengths)
+    kept = np.maximum(lengths - held, np.minimum(lengths, 1))
     known = replace(histories, stops=histories.starts + kept)
-    asking, answers = prefix_cases(histories.take(np.flatnonzero(held)))
-    after = asking.lengths >= np.repeat(kept[held], np.maximum(lengths[held] - 1, 0))
-    if hidden is not None:
-        known, asking = without_items(known, hidden), without_items(asking, hidden)
-        after &= asking.lengths > 0
-    if not plan.repeats:
-        after &= ~_repeated(asking, answers)
-    chosen = np.flatnonzero(after)
-    if len(chosen) > cases:
-        chosen = np.sort(rng.permutation(chosen)[:cases])
-    return known, asking.take(chosen), answers[chosen]
+    asking, answers = prefix_cases(histories)
+    after = asking.lengths >= np.repeat(kept, np.maximum(lengths - 1, 0))
+    return known, asking.take(after), answers[after]
+
+
+def _some(usable: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    chosen = np.flatnonzero(usable)
+    return chosen if len(chosen) <= count else np.sort(rng.permutation(chosen)[:count])
 
 
 def without_items(histories: Histories, hidden: NDArray[np.bool_]) -> Histories:
@@ -160,6 +172,11 @@ def _repeated(asking: Histories, answers: Rows) -> NDArray[np.bool_]:
     row, position = ragged_positions(asking.starts, asking.stops)
     again = asking.items[position] == answers[row]
     return np.bincount(row[again], minlength=len(asking)) > 0
+
+
+def _events(histories: Histories) -> Rows:
+    _, position = ragged_positions(histories.starts, histories.stops)
+    return histories.items[position]
 
 
 def share_of_repeats(histories: Histories) -> float:

@@ -102,9 +102,10 @@ def _behaviour(
     second = histories.without_last().matrix(length=1, weighted=False)
     yield Signal("directed:second", second @ directed)
     yield Signal("conditional", profiles.recent @ statistics["conditional"])
+    yield Signal("two steps", sparse.csr_array(followed @ statistics["conditional"]), 0.5)
     yield Signal("together", profiles.lasting @ statistics["together"])
     space = (profiles.lasting @ statistics["space_in"]) @ statistics["space_out"].T
-    yield Signal("space", space)
+    yield Signal("space", space, 0.3)
     people = near_people(histories, statistics)
     yield Signal("people", sparse.csr_array(people @ statistics["people"]))
     if catalogue.anchor is not None:

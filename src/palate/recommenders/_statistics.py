@@ -27,8 +27,8 @@ LONG_DECAY = 0.95
 LONG_LENGTH = 30  # newest items that speak for lasting taste
 WINDOW = 20
 NEIGHBOURS = 20  # in content space, that lend an item their covisits
-BEHAVIOUR_DIM = 128
-MAP_PAIRS = 150_000
+BEHAVIOUR_DIM = 64
+MAP_PAIRS = 50_000
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
 CHUNK_CELLS = 16_000_000
@@ -126,7 +126,8 @@ def _behaviour_space(seen: sparse.csr_array, seed: int) -> Statistics:
     per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
     per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
     scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
-    dim = min(BEHAVIOUR_DIM, min(seen.shape) - 1)
+    # near full rank, what nobody did would be rounding noise and its order chance
+    dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
     if dim < 1 or not seen.nnz:
         empty = np.zeros((seen.shape[1], 0), dtype=np.float32)
         return {"space_in": empty, "space_out": empty, "space_unit": empty}

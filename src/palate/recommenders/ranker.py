@@ -10,6 +10,7 @@ from typing import Any, Self
 import lightgbm as lgb
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from palate import progress
 from palate.histories import Histories, dataset_of, histories_of
@@ -98,6 +99,7 @@ class Ranker:
             candidates=self.candidates,
             repeats=self.repeats_,
             behaviour=self.behaviour,
+            content=self._has_content,
             seed=self.seed,
         )
         refit = _refit(data, self.features_, features_of)
@@ -200,8 +202,20 @@ class Ranker:
         scores: Floats = found.mix - found.mix.max(axis=1, keepdims=True) - 1
         kept = found.items >= 0
         row, _ = np.nonzero(kept)
-        scores[row, found.items[kept]] = self._order(found)[kept]
+        values = np.where(kept, self._order(found), -np.inf)
+        if self._has_content:
+            new = kept & (self.statistics_["counts"] == 0)[found.items]
+            values = with_places_for_new(values, new, share=self._share_of_new)
+        scores[row, found.items[kept]] = values[kept]
         return scores
+
+    @property
+    def _has_content(self) -> bool:
+        return self.features_ is not None and bool(self.features_.parts)
+
+    @property
+    def _share_of_new(self) -> float:
+        return float((self.statistics_["counts"] == 0).mean())
 
     def _order(self, found: Candidates) -> Floats:
         """(n, k) scores of the candidates, each request's worst at 0."""
@@ -260,9 +274,32 @@ class Ranker:
         return [bool(more) for more in said > did]
 
 
+def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
+    """Scores that give new items `share` of a list's places, evenly, in their own order.
+
+    The j-th best new item stands at place (j + ¼) / share, rounded up. Nothing that was learnt
+    compares what nobody has tried with what has proven itself, so a stated share decides.
+    """
+    if not 0 < share < 1 or not new.any():
+        return values
+    placed = values.copy()
+    proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
+    order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
+    rows = np.arange(len(values))
+    for nth in range(int(new.sum(axis=1).max())):
+        above = int(np.ceil((nth + 0.25) / share)) - 1 - nth
+        column = order[:, nth]
+        below = proven[:, above] if above < proven.shape[1] else np.full(len(rows), -np.inf)
+        before = proven[:, above - 1] if 0 < above <= proven.shape[1] else below + 1
+        between = np.where(np.isfinite(below), (below + before) / 2, -nth / new.shape[1] / 2)
+        placed[rows, column] = np.where(new[rows, column], between, values[rows, column])
+    return placed
+
+
 FAMILIES = {
     "directed": "behaviour",
     "conditional": "behaviour",
+    "two steps": "behaviour",
     "together": "behaviour",
     "space": "behaviour",
     "people": "behaviour",

@@ -22,14 +22,14 @@ __all__ = ["Diversity"]
 class Diversity:
     """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998).
 
-    Picks `k` of each request's best `candidates`, one by one, by (1 - `weight`) × relevance -
+    Picks from each request's best `candidates`, one by one, by (1 - `weight`) × relevance -
     `weight` × the largest cosine to one that was picked before. Relevance is the score brought to
     0…1 among the candidates; the cosine is that of `block`, or the mean over all blocks. Scores
-    stay, ranks are new.
+    stay, ranks are new. `k` are left of each request (None: all, what was no candidate behind).
     """
 
     weight: float = 0.3
-    k: int = 10
+    k: int | None = None
     candidates: int = 100
     block: str | None = None
 
@@ -38,8 +38,10 @@ class Diversity:
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 1:
             raise ConfigError(f"weight = {self.weight} cannot be used: give 0 (none) to 1")
-        if not 1 <= self.k <= self.candidates:
-            raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates")
+        if self.candidates < 1:
+            raise ConfigError(f"candidates = {self.candidates} cannot be used: give 1 or more")
+        if self.k is not None and not 1 <= self.k <= self.candidates:
+            raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates, or none for all")
 
     def fit(self, data: Dataset, items: Features | None = None) -> Self:
         if items is None:
@@ -56,15 +58,17 @@ class Diversity:
         return self
 
     def rerank(self, recommendations: Recommendations, histories: Histories) -> Recommendations:
-        """The `k` picked of each request, in the order they were picked."""
+        """The recommendations of each request, in the order they were picked."""
         check_fitted(self)
         table = recommendations.table
         item_rows = self.items_.ids.rows(table[ITEM], what="recommended item ids")
         scores = table[SCORE].to_numpy().astype(np.float32)
         picked = []
         for start, stop in _requests(table):
-            stop = min(stop, start + self.candidates)
-            picked.append(start + self._picked(item_rows[start:stop], scores[start:stop]))
+            last = min(stop, start + self.candidates)
+            best = self._picked(item_rows[start:last], scores[start:last])
+            others = np.arange(last, stop if self.k is None else last)
+            picked.append(np.concatenate([start + best, others]))
         rows = np.concatenate([np.empty(0, dtype=np.int64), *picked])
         ranks = np.concatenate(
             [np.empty(0, dtype=np.int32), *(np.arange(1, len(part) + 1) for part in picked)]
@@ -87,7 +91,7 @@ class Diversity:
         value = (1.0 - self.weight) * (scores - scores.min()) / spread
         nearest = np.full(len(items), -np.inf)
         penalty = np.zeros(len(items))
-        picked = np.empty(min(self.k, len(items)), dtype=np.int64)
+        picked = np.empty(min(self.k or len(items), len(items)), dtype=np.int64)
         for place in range(len(picked)):
             best = int(np.argmax(value - penalty))
             picked[place] = best

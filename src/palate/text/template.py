@@ -64,21 +64,26 @@ def as_text(series: pl.Series) -> pl.Series:
     return present(without_quoted_lists(series.cast(pl.String)))
 
 
-def default_template(items: pl.DataFrame) -> str:
-    """A template of the text-like columns: title, categories, brand, others, descriptions.
+def text_columns(items: pl.DataFrame) -> list[str]:
+    """The columns with words: title, categories, brand, others, descriptions.
 
     Ids, addresses, paths, numbers, dates, codes and columns that nearly always say the same are
-    left out. The choice depends on the table alone. Raises `DataError` where no column has words.
+    left out. The choice depends on the table alone.
     """
     columns = [profile(items[name]) for name in items.columns if name != ITEM]
     chosen = [column for column in columns if _has_words(column)]
-    if not chosen:
+    return [column.name for column in sorted(chosen, key=_place)]
+
+
+def default_template(items: pl.DataFrame) -> str:
+    """A template of the text-like columns: "{title}. {genres}"; `DataError` for none."""
+    columns = text_columns(items)
+    if not columns:
         raise DataError(
             f"the items have no column with words (columns: {', '.join(items.columns)}). "
             'Add a title or a description, or say which columns to use: template="{column}"'
         )
-    order = sorted(range(len(chosen)), key=lambda place: (_place(chosen[place]), place))
-    return ". ".join(f"{{{chosen[place].name}}}" for place in order)
+    return ". ".join(f"{{{name}}}" for name in columns)
 
 
 def _has_words(column: Column) -> bool:

@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+
+from palate.encoders._cache import keys_of
+from palate.encoders._shards import DamagedError, born, checksums, read_shard, write_shard
+
+
+def vectors_of(count, dim=3):
+    return np.random.default_rng(count).normal(size=(count, dim)).astype(np.float32)
+
+
+@pytest.fixture
+def shard(tmp_path):
+    texts = [f"text {number}" for number in range(50)]
+    return read_shard(write_shard(tmp_path, keys_of(texts), vectors_of(50)))
+
+
+def test_what_was_written_is_found(shard):
+    texts = ["text 7", "never", "text 49", "text 0"]
+    rows = shard.find(keys_of(texts))
+    assert rows[1] == -1
+    found, intact = shard.take(rows[rows >= 0])
+    assert intact.all()
+    np.testing.assert_array_equal(found, vectors_of(50)[[7, 49, 0]])
+
+
+def test_half_a_key_is_no_key(shard):
+    keys = keys_of(["text 7"]).copy()
+    keys[0, 1] ^= np.uint64(1)
+    assert shard.find(keys).tolist() == [-1]
+
+
+def test_an_empty_shard(tmp_path):
+    path = write_shard(tmp_path, keys_of([]), np.empty((0, 4), dtype=np.float32))
+    assert read_shard(path).find(keys_of(["a"])).tolist() == [-1]
+
+
+def test_only_the_whole_file_gets_the_name(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_shard(tmp_path, keys_of(["a"]), vectors_of(1))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_older_name_sorts_first(tmp_path):
+    later = write_shard(tmp_path, keys_of(["a"]), vectors_of(1))
+    earlier = write_shard(tmp_path, keys_of(["a"]), vectors_of(1), born=5)
+    assert born(earlier) == 5
+    assert sorted([later, earlier]) == [earlier, later]
+
+
+@pytest.mark.parametrize("kept", [0, 5, 8, 100, 700])
+def test_a_file_cut_short_is_damaged(shard, kept):
+    content = shard.path.read_bytes()
+    shard.path.write_bytes(content[:kept])
+    with pytest.raises(DamagedError):
+        read_shard(shard.path)
+
+
+def test_other_json_is_damaged(tmp_path):
+    path = tmp_path / "1-x.safetensors"
+    for header in ([], {}, {"keys": 3}, {"keys": {"dtype": "U64", "shape": [1]}}):
+        text = json.dumps(header).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text)
+        with pytest.raises(DamagedError):
+            read_shard(path)
+
+
+def test_a_flipped_bit_is_seen_in_its_row_alone(shard):
+    content = bytearray(shard.path.read_bytes())
+    content[-1] ^= 1  # vectors are the last or the first array: find which rows that hits
+    shard.path.write_bytes(bytes(content))
+    again = read_shard(shard.path)
+    changed = [
+        row
+        for row in range(50)
+        if not np.array_equal(np.asarray(again.vectors[row]), np.asarray(shard.vectors[row]))
+        or again.sums[row] != checksums(np.asarray(again.vectors[[row]]))[0]
+    ]
+    _, intact = again.take(np.arange(50))
+    assert np.flatnonzero(~intact).tolist() == changed
+    assert len(changed) <= 1
+
+
+def test_every_changed_word_changes_the_sum():
+    vectors = vectors_of(1, 40)
+    before = checksums(vectors)[0]
+    for column in range(40):
+        changed = vectors.copy()
+        changed[0, column] = np.nextafter(changed[0, column], np.float32(9))
+        assert checksums(changed)[0] != before
+    assert checksums(vectors[:, ::-1])[0] != before

@@ -1,0 +1,198 @@
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate import progress
+from palate.encoders import _text
+from palate.encoders._text import TemplateEncoder, encode_cached
+from palate.errors import DataError, NotFittedError
+from palate.types import Dataset
+
+
+class Fake:
+    """Vectors of lengths and of first letters; remembers what it was asked."""
+
+    def __init__(self, fail_at=None):
+        self.batches: list[list[str]] = []
+        self.fail_at = fail_at
+
+    def __call__(self, texts):
+        if self.fail_at in texts:
+            raise KeyboardInterrupt
+        self.batches.append(list(texts))
+        return np.array([[len(text), ord(text[0])] for text in texts], dtype=np.float32)
+
+    @property
+    def texts(self):
+        return [text for batch in self.batches for text in batch]
+
+
+def test_unique_texts_are_encoded_once_in_order_of_length():
+    fake = Fake()
+    texts = ["bb", "a", "ccc", "a", "", "bb", " \n"]
+    vectors = encode_cached(texts, fingerprint="f", encode_batch=fake, dim=2, batch_size=2)
+    assert fake.batches == [["a", "bb"], ["ccc"]]
+    assert vectors.tolist() == [
+        [2, 98],
+        [1, 97],
+        [3, 99],
+        [1, 97],
+        [0, 0],
+        [2, 98],
+        [0, 0],
+    ]
+    assert vectors.dtype == np.float32
+
+
+def test_a_catalogue_that_is_cached_costs_no_encoding():
+    texts = [f"text {number % 70}" for number in range(200)]
+    first = encode_cached(texts, fingerprint="f", encode_batch=Fake(), dim=2)
+    fake = Fake()
+    again = encode_cached(texts, fingerprint="f", encode_batch=fake)
+    assert fake.batches == []
+    np.testing.assert_array_equal(first, again)
+
+
+def test_one_changed_item_costs_one_encoding():
+    texts = [f"text {number}" for number in range(200)]
+    before = encode_cached(texts, fingerprint="f", encode_batch=Fake())
+    fake = Fake()
+    texts[57] = "another text"
+    after = encode_cached(texts, fingerprint="f", encode_batch=fake)
+    assert fake.batches == [["another text"]]
+    assert np.flatnonzero((before != after).any(axis=1)).tolist() == [57]
+
+
+def test_another_encoder_has_another_cache():
+    encode_cached(["a"], fingerprint="f", encode_batch=Fake())
+    fake = Fake()
+    encode_cached(["a"], fingerprint="g", encode_batch=fake)
+    assert fake.texts == ["a"]
+
+
+def test_an_interrupted_job_goes_on_where_it_was():
+    texts = ["a" * length for length in range(1, 31)]
+    with pytest.raises(KeyboardInterrupt):
+        encode_cached(
+            texts, fingerprint="f", encode_batch=Fake(fail_at="a" * 21), batch_size=5, dim=2
+        )
+    fake = Fake()
+    encode_cached(texts, fingerprint="f", encode_batch=fake, batch_size=5, dim=2)
+    assert fake.texts == texts[20:]
+
+
+def test_work_is_saved_every_few_seconds(monkeypatch):
+    clock = iter(np.arange(0.0, 1000.0, 2.0))
+    saved = []
+    monkeypatch.setattr(_text.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(_text.VectorCache, "add", lambda self, keys, _: saved.append(len(keys)))
+    texts = ["a" * length for length in range(1, 13)]
+    encode_cached(texts, fingerprint="f", encode_batch=Fake(), batch_size=1, dim=2)
+    assert saved == [3, 3, 3, 3]
+
+
+def test_progress_counts_texts_that_say_something_once():
+    seen: list[Any] = []
+
+    class Watcher:
+        def start(self, label, total, unit):
+            seen.append((label, total, unit))
+            return seen.append
+
+        def stop(self, label):
+            seen.append("stop")
+
+    encode_cached(["a", "b"], fingerprint="f", encode_batch=Fake(), dim=2)
+    texts = ["a", "b", "ccc", "dd", "", "dd"]
+    with progress.watch(Watcher()):
+        for _ in range(2):
+            encode_cached(texts, fingerprint="f", encode_batch=Fake(), batch_size=1, dim=2)
+    assert seen == [("encode texts", 4, "texts"), 2, 1, 1, "stop"]
+
+
+def test_only_blank_texts_need_the_width_alone():
+    fake = Fake()
+    assert encode_cached(["", " "], fingerprint="f", encode_batch=fake, dim=2).shape == (2, 2)
+    assert fake.batches == []
+    assert encode_cached([""], fingerprint="f", encode_batch=fake).shape == (1, 2)
+    assert encode_cached([], fingerprint="f", encode_batch=fake).shape == (0, 2)
+
+
+def test_vectors_that_are_no_numbers_are_refused():
+    def broken(texts):
+        return np.array([[np.nan if text == "b" else 1.0] for text in texts], dtype=np.float32)
+
+    with pytest.raises(DataError, match="NaN or infinity for 'b'"):
+        encode_cached(["a", "b"], fingerprint="f", encode_batch=broken, dim=1)
+
+
+def test_vectors_of_another_shape_are_refused():
+    with pytest.raises(DataError, match=r"shape \(1, 2\) for 1 texts and 3 dimensions"):
+        encode_cached(["a"], fingerprint="f", encode_batch=Fake(), dim=3)
+
+
+@dataclass(kw_only=True)
+class Lengths(TemplateEncoder):
+    def encode_texts(self, texts):
+        return np.array([[len(text)] for text in texts], dtype=np.float32)
+
+
+@pytest.fixture
+def data():
+    items = pl.DataFrame(
+        {"item_id": ["x", "y", "z"], "title": ["One", "Two b", None], "kind": ["k", "l", "l"]}
+    )
+    return Dataset(pl.DataFrame({"user_id": ["u"], "item_id": ["y"]}), items)
+
+
+def test_items_are_read_through_the_template(data):
+    features = Lengths(template="{title} ({kind})").fit(data).encode(data)
+    assert features.ids == data.item_ids
+    assert features.values.ravel().tolist() == [len("One (k)"), len("Two b (l)"), len("(l)")]
+
+
+def test_the_default_template_is_learnt_and_stays(data):
+    encoder = Lengths().fit(data)
+    assert encoder.template is None
+    assert encoder.template_ == "{title}. {kind}"
+    blank = pl.DataFrame({"item_id": ["n"], "title": [None], "kind": [None], "price": [3.0]})
+    later = Dataset(data.interactions.clear(), blank)
+    assert encoder.encode(later).values.tolist() == [[0.0]]
+
+
+def test_before_fit_nothing_is_encoded(data):
+    with pytest.raises(NotFittedError):
+        Lengths().encode(data)
+
+
+def test_items_that_say_nothing_are_refused(data):
+    blank = Dataset(data.interactions, data.items.with_columns(title=pl.lit(None, pl.String)))
+    with pytest.raises(DataError, match="no item says anything in the columns of the template"):
+        Lengths(template="{title}").fit(blank)
+
+
+def test_a_text_far_down_the_catalogue_is_a_text():
+    rows = _text._PROBE + 5
+    items = pl.DataFrame(
+        {"item_id": [str(row) for row in range(rows)], "title": [""] * (rows - 1) + ["last"]}
+    )
+    data = Dataset(pl.DataFrame({"user_id": ["u"], "item_id": ["0"]}), items)
+    assert Lengths(template="{title}").fit(data).encode(data).values.sum() == 4
+
+
+def test_a_misspelt_template_is_refused_when_fitting(data):
+    with pytest.raises(DataError, match="Did you mean 'title'"):
+        Lengths(template="{titel}").fit(data)
+
+
+def test_copies_leave_the_model_behind(data):
+    encoder = Lengths().fit(data)
+    encoder.__dict__["_model"] = open  # cannot be copied usefully, and need not be
+    twin = copy.deepcopy(encoder)
+    assert "_model" not in vars(twin)
+    assert twin.template_ == encoder.template_
+    assert twin == encoder

