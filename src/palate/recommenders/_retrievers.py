@@ -102,7 +102,7 @@ def _behaviour(
     second = histories.without_last().matrix(length=1, weighted=False)
     yield Signal("directed:second", second @ directed)
     yield Signal("conditional", profiles.recent @ statistics["conditional"])
-    yield Signal("two steps", sparse.csr_array(followed @ statistics["conditional"]), 0.5)
+    yield Signal("two steps", sparse.csr_array(followed @ statistics["conditional.strong"]), 0.5)
     yield Signal("together", profiles.lasting @ statistics["together"])
     space = (profiles.lasting @ statistics["space_in"]) @ statistics["space_out"].T
     yield Signal("space", space, 0.3)
@@ -110,7 +110,8 @@ def _behaviour(
     yield Signal("people", sparse.csr_array(people @ statistics["people"]))
     if catalogue.anchor is not None:
         near = catalogue.neighbours
-        lent = (profiles.recent @ near) @ directed + followed @ catalogue.neighbours_transposed
+        lent = (profiles.recent @ near) @ statistics["directed.strong"]
+        lent = lent + followed @ catalogue.neighbours_transposed
         yield Signal("smoothed", sparse.csr_array(lent), 0.5)
 
 

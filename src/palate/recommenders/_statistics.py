@@ -31,6 +31,7 @@ BEHAVIOUR_DIM = 64
 MAP_PAIRS = 50_000
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
+STRONG_LINKS = 50  # that covisits are carried over, to neighbours in content or a second step
 CHUNK_CELLS = 16_000_000
 
 Statistics = dict[str, Any]
@@ -110,11 +111,14 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
     counts = covisit_counts(histories, window=WINDOW)
     sums = np.asarray(counts.sum(axis=1)).ravel()
     seen = histories.last(LINKS_PER_ITEM).seen()
+    directed = normalised_covisits(counts, item_popularity)
+    conditional = sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts)
+    conditional = conditional.astype(np.float32)
     return {
-        "directed": normalised_covisits(counts, item_popularity),
-        "conditional": sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts).astype(
-            np.float32
-        ),
+        "directed": directed,
+        "directed.strong": keep_largest(directed, STRONG_LINKS),
+        "conditional": conditional,
+        "conditional.strong": keep_largest(conditional, STRONG_LINKS),
         "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
         "people": seen,
         **_behaviour_space(seen, seed),
