@@ -8,165 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
-from scipy import sparse
 
-from palate import __version__, registry
-from palate.errors import ArtefactError, ConfigError
-from palate.types import Dataset, Features, Ids
+from palate import __version__
+from palate._tree import Reader, Writer
+from palate.errors import ArtefactError, ConfigError, PalateError, first_offenders
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-_FILE_NAME = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
-_KIND = "$"
-
-
-class _Writer:
-    """Turns a component into a JSON tree, arrays and tables."""
-
-    def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
-        self.tables: dict[str, pl.DataFrame] = {}
-
-    def tree(self, value: Any, where: str) -> Any:
-        if value is None or isinstance(value, bool | int | str):
-            return value
-        if isinstance(value, float | np.floating):
-            return {_KIND: "float", "hex": float(value).hex()}
-        if isinstance(value, np.integer | np.bool_):
-            return value.item()
-        if isinstance(value, list | tuple):
-            return [self.tree(part, f"{where}.{i}") for i, part in enumerate(value)]
-        if isinstance(value, dict):
-            return {_KIND: "dict", "items": self._fields(value, where)}
-        return self._large(value, where)
-
-    def _fields(self, parts: dict[str, Any], where: str) -> dict[str, Any]:
-        return {name: self.tree(part, f"{where}.{name}") for name, part in parts.items()}
-
-    def _large(self, value: Any, where: str) -> Any:
-        if isinstance(value, np.ndarray) and value.dtype != object:
-            self.arrays[where] = np.ascontiguousarray(value)
-            return {_KIND: "array", "name": where}
-        if sparse.issparse(value):
-            matrix = sparse.csr_array(value)
-            parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
-            return {_KIND: "sparse", "shape": list(matrix.shape), **self._fields(parts, where)}
-        if isinstance(value, pl.DataFrame):
-            self.tables[where] = value
-            return {_KIND: "table", "name": where}
-        if isinstance(value, Ids):
-            name = f"ids-{value.digest}"
-            self.tables[name] = value.series.to_frame()
-            return {_KIND: "ids", "name": name}
-        if isinstance(value, Features):
-            parts = {"ids": value.ids, "parts": value.parts}
-            behavioural = sorted(value.behavioural)
-            return {_KIND: "features", "behavioural": behavioural, **self._fields(parts, where)}
-        if isinstance(value, Dataset):
-            tables = {entry.name: getattr(value, entry.name) for entry in fields(value)}
-            return {_KIND: "dataset", **self._fields(tables, where)}
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._component(value, where)
-        raise ArtefactError(f"{where} holds a {type(value).__name__}, which cannot be saved")
-
-    def _component(self, component: Any, where: str) -> Any:
-        stage = type(component).__module__.split(".")
-        known = [entry for entry in fields(component) if hasattr(component, entry.name)]
-        return {
-            _KIND: "component",
-            "stage": stage[1] if stage[0] == "palate" and len(stage) == 3 else "",
-            "use": registry.name_of(component),
-            "settings": self._fields(
-                {e.name: getattr(component, e.name) for e in known if e.init}, where
-            ),
-            "learnt": self._fields(
-                {e.name: getattr(component, e.name) for e in known if not e.init}, where
-            ),
-        }
-
-
-class _Reader:
-    """Turns a JSON tree, arrays and tables back into what they were."""
-
-    def __init__(
-        self,
-        arrays: dict[str, np.ndarray[Any, Any]],
-        tables: dict[str, pl.DataFrame],
-        allow: Collection[str],
-    ) -> None:
-        self.arrays = arrays
-        self.tables = tables
-        self.allow = allow
-        self.ids: dict[str, Ids] = {}
-
-    def value(self, tree: Any) -> Any:
-        if isinstance(tree, list):
-            return [self.value(part) for part in tree]
-        if not isinstance(tree, dict):
-            return tree
-        return getattr(self, f"_{tree[_KIND]}")(tree)
-
-    def _values(self, parts: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.value(part) for name, part in parts.items()}
-
-    def _float(self, tree: dict[str, Any]) -> float:
-        return float.fromhex(tree["hex"])
-
-    def _dict(self, tree: dict[str, Any]) -> dict[str, Any]:
-        return self._values(tree["items"])
-
-    def _array(self, tree: dict[str, Any]) -> np.ndarray[Any, Any]:
-        return self.arrays[tree["name"]]
-
-    def _sparse(self, tree: dict[str, Any]) -> sparse.csr_array:
-        data, indices, indptr = (self.value(tree[part]) for part in ("data", "indices", "indptr"))
-        return sparse.csr_array((data, indices, indptr), shape=tuple(tree["shape"]))
-
-    def _table(self, tree: dict[str, Any]) -> pl.DataFrame:
-        return self.tables[tree["name"]]
-
-    def _ids(self, tree: dict[str, Any]) -> Ids:
-        name = tree["name"]
-        if name not in self.ids:
-            self.ids[name] = Ids(self.tables[name].to_series())
-        return self.ids[name]
-
-    def _features(self, tree: dict[str, Any]) -> Features:
-        parts = self.value(tree["parts"])
-        return Features(self.value(tree["ids"]), parts, behavioural=tree["behavioural"])
-
-    def _dataset(self, tree: dict[str, Any]) -> Dataset:
-        return Dataset(**{name: self.value(part) for name, part in tree.items() if name != _KIND})
-
-    def _component(self, tree: dict[str, Any]) -> Any:
-        use, stage = tree["use"], tree["stage"]
-        if ":" in use and use not in self.allow and use != PIPELINE:
-            raise ArtefactError(
-                f"the folder asks for code outside palate, {use!r}: if you trust it, load with "
-                f"allow=[{use!r}]"
-            )
-        component = registry.find(stage, use)(**self._values(tree["settings"]))
-        for name, part in self._values(tree["learnt"]).items():
-            setattr(component, name, part)
-        return component
-
-
-PIPELINE = "palate.pipeline:Pipeline"
+_CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
+_TEMPORARY = re.compile(rf"({re.escape(MANIFEST)}|{_CONTENT.pattern})\.\d+\.tmp")
 
 
 def save_pipeline(
@@ -174,52 +38,102 @@ def save_pipeline(
 ) -> Path:
     """Writes a fitted pipeline into `folder` (made if absent); the old content stays until the end.
 
-    `origin` (JSON) says where it came from; `read_origin` gives it back.
-    Raises `ArtefactError` where the disk is full or the folder cannot be written.
+    `origin` (JSON) says where it came from; `read_origin` gives it back. Raises `ArtefactError`
+    where the disk is full, where the folder cannot be written, and for a folder with files of
+    somebody else.
     """
     root = Path(folder)
-    writer = _Writer()
+    writer = Writer()
     tree = writer.tree(pipeline, "pipeline")
     try:
+        check_place(root)
         root.mkdir(parents=True, exist_ok=True)
-        files = {"arrays": _write(root, save(writer.arrays), "safetensors")}
-        tables = {
-            name: _write(root, _parquet(table), "parquet") for name, table in writer.tables.items()
-        }
-        manifest = {
-            "format": FORMAT,
-            "palate": __version__,
-            "origin": dict(origin or {}),
-            **files,
-            "tables": tables,
-        }
-        content = json.dumps({**manifest, "tree": tree}, ensure_ascii=False, allow_nan=False)
-        _replace(root / MANIFEST, content.encode())
+        try:
+            arrays = _write(root, save(writer.arrays), "safetensors")
+            tables = {
+                name: _write(root, _parquet(table), "parquet")
+                for name, table in writer.tables.items()
+            }
+            manifest = {
+                "format": FORMAT,
+                "palate": __version__,
+                "origin": dict(origin or {}),
+                "arrays": arrays,
+                "tables": tables,
+                "tree": tree,
+            }
+            _replace(root / MANIFEST, _sealed(manifest))
+        finally:
+            _sweep(root)
     except OSError as error:
+        if isinstance(error, PalateError):
+            raise
         raise ArtefactError(
             f"{root} could not be written ({error.strerror or error}); what it held is untouched"
         ) from error
-    _sweep(root, keep={MANIFEST, files["arrays"], *tables.values()})
     return root
 
 
-def _parquet(table: pl.DataFrame) -> bytes:
-    import io
+def check_place(folder: str | Path) -> None:
+    """Raises `ArtefactError` for a folder that a model cannot be saved in; makes nothing.
 
+    It may not exist yet, hold a model of palate's, or be empty.
+    """
+    root = Path(folder)
+    there = next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise ArtefactError(f"{there} is a file: name a folder to save the model in")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ArtefactError(f"{there} is not yours to write in: name another folder")
+    if root.is_dir():
+        _check_owner(root)
+
+
+def _check_owner(root: Path) -> None:
+    manifest = _parsed(root / MANIFEST)
+    if isinstance(manifest, dict) and "palate" in manifest:
+        return
+    names = sorted(path.name for path in root.iterdir())
+    others = [name for name in names if not _is_own(name)]
+    if manifest is not None:
+        others.append(MANIFEST)
+    if others:
+        raise ArtefactError(
+            f"{root} holds files of somebody else ({first_offenders(others, len(others))}) and no "
+            f"palate model: name a new or an empty folder"
+        )
+
+
+def _is_own(name: str) -> bool:
+    patterns = (_CONTENT, _TEMPORARY)
+    return name == MANIFEST or any(pattern.fullmatch(name) for pattern in patterns)
+
+
+def _parsed(path: Path) -> Any:
+    """The JSON of a file, or None where there is none."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
     buffer = io.BytesIO()
     table.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()
 
 
 def _write(root: Path, content: bytes, suffix: str) -> str:
-    name = f"{_digest(content)}.{suffix}"
-    if not (root / name).exists():
-        _replace(root / name, content)
-    return name
+    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+    path = root / f"{digest}.{suffix}"
+    if not path.exists() or _digest(path) != digest:
+        _replace(path, content)
+    return path.name
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -231,15 +145,22 @@ def _replace(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
 
 
-def _sweep(root: Path, keep: set[str]) -> None:
+def _sweep(root: Path) -> None:
+    """Deletes what the manifest does not name, older files and halves; others' files stay."""
+    keep = {MANIFEST}
+    if (root / MANIFEST).exists():
+        manifest = _parsed(root / MANIFEST)
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            return
+        keep |= {manifest["arrays"], *manifest["tables"].values()}
     for path in root.iterdir():
-        if path.name not in keep and _FILE_NAME.match(path.name):
+        if path.name not in keep and _is_own(path.name):
             with contextlib.suppress(OSError):
                 path.unlink()
 
@@ -258,20 +179,32 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
             name: pl.read_parquet(_checked(root, file), memory_map=False)
             for name, file in manifest["tables"].items()
         }
-        pipeline: Pipeline = _Reader(arrays, tables, allow).value(manifest["tree"])
+        pipeline: Pipeline = Reader(arrays, tables, allow).value(manifest["tree"])
+    except ArtefactError:
+        raise
     except (
         KeyError,
         TypeError,
         ValueError,
         AttributeError,
+        OSError,
         ConfigError,
         SafetensorError,
         pl.exceptions.PolarsError,
     ) as error:
-        raise ArtefactError(
-            f"{root} is damaged ({type(error).__name__}: {error}); fit the pipeline again"
-        ) from error
+        raise _unusable(root, manifest, error) from error
     return pipeline
+
+
+def _unusable(root: Path, manifest: Mapping[str, Any], error: Exception) -> ArtefactError:
+    reason = f"{type(error).__name__}: {error}"
+    written = manifest.get("palate")
+    if written != __version__:
+        return ArtefactError(
+            f"{root} was written by palate {written}, and this is {__version__}, which cannot use "
+            f"it ({reason}): install that version, or fit the pipeline again"
+        )
+    return ArtefactError(f"{root} cannot be loaded ({reason}); fit the pipeline again")
 
 
 def read_origin(folder: str | Path) -> dict[str, Any]:
@@ -286,7 +219,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text("utf-8"))
         version = int(manifest["format"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ArtefactError(
             f"{path} is damaged ({type(error).__name__}: {error}); fit the pipeline again"
         ) from error
@@ -295,16 +228,31 @@ def _read_manifest(root: Path) -> dict[str, Any]:
             f"{root} was written by palate {manifest.get('palate')} (format {version}); this is "
             f"{__version__} (format {FORMAT}): pip install --upgrade palate"
         )
+    seal = manifest.pop("seal", None)
+    if seal != _seal(manifest):
+        raise ArtefactError(f"{root} is damaged: {MANIFEST} has changed; fit the pipeline again")
     return dict(manifest)
+
+
+def _sealed(manifest: Mapping[str, Any]) -> bytes:
+    return _json({**manifest, "seal": _seal(manifest)})
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(_json(manifest), digest_size=16).hexdigest()
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _checked(root: Path, name: str) -> Path:
     """The file, once its content is known to be what was written."""
-    if not _FILE_NAME.fullmatch(name):
+    if not _CONTENT.fullmatch(name):
         raise ValueError(f"{name!r} is no file name of a model folder")
     path = root / name
     if not path.is_file():
         raise ArtefactError(f"{root} is damaged: {name} is missing; fit the pipeline again")
-    if _digest(path.read_bytes()) != name.partition(".")[0]:
+    if _digest(path) != name.partition(".")[0]:
         raise ArtefactError(f"{root} is damaged: {name} has changed; fit the pipeline again")
     return path

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from palate import __version__
 from palate.errors import ConfigError, DataError, PalateError, did_you_mean
+
+if TYPE_CHECKING:
+    from palate.config import Config
+    from palate.types import Dataset
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +30,21 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="F", help="Writ
 DropUnknown = Annotated[
     bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
 ]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"palate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Options of every command; what it says is the help of `app`."""
 
 
 @app.command()
@@ -48,29 +67,13 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
 
     Example: `palate check films.toml`
     """
-    from palate import registry
     from palate.config import read_config
     from palate.console import console
-    from palate.data._notes import describe
-    from palate.encoders._defaults import default_encoders
+    from palate.preview import preview
 
-    _say_what_was_read()
-    settings = read_config(config)
-    data = settings.read(drop_unknown=drop_unknown)
-    console.print(describe(data))
-    split = settings.cut(data)
-    console.print(
-        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
-        f"{len(split.histories):,} requests to evaluate"
-    )
-    pipeline = settings.pipeline()
-    encoders = default_encoders(data) if pipeline.encoders is None else pipeline.encoders
-    for name, encoder in encoders.items():
-        console.print(
-            f"encoder {name}: {registry.name_of(encoder)} {registry.settings_of(encoder)}"
-        )
-    console.print(f"recommender: {registry.name_of(pipeline.recommender)}")
-    console.print(f"{config} is fine")
+    for line in preview(read_config(config), drop_unknown=drop_unknown):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(f"\n{config} is fine", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -86,18 +89,23 @@ def fit(
 
     Example: `palate fit films.toml --out model`
     """
-    from palate.artefact import save_pipeline
+    from palate.artefact import check_place, save_pipeline
     from palate.config import read_config
     from palate.console import console, shown_progress
 
     settings = read_config(config)
-    data = settings.read(drop_unknown=drop_unknown)
+    check_place(out)
+    data = _read(settings, drop_unknown)
     train = data if everything else settings.cut(data).train
     with shown_progress():
         model = settings.pipeline().fit(train)
     origin = {"config": str(config.resolve()), "all": everything, "drop_unknown": drop_unknown}
     save_pipeline(model, out, origin=origin)
-    console.print(f"fitted on {len(train.interactions):,} events; saved in {out}")
+    console.print(
+        f"fitted on {len(train.interactions):,} events; saved in {out}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -117,9 +125,10 @@ def evaluate(model: ModelFolder, json_file: JsonFile = None) -> None:
     if origin["all"]:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
     settings = read_config(origin["config"])
-    split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"]))
+    split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"])[0])
     fitted = load(model)
-    if not fitted.data_.interactions.equals(split.train.interactions):
+    same_items = fitted.data_.items.equals(split.train.items)
+    if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
         raise DataError(
             f"the data of {origin['config']} changed since {model} was fitted: fit again"
         )
@@ -162,8 +171,9 @@ def recommend(
 
 @app.command()
 def compare(
-    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG…", help="Pipeline files.")],
+    configs: Annotated[list[Path], typer.Argument(metavar="CONFIG", help="Pipeline files.")],
     json_file: JsonFile = None,
+    drop_unknown: DropUnknown = False,
 ) -> None:
     """Fit several pipelines on the split of the first and compare them in one table.
 
@@ -174,16 +184,16 @@ def compare(
     from palate.evaluation.compare import compare as compare_models
 
     settings = [read_config(path) for path in configs]
-    for other in settings[1:]:
+    for path, other in zip(configs, settings, strict=True):
         if (other.data, other.split) != (settings[0].data, settings[0].split):
             raise ConfigError(
-                f"{configs[settings.index(other)]} names other [data] or [split] than {configs[0]}: "
-                f"figures can only be compared on one split"
+                f"{path} names other [data] or [split] than {configs[0]}: figures can only be "
+                f"compared on one split"
             )
     names = [setting.name for setting in settings]
     if len(set(names)) < len(names):
         raise ConfigError(f"pipeline files need different names; got {', '.join(names)}")
-    split = settings[0].cut(settings[0].read())
+    split = settings[0].cut(_read(settings[0], drop_unknown))
     with shown_progress():
         models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
         comparison = compare_models(models, split, reference=names[0] if len(names) > 1 else None)
@@ -193,7 +203,9 @@ def compare(
 
 @app.command("list")
 def list_components(
-    stage: Annotated[str, typer.Argument(help="encoders, recommenders, fusion, …")],
+    stage: Annotated[
+        str | None, typer.Argument(help="encoders, recommenders, fusion, …; all if not given.")
+    ] = None,
 ) -> None:
     """What can stand behind `use`, and what it does.
 
@@ -201,17 +213,23 @@ def list_components(
     """
     from rich.table import Table
 
+    from rich.text import Text
+
     from palate import registry
     from palate.console import console
+    from palate.preview import setting
 
-    if stage not in registry.STAGES:
+    if stage is not None and stage not in registry.STAGES:
         raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, registry.STAGES)}")
-    table = Table("use", "what it is", "settings and their defaults")
-    for name in registry.names(stage):
-        component = registry.find(stage, name)
-        line = (component.__doc__ or "").strip().partition("\n")[0]
-        table.add_row(name, line, registry.defaults_of(component))
-    console.print(table)
+    for shown in registry.STAGES if stage is None else (stage,):
+        table = Table("use", "what it is", "settings and their defaults", show_lines=True)
+        table.title = shown if stage is None else None
+        for name in registry.names(shown):
+            component = registry.find(shown, name)
+            defaults = registry.defaults_of(component).items()
+            settings = "\n".join(setting(key, default) for key, default in defaults)
+            table.add_row(name, Text(registry.summary_of(component)), Text(settings))
+        console.print(table)
 
 
 @app.command()
@@ -259,24 +277,33 @@ def _write_json(path: Path | None, content: Any) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}") from error
 
 
-def _say_what_was_read() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+def _read(settings: Config, drop_unknown: bool) -> Dataset:
+    """The data, with what was taken for what, and what was dropped, on standard error."""
+    from palate.console import errors
+
+    data, notes = settings.read(drop_unknown=drop_unknown)
+    for line in notes.lines():
+        errors.print(line, markup=False, soft_wrap=True, style="dim")
+    return data
 
 
 def main() -> None:
     """Runs the command line: palate's own errors are one message and exit code 1."""
+    # OpenMP threads that spin while they wait slow everything down: said before a library loads it
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from palate.console import errors
 
     try:
         app()
     except PalateError as error:
-        errors.print(f"[bold red]error:[/bold red] {type(error).__name__}:", end=" ")
-        errors.print(str(error), markup=False)
+        errors.print("[bold red]error:[/bold red]", end=" ")
+        errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)
     except KeyboardInterrupt:
         errors.print("stopped")

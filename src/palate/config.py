@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from palate import registry
-from palate.data.split import (
-    split_by_time,
-    split_leave_last_out,
-    split_new_items,
-)
-from palate.data.tables import read
+from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
+from palate.data.tables import ReadNotes, read_with_notes
 from palate.errors import ConfigError, did_you_mean
 from palate.histories import Split
 from palate.pipeline import Pipeline
@@ -32,66 +29,55 @@ SECTIONS = (
     "recommender",
     "rerankers",
 )
+LISTS = ("representation", "selection", "rerankers")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class DataSection(BaseModel):
+    """[data]: the tables, by paths that start where the pipeline file is; settings of `read`."""
 
-
-class DataSection(_Section):
-    """[data]: the tables, by paths that start where the pipeline file is."""
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     interactions: str
     items: str | None = None
     users: str | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     events: dict[str, float] | None = None
+    keep: list[str] = Field(default_factory=list)
+    lists: dict[str, str] = Field(default_factory=dict)
     encoding: str = "utf-8"
     drop_unknown: bool = False
 
-
-class SplitSection(_Section):
-    """[split]: how the evaluation cuts."""
-
-    use: Literal["time", "leave_last_out", "new_items"] = "time"
-    test: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = 0
-    exclude_seen: bool = True
+    def below(self, folder: Path) -> DataSection:
+        """The same tables by whole paths."""
+        named = {name: getattr(self, name) for name in ("interactions", "items", "users")}
+        paths = {name: str((folder / path).resolve()) for name, path in named.items() if path}
+        return self.model_copy(update=paths)
 
 
 @dataclass(frozen=True)
 class Config:
-    """A pipeline file, checked: where the data are, how they are cut, what is fitted."""
+    """A pipeline file, checked: where the data are, how they are cut, what is fitted.
+
+    `split` holds `use` and the settings of that split; `tables` the file as it is.
+    """
 
     name: str
-    folder: Path
     data: DataSection
-    split: SplitSection
+    split: Mapping[str, Any]
     tables: Mapping[str, Any] = field(repr=False)
 
-    def read(self, *, drop_unknown: bool = False) -> Dataset:
-        """The data set that [data] names."""
-        section = self.data
-        return read(
-            self.folder / section.interactions,
-            items=None if section.items is None else self.folder / section.items,
-            users=None if section.users is None else self.folder / section.users,
-            columns=section.columns or None,
-            events=section.events,
-            encoding=section.encoding,
-            drop_unknown=drop_unknown or section.drop_unknown,
+    def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
+        """The data set that [data] names, and how it was read."""
+        given = self.data.model_dump()
+        given["drop_unknown"] |= drop_unknown
+        return read_with_notes(
+            given.pop("interactions"), given.pop("items"), given.pop("users"), **given
         )
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
-        section = self.split
-        if section.use == "time":
-            return split_by_time(data, test=section.test, exclude_seen=section.exclude_seen)
-        if section.use == "leave_last_out":
-            return split_leave_last_out(data, exclude_seen=section.exclude_seen)
-        return split_new_items(
-            data, share=section.test, seed=section.seed, exclude_seen=section.exclude_seen
-        )
+        settings = dict(self.split)
+        return SPLITS[settings.pop("use")](data, **settings)
 
     def pipeline(self) -> Pipeline:
         """A fresh pipeline, not fitted; what the file leaves out has the default."""
@@ -102,7 +88,7 @@ class Config:
                 name: registry.build("encoders", table, where=f"[encoders.{name}]")
                 for name, table in tables["encoders"].items()
             }
-        for section in ("representation", "selection", "rerankers"):
+        for section in LISTS:
             if section in tables:
                 given[section] = [
                     registry.build(section, table, where=f"[[{section}]] {number}")
@@ -120,9 +106,11 @@ def read_config(path: str | Path) -> Config:
     """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used."""
     path = Path(path)
     try:
-        tables = tomllib.loads(path.read_text("utf-8"))
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no pipeline file {path}") from error
+        beside = [other.name for other in path.parent.glob("*.toml")]
+        hint = did_you_mean(path.name, beside)
+        raise ConfigError(f"there is no pipeline file {path}.{hint}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
@@ -143,30 +131,57 @@ def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline"
             raise ConfigError(f"{section} must be written as {brackets}")
     if "data" not in tables:
         raise ConfigError('[data] is missing; it needs at least interactions = "FILE"')
+    _check_encoders(tables.get("encoders", {}))
     config = Config(
         name=name,
-        folder=folder,
-        data=_section(DataSection, tables["data"], "data"),
-        split=_section(SplitSection, tables.get("split", {}), "split"),
+        data=_data_section(tables["data"]).below(folder),
+        split=_split_section(tables.get("split", {})),
         tables=tables,
     )
     config.pipeline()
     return config
 
 
-LISTS = ("representation", "selection", "rerankers")
+def _check_encoders(tables: Mapping[str, Any]) -> None:
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigError(
+                f"[encoders] holds {name} = {table!r}: give each encoder a name and a table of its "
+                f'own, as [encoders.text] with use = "tfidf"'
+            )
 
 
-def _section(model: type[Any], table: Mapping[str, Any], name: str) -> Any:
+def _data_section(table: Mapping[str, Any]) -> DataSection:
+    known = DataSection.model_fields
+    _check_names("[data]", table, list(known))
+    if "interactions" not in table:
+        raise ConfigError('[data] needs interactions = "FILE"')
+    hints = get_type_hints(DataSection)
+    for key, value in table.items():
+        registry.checked(hints[key], value, where=f"[data].{key}")
+    return DataSection.model_validate(dict(table))
+
+
+def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`use` and what the function of that split takes."""
+    use = table.get("use", TIME_SPLIT)
+    known = [name for name in SPLITS if name != GIVEN]
+    if use not in known:
+        raise ConfigError(f"[split]: no split is called {use!r}.{did_you_mean(str(use), known)}")
+    function = SPLITS[use]
+    hints = get_type_hints(function)
+    parameters = inspect.signature(function).parameters.values()
+    names = [entry.name for entry in parameters if entry.kind is entry.KEYWORD_ONLY]
+    given = {key: value for key, value in table.items() if key != "use"}
+    _check_names(f'[split] use = "{use}"', given, names)
+    settings = {
+        key: registry.checked(hints[key], value, where=f"[split].{key}")
+        for key, value in given.items()
+    }
+    return {"use": use, **settings}
+
+
+def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None:
     for key in table:
-        if key not in model.model_fields:
-            hint = did_you_mean(key, model.model_fields)
-            raise ConfigError(f"[{name}] has no setting {key!r}.{hint}")
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(
-            f"[{name}] {key} = {first.get('input')!r} cannot be used: {first['msg']}"
-        ) from error
+        if key not in known:
+            raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import polars as pl
 from rich.console import Console
@@ -29,8 +31,14 @@ from palate.types import Recommendations
 
 PIPE_WIDTH = 120
 
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
-errors = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPE_WIDTH)
+
+def _width(stream: TextIO) -> int | None:
+    """That of the terminal, or of COLUMNS; a pipe has none."""
+    return None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+
+
+console = Console(width=_width(sys.stdout), highlight=False, emoji=False)
+errors = Console(stderr=True, width=_width(sys.stderr), highlight=False, emoji=False)
 
 
 class _Rate(ProgressColumn):
@@ -74,6 +82,8 @@ class ConsoleProgress:
     def stop(self, label: str) -> None:
         task = self._open.pop(label, None)
         if task is not None:
+            done = next(bar.completed for bar in self._bars.tasks if bar.id == task)
+            self._bars.update(task, total=done)
             self._bars.stop_task(task)
 
 
@@ -88,7 +98,8 @@ def recommendations_table(
     found: Recommendations, titles: dict[str, str], *, caption: str = ""
 ) -> Table:
     """Rank, title, id and, where there are any, the reasons."""
-    table = Table(title=caption or None, title_justify="left", title_style="bold")
+    title = Text(caption) if caption else None
+    table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right")
     table.add_column("item", overflow="fold")
     table.add_column("id", style="dim", overflow="fold")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from palate.console import recommendations_table, shown_progress
 from palate.data.samples import movielens
@@ -99,7 +100,8 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
         f"person {line['user_id']} (place {line['rank']})" for line in audience.table.to_dicts()
     ]
     console.print(
-        f"\nNobody has rated [bold]{names[untouched]}[/bold]; it would go to: {', '.join(lines)}"
+        f"\nNobody has rated [bold]{escape(names[untouched])}[/bold]; it would go to: "
+        f"{', '.join(lines)}"
     )
 
 

@@ -7,15 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
 
 from palate import artefact
+from palate._features import (
+    arriving,
+    encode_items,
+    encode_words,
+    fit_features,
+    refit_features,
+)
 from palate.columns import ITEM, USER
 from palate.encoders._defaults import default_encoders
-from palate.errors import DataError, NotFittedError, UnknownIdError, first_offenders
+from palate.errors import DataError, UnknownIdError, first_offenders
 from palate.fusion.concat import Concat
 from palate.histories import Histories, histories_of, history_of_items
 from palate.reasons import explain
@@ -27,6 +34,8 @@ from palate.types import (
     Encoder,
     Features,
     Floats,
+    Ids,
+    Matrix,
     Recommendations,
     Recommender,
     Reranker,
@@ -64,12 +73,16 @@ class Pipeline:
         blank_transforms = [*self.representation, self.fusion, *self.selection]
         self.encoders_, self.transforms_ = copy.deepcopy((chosen, blank_transforms))
         self.data_ = data
-        self.features_ = _fit_features(self.encoders_, self.transforms_, data)
-        self._fit_recommender(lambda part: _refit_features(chosen, blank_transforms, part))
+        self.features_ = fit_features(self.encoders_, self.transforms_, data)
+        self._fit_rerankers()
+        self._fit_recommender(lambda part: refit_features(chosen, blank_transforms, part))
+        self.__dict__.pop("people", None)
+        return self
+
+    def _fit_rerankers(self) -> None:
         for reranker in self.rerankers:
             if hasattr(reranker, "fit"):
-                reranker.fit(data, self.features_)
-        return self
+                reranker.fit(self.data_, self.features_)
 
     def _fit_recommender(self, features_of: Callable[[Dataset], Features | None]) -> None:
         if isinstance(self.recommender, Ranker):
@@ -123,7 +136,8 @@ class Pipeline:
         reasons: bool = False,
     ) -> Recommendations:
         """As `recommend`, for requests that are already histories."""
-        depth = k * RERANK_FACTOR if self.rerankers else k
+        histories = histories.in_catalogue(self.item_ids)
+        depth = min(k * RERANK_FACTOR if self.rerankers else k, max(len(self.item_ids), 1))
         rows, scores = rank_rows(self, histories, depth, exclude_seen=exclude_seen, among=among)
         table = recommendations_of(histories, rows, scores)
         for reranker in self.rerankers:
@@ -164,51 +178,38 @@ class Pipeline:
         return self.people.histories.take(rows)
 
     @property
-    def item_ids(self) -> Any:
+    def item_ids(self) -> Ids:
+        """The catalogue's ids: an item's row is its position."""
         return self.data_.item_ids
 
     @cached_property
     def people(self) -> _People:
         return _People(histories_of(self.data_))
 
-    def queries(self, texts: Sequence[str]) -> dict[str, Floats]:
-        """What people say, as vectors in the space of every text block: block → (n, d)."""
+    def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:
+        """What people say, as vectors in the space of every block with words: block → (n, d)."""
         check_fitted(self)
-        vectors: dict[str, Floats] = {}
-        for name, encoder in self.encoders_.items():
-            if not hasattr(encoder, "encode_texts"):
-                continue
-            block: Any = encoder.encode_texts(list(texts))
-            for transform in self.transforms_:
-                if hasattr(transform, "transform_block"):
-                    block = transform.transform_block(name, block)
-            vectors[name] = block
-        if not vectors:
-            raise DataError("this pipeline has no text encoder, so it cannot read a wish in words")
-        return vectors
+        return encode_words(self.encoders_, self.transforms_, texts)
 
     def add_items(self, items: pl.DataFrame) -> Self:
         """Items that arrived after the fit: encoded, appended, recommendable at once.
 
         `items` has `item_id` and the columns of the catalogue (missing ones count as empty).
-        Raises `DataError` where an id is already known.
+        Raises `DataError` where an id is missing, repeated or already known.
         """
         check_fitted(self)
-        arrived = _like(items, self.data_.items)
-        known = [name for name in arrived[ITEM] if name in self.item_ids]
-        if known:
-            raise DataError(f"items are there already: {first_offenders(known, len(known))}")
+        arrived = arriving(items, self.data_.items)
+        if not len(arrived):
+            return self
         empty = self.data_.interactions.clear()
         new = Dataset(interactions=empty, items=arrived, users=self.data_.users)
-        features = _encode(self.encoders_, self.transforms_, new)
+        features = encode_items(self.encoders_, self.transforms_, new)
         self.recommender.add_items(Features(new.item_ids, {}) if features is None else features)
         if self.features_ is not None and features is not None:
             self.features_ = self.features_.below(features)
         self.data_ = replace(self.data_, items=pl.concat([self.data_.items, arrived]))
         self.__dict__.pop("people", None)
-        for reranker in self.rerankers:
-            if hasattr(reranker, "fit"):
-                reranker.fit(self.data_, self.features_)
+        self._fit_rerankers()
         return self
 
     def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
@@ -251,68 +252,3 @@ class _People:
 
     def find_users(self, names: Sequence[str]) -> Rows:
         return np.array([self._row_of.get(str(name), -1) for name in names], dtype=np.int32)
-
-
-def _fit_features(
-    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], data: Dataset
-) -> Features | None:
-    if not encoders:
-        return None
-    for encoder in encoders.values():
-        encoder.fit(data)
-    features = _encode_blocks(encoders, data)
-    for transform in transforms:
-        features = transform.fit(features, data).transform(features)
-    return features
-
-
-def _refit_features(
-    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], part: Dataset
-) -> Features | None:
-    fresh_encoders, fresh_transforms = copy.deepcopy((dict(encoders), list(transforms)))
-    return _fit_features(fresh_encoders, fresh_transforms, part)
-
-
-def _encode(
-    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], data: Dataset
-) -> Features | None:
-    if not encoders:
-        return None
-    features = _encode_blocks(encoders, data)
-    for transform in transforms:
-        features = transform.transform(features)
-    return features
-
-
-def _encode_blocks(encoders: Mapping[str, Encoder], data: Dataset) -> Features:
-    features = Features(data.item_ids, {})
-    for name, encoder in encoders.items():
-        features = features.beside(_named(encoder.encode(data), name))
-    return features
-
-
-def _named(features: Features, name: str) -> Features:
-    """Blocks called by the name that the pipeline gives their encoder."""
-    single = len(features.parts) == 1
-    names = {part: name if single else f"{name}.{part}" for part in features.parts}
-    parts = {names[part]: values for part, values in features.parts.items()}
-    behavioural = {names[part] for part in features.behavioural}
-    return Features(features.ids, parts, behavioural=behavioural)
-
-
-def _like(items: pl.DataFrame, catalogue: pl.DataFrame) -> pl.DataFrame:
-    if ITEM not in items.columns:
-        raise DataError(f"the new items have no column {ITEM!r}; found: {items.columns}")
-    have = [name for name in catalogue.columns if name in items.columns]
-    try:
-        return pl.concat([catalogue.clear(), items.select(have)], how="diagonal_relaxed").cast(
-            dict(catalogue.schema)
-        )
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"the new items' columns do not fit the catalogue's: {error}") from error
-
-
-def check_pipeline(model: Pipeline) -> None:
-    """Raises `NotFittedError` for a pipeline that cannot recommend yet."""
-    if not hasattr(model, "data_"):
-        raise NotFittedError("the pipeline is not fitted: call fit(...) first")

@@ -6,6 +6,7 @@ finds anybody's.
 """
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -44,8 +45,9 @@ def _find_outside(use: str) -> type[Any]:
     module_name, _, class_name = use.partition(":")
     try:
         component = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"use = {use!r} cannot be imported: {error}") from error
+    except Exception as error:  # whatever somebody's module does when it is imported
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"use = {use!r} cannot be imported ({reason})") from error
     if not (isinstance(component, type) and is_dataclass(component)):
         raise ConfigError(f"use = {use!r} names no component: it must be a dataclass")
     return component
@@ -65,45 +67,54 @@ def settings_of(component: Any) -> dict[str, Any]:
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
 
 
-def defaults_of(component: type[Any]) -> str:
-    """The hyperparameters of a component class with their defaults, for people."""
-    shown = []
+def summary_of(component: type[Any]) -> str:
+    """What a component is, in a sentence: the first paragraph of its docstring."""
+    first = (inspect.getdoc(component) or "").partition("\n\n")[0]
+    return " ".join(first.split()).replace("`", "")
+
+
+def defaults_of(component: type[Any]) -> dict[str, Any]:
+    """The hyperparameters of a component class with their defaults; `MISSING` where needed."""
+    shown = {}
     for entry in fields(component):
-        if not entry.init:
-            continue
-        if entry.default is not MISSING:
-            shown.append(f"{entry.name} = {entry.default!r}")
-        elif entry.default_factory is not MISSING:
-            shown.append(f"{entry.name} = {entry.default_factory()!r}")
-        else:
-            shown.append(entry.name)
-    return ", ".join(shown)
+        if entry.init and entry.default_factory is not MISSING:
+            shown[entry.name] = entry.default_factory()
+        elif entry.init:
+            shown[entry.name] = entry.default
+    return shown
 
 
 def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
     """A component from `{"use": name, **hyperparameters}`; `where` is named in errors."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f'{where} must be a table with use = "NAME", not {table!r}')
     given = dict(table)
     use = given.pop("use", None)
     if not isinstance(use, str):
         raise ConfigError(f'{where} needs use = "NAME".{did_you_mean("", names(stage))}')
-    cls = find(stage, use)
+    try:
+        cls = find(stage, use)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
     hints = get_type_hints(cls)
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
             raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")
-        given[key] = _checked(hints[key], value, where=f"{where}.{key}")
+        given[key] = checked(hints[key], value, where=f"{where}.{key}")
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
 
 
-def _checked(hint: Any, value: Any, *, where: str) -> Any:
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def checked(hint: Any, value: Any, *, where: str) -> Any:
+    """`value`, once it has the type of `hint`; else `ConfigError`, which names `where`."""
     try:
-        return TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True)).validate_python(
-            value
-        )
+        return TypeAdapter(hint, config=_STRICT).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error

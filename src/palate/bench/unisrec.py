@@ -33,6 +33,10 @@ EXPECTED = (
 )
 
 
+SENTENCES = ("title", "category", "brand")
+MOSTLY = 0.8
+
+
 def read_unisrec(folder: Path) -> Parts:
     """The three `.inter` files, the texts and, where there is one, the numbering of the items.
 
@@ -53,7 +57,7 @@ def read_unisrec(folder: Path) -> Parts:
     for part, path in inter.items():
         _check_rows(rows[part], Ids(ids), str(path), str(numbering or texts))
     said = [named.get(original, "") for original in originals]
-    items = pl.DataFrame({ITEM: ids, TEXT: said}, schema={ITEM: pl.String, TEXT: pl.String})
+    items = pl.DataFrame({ITEM: ids, **_columns(said)})
     notes = [f"{said.count('')} items have no text in {texts.name}."] if "" in said else []
     return Parts(items, _events(rows), _requests(rows[VALID]), _requests(rows[TEST]), notes)
 
@@ -71,6 +75,25 @@ def _read_texts(path: Path) -> dict[str, str]:
     pairs = [line.partition("\t") for line in lines]
     _check_unique([name for name, _, _ in pairs], path)
     return {name: text.strip() for name, _, text in pairs}
+
+
+def _columns(texts: list[str]) -> dict[str, pl.Series]:
+    """Title, category and brand, which the format writes as sentences one after the other.
+
+    Where fewer than `MOSTLY` of the texts are three sentences or more, they stay one column.
+    """
+    parts = [text.rstrip(" .").rsplit(". ", 2) for text in texts]
+    whole = [part for part in parts if len(part) == len(SENTENCES)]
+    if len(whole) < MOSTLY * len(parts):
+        return {TEXT: pl.Series(texts, dtype=pl.String)}
+    rows = [
+        part if len(part) == len(SENTENCES) else [text, None, None]
+        for part, text in zip(parts, texts, strict=True)
+    ]
+    return {
+        name: pl.Series([row[place] for row in rows], dtype=pl.String)
+        for place, name in enumerate(SENTENCES)
+    }
 
 
 def _read_numbering(path: Path) -> tuple[list[str], list[str]]:

@@ -50,7 +50,10 @@ def split_by_time(
     """
     data = in_order(data)
     if data.times is None:
-        raise DataError("split_by_time needs times, and these events have none")
+        raise DataError(
+            "split_by_time needs times, and these events have none: say which column holds them"
+            " (columns={'THEIR NAME': 'timestamp'}), or leave each person's last event out"
+        )
     moment = _moment(data.times, test) if at is None else _seconds(at)
     asked = data.times >= moment
     how = f"the cut at {moment:.0f}"

@@ -20,6 +20,7 @@ FOLDS = 3  # people are held out in turns, so that every person's last events ca
 HELD_EVENTS = 2  # newest events of a held-out person that become labels
 NEW_ITEMS = 0.2  # share of the catalogue that the turn of new items hides
 NEW_ITEMS_CASES = 0.15  # share of the cases that come from that turn
+NEGATIVES = 0.5  # share of the candidates that were not the answer which are shown
 CHUNK_CELLS = 2_000_000
 
 
@@ -69,7 +70,8 @@ def labelled_rows(
             step = max(1, CHUNK_CELLS // catalogue.n_items)
             _ready(catalogue)
             work = partial(_rows, turn, statistics, catalogue, plan)
-            for chunk, rows in in_chunks(work, len(turn.asking), step):
+            # a turn without a case still says which features there are
+            for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
                 features.append(rows.features)
                 labels.append(rows.labels)
                 groups.append(rows.groups)
@@ -96,6 +98,8 @@ def _rows(
     hits = found.items == answers[:, None]
     proposed = hits.any(axis=1)
     kept = (found.items >= 0) & turn.teaching[found.items] & proposed[:, None]
+    shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < NEGATIVES
+    kept &= shown | hits
     groups = kept.sum(axis=1)[proposed]
     return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
 

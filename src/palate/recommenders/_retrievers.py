@@ -39,9 +39,10 @@ class Signal:
         scores: Any = self.scores
         n, n_items = scores.shape
         if sparse.issparse(scores):
-            row = np.repeat(np.arange(n), np.diff(scores.indptr))
-            total = np.bincount(row, scores.data, minlength=n)
-            squares = np.bincount(row, np.square(scores.data), minlength=n)
+            data = np.append(scores.data, np.float32(0))  # so that an empty last row may start there
+            filled = np.diff(scores.indptr) > 0
+            total = np.where(filled, np.add.reduceat(data, scores.indptr[:-1]), 0)
+            squares = np.where(filled, np.add.reduceat(np.square(data), scores.indptr[:-1]), 0)
         else:
             total = scores.sum(axis=1)
             squares = np.einsum("ij,ij->i", scores, scores)
@@ -101,6 +102,7 @@ def _behaviour(
     yield Signal("directed:newest", profiles.newest @ directed)
     second = histories.without_last().matrix(length=1, weighted=False)
     yield Signal("directed:second", second @ directed)
+    yield Signal("adjacent", profiles.recent @ statistics["adjacent"])
     yield Signal("conditional", profiles.recent @ statistics["conditional"])
     yield Signal("two steps", sparse.csr_array(followed @ statistics["conditional.strong"]), 0.5)
     yield Signal("together", profiles.lasting @ statistics["together"])

@@ -117,6 +117,7 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
     return {
         "directed": directed,
         "directed.strong": keep_largest(directed, STRONG_LINKS),
+        "adjacent": covisit_counts(histories, window=1, backward=0.0),
         "conditional": conditional,
         "conditional.strong": keep_largest(conditional, STRONG_LINKS),
         "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),

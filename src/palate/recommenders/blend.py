@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -73,4 +73,8 @@ class Blend:
 def _as_table(part: Any) -> dict[str, Any]:
     if isinstance(part, Mapping):
         return dict(part)
+    require(
+        is_dataclass(part) and not isinstance(part, type),
+        f'parts: {part!r} is no recommender: write {{use = "NAME"}}, or give a recommender',
+    )
     return {"use": registry.name_of(part), **registry.settings_of(part)}

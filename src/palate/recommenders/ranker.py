@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from palate import progress
 from palate.histories import Histories, dataset_of, histories_of
-from palate.recommenders._base import require
+from palate.recommenders._base import aligned, require
 from palate.recommenders._candidates import Candidates, candidates
 from palate.recommenders._evidence import Evidence, nearest_in_history
 from palate.recommenders._labels import (
@@ -89,6 +89,8 @@ class Ranker:
         It is asked for where blocks were learnt from interactions, because labels must be unseen by
         them; without it such blocks are left out.
         """
+        if items is not None:
+            aligned(items, data, who="the ranker")
         self._forget()
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
@@ -298,6 +300,7 @@ def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float)
 
 FAMILIES = {
     "directed": "behaviour",
+    "adjacent": "behaviour",
     "conditional": "behaviour",
     "two steps": "behaviour",
     "together": "behaviour",

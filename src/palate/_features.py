@@ -1,0 +1,130 @@
+"""Encoders → representation → fusion → selection: from tables to the features of a catalogue."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from palate.columns import ITEM
+from palate.errors import DataError, first_offenders
+from palate.types import Dataset, Encoder, Features, Matrix, Transform
+
+
+def fit_features(
+    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], data: Dataset
+) -> Features | None:
+    """Fits every stage on `data`, left to right; None where there is no encoder."""
+    if not encoders:
+        return None
+    for encoder in encoders.values():
+        encoder.fit(data)
+    features = _encode_blocks(encoders, data)
+    for transform in transforms:
+        features = transform.fit(features, data).transform(features)
+    return features
+
+
+def refit_features(
+    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], part: Dataset
+) -> Features | None:
+    """As `fit_features` on a part of the data, with copies: the components stay as they are."""
+    fresh_encoders, fresh_transforms = copy.deepcopy((dict(encoders), list(transforms)))
+    return fit_features(fresh_encoders, fresh_transforms, part)
+
+
+def encode_items(
+    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], data: Dataset
+) -> Features | None:
+    """The features of `data.items` by stages that are fitted already."""
+    if not encoders:
+        return None
+    features = _encode_blocks(encoders, data)
+    for transform in transforms:
+        features = transform.transform(features)
+    return features
+
+
+def encode_words(
+    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], texts: Sequence[str]
+) -> dict[str, Matrix]:
+    """What people say in the space of every block with words: final block name → (n, d).
+
+    Raises `DataError` where no encoder reads texts.
+    """
+    readers: dict[str, Any] = {
+        name: encoder for name, encoder in encoders.items() if hasattr(encoder, "encode_texts")
+    }
+    if not readers:
+        raise DataError("this pipeline has no text encoder, so it cannot read a wish in words")
+    words = {name: reader.encode_texts(list(texts)) for name, reader in readers.items()}
+    for transform in transforms:
+        words = _transformed(words, transform)
+    return words
+
+
+def _transformed(words: Mapping[str, Matrix], transform: Any) -> dict[str, Matrix]:
+    """Words that land in one block are summed there, as the items' blocks were."""
+    found: dict[str, Matrix] = {}
+    for name, vectors in words.items():
+        moved: Any = vectors
+        if hasattr(transform, "transform_block"):
+            moved = transform.transform_block(name, vectors)
+        after = transform.block_after(name) if hasattr(transform, "block_after") else name
+        found[after] = found[after] + moved if after in found else moved
+    return found
+
+
+def _encode_blocks(encoders: Mapping[str, Encoder], data: Dataset) -> Features:
+    features = Features(data.item_ids, {})
+    for name, encoder in encoders.items():
+        features = features.beside(_named(encoder.encode(data), name))
+    return features
+
+
+def _named(features: Features, name: str) -> Features:
+    """Blocks called by the name that the pipeline gives their encoder."""
+    single = len(features.parts) == 1
+    names = {part: name if single else f"{name}.{part}" for part in features.parts}
+    parts = {names[part]: values for part, values in features.parts.items()}
+    behavioural = {names[part] for part in features.behavioural}
+    return Features(features.ids, parts, behavioural=behavioural)
+
+
+def arriving(items: pl.DataFrame, catalogue: pl.DataFrame) -> pl.DataFrame:
+    """New items with the catalogue's columns and types; columns that they lack are empty.
+
+    Text becomes a list, split at "|", where the catalogue holds lists. Raises `DataError` for ids
+    that are missing, repeated or known, and for values that do not fit.
+    """
+    if ITEM not in items.columns:
+        raise DataError(f"the new items have no column {ITEM!r}; found: {items.columns}")
+    have = [_as_list_if(items[name], catalogue.schema) for name in items.columns]
+    try:
+        table = pl.concat([catalogue.clear(), pl.DataFrame(have)], how="diagonal_relaxed")
+        table = table.select(catalogue.columns).cast(catalogue.schema)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"the new items' columns do not fit the catalogue's: {error}") from error
+    _check_ids(table[ITEM], catalogue[ITEM])
+    return table
+
+
+def _as_list_if(series: pl.Series, schema: Mapping[str, pl.DataType]) -> pl.Series:
+    if series.dtype != pl.String or schema.get(series.name) != pl.List(pl.String):
+        return series
+    parts = series.str.split("|").list.eval(pl.element().str.strip_chars())
+    return parts.list.eval(pl.element().filter(pl.element() != ""))
+
+
+def _check_ids(arrived: pl.Series, known: pl.Series) -> None:
+    if missing := arrived.null_count():
+        raise DataError(f"{missing} of the new items have no {ITEM}")
+    for what, wrong in (
+        ("new items come twice", arrived.filter(arrived.is_duplicated())),
+        ("items are there already", arrived.filter(arrived.is_in(known.implode()))),
+    ):
+        names = wrong.unique(maintain_order=True)
+        if len(names):
+            raise DataError(f"{what}: {first_offenders(names, len(names))}")

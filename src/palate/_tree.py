@@ -1,0 +1,164 @@
+"""Components ↔ a JSON tree, arrays and tables: what a model folder is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate import registry
+from palate.errors import ArtefactError
+from palate.types import Dataset, Features, Ids
+
+PIPELINE = "palate.pipeline:Pipeline"
+_KIND = "$"
+_NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
+
+
+class Writer:
+    """Turns a component into a JSON tree, arrays and tables."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+        self.tables: dict[str, pl.DataFrame] = {}
+
+    def tree(self, value: Any, where: str) -> Any:
+        """JSON for `value`; arrays and tables are kept under the name `where`.
+
+        Raises `ArtefactError` for what cannot be saved.
+        """
+        if value is None or isinstance(value, bool | int | str):
+            return value
+        if isinstance(value, float | np.floating):
+            return {_KIND: "float", "hex": float(value).hex()}
+        if isinstance(value, np.integer | np.bool_):
+            return value.item()
+        if isinstance(value, list | tuple):
+            return [self.tree(part, f"{where}.{i}") for i, part in enumerate(value)]
+        if isinstance(value, Mapping):
+            return {_KIND: "dict", "items": self._fields(value, where)}
+        return self._large(value, where)
+
+    def _fields(self, parts: Mapping[Any, Any], where: str) -> dict[str, Any]:
+        for name in parts:
+            if not isinstance(name, str):
+                raise ArtefactError(f"{where} has the key {name!r}; only text can be saved as keys")
+        return {name: self.tree(part, f"{where}.{name}") for name, part in parts.items()}
+
+    def _large(self, value: Any, where: str) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind in _NUMBERS:
+            self.arrays[where] = np.asarray(value, order="C")
+            return {_KIND: "array", "name": where}
+        if sparse.issparse(value):
+            matrix = sparse.csr_array(value)
+            parts = {"data": matrix.data, "indices": matrix.indices, "indptr": matrix.indptr}
+            return {_KIND: "sparse", "shape": list(matrix.shape), **self._fields(parts, where)}
+        if isinstance(value, pl.DataFrame):
+            self.tables[where] = value
+            return {_KIND: "table", "name": where}
+        if isinstance(value, Ids):
+            name = f"ids-{value.digest}"
+            self.tables[name] = value.series.to_frame()
+            return {_KIND: "ids", "name": name}
+        if isinstance(value, Features):
+            parts = {"ids": value.ids, "parts": value.parts}
+            behavioural = sorted(value.behavioural)
+            return {_KIND: "features", "behavioural": behavioural, **self._fields(parts, where)}
+        if isinstance(value, Dataset):
+            tables = {entry.name: getattr(value, entry.name) for entry in fields(value)}
+            return {_KIND: "dataset", **self._fields(tables, where)}
+        if is_dataclass(value) and not isinstance(value, type):
+            return self._component(value, where)
+        kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
+        raise ArtefactError(f"{where} holds a value that cannot be saved: {kind}")
+
+    def _component(self, component: Any, where: str) -> Any:
+        stage = type(component).__module__.split(".")
+        known = [entry for entry in fields(component) if hasattr(component, entry.name)]
+        return {
+            _KIND: "component",
+            "stage": stage[1] if stage[0] == "palate" and len(stage) == 3 else "",
+            "use": registry.name_of(component),
+            "settings": self._fields(
+                {e.name: getattr(component, e.name) for e in known if e.init}, where
+            ),
+            "learnt": self._fields(
+                {e.name: getattr(component, e.name) for e in known if not e.init}, where
+            ),
+        }
+
+
+class Reader:
+    """Turns a JSON tree, arrays and tables back into what they were."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        tables: Mapping[str, pl.DataFrame],
+        allow: Collection[str],
+    ) -> None:
+        self.arrays = arrays
+        self.tables = tables
+        self.allow = allow
+        self.ids: dict[str, Ids] = {}
+        self.kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "float": lambda tree: float.fromhex(tree["hex"]),
+            "dict": lambda tree: self._values(tree["items"]),
+            "array": lambda tree: self.arrays[tree["name"]],
+            "sparse": self._sparse,
+            "table": lambda tree: self.tables[tree["name"]],
+            "ids": self._ids,
+            "features": self._features,
+            "dataset": self._dataset,
+            "component": self._component,
+        }
+
+    def value(self, tree: Any) -> Any:
+        """What `Writer.tree` was given.
+
+        Raises `ArtefactError` for code outside palate that is not allowed; `KeyError`, `TypeError`
+        or `ValueError` for a tree that no `Writer` made.
+        """
+        if isinstance(tree, list):
+            return [self.value(part) for part in tree]
+        return self.kinds[tree[_KIND]](tree) if isinstance(tree, dict) else tree
+
+    def _values(self, parts: dict[str, Any]) -> dict[str, Any]:
+        return {name: self.value(part) for name, part in parts.items()}
+
+    def _sparse(self, tree: dict[str, Any]) -> sparse.csr_array:
+        data, indices, indptr = (self.value(tree[part]) for part in ("data", "indices", "indptr"))
+        return sparse.csr_array((data, indices, indptr), shape=tuple(tree["shape"]))
+
+    def _ids(self, tree: dict[str, Any]) -> Ids:
+        name = tree["name"]
+        if name not in self.ids:
+            self.ids[name] = Ids(self.tables[name].to_series())
+        return self.ids[name]
+
+    def _features(self, tree: dict[str, Any]) -> Features:
+        parts = self.value(tree["parts"])
+        return Features(self.value(tree["ids"]), parts, behavioural=tree["behavioural"])
+
+    def _dataset(self, tree: dict[str, Any]) -> Dataset:
+        return Dataset(**{name: self.value(part) for name, part in tree.items() if name != _KIND})
+
+    def _component(self, tree: dict[str, Any]) -> Any:
+        use, stage = tree["use"], tree["stage"]
+        if ":" in use and use not in self.allow and use != PIPELINE:
+            raise ArtefactError(
+                f"the folder asks for code outside palate, {use!r}: if you trust it, load with "
+                f"allow=[{use!r}]"
+            )
+        component = registry.find(stage, use)(**self._values(tree["settings"]))
+        known = {entry.name for entry in fields(component) if not entry.init}
+        for name, part in self._values(tree["learnt"]).items():
+            if name not in known:
+                raise ValueError(f"{use} learns no {name!r}")
+            setattr(component, name, part)
+        return component

@@ -1,0 +1,119 @@
+"""What a pipeline file would do to its data, in lines, before anything is fitted."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING
+from typing import Any
+
+from palate import registry
+from palate.config import Config
+from palate.data.tables import describe
+from palate.encoders._defaults import default_encoders
+from palate.encoders._text import TemplateEncoder
+from palate.encoders.attributes import Attributes
+from palate.histories import Split
+from palate.pipeline import Pipeline
+from palate.text.template import render
+from palate.types import Dataset, Encoder
+
+EXAMPLE_LENGTH = 100
+
+
+def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
+    """What is read and taken for what, how it is cut, what each encoder would read.
+
+    Raises what `fit` would raise for tables, columns and templates that cannot be used.
+    """
+    data, notes = config.read(drop_unknown=drop_unknown)
+    split = config.cut(data)
+    pipeline = config.pipeline()
+    return [
+        *notes.lines(),
+        "",
+        *describe(data).splitlines(),
+        _split_line(split),
+        "",
+        *_encoder_lines(pipeline, split.train),
+        *_stage_lines(pipeline),
+    ]
+
+
+def _split_line(split: Split) -> str:
+    people = split.histories.user_ids.n_unique()
+    return (
+        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
+        f"{len(split.histories):,} requests of {people:,} people to evaluate, "
+        f"{len(split.new_items):,} items that training never touched"
+    )
+
+
+def _encoder_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
+    chosen = pipeline.encoders
+    encoders = default_encoders(train) if chosen is None else chosen
+    if not encoders:
+        yield "encoders: none, so items are ids and no more"
+    for name, encoder in encoders.items():
+        yield f"encoder {name}: {_shown(encoder)}{' (by default)' if chosen is None else ''}"
+        yield from (f"  {line}" for line in _reading_lines(copy.deepcopy(encoder), train))
+
+
+def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
+    if isinstance(encoder, TemplateEncoder):
+        TemplateEncoder.fit(encoder, train)
+        texts = render(train.items, encoder.template_)
+        yield f'reads "{encoder.template_}"' + (
+            "" if encoder.template else ", made from the columns"
+        )
+        example = next(text for text in texts if text)
+        yield f"for example: {_clipped(example)}"
+        if silent := sum(not text for text in texts):
+            yield f"{silent:,} of {len(texts):,} items say nothing in it"
+    elif isinstance(encoder, Attributes):
+        plan = encoder.fit(train).plan_
+        yield f"reads {', '.join(column['column'] for column in plan)}: {len(encoder.names):,} features"
+
+
+def _stage_lines(pipeline: Pipeline) -> Iterator[str]:
+    stages: Mapping[str, Sequence[object]] = {
+        "representation": pipeline.representation,
+        "fusion": [pipeline.fusion],
+        "selection": pipeline.selection,
+        "recommender": [pipeline.recommender],
+        "rerankers": pipeline.rerankers,
+    }
+    for stage, components in stages.items():
+        if components:
+            yield f"{stage}: {', then '.join(_shown(component) for component in components)}"
+
+
+def _shown(component: object) -> str:
+    """The component's name, and its settings where they are not the defaults."""
+    defaults = registry.defaults_of(type(component))
+    settings = registry.settings_of(component)
+    changed = {name: value for name, value in settings.items() if value != defaults[name]}
+    told = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
+    return registry.name_of(component) + (f" ({told})" if told else "")
+
+
+def toml(value: Any) -> str:
+    """A setting as a pipeline file would hold it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(part) for part in value) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def setting(name: str, default: Any) -> str:
+    """One hyperparameter with its default, as a line of a pipeline file."""
+    if default is MISSING:
+        return f"{name} (needed)"
+    return f"{name} (not set)" if default is None else f"{name} = {toml(default)}"
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= EXAMPLE_LENGTH else line[:EXAMPLE_LENGTH].rstrip() + "…"
