@@ -22,14 +22,14 @@ def main() -> None:
         recommender=palate.Ranker(rounds=20, cases=500),
     ).fit(data)
 
-    named = ["i018", "i027"]
+    named = ["i018"]
     found = model.recommend(history=named, k=3, reasons=True)
-    show(f"After {' and '.join(titles[name] for name in named)}:", found, titles)
+    show(f"After “{titles[named[0]]}”:", found, titles)
 
-    found = model.recommend(text="music for a late evening", k=3, reasons=True)
-    show("For the words “music for a late evening”:", found, titles)
+    found = model.recommend(text="something about the moon", k=3, reasons=True)
+    show("For the words “something about the moon”:", found, titles)
 
-    found = model.recommend(history=named, text="music for a late evening", k=3, reasons=True)
+    found = model.recommend(history=named, text="something about the moon", k=3, reasons=True)
     show("After both:", found, titles)
 
 

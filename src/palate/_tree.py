@@ -100,8 +100,11 @@ class Reader:
         self,
         arrays: Mapping[str, NDArray[Any]],
         tables: Mapping[str, pl.DataFrame],
+        *,
         allow: Collection[str],
+        source: str,
     ) -> None:
+        self.source = source
         self.arrays = arrays
         self.tables = tables
         self.allow = allow
@@ -152,8 +155,8 @@ class Reader:
         use, stage = tree["use"], tree["stage"]
         if ":" in use and use not in self.allow and use != PIPELINE:
             raise ArtefactError(
-                f"the folder asks for code outside palate, {use!r}: if you trust it, load with "
-                f"allow=[{use!r}]"
+                f"{self.source} asks for code outside palate, {use!r}: if you trust it, load it "
+                f"with allow=[{use!r}]"
             )
         component = registry.find(stage, use)(**self._values(tree["settings"]))
         known = {entry.name for entry in fields(component) if not entry.init}

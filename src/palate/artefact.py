@@ -179,7 +179,8 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
             name: pl.read_parquet(_checked(root, file), memory_map=False)
             for name, file in manifest["tables"].items()
         }
-        pipeline: Pipeline = Reader(arrays, tables, allow).value(manifest["tree"])
+        reader = Reader(arrays, tables, allow=allow, source=str(root))
+        pipeline: Pipeline = reader.value(manifest["tree"])
     except ArtefactError:
         raise
     except (

@@ -179,20 +179,13 @@ def compare(
 
     Example: `palate compare ranker.toml ease.toml --json figures.json`
     """
-    from palate.config import read_config
+    from palate.config import check_comparable, read_config
     from palate.console import console, shown_progress
     from palate.evaluation.compare import compare as compare_models
 
     settings = [read_config(path) for path in configs]
-    for path, other in zip(configs, settings, strict=True):
-        if (other.data, other.split) != (settings[0].data, settings[0].split):
-            raise ConfigError(
-                f"{path} names other [data] or [split] than {configs[0]}: figures can only be "
-                f"compared on one split"
-            )
+    check_comparable(settings)
     names = [setting.name for setting in settings]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"pipeline files need different names; got {', '.join(names)}")
     split = settings[0].cut(_read(settings[0], drop_unknown))
     with shown_progress():
         models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
@@ -211,25 +204,13 @@ def list_components(
 
     Example: `palate list recommenders`
     """
-    from rich.table import Table
-
-    from rich.text import Text
-
     from palate import registry
-    from palate.console import console
-    from palate.preview import setting
+    from palate.console import components_table, console
 
     if stage is not None and stage not in registry.STAGES:
         raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, registry.STAGES)}")
     for shown in registry.STAGES if stage is None else (stage,):
-        table = Table("use", "what it is", "settings and their defaults", show_lines=True)
-        table.title = shown if stage is None else None
-        for name in registry.names(shown):
-            component = registry.find(shown, name)
-            defaults = registry.defaults_of(component).items()
-            settings = "\n".join(setting(key, default) for key, default in defaults)
-            table.add_row(name, Text(registry.summary_of(component)), Text(settings))
-        console.print(table)
+        console.print(components_table(shown))
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -119,6 +119,20 @@ def read_config(path: str | Path) -> Config:
         return config_of(tables, folder=path.parent, name=path.stem)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def check_comparable(configs: Sequence[Config]) -> None:
+    """Raises `ConfigError` unless all have the same data and split, and names of their own."""
+    first = configs[0]
+    for other in configs:
+        if (other.data, other.split) != (first.data, first.split):
+            raise ConfigError(
+                f"{other.name} names other [data] or [split] than {first.name}: figures can only "
+                f"be compared on one split"
+            )
+    names = [config.name for config in configs]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"pipeline files need different names; got {', '.join(names)}")
 
 
 def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline") -> Config:

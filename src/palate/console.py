@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TextIO
+from dataclasses import MISSING
+from typing import Any, TextIO
 
 import polars as pl
 from rich.console import Console
@@ -25,7 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from palate import progress
+from palate import progress, registry
 from palate.columns import ITEM, RANK, REASONS, SCORE
 from palate.types import Recommendations
 
@@ -118,3 +120,31 @@ def records(found: Recommendations, titles: dict[str, str]) -> list[dict[str, ob
         pl.Series("title", [titles.get(name, name) for name in found.table[ITEM]], dtype=pl.String)
     )
     return named.to_dicts()
+
+
+def components_table(stage: str) -> Table:
+    """What can stand behind `use` in a stage, and its settings as a pipeline file holds them."""
+    columns = ("use", "what it is", "settings and their defaults")
+    table = Table(*columns, title=stage, title_justify="left", show_lines=True)
+    for name in registry.names(stage):
+        component = registry.find(stage, name)
+        defaults = registry.defaults_of(component).items()
+        settings = "\n".join(_setting(key, default) for key, default in defaults)
+        table.add_row(name, Text(registry.summary_of(component)), Text(settings))
+    return table
+
+
+def toml(value: Any) -> str:
+    """A setting as a pipeline file would hold it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(part) for part in value) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _setting(name: str, default: Any) -> str:
+    """One hyperparameter with its default, as a line of a pipeline file."""
+    if default is MISSING:
+        return f"{name} (needed)"
+    return f"{name} (not set)" if default is None else f"{name} = {toml(default)}"

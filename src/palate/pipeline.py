@@ -26,7 +26,7 @@ from palate.errors import DataError, UnknownIdError, first_offenders
 from palate.fusion.concat import Concat
 from palate.histories import Histories, histories_of, history_of_items
 from palate.reasons import explain
-from palate.recommenders._topk import rank_rows, recommendations_of
+from palate.recommenders._topk import rank_rows, recommendations_of, tie_order
 from palate.recommenders.ranker import Ranker
 from palate.representation.whiten import Whiten
 from palate.types import (
@@ -118,8 +118,7 @@ class Pipeline:
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
         """
         check_fitted(self)
-        if k < 1:
-            raise DataError(f"k = {k}: ask for at least one recommendation")
+        _check_k(k)
         histories = self.histories(user_ids, history=history, text=text)
         rows = None if among is None else self.item_ids.rows(among, what="item ids in among")
         return self.recommend_histories(
@@ -162,6 +161,8 @@ class Pipeline:
             return self._known(user_ids)
         if history is None and text is None:
             raise DataError("nobody asks: give user_ids, a history or a text")
+        if text is not None and not text.strip():
+            raise DataError("the text says nothing: leave it out, or say what is wished for")
         if isinstance(history, str):
             raise DataError(f"history must be a list of item ids: write [{history!r}]")
         queries = self.queries([text]) if text is not None else {}
@@ -213,11 +214,16 @@ class Pipeline:
         return self
 
     def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
-        """The `k` known people in whose list an item stands highest; `rank` is its place there."""
+        """The `k` known people in whose list an item stands highest; `rank` is its place there.
+
+        With `exclude_seen`, people who touched it are left out. Rerankers have no say here.
+        """
         check_fitted(self)
+        _check_k(k)
         row = int(self.item_ids.rows([item_id])[0])
-        people = self.people.histories
-        places, scores = [], []
+        people, tie = self.people.histories, tie_order(self.item_ids)
+        before = tie < tie[row]
+        places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
         chunk = max(1, 32_000_000 // max(len(self.item_ids), 1))
         for start in range(0, len(people), chunk):
             part = people.take(slice(start, start + chunk))
@@ -226,7 +232,8 @@ class Pipeline:
                 seen = part.in_catalogue(self.item_ids).seen().tocoo()
                 matrix[seen.row, seen.col] = -np.inf
             own = matrix[:, row]
-            places.append((matrix > own[:, None]).sum(axis=1) + 1)
+            above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
+            places.append(above.sum(axis=1) + 1)
             scores.append(own)
         place, score = np.concatenate(places), np.concatenate(scores)
         able = np.flatnonzero(np.isfinite(score))
@@ -238,6 +245,11 @@ class Pipeline:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""
         check_fitted(self)
         return artefact.save_pipeline(self, folder)
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise DataError(f"k = {k}: ask for at least one recommendation")
 
 
 class _People:

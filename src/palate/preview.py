@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import MISSING
-from typing import Any
 
 from palate import registry
 from palate.config import Config
+from palate.console import toml
 from palate.data.tables import describe
 from palate.encoders._defaults import default_encoders
 from palate.encoders._text import TemplateEncoder
@@ -73,7 +71,8 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
     elif isinstance(encoder, Attributes):
         plan = encoder.fit(train).plan_
-        yield f"reads {', '.join(column['column'] for column in plan)}: {len(encoder.names):,} features"
+        columns = ", ".join(column["column"] for column in plan)
+        yield f"reads {columns}: {len(encoder.names):,} features"
 
 
 def _stage_lines(pipeline: Pipeline) -> Iterator[str]:
@@ -96,22 +95,6 @@ def _shown(component: object) -> str:
     changed = {name: value for name, value in settings.items() if value != defaults[name]}
     told = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
     return registry.name_of(component) + (f" ({told})" if told else "")
-
-
-def toml(value: Any) -> str:
-    """A setting as a pipeline file would hold it."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml(part) for part in value) + "]"
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def setting(name: str, default: Any) -> str:
-    """One hyperparameter with its default, as a line of a pipeline file."""
-    if default is MISSING:
-        return f"{name} (needed)"
-    return f"{name} (not set)" if default is None else f"{name} = {toml(default)}"
 
 
 def _clipped(text: str) -> str:

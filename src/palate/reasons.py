@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from palate.columns import ITEM, REASONS, TITLE, USER
+from palate.columns import ITEM, RANK, REASONS, TITLE, USER
 from palate.histories import Histories
-from palate.recommenders._evidence import Evidence, Kind, evidence_from_features
+from palate.recommenders._evidence import Evidence, evidence_from_features
 from palate.types import Recommendations
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
 
-SENTENCES: dict[str, dict[Kind, str]] = {
+SENTENCES: dict[str, dict[str, str]] = {
     "en": {
         "together": "people who chose {anchor} went on to choose it",
         "alike": "like {anchor} in what it says",
         "words": "matches your words",
         "popular": "popular: {count} people chose it",
         "new": "new here, and like {anchor} in what it says",
+        "untried": "new here: nobody has chosen it yet",
     },
     "zh": {
         "together": "选过{anchor}的人接着选了它",
@@ -30,6 +32,7 @@ SENTENCES: dict[str, dict[Kind, str]] = {
         "words": "符合你说的话",
         "popular": "热门：{count} 人选过",
         "new": "新上架，内容与{anchor}相近",
+        "untried": "新上架，还没有人选过",
     },
 }
 _CJK = r"[\u4e00-\u9fff]"
@@ -40,8 +43,7 @@ def explain(
 ) -> Recommendations:
     """The same recommendations with a sentence each in the column `reasons`."""
     table = recommendations.table
-    request_of = {name: row for row, name in reversed(list(enumerate(histories.user_ids)))}
-    requests = np.array([request_of[name] for name in table[USER]], dtype=np.int64)
+    requests = _requests_of(histories, table)
     items = pipeline.item_ids.rows(table[ITEM])
     asking = histories.take(requests)
     recommender: Any = pipeline.recommender
@@ -59,12 +61,26 @@ def explain(
     return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
 
 
+def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]:
+    """The request of each line: lists stand in the order of the requests, ranks rise in a list."""
+    row, rank, rows = -1, 0, []
+    names = histories.user_ids.to_list()
+    for name, place in table.select(USER, RANK).iter_rows():
+        if row < 0 or name != names[row] or place <= rank:
+            row = names.index(name, row + 1)
+        rank = place
+        rows.append(row)
+    return np.array(rows, dtype=np.int64)
+
+
 def _sentence(language: str, found: Evidence, titles: Sequence[str], count: int) -> str:
-    kind = found.kind
+    kind: str = found.kind
     if count == 0 and kind == "alike":
         kind = "new"
     if found.anchor < 0 and kind in ("together", "alike", "new"):
         kind = "popular"
+    if count == 0 and kind == "popular":
+        kind = "untried"
     quotes = "《{}》" if language == "zh" else "“{}”"
     anchor = quotes.format(titles[found.anchor]) if found.anchor >= 0 else ""
     return SENTENCES[language][kind].format(anchor=anchor, count=count)

@@ -1,8 +1,15 @@
-"""Three people whose co-occurrences can be counted by hand."""
+"""Three people whose co-occurrences can be counted by hand, and planted data for the ranker."""
 
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
+from palate.data.samples import Truth, planted, planted_truth
+from palate.encoders.tfidf import Tfidf
+from palate.histories import Histories, ragged_positions
+from palate.recommenders.ranker import Ranker
 from palate.types import Dataset, Features, Ids
 
 SEQUENCES = {"u": "abc", "v": "bcab", "w": "dc"}
@@ -34,3 +41,58 @@ def known() -> Dataset:
 def arrivals() -> Features:
     """Two new items without any content."""
     return Features(Ids(["f", "g"]), {})
+
+
+@pytest.fixture(scope="session")
+def rings() -> Dataset:
+    """Planted data: who did i does i's successor next; 60 items, of which nobody touched 3."""
+    return planted(n_users=150, n_items=60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def truth() -> Truth:
+    """What is true of `rings`."""
+    return planted_truth(n_users=150, n_items=60, seed=1)
+
+
+@pytest.fixture(scope="session")
+def said(rings: Dataset) -> Features:
+    """What the items of `rings` say: a dense block `text` and a sparse block `words`."""
+    (words,) = Tfidf().fit(rings).encode(rings).parts.values()
+    text = words @ np.random.default_rng(7).normal(size=(words.shape[1], 24))
+    text = text / np.linalg.norm(text, axis=1, keepdims=True)
+    return Features(rings.item_ids, {"text": text, "words": words})
+
+
+def small_ranker(**settings) -> Ranker:
+    return Ranker(**{"rounds": 10, "cases": 400, "candidates": 30} | settings)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """A ranker that is fitted in a moment."""
+    return small_ranker
+
+
+@pytest.fixture(scope="session")
+def ranker(rings: Dataset, said: Features) -> Ranker:
+    """Fitted on `rings` and `said`; not to be changed."""
+    return small_ranker().fit(rings, said)
+
+
+def past_only_histories(histories: Histories, *, instead: int) -> Histories:
+    """The same requests; whatever else the shared arrays held is item `instead`, many times."""
+    _, position = ragged_positions(histories.starts, histories.stops)
+    held = np.zeros(len(histories.items), dtype=bool)
+    held[position] = True
+    return replace(
+        histories,
+        items=np.where(held, histories.items, instead).astype(np.int32),
+        weights=np.where(held, histories.weights, 1e6).astype(np.float32),
+        times=None if histories.times is None else np.where(held, histories.times, 0.0),
+    )
+
+
+@pytest.fixture(scope="session")
+def past_only():
+    return past_only_histories

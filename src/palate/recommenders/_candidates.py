@@ -14,7 +14,7 @@ from palate.recommenders._statistics import Catalogue, Statistics
 from palate.recommenders._topk import tie_order, top_rows
 from palate.types import Floats, Rows
 
-NEW_ITEMS = 25  # best items without any event that are proposed whatever their place in the sum
+NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 REPEATS = 10  # newest items of the history that may be proposed again
 
 

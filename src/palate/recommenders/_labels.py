@@ -51,11 +51,9 @@ def labelled_rows(
 ) -> LabelledRows:
     """Cases from people held out in turns: their newest events are labels, unseen by statistics.
 
-    In a last turn a share of the items is hidden as well, and only the hidden ones' rows are shown:
-    so the ranker orders proven items against proven ones, and new items against new ones. Items
-    without any event could not have been an answer: their rows teach nothing and are left out.
-    Cases whose answer no retriever proposed are dropped: shown, they would teach that low scores
-    mean success.
+    In a last turn a share of the items is hidden as well, and only the hidden ones' rows are
+    shown: there the ranker learns to order new items among themselves. Cases whose answer no
+    retriever proposed are dropped: shown, they would teach that low scores mean success.
     """
     features: list[Floats] = []
     labels: list[NDArray[np.int8]] = []
@@ -98,7 +96,7 @@ def _rows(
     hits = found.items == answers[:, None]
     proposed = hits.any(axis=1)
     kept = (found.items >= 0) & turn.teaching[found.items] & proposed[:, None]
-    shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < NEGATIVES
+    shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
     kept &= shown | hits
     groups = kept.sum(axis=1)[proposed]
     return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
@@ -106,18 +104,20 @@ def _rows(
 
 @dataclass(frozen=True)
 class _Turn:
-    """What is known, who asks, the answers, and which items' rows teach."""
+    """What is known, who asks, the answers, which items' rows teach, how many of them."""
 
     known: Histories
     asking: Histories
     answers: Rows
     teaching: NDArray[np.bool_]
+    negatives: float
 
 
 def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
     rng = np.random.default_rng(plan.seed)
     fold = rng.integers(0, FOLDS, len(histories))
     touched = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
+    everything = np.ones(len(touched), dtype=bool)
     cases_of_new = int(plan.cases * NEW_ITEMS_CASES) if plan.content else 0
     per_fold = (plan.cases - cases_of_new) // FOLDS
     for turn in range(FOLDS):
@@ -127,14 +127,15 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
         if not plan.repeats:
             usable = ~_repeated(asking, answers)
         chosen = _some(usable, per_fold, rng)
-        yield _Turn(known, asking.take(chosen), answers[chosen], touched)
+        yield _Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
     if cases_of_new:
         hidden = touched & (rng.random(len(touched)) < NEW_ITEMS)
         held = np.where(fold == 0, histories.lengths // 2, 0)
         known, asking, answers = _held_out(histories, held)
         asking = without_items(asking, hidden)
         chosen = _some(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
-        yield _Turn(without_items(known, hidden), asking.take(chosen), answers[chosen], hidden)
+        known = without_items(known, hidden)
+        yield _Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
 
 
 def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:

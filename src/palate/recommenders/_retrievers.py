@@ -37,9 +37,11 @@ class Signal:
     def moments(self) -> tuple[Floats, Floats]:
         """(n, 1) mean and deviation of each request's scores over the catalogue."""
         scores: Any = self.scores
-        n, n_items = scores.shape
+        n_items = scores.shape[1]
         if sparse.issparse(scores):
-            data = np.append(scores.data, np.float32(0))  # so that an empty last row may start there
+            data = np.append(
+                scores.data, np.float32(0)
+            )  # so that an empty last row may start there
             filled = np.diff(scores.indptr) > 0
             total = np.where(filled, np.add.reduceat(data, scores.indptr[:-1]), 0)
             squares = np.where(filled, np.add.reduceat(np.square(data), scores.indptr[:-1]), 0)

@@ -164,7 +164,7 @@ def _strongest(similar: Any, first: int, count: int) -> sparse.csr_array:
     if sparse.issparse(similar):
         similar = sparse.csr_array(similar)
         row = first + np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
-        similar.data[row == similar.indices] = 0
+        similar.data[(row == similar.indices) | (similar.data < 0)] = 0
         similar.eliminate_zeros()
         return keep_largest(similar, count)
     n, width = similar.shape

@@ -53,8 +53,8 @@ class Ranker:
     """
 
     candidates: int = 150
-    cases: int = 20_000
-    rounds: int = 200
+    cases: int = 30_000
+    rounds: int = 250
     learning_rate: float = 0.05
     leaves: int = 15
     min_rows_per_leaf: int = 100
@@ -69,6 +69,7 @@ class Ranker:
     names_: list[str] = learnt()
     trees_: str = learnt()
     importances_: pl.DataFrame = learnt()
+    added_: int = learnt()
 
     def __post_init__(self) -> None:
         for name in ("candidates", "cases", "rounds", "leaves", "min_rows_per_leaf"):
@@ -94,6 +95,7 @@ class Ranker:
         self._forget()
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
+        self.added_ = 0
         self.features_ = items if features_of is not None else _content(items)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         plan = LabelPlan(
@@ -165,7 +167,7 @@ class Ranker:
         return FAMILIES.get(source, "context")
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue"):
+        for name in ("_booster", "_catalogue", "_share_of_new"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -192,7 +194,11 @@ class Ranker:
         asking = histories.in_catalogue(self.item_ids_)
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
-        _ = self._catalogue, self._booster  # made once, before the threads need them
+        _ = (
+            self._catalogue,
+            self._booster,
+            self._share_of_new,
+        )  # made once, before the threads need them
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), step
         ):
@@ -215,9 +221,12 @@ class Ranker:
     def _has_content(self) -> bool:
         return self.features_ is not None and bool(self.features_.parts)
 
-    @property
+    @cached_property
     def _share_of_new(self) -> float:
-        return float((self.statistics_["counts"] == 0).mean())
+        """Share of items that arrived after the fit or are untouched beyond what chance leaves."""
+        counts = self.statistics_["counts"]
+        surplus = arrivals(counts[: len(counts) - self.added_]) + self.added_
+        return surplus / max(len(counts), 1)
 
     def _order(self, found: Candidates) -> Floats:
         """(n, k) scores of the candidates, each request's worst at 0."""
@@ -234,9 +243,10 @@ class Ranker:
     def add_items(self, items: Features) -> Self:
         """Items that arrived later: content retrievers propose them from now on."""
         check_fitted(self)
-        self.item_ids_ = Ids(pl.concat([self.item_ids_.series, items.ids.series]))
         if self.features_ is not None:
             self.features_ = self.features_.below(items.select(self.features_.parts))
+        self.item_ids_ = Ids(pl.concat([self.item_ids_.series, items.ids.series]))
+        self.added_ += len(items)
         self._forget()
         self.statistics_ = extended(self.statistics_, self._catalogue)
         return self
@@ -264,7 +274,7 @@ class Ranker:
         return found
 
     def _prefers_content(self, asking: Histories, items: Rows) -> list[bool]:
-        if not self.trees_:
+        if not self.trees_ or not len(items):
             return [False] * len(items)
         found = self._candidates(asking, only=items[:, None])
         parts = np.asarray(self._booster.predict(found.features[:, 0, :], pred_contrib=True))
@@ -276,11 +286,21 @@ class Ranker:
         return [bool(more) for more in said > did]
 
 
-def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
-    """Scores that give new items `share` of a list's places, evenly, in their own order.
+def arrivals(counts: Floats) -> float:
+    """How many items without any event are more than chance explains: new arrivals.
 
-    The j-th best new item stands at place (j + ¼) / share, rounded up. Nothing that was learnt
-    compares what nobody has tried with what has proven itself, so a stated share decides.
+    In every catalogue some rare items go untouched; the items touched once and twice tell how many
+    (Chao 1984, bias-corrected).
+    """
+    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
+    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
+
+
+def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
+    """Scores that give new items at least `share` of a list's places, evenly, in their own order.
+
+    The j-th best new item stands no lower than place (j + ¼) / share, rounded up: the data cannot
+    tell how items that just arrived will do against proven ones, so a stated share decides.
     """
     if not 0 < share < 1 or not new.any():
         return values
@@ -290,11 +310,13 @@ def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float)
     rows = np.arange(len(values))
     for nth in range(int(new.sum(axis=1).max())):
         above = int(np.ceil((nth + 0.25) / share)) - 1 - nth
+        if above >= proven.shape[1]:
+            break
         column = order[:, nth]
-        below = proven[:, above] if above < proven.shape[1] else np.full(len(rows), -np.inf)
-        before = proven[:, above - 1] if 0 < above <= proven.shape[1] else below + 1
-        between = np.where(np.isfinite(below), (below + before) / 2, -nth / new.shape[1] / 2)
-        placed[rows, column] = np.where(new[rows, column], between, values[rows, column])
+        own, below = values[rows, column], proven[:, above]
+        before = proven[:, above - 1] if above else below + 1
+        between = np.where(np.isfinite(below), (below + before) / 2, own)
+        placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
     return placed
 
 

@@ -1,0 +1,251 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from palate.data.split import split_leave_last_out, split_new_items
+from palate.errors import AlignmentError, ConfigError, NotFittedError
+from palate.evaluation.compare import evaluate
+from palate.histories import dataset_of, histories_of, history_of_items
+from palate.recommenders import _labels
+from palate.recommenders._labels import LabelPlan
+from palate.recommenders._topk import rank_rows
+from palate.recommenders.content import Content
+from palate.recommenders.popular import Popular
+from palate.recommenders.ranker import MIN_CASES, Ranker
+from palate.types import Features
+
+
+@pytest.fixture(scope="module")
+def last_out(rings):
+    return split_leave_last_out(rings)
+
+
+def quality(model, split):
+    return evaluate(model, split, ks=(10,), metrics=("ndcg",), beyond=False, resamples=20)[
+        "ndcg@10"
+    ]
+
+
+def test_who_follows_the_chain_is_understood(small, last_out, said):
+    ours = quality(small().fit(last_out.train, said), last_out)
+    ids_only = quality(small().fit(last_out.train), last_out)
+    assert ours > 0.8
+    assert ids_only > 0.8
+    assert quality(Popular().fit(last_out.train), last_out) < ours / 3
+    assert quality(Content().fit(last_out.train, said), last_out) < ours - 0.15
+
+
+def test_content_alone_is_no_worse_than_the_content_recommender(small, last_out, said):
+    said_only = small(behaviour=False).fit(last_out.train, said)
+    assert (
+        quality(said_only, last_out) > quality(Content().fit(last_out.train, said), last_out) - 0.1
+    )
+
+
+def test_the_topic_of_new_items_is_found(small, rings, said, truth):
+    split = split_new_items(rings, share=0.2)
+    model = small().fit(split.train, said)
+    rows, _ = rank_rows(model, split.histories, 1, among=split.new_items)
+    newest = split.histories.newest()
+    asking = newest >= 0
+    right = truth.topic[rows[asking, 0]] == truth.topic[newest[asking]]
+    assert right.mean() > 0.8
+    assert right.mean() > 2 * np.bincount(truth.topic).max() / len(truth.topic)
+
+
+@pytest.fixture(scope="module")
+def clicks(rings, truth):
+    """Tells the successor: who did i does the item of i's second half next."""
+    first = np.random.default_rng(5).normal(size=(60, 30)).astype(np.float32)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    before = np.full(60, -1)
+    before[truth.successor[truth.successor >= 0]] = np.flatnonzero(truth.successor >= 0)
+    second = np.where(before[:, None] >= 0, first[before], 0)
+    return Features(rings.item_ids, {"clicks": first + second}, behavioural=["clicks"])
+
+
+class TestBehaviouralBlocks:
+    """Features learnt from interactions have seen the answers: they are made anew, or left out."""
+
+    def gain_of_clicks(self, model):
+        return model.importances_.filter(pl.col("family") == "clicks")["gain"].sum()
+
+    def test_they_are_made_without_the_held_out_events(self, small, rings, said, clicks):
+        handed = []
+
+        def features_of(part):
+            handed.append(part)
+            return said.beside(clicks)
+
+        model = small().fit(rings, said.beside(clicks), features_of=features_of)
+        plan = LabelPlan(
+            cases=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
+        )
+        histories = histories_of(rings)
+        known = [dataset_of(turn.known, rings) for turn in _labels._turns(histories, plan)]
+        assert len(handed) == len(known)
+        for part, wanted in zip(handed, known, strict=True):
+            assert part.item_ids == rings.item_ids
+            assert part.interactions.equals(wanted.interactions)
+            assert len(part.interactions) < len(rings.interactions)
+        assert model.features_.behavioural == {"clicks"}
+
+    def test_the_rows_hold_what_was_made_anew(self, small, rings, clicks):
+        zeros = clicks.with_parts({"clicks": np.zeros((60, 30), dtype=np.float32)})
+        blind = small(behaviour=False).fit(rings, clicks, features_of=lambda _part: zeros)
+        seeing = small(behaviour=False).fit(rings, clicks, features_of=lambda _part: clicks)
+        assert self.gain_of_clicks(blind) == 0
+        assert self.gain_of_clicks(seeing) > 0.5
+
+    def test_without_a_way_to_make_them_they_are_left_out(self, small, rings, said, clicks):
+        model = small().fit(rings, said.beside(clicks))
+        assert model.features_.parts.keys() == {"text", "words"}
+        assert not any("clicks" in name for name in model.names_)
+        plain = small().fit(rings, said)
+        histories = histories_of(rings)
+        np.testing.assert_array_equal(model.score(histories), plain.score(histories))
+
+    def test_content_is_not_made_again(self, small, rings, said):
+        small().fit(rings, said, features_of=lambda _part: pytest.fail("content knows no events"))
+
+
+def staples(build):
+    """60 people who buy their own two things in turn, and now and then something else."""
+    rng = np.random.default_rng(4)
+    people = {}
+    for person in range(60):
+        first, second = rng.choice(list("abcdefgh"), 2, replace=False)
+        other = rng.choice(list("ijklm"), 3)
+        people[f"u{person}"] = [first, second, first, other[0], second, first, second, other[1]]
+        people[f"u{person}"] = people[f"u{person}"][: 5 + person % 4]
+    return build(people, items="mlkjihgfedcba")
+
+
+def test_where_people_buy_again_what_they_had_is_recommended_again(build, small):
+    data = staples(build)
+    model = small(min_rows_per_leaf=20).fit(data)
+    assert model.repeats_
+    histories = histories_of(data)
+    rows, scores = rank_rows(model, histories, 3, exclude_seen=False)
+    seen = histories.seen().toarray() > 0
+    best_is_seen = np.take_along_axis(seen, rows, axis=1)
+    assert best_is_seen[:, 0].mean() > 0.7
+    assert (scores[:, 0] > 0).all()
+    masked, _ = rank_rows(model, histories, 3, exclude_seen=True)
+    assert not np.take_along_axis(seen, masked, axis=1).any()
+
+
+def test_where_nobody_does_what_was_seen_stands_below_all_else(ranker, rings):
+    assert not ranker.repeats_
+    histories = histories_of(rings)
+    scores = ranker.score(histories)
+    seen = histories.seen().toarray() > 0
+    proposed = ranker._candidates(histories).items
+    worst = [row[items[items >= 0]].min() for row, items in zip(scores, proposed, strict=True)]
+    assert (np.where(seen, scores, -np.inf).max(axis=1) < worst).all()
+    rows, _ = rank_rows(ranker, histories, 10, exclude_seen=False)
+    assert not np.take_along_axis(seen, rows, axis=1).any()
+
+
+def test_what_features_are_worth_adds_up(ranker, said):
+    found = ranker.importances_
+    assert found["feature"].to_list() == ranker.names_
+    assert found["gain"].sum() == pytest.approx(1)
+    assert found["contribution"].sum() == pytest.approx(1)
+    assert found.select(pl.col("gain", "contribution").min()).min_horizontal().item() >= 0
+    assert set(found["family"]) == {
+        *said.parts,
+        "behaviour",
+        "behaviour lent by content",
+        "sum of retrievers",
+        "popularity",
+        "the person's own past",
+    }
+    worth = dict(found.group_by("family").agg(pl.col("gain").sum()).iter_rows())
+    assert worth["behaviour"] > 0.5
+
+
+def test_too_few_cases_leave_the_plain_sum(small, rings, said):
+    model = small(cases=MIN_CASES - 1).fit(rings, said)
+    assert model.trees_ == ""
+    assert model.importances_["gain"].sum() == model.importances_["contribution"].sum() == 0
+    histories = histories_of(rings).take(slice(0, 20))
+    found = model._candidates(histories)
+    scores = model.score(histories)
+    for row, items in enumerate(found.items):
+        touched = items[(items >= 0) & (rings.item_counts[items] > 0)]
+        assert (np.diff(found.mix[row, touched]) <= 0).all()
+        assert (np.diff(scores[row, touched]) <= 0).all()
+
+
+class TestEvidence:
+    def ask(self, model, histories, items):
+        return model.evidence(histories, np.array(items, dtype=np.int32))
+
+    def test_ids_speak_of_what_was_chosen_together(self, small, rings, truth):
+        model = small().fit(rings)
+        chained = np.flatnonzero(truth.successor >= 0)[:5]
+        asking = history_of_items(rings.item_ids, [[rings.item_ids[row]] for row in chained])
+        found = self.ask(model, asking, truth.successor[chained])
+        assert [evidence.kind for evidence in found] == ["together"] * 5
+        assert [evidence.anchor for evidence in found] == chained.tolist()
+
+    def test_content_speaks_of_what_is_alike(self, small, rings, said):
+        model = small(behaviour=False).fit(rings, said)
+        histories = histories_of(rings).take(slice(0, 20))
+        rows, _ = rank_rows(model, histories, 1)
+        for row, evidence in enumerate(self.ask(model, histories, rows[:, 0])):
+            assert evidence.kind == "alike"
+            assert evidence.anchor in histories.row(row)
+
+    def test_what_nobody_touched_can_only_be_alike(self, ranker, rings, truth):
+        histories = histories_of(rings).take(slice(0, 3))
+        for evidence in self.ask(ranker, histories, truth.new_items):
+            assert evidence.kind == "alike"
+
+    def test_words_alone_are_the_reason(self, ranker, rings, said):
+        wish = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        (evidence,) = self.ask(ranker, asking, [7])
+        assert (evidence.kind, evidence.anchor) == ("words", -1)
+
+    def test_nobody_hears_what_is_popular(self, ranker, small, rings):
+        asking = history_of_items(rings.item_ids, [[], []])
+        for model in (ranker, small().fit(rings), small(behaviour=False).fit(rings)):
+            found = self.ask(model, asking, [0, 5])
+            assert [(evidence.kind, evidence.anchor) for evidence in found] == [("popular", -1)] * 2
+
+    def test_no_request_needs_no_reason(self, ranker, rings):
+        assert self.ask(ranker, history_of_items(rings.item_ids, []), []) == []
+
+
+def test_features_of_other_items_raise(small, rings, said):
+    with pytest.raises(AlignmentError, match="other items"):
+        small().fit(rings, said.take(np.arange(60)[::-1]))
+
+
+def test_an_unfitted_ranker_says_so(rings, said):
+    asking = histories_of(rings)
+    for ask in (
+        lambda: Ranker().score(asking),
+        lambda: Ranker().add_items(said),
+        lambda: Ranker().evidence(asking, np.zeros(len(asking), dtype=np.int32)),
+    ):
+        with pytest.raises(NotFittedError, match="Ranker"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"candidates": 0},
+        {"cases": 0},
+        {"rounds": -1},
+        {"leaves": 1},
+        {"min_rows_per_leaf": 0},
+        {"learning_rate": 0.0},
+    ],
+)
+def test_settings_that_cannot_work_raise(setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        Ranker(**setting)

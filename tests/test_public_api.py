@@ -1,0 +1,62 @@
+"""The public names: sorted, all there, described, and free until they are used."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import palate
+
+HEAVY = ("numpy", "polars", "scipy", "sklearn", "lightgbm", "pydantic", "torch", "typer", "rich")
+
+
+def test_all_is_sorted_and_without_repetition():
+    names = [name for name in palate.__all__ if name != "__version__"]
+    assert names == sorted(names)
+    assert len(set(palate.__all__)) == len(palate.__all__)
+
+
+@pytest.mark.parametrize("name", palate.__all__)
+def test_every_public_name_is_there_and_described(name):
+    value = getattr(palate, name)
+    if name == "__version__":
+        assert value.count(".") == 2
+        return
+    assert value.__name__ == name
+    described = vars(value).get("__doc__") if inspect.isclass(value) else value.__doc__
+    assert described, f"{name} has no docstring"
+    assert not described.startswith(f"{name}("), f"{name} has the docstring that dataclass makes"
+
+
+def test_names_are_listed_and_unknown_ones_raise():
+    assert dir(palate) == sorted(palate.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Rankr'"):
+        palate.Rankr  # noqa: B018
+
+
+def test_a_star_import_brings_them_all():
+    names: dict[str, object] = {}
+    exec("from palate import *", names)
+    assert set(palate.__all__) <= names.keys()
+
+
+def loaded_by(code):
+    """Which heavy modules a fresh interpreter holds after some code."""
+    shown = f"import sys\n{code}\nprint(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_importing_palate_loads_nothing_heavy():
+    assert loaded_by("import palate") == []
+    assert "numpy" in loaded_by("import palate; palate.Features"), "the check sees what is loaded"
+
+
+def test_errors_are_one_family():
+    from palate import errors
+
+    raised = [value for value in vars(errors).values() if inspect.isclass(value)]
+    kinds = [kind for kind in raised if issubclass(kind, Exception)]
+    assert len(kinds) > 5
+    assert all(issubclass(kind, palate.PalateError) for kind in kinds)
