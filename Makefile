@@ -36,9 +36,7 @@ check: $(CHECK)/installed
 
 bench: $(TEST)/installed
 	@test -d "$(PALATE_DATA)" || { echo 'make bench needs PALATE_DATA=FOLDER with beauty/, office/ and scientific/'; exit 1; }
-	$(TEST)/bin/palate bench sequence $(PALATE_DATA)/beauty --refit --json benchmarks/results/beauty.json
-	$(TEST)/bin/palate bench minionerec $(PALATE_DATA)/office --refit --json benchmarks/results/office.json
-	$(TEST)/bin/palate bench unisrec $(PALATE_DATA)/scientific --refit --json benchmarks/results/scientific.json
+	PALATE_DATA=$(abspath $(PALATE_DATA)) $(TEST)/bin/python benchmarks/published.py
 
 # recbole: only the MovieLens files that it carries are read, so none of its dependencies are needed
 $(DEMO)/installed: $(PINS) $(SOURCES) | $(DEMO)/bin/python

@@ -36,7 +36,8 @@ def main() -> None:
         for name in wanted:
             with tempfile.TemporaryDirectory() as scratch:
                 out = Path(scratch) / "figures.json"
-                command = ["palate", "bench", FORMATS[name], str(Path(folder) / name)]
+                palate = str(Path(sys.executable).parent / "palate")
+                command = [palate, "bench", FORMATS[name], str(Path(folder) / name)]
                 subprocess.run([*command, *RUNS[run], "--json", str(out)], check=True)
                 print(record(f"{name}-{run}", json.loads(out.read_text())))
 

@@ -1,6 +1,8 @@
 """A dataset small enough to know: 40 people, 30 items, four topics of uneven sizes."""
 
 import os
+import sys
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -96,3 +98,28 @@ def topic_features(data: Dataset) -> Features:
     image = np.hstack([0.7 * marks[:, :3] - 0.1, 0.4 * noise[:, 2:5] ** 2])[:, :5]
     tags = sparse.csr_array(np.hstack([marks, (price > 12)[:, None]]).astype(np.float32))
     return Features(data.item_ids, {"text": text, "image": image, "tags": tags})
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command("fit", path, "--out", folder)` runs the command line in this process."""
+    from palate.cli import main
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["palate", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    return run

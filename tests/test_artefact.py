@@ -293,6 +293,19 @@ def test_a_disk_that_is_full_at_any_moment(model, other, tmp_path, monkeypatch):
     assert answers(load(folder)).equals(answers(model))
 
 
+@pytest.mark.parametrize("manifest", [b"half a mani", b'{"format": 99, "palate": "9.0.0"}'])
+def test_a_full_disk_takes_nothing_from_a_folder_that_cannot_be_read(
+    model, other, tmp_path, monkeypatch, manifest
+):
+    folder = other.save(tmp_path / "model")
+    (folder / MANIFEST).write_bytes(manifest)
+    before = contents(folder)
+    monkeypatch.setattr(os, "fsync", _full_after(1))
+    with pytest.raises(ArtefactError, match="No space left"):
+        model.save(folder)
+    assert before.items() <= contents(folder).items()
+
+
 def _saved_with(room, model, folder, monkeypatch, before, wanted):
     """Whether a model is saved with room for so many files; if not, all must be as before."""
     with monkeypatch.context() as patch:

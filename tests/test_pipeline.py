@@ -223,6 +223,7 @@ def test_labels_are_unseen_by_features_learnt_from_behaviour(shop):
     assert len(spied.seen) > 1, "the ranker asks for features without its labels' events"
     assert max(spied.seen[1:]) < len(shop.interactions)
     assert "clicks" in model.recommender.features_.parts
+    assert not hasattr(spied, "vectors_"), "the component that was given stays unfitted"
 
 
 def test_features_of_content_are_made_once(shop):
@@ -298,6 +299,7 @@ def test_new_items_are_recommended_by_what_they_say(shop):
     model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
     assert model.add_items(arrivals(shop)) is model
     assert model.item_ids.tolist()[-2:] == ["twin", "blank"]
+    assert model.people.histories.item_ids == model.item_ids
     assert model.recommend(history=["i00"], k=1).table["item_id"].to_list() == ["twin"]
     assert model.recommend(history=["twin"], k=1).table["item_id"].to_list() == ["i00"]
     assert not to_dense(model.features.parts["text"])[-1].any(), "a blank text is a row of zeros"

@@ -156,7 +156,7 @@ class Reader:
         if ":" in use and use not in self.allow and use != PIPELINE:
             raise ArtefactError(
                 f"{self.source} asks for code outside palate, {use!r}: if you trust it, load it "
-                f"with allow=[{use!r}]"
+                f"with allow=[{use!r}] (--allow {use})"
             )
         component = registry.find(stage, use)(**self._values(tree["settings"]))
         known = {entry.name for entry in fields(component) if not entry.init}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,6 +26,10 @@ app = typer.Typer(
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
 ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="F", help="Write the figures.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODULE:CLASS", help="Code outside palate that DIR may run."),
+]
 DropUnknown = Annotated[
     bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
 ]
@@ -109,14 +112,14 @@ def fit(
 
 
 @app.command()
-def evaluate(model: ModelFolder, json_file: JsonFile = None) -> None:
+def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None) -> None:
     """Evaluate a fitted model on the part of its data that it has not seen.
 
     Example: `palate evaluate model`
     """
     from palate.artefact import load, read_origin
     from palate.config import read_config
-    from palate.console import console, shown_progress
+    from palate.console import console, shown_progress, write_json
     from palate.evaluation.compare import compare
 
     origin = read_origin(model)
@@ -126,7 +129,7 @@ def evaluate(model: ModelFolder, json_file: JsonFile = None) -> None:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
     settings = read_config(origin["config"])
     split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"])[0])
-    fitted = load(model)
+    fitted = load(model, allow=allow or ())
     same_items = fitted.data_.items.equals(split.train.items)
     if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
         raise DataError(
@@ -135,7 +138,7 @@ def evaluate(model: ModelFolder, json_file: JsonFile = None) -> None:
     with shown_progress():
         comparison = compare({settings.name: fitted}, split)
     console.print(comparison.render())
-    _write_json(json_file, comparison.to_json())
+    write_json(json_file, comparison.to_json())
 
 
 @app.command()
@@ -147,6 +150,7 @@ def recommend(
     ] = None,
     text: Annotated[str | None, typer.Option(help="A wish in words.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    allow: Allow = None,
     json_file: JsonFile = None,
 ) -> None:
     """Recommend to a known person, for a history of items, or for a wish in words.
@@ -154,10 +158,10 @@ def recommend(
     Example: `palate recommend model --history "50,183" -k 5`
     """
     from palate.artefact import load
-    from palate.console import console, recommendations_table, records
+    from palate.console import console, recommendations_table, records, write_json
     from palate.reasons import titles_of
 
-    fitted = load(model)
+    fitted = load(model, allow=allow or ())
     items = (
         None if history is None else [name.strip() for name in history.split(",") if name.strip()]
     )
@@ -166,7 +170,7 @@ def recommend(
     catalogue = fitted.data_.items
     titles = dict(zip(catalogue["item_id"], titles_of(catalogue), strict=True))
     console.print(recommendations_table(found, titles))
-    _write_json(json_file, records(found, titles))
+    write_json(json_file, records(found, titles))
 
 
 @app.command()
@@ -180,7 +184,7 @@ def compare(
     Example: `palate compare ranker.toml ease.toml --json figures.json`
     """
     from palate.config import check_comparable, read_config
-    from palate.console import console, shown_progress
+    from palate.console import console, shown_progress, write_json
     from palate.evaluation.compare import compare as compare_models
 
     settings = [read_config(path) for path in configs]
@@ -191,7 +195,7 @@ def compare(
         models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
         comparison = compare_models(models, split, reference=names[0] if len(names) > 1 else None)
     console.print(comparison.render())
-    _write_json(json_file, comparison.to_json())
+    write_json(json_file, comparison.to_json())
 
 
 @app.command("list")
@@ -238,7 +242,7 @@ def bench(
     Example: `palate bench sequence data/beauty --json beauty.json`
     """
     from palate.bench.run import run_bench
-    from palate.console import console, shown_progress
+    from palate.console import console, shown_progress, write_json
 
     with shown_progress():
         result = run_bench(
@@ -250,18 +254,7 @@ def bench(
             recommenders=recommender,
         )
     console.print(result.render())
-    _write_json(json_file, result.to_json())
-
-
-def _write_json(path: Path | None, content: Any) -> None:
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path} could not be written: {error.strerror}") from error
+    write_json(json_file, result.to_json())
 
 
 def _read(settings: Config, drop_unknown: bool) -> Dataset:
@@ -286,9 +279,6 @@ def main() -> None:
         errors.print("[bold red]error:[/bold red]", end=" ")
         errors.print(str(error), markup=False, soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("stopped")
-        sys.exit(130)
     except Exception as error:
         if os.environ.get("PALATE_DEBUG"):
             raise

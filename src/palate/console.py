@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING
+from pathlib import Path
 from typing import Any, TextIO
 
 import polars as pl
@@ -29,6 +30,7 @@ from rich.text import Text
 
 from palate import progress, registry
 from palate.columns import ITEM, RANK, REASONS, SCORE
+from palate.errors import DataError
 from palate.types import Recommendations
 
 PIPE_WIDTH = 120
@@ -148,3 +150,15 @@ def _setting(name: str, default: Any) -> str:
     if default is MISSING:
         return f"{name} (needed)"
     return f"{name} (not set)" if default is None else f"{name} = {toml(default)}"
+
+
+def write_json(path: Path | None, content: Any) -> None:
+    """The figures as a file of JSON, where one is wanted; `DataError` if it cannot be written."""
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"{path} could not be written: {error.strerror}") from error

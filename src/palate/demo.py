@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
+from palate.artefact import check_place
 from palate.console import recommendations_table, shown_progress
 from palate.data.samples import movielens
 from palate.data.split import split_by_time
@@ -52,6 +53,7 @@ class Demo:
 
 def run_demo(out: Path, console: Console) -> Demo:
     """Runs the whole flow, prints the table and the recommendations, writes `out`."""
+    check_place(out / "model")
     data = movielens()
     people, items = len(data.user_ids), len(data.items)
     console.print(

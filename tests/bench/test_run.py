@@ -60,7 +60,7 @@ def shop(folder: Folder) -> Path:
         walk = [(start + 5 * step + int(rng.integers(0, 2))) % ITEMS for step in range(length)]
         lines.append(" ".join([f"u{person}", *map(str, dict.fromkeys(walk))]))
     for row in range(ITEMS):
-        items.append({"item_id": row, "title": f"{WORDS[row % 7 % 3]} {row}", "categories": []})  # noqa: PERF401
+        items.append({"item_id": row, "title": f"{WORDS[row % 7 % 3]} {row}", "categories": []})
     return folder({"sequential_data.txt": lines, "items.jsonl": items})
 
 
@@ -116,9 +116,10 @@ def test_the_figures_are_those_of_the_test_split(shop: Path) -> None:
     assert row["metrics"]["recall@10"] > 0
 
 
-def test_rows_are_limited_and_each_runs_once(shop: Path) -> None:
-    result = run_bench("sequence", shop, recommenders=["covisit", "popular", "covisit"])
-    assert list(result.comparison.rows) == ["covisit", "popular"]
+def test_rows_are_limited_and_each_runs_once(shop: Path, spied: list[int]) -> None:
+    result = run_bench("sequence", shop, recommenders=["popular", "covisit", "popular"])
+    assert list(result.comparison.rows) == ["popular", "covisit"]
+    assert len(spied) == 1
     assert result.default is None
     assert result.seconds["fit"] == 0
 

@@ -41,7 +41,7 @@ def test_the_best_unseen_items_of_the_plain_sum_come_first(found, asking):
     tie = tie_order(asking.item_ids)
     for row, mix in enumerate(found.mix):
         unseen = [item for item in range(60) if item not in seen(asking, row)]
-        wanted = sorted(unseen, key=lambda item: (-mix[item], tie[item]))  # noqa: B023
+        wanted = sorted(unseen, key=lambda item: (-mix[item], tie[item]))
         assert found.items[row, :20].tolist() == wanted[:20]
 
 
@@ -84,6 +84,13 @@ def test_what_was_seen_is_proposed_again_only_where_people_repeat(
             *found.items[row][found.items[row] >= 0].tolist(),
             *newest,
         }
+
+
+def test_each_of_the_newest_items_is_proposed_once(rings, statistics, catalogue):
+    names = rings.item_ids.tolist()
+    asking = history_of_items(rings.item_ids, [[names[5], names[9], names[5], names[5]]])
+    (items,) = candidates(asking, statistics, catalogue, count=9, repeats=True).items.tolist()
+    assert [items.count(row) for row in (5, 9)] == [1, 1]
 
 
 def test_a_catalogue_smaller_than_the_number_of_candidates(asking, statistics, catalogue):

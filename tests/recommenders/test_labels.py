@@ -171,11 +171,11 @@ def test_rows_are_those_that_a_turn_teaches_with_the_answer_marked(
         assert len(set(items)) == len(items)
 
 
-def test_items_without_any_event_are_no_negatives(histories, catalogue, rings, marked):
+def test_items_without_any_event_are_never_the_answer(histories, catalogue, rings, marked):
     rows = labelled_rows(histories, lambda _known: catalogue, PLAN)
     untouched = rings.item_counts == 0
     assert untouched.sum() == UNTOUCHED
-    assert not untouched[rows.features[:, -1].astype(int)].any()
+    assert not rows.labels[untouched[rows.features[:, -1].astype(int)]].any()
 
 
 def test_cases_whose_answer_nobody_proposed_are_dropped(histories, catalogue, marked):
@@ -184,6 +184,20 @@ def test_cases_whose_answer_nobody_proposed_are_dropped(histories, catalogue, ma
     asked = sum(len(turn.answers) for turn in _labels._turns(histories, few))
     assert 0 < len(rows.groups) < asked
     assert rows.labels.sum() == len(rows.groups)
+
+
+def test_statistics_are_those_of_the_known_part_alone(histories, catalogue, monkeypatch):
+    fitted = []
+    fit = _labels.fit_statistics
+
+    def spy(known, *args, **settings):
+        fitted.append(events(known))
+        return fit(known, *args, **settings)
+
+    monkeypatch.setattr(_labels, "fit_statistics", spy)
+    plan = replace(PLAN, cases=60)
+    labelled_rows(histories, lambda _known: catalogue, plan)
+    assert fitted == [events(turn.known) for turn in _labels._turns(histories, plan)]
 
 
 def test_features_are_those_of_the_known_part_alone(histories, catalogue):

@@ -13,7 +13,7 @@ from palate.errors import AlignmentError
 from palate.histories import histories_of, history_of_items
 from palate.pipeline import Pipeline
 from palate.recommenders._topk import rank_rows
-from palate.recommenders.ranker import with_places_for_new
+from palate.recommenders.ranker import arrivals, with_places_for_new
 from palate.types import Features, Ids
 
 LIKED = 12
@@ -98,6 +98,15 @@ def test_without_content_new_items_are_columns_too(small, rings):
     scores = model.score(histories_of(rings))
     assert scores.shape == (150, 62)
     np.testing.assert_array_equal(scores[:, 60], scores[:, 61])
+
+
+@pytest.mark.parametrize(
+    ("never", "once", "twice", "surplus"),
+    [(10, 4, 2, 10 - 4 * 3 / (2 * 3)), (10, 0, 5, 10), (10, 1, 0, 10), (3, 9, 1, 0), (0, 6, 1, 0)],
+)
+def test_arrivals_are_more_untouched_items_than_chance_leaves(never, once, twice, surplus):
+    counts = np.repeat(np.float32([0, 1, 2, 3, 8]), [never, once, twice, 5, 5])
+    assert arrivals(counts) == pytest.approx(surplus)
 
 
 class TestSaved:

@@ -98,6 +98,21 @@ def enumerate_people(sequences):
     return ((f"person {row}", sequence) for row, sequence in enumerate(sequences))
 
 
+def test_the_space_scores_what_was_done_by_what_people_do(build):
+    """With all dimensions but one left out, the scores are those of the exact decomposition."""
+    data = build(
+        dict(enumerate_people(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
+    )
+    found = fitted(histories_of(data))
+    seen = histories_of(data).seen().toarray()
+    people, items = seen.sum(axis=1), seen.sum(axis=0)
+    _, _, right = np.linalg.svd(seen / np.sqrt(people[:, None] * items))
+    top = right[: found["space_in"].shape[1]]
+    assert len(top) == 2
+    wanted = (top.T @ top) * np.sqrt(items) / np.sqrt(items)[:, None]
+    np.testing.assert_allclose(found["space_in"] @ found["space_out"].T, wanted, atol=1e-4)
+
+
 def test_the_behaviour_space_is_narrow_or_empty(build, rings):
     for sequences in ({"u": "ab", "v": "ba"}, {}):
         found = fitted(histories_of(build(sequences)))

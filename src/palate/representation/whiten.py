@@ -27,19 +27,20 @@ class Whiten:
     """Unit rows, centred, with the variance of each principal axis evened out, as unit rows again.
 
     An axis of variance w is divided by √(w + `shrinkage` × total variance), so that axes of noise
-    stay quiet; only the `keep` largest stay (None: all, but fewer than fitted rows). Fitted on
+    stay quiet: by default 4 over the number of items fitted on, 1e-4 at least, since few items make
+    for much noise. Only the `keep` largest stay (None: all, but fewer than fitted rows). Fitted on
     items with events; sparse blocks only become unit rows, rows of zeros stay zeros. After Huang
     et al., "WhiteningBERT" (EMNLP Findings 2021).
     """
 
-    shrinkage: float = 1e-4
+    shrinkage: float | None = None
     keep: int | None = None
 
     means_: dict[str, Floats] = learnt()
     axes_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
-        if self.shrinkage < 0:
+        if self.shrinkage is not None and self.shrinkage < 0:
             raise ConfigError(f"shrinkage = {self.shrinkage} cannot be used: give 0 or more")
         if self.keep is not None and self.keep < 1:
             raise ConfigError(f"keep = {self.keep} cannot be used: keep 1 axis or more")
@@ -50,7 +51,8 @@ class Whiten:
             mean, covariance, count = moments(np.asarray(unit_rows(part)), data.trained_rows)
             width = len(mean)
             variance, axes = principal_axes(covariance, count, self.keep or width)
-            floor = max(self.shrinkage * float(np.trace(covariance)), 1e-9)
+            shrinkage = _default_shrinkage(count) if self.shrinkage is None else self.shrinkage
+            floor = max(shrinkage * float(np.trace(covariance)), 1e-9)
             self.means_[name] = mean.astype(np.float32)
             self.axes_[name] = (axes / np.sqrt(variance + floor)).astype(np.float32)
         return self
@@ -66,3 +68,7 @@ class Whiten:
             return units
         check_width(values, len(self.means_[name]), name, "whiten")
         return unit_rows(project(units, self.means_[name], self.axes_[name]))
+
+
+def _default_shrinkage(count: int) -> float:
+    return max(1e-4, 4.0 / max(count, 1))

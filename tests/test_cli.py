@@ -1,0 +1,352 @@
+"""The commands, on the pipeline file of the manual and tables of planted data."""
+
+import json
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from palate import __version__, registry
+from palate.artefact import load
+from palate.data.samples import planted
+
+FILMS = """
+[data]
+interactions = "ratings.parquet"
+items = "movies.parquet"
+[split]
+use = "time"
+test = 0.2
+[encoders.text]
+use = "tfidf"
+template = "{title}. {description}"
+[encoders.clicks]
+use = "behaviour"
+[[representation]]
+use = "whiten"
+[fusion]
+use = "concat"
+[recommender]
+use = "ranker"
+rounds = 5
+cases = 200
+candidates = 20
+"""
+COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A folder with the tables, and pipeline files."""
+    folder = tmp_path_factory.mktemp("shop")
+    data = planted(40, 30)
+    data.interactions.drop("weight").write_parquet(folder / "ratings.parquet")
+    data.items.write_parquet(folder / "movies.parquet")
+    head = FILMS.partition("[encoders.text]")[0]
+    (folder / "films.toml").write_text(FILMS)
+    (folder / "popular.toml").write_text(f'{head}[encoders]\n[recommender]\nuse = "popular"\n')
+    (folder / "covisit.toml").write_text(f'{head}[encoders]\n[recommender]\nuse = "covisit"\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(shop):
+    """The folder of a fitted model, made by the command itself."""
+    out = shop / "model"
+    code = f"import sys; sys.argv = {['palate', 'fit', 'films.toml', '--out', str(out)]!r}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nfrom palate.cli import main\nmain()"],
+        cwd=shop,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "fitted on 170 events" in done.stdout
+    assert "trees" in done.stderr, "progress is shown beside the result"
+    return out
+
+
+def good(done):
+    assert done.code == 0, done.err
+    return done.out
+
+
+def test_check_says_what_was_taken_for_what(command, shop):
+    said = good(command("check", shop / "films.toml"))
+    for line in (
+        "ratings.parquet: 213 rows; user_id → user_id, item_id → item_id, timestamp → timestamp",
+        "movies.parquet: 30 rows; item_id → item_id, title → title",
+        "213 events of 40 people with 28 of 30 items (2 items nobody touched)",
+        "split time: 170 events to learn from, 43 requests",
+        'encoder text: tfidf (template = "{title}. {description}")',
+        "  for example: seed hedge 115. watering",
+        "encoder clicks: behaviour\n",
+        "representation: whiten\n",
+        "recommender: ranker (candidates = 20, cases = 200, rounds = 5)",
+        "films.toml is fine",
+    ):
+        assert line in said, line
+
+
+def test_check_shows_the_template_that_is_made_by_default(command, shop):
+    path = shop / "default.toml"
+    path.write_text('[data]\ninteractions = "ratings.parquet"\nitems = "movies.parquet"\n')
+    said = good(command("check", path))
+    assert "encoder text: use (by default)" in said
+    assert 'reads "{title}. {category}. {tags}. {description}", made from the columns' in said
+    assert "encoder attributes: attributes (by default)" in said
+    assert "price" in said.partition("encoder attributes")[2]
+    assert "recommender: ranker\n" in said
+
+
+def test_check_of_items_that_are_ids_and_no_more(command, shop):
+    path = shop / "ids.toml"
+    path.write_text('[data]\ninteractions = "ratings.parquet"\n')
+    said = good(command("check", path))
+    assert "no table of items: the catalogue is the 28 items touched" in said
+    assert "encoders: none" in said
+
+
+def test_a_fitted_model_recommends_what_the_library_says(command, model):
+    said = good(command("recommend", model, "--user", "u01", "-k", "4"))
+    fitted = load(model)
+    titles = dict(fitted.data_.items["item_id", "title"].iter_rows())
+    found = fitted.recommend(["u01"], k=4, reasons=True).table
+    for name, reason in found["item_id", "reasons"].iter_rows():
+        line = next(line for line in said.splitlines() if name in line)
+        assert titles[name] in line
+        assert reason[:20] in line
+    assert len(found) == 4
+
+
+def test_recommendations_for_histories_and_words(command, model, tmp_path):
+    for number, request_ in enumerate(
+        (
+            ["--history", "i03, i04"],
+            ["--text", "hedge tulip"],
+            ["--history", "i03", "--text", "hedge"],
+            ["--history", ""],
+        )
+    ):
+        path = tmp_path / "new" / f"{number}.json"
+        good(command("recommend", model, *request_, "-k", "3", "--json", path))
+        lines = json.loads(path.read_text("utf-8"))
+        assert [line["rank"] for line in lines] == [1, 2, 3]
+        assert lines[0].keys() >= {"item_id", "title", "score", "reasons"}
+        assert {"i03", "i04"}.isdisjoint(line["item_id"] for line in lines) or number in (1, 3)
+
+
+def test_more_recommendations_than_items(command, model, tmp_path):
+    path = tmp_path / "all.json"
+    good(command("recommend", model, "--history", "i03", "-k", "100000000", "--json", path))
+    assert len(json.loads(path.read_text())) == 29
+
+
+def test_evaluate(command, model, tmp_path):
+    path = tmp_path / "figures.json"
+    said = good(command("evaluate", model, "--json", path))
+    assert "films" in said
+    assert "43 requests" in said
+    figures = json.loads(path.read_text())
+    assert "films" in json.dumps(figures)
+
+
+def test_compare_shows_all_on_one_split(command, shop, tmp_path):
+    path = tmp_path / "figures.json"
+    files = [shop / f"{name}.toml" for name in ("films", "covisit", "popular")]
+    said = good(command("compare", *files, "--json", path))
+    for name in ("films", "covisit", "popular"):
+        assert name in said
+        assert name in path.read_text()
+
+
+def test_fit_on_everything_cannot_be_evaluated(command, shop, tmp_path):
+    out = tmp_path / "live"
+    said = good(command("fit", shop / "covisit.toml", "--out", out, "--all"))
+    assert "fitted on 213 events" in said
+    done = command("evaluate", out)
+    assert done.code == 1
+    assert "nothing is left to evaluate on" in done.err
+
+
+def test_the_file_of_the_manual_works_as_it_stands(command, shop, monkeypatch):
+    """But for the encoder, which a smaller one stands in for, and fewer trees."""
+    from palate.config import read_config
+    from palate.encoders.tfidf import Tfidf
+    from palate.recommenders.ranker import Ranker
+
+    manual = FILMS.replace('"tfidf"', '"use"').replace("{description}", "{genres}")
+    path = shop / "manual.toml"
+    path.write_text(manual.partition("rounds")[0])
+    pl.read_parquet(shop / "movies.parquet").rename({"tags": "genres"}).write_parquet(
+        shop / "films.parquet"
+    )
+    path.write_text(path.read_text().replace("movies.parquet", "films.parquet"))
+    assert read_config(path).pipeline().recommender == Ranker()
+    monkeypatch.setattr("palate.encoders.use.TextEncoder", Tfidf)
+    small = path.read_text() + "rounds = 5\ncases = 200\ncandidates = 20\n"
+    path.write_text(small.replace('"use"', '"tfidf"'))
+    out = shop / "manual"
+    good(command("fit", path, "--out", out))
+    assert list(load(out).features.parts) == ["text", "clicks"]
+    assert "43 requests" in good(command("evaluate", out))
+
+
+@pytest.mark.parametrize("stage", registry.STAGES)
+@pytest.mark.parametrize("width", [80, 120])
+def test_list_shows_every_component_whole(command, monkeypatch, stage, width):
+    from palate import console
+
+    monkeypatch.setattr(console.console, "_width", width)
+    said = good(command("list", stage))
+    assert max(map(len, said.splitlines())) <= width
+    cells = " ".join(said.replace("│", " ").split())
+    for name in registry.names(stage):
+        assert f" {name} " in said
+        for setting in registry.defaults_of(registry.find(stage, name)):
+            assert setting in cells
+    assert "True" not in said, "settings are shown as TOML has them"
+    assert "…" not in said
+
+
+def test_list_without_a_stage_shows_all(command):
+    said = good(command("list"))
+    for name in ("attributes", "whiten", "concat", "variance", "ranker", "diversity"):
+        assert f" {name} " in said
+    done = command("list", "recommender")
+    assert done.code == 1
+    assert "Did you mean 'recommenders'?" in done.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_an_example(command, name):
+    said = good(command(name, "--help"))
+    assert f"Example: palate {name}" in said
+
+
+def test_help_names_every_command(command):
+    said = good(command("--help"))
+    for name in COMMANDS:
+        assert f" {name} " in said
+    assert command().code == 2, "no command is a mistake, and shows the help"
+
+
+def test_version(command):
+    assert good(command("--version")) == f"palate {__version__}\n"
+
+
+def test_waiting_threads_sleep(command, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    good(command("--version"))
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    good(command("--version"))
+    assert os.environ["OMP_WAIT_POLICY"] == "active", "what somebody chose stays"
+
+
+# ---- requests that cannot be answered
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--user", "nobody"], ["unknown people: 'nobody'", "history"]),
+        (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
+        (["--user", "u01", "--text", "tea"], ["not for both"]),
+        ([], ["nobody asks"]),
+        (["--text", " "], ["says nothing"]),
+    ],
+)
+def test_requests_that_cannot_be_answered(command, model, words, parts):
+    done = command("recommend", model, *words)
+    assert done.code == 1
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    for part in parts:
+        assert part in done.err
+
+
+def test_json_that_cannot_be_written(command, model, tmp_path):
+    (tmp_path / "file").write_text("x")
+    done = command("recommend", model, "--user", "u01", "--json", tmp_path / "file" / "a.json")
+    assert done.code == 1
+    assert "a.json could not be written" in done.err
+
+
+def test_data_that_changed_since_the_fit(command, shop, tmp_path):
+    for name in ("ratings.parquet", "movies.parquet", "covisit.toml"):
+        (tmp_path / name).write_bytes((shop / name).read_bytes())
+    good(command("fit", tmp_path / "covisit.toml", "--out", tmp_path / "model"))
+    for name in ("ratings.parquet", "movies.parquet"):
+        content = (tmp_path / name).read_bytes()
+        table = pl.read_parquet(tmp_path / name)
+        table.filter(pl.col("item_id") != "i00" if "user_id" in table.columns else True).sort(
+            "item_id"
+        ).with_columns(pl.col("item_id").alias("more")).write_parquet(tmp_path / name)
+        done = command("evaluate", tmp_path / "model")
+        assert done.code == 1, name
+        assert "changed since" in done.err
+        assert "fit again" in done.err
+        (tmp_path / name).write_bytes(content)
+    good(command("evaluate", tmp_path / "model"))
+
+
+def test_a_model_that_the_library_saved(command, model, tmp_path):
+    folder = load(model).save(tmp_path / "own")
+    done = command("evaluate", folder)
+    assert done.code == 1
+    assert "palate.evaluate in Python" in done.err
+
+
+OWN = """
+from dataclasses import dataclass
+from palate.recommenders.popular import Popular
+
+@dataclass(kw_only=True)
+class Mine(Popular):
+    pass
+"""
+
+
+def test_components_of_ones_own(command, shop, tmp_path, monkeypatch):
+    (tmp_path / "my_module.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = (shop / "popular.toml").read_text()
+    path = shop / "mine.toml"
+    path.write_text(text.replace('"popular"', '"my_module:Mine"'))
+    out = tmp_path / "model"
+    good(command("fit", path, "--out", out))
+    for words in (["evaluate", out], ["recommend", out, "--user", "u01"]):
+        done = command(*words)
+        assert done.code == 1
+        assert f"{out} asks for code outside palate" in done.err
+        assert "--allow my_module:Mine" in done.err
+        good(command(*words, "--allow", "my_module:Mine"))
+    sys.modules.pop("my_module")
+
+
+def test_a_fault_of_palate_says_so(command, shop, monkeypatch):
+    def broken(*_arguments, **_options):
+        raise ZeroDivisionError("[oops]")
+
+    monkeypatch.setattr("palate.config.read_config", broken)
+    monkeypatch.delenv("PALATE_DEBUG", raising=False)
+    done = command("check", shop / "films.toml")
+    assert done.code == 70
+    assert "ZeroDivisionError: [oops]" in done.err
+    assert "PALATE_DEBUG=1" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_stopping_is_no_fault(command, shop, monkeypatch):
+    def stopped(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("palate.config.read_config", stopped)
+    done = command("check", shop / "films.toml")
+    assert done.code in (1, 130), "as the versions of typer have it"
+    assert "Traceback" not in done.err
+    assert "fault of palate" not in done.err
