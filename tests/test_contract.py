@@ -15,6 +15,8 @@ def components(*stages):
 
 
 QUICK = {"ranker": {"rounds": 20}}
+# sums that differ in their last bit may put a value on the other side of a tree's split
+TOLERANCE = {"ranker": 0.05}
 
 
 def built(stage, name):
@@ -46,7 +48,8 @@ def test_transforms(stage, name, tiny, tiny_features):
 
 @pytest.mark.parametrize(("stage", "name"), components("recommenders"))
 def test_recommenders(stage, name, tiny, tiny_features):
-    testing.check_recommender(built(stage, name), tiny, tiny_features)
+    tolerance = TOLERANCE.get(name, 1e-4)
+    testing.check_recommender(built(stage, name), tiny, tiny_features, tolerance=tolerance)
 
 
 @pytest.mark.parametrize(("stage", "name"), components("rerankers"))

@@ -159,9 +159,10 @@ class Reader:
                 f"with allow=[{use!r}] (--allow {use})"
             )
         component = registry.find(stage, use)(**self._values(tree["settings"]))
-        known = {entry.name for entry in fields(component) if not entry.init}
-        for name, part in self._values(tree["learnt"]).items():
-            if name not in known:
-                raise ValueError(f"{use} learns no {name!r}")
+        wanted = {entry.name for entry in fields(component) if not entry.init}
+        learnt = self._values(tree["learnt"])
+        if learnt and (other := sorted(learnt.keys() ^ wanted)):
+            raise ValueError(f"{use} learns other things than the folder holds: {', '.join(other)}")
+        for name, part in learnt.items():
             setattr(component, name, part)
         return component

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -271,6 +272,9 @@ def main() -> None:
     """Runs the command line: palate's own errors are one message and exit code 1."""
     # OpenMP threads that spin while they wait slow everything down: said before a library loads it
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "→" gets a "?"
     from palate.console import errors
 
     try:

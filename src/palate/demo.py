@@ -116,9 +116,9 @@ def _somebody(model: Pipeline) -> str:
 
 def _named(wish: str, titles: list[str], split: Split) -> str:
     for title, name in zip(titles, split.train.items["item_id"], strict=True):
-        if title.startswith(wish):
+        if title == wish:
             return str(name)
-    raise DataError(f"the sample holds no film that starts with {wish!r}")
+    raise DataError(f"the sample holds no film called {wish!r}")
 
 
 def _untouched(split: Split) -> str:

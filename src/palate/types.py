@@ -194,11 +194,8 @@ class Features:
     @property
     def blocks(self) -> dict[str, slice]:
         """Block name → its columns in `values`."""
-        blocks, start = {}, 0
-        for name, part in self.parts.items():
-            blocks[name] = slice(start, start + part.shape[1])
-            start += part.shape[1]
-        return blocks
+        stops = np.cumsum([part.shape[1] for part in self.parts.values()]).tolist()
+        return dict(zip(self.parts, map(slice, [0, *stops], stops), strict=False))
 
     @cached_property
     def values(self) -> Floats:

@@ -198,6 +198,26 @@ class TestEvidence:
             assert evidence.kind == "alike"
             assert evidence.anchor in histories.row(row)
 
+    def test_where_both_speak_the_trees_decide(self, ranker, rings, truth):
+        """The next link of the chain is a matter of behaviour, a thing far from it of content."""
+        histories = histories_of(rings)
+        links = ranker.statistics_["directed"].toarray()
+        newest = histories.newest()
+        following = truth.successor[newest]
+        asked = np.flatnonzero((links[newest, following] > 0) & (following >= 0))
+        found = self.ask(ranker, histories.take(asked), following[asked])
+        assert np.mean([evidence.kind == "together" for evidence in found]) > 0.9
+        rows, _ = rank_rows(ranker, histories, 10)
+        linked = [
+            (request, item)
+            for request, items in enumerate(rows[:, 4:])
+            for item in items
+            if links[histories.row(request), item].any()
+        ]
+        requests, items = np.array(linked).T
+        kinds = {evidence.kind for evidence in self.ask(ranker, histories.take(requests), items)}
+        assert kinds == {"together", "alike"}
+
     def test_what_nobody_touched_can_only_be_alike(self, ranker, rings, truth):
         histories = histories_of(rings).take(slice(0, 3))
         for evidence in self.ask(ranker, histories, truth.new_items):

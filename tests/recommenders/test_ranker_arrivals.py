@@ -1,4 +1,4 @@
-"""Items that arrived later: appended, proposed by what they say, given their places, saved."""
+"""Items that arrived after the fit: appended, proposed by what they say, saved."""
 
 import math
 
@@ -13,7 +13,6 @@ from palate.errors import AlignmentError
 from palate.histories import histories_of, history_of_items
 from palate.pipeline import Pipeline
 from palate.recommenders._topk import rank_rows
-from palate.recommenders.ranker import arrivals, with_places_for_new
 from palate.types import Features, Ids
 
 LIKED = 12
@@ -54,7 +53,7 @@ def test_an_item_that_nobody_touched_has_its_place_in_every_list(grown, rings, t
     assert 2 / 62 <= share <= 5 / 62
     rows, _ = rank_rows(model, asking, math.ceil(0.25 / share))
     untouched = [60, 61, *truth.new_items]
-    assert np.isin(rows, untouched).any(axis=1).mean() > 0.95  # equal scores may go either way
+    assert np.isin(rows, untouched).any(axis=1).mean() > 0.9  # equal scores may go either way
     assert np.isin(rows, [60, 61]).any(axis=0).any()
 
 
@@ -100,13 +99,12 @@ def test_without_content_new_items_are_columns_too(small, rings):
     np.testing.assert_array_equal(scores[:, 60], scores[:, 61])
 
 
-@pytest.mark.parametrize(
-    ("never", "once", "twice", "surplus"),
-    [(10, 4, 2, 10 - 4 * 3 / (2 * 3)), (10, 0, 5, 10), (10, 1, 0, 10), (3, 9, 1, 0), (0, 6, 1, 0)],
-)
-def test_arrivals_are_more_untouched_items_than_chance_leaves(never, once, twice, surplus):
-    counts = np.repeat(np.float32([0, 1, 2, 3, 8]), [never, once, twice, 5, 5])
-    assert arrivals(counts) == pytest.approx(surplus)
+def test_what_chance_left_untouched_is_no_arrival_but_what_was_added_is(small, rings, said):
+    once = rings.interactions.unique(ITEM, keep="first", maintain_order=True)
+    model = small().fit(rings.with_interactions(once), said)
+    assert model._share_of_new == 0
+    model.add_items(twins(said, [LIKED, 3, 5], ["x", "y", "z"]))
+    assert model._share_of_new == pytest.approx(3 / 63)
 
 
 class TestSaved:
@@ -140,75 +138,3 @@ class TestSaved:
         np.testing.assert_array_equal(
             loaded.score(histories_of(rings)), pipeline.score(histories_of(rings))
         )
-
-
-class TestPlaces:
-    """Twelve proven items, best first, then new ones that nothing speaks for."""
-
-    def placed(self, n_new, share, n_proven=12):
-        values = np.float32([[*range(n_proven + 2, 2, -1), *range(-1, -n_new - 1, -1)]])
-        new = np.arange(values.shape[1])[None, :] >= n_proven
-        found = with_places_for_new(values, new, share=share)
-        return np.argsort(-found[0], kind="stable").tolist(), found, values, new
-
-    def places_of_new(self, order, n_proven=12):
-        return [place for place, column in enumerate(order, start=1) if column >= n_proven]
-
-    @pytest.mark.parametrize(
-        ("share", "places"),
-        [(0.2, [2, 7, 12]), (0.1, [3, 13]), (0.3, [1, 5, 8, 11]), (0.5, [1, 3, 5, 7, 9, 11])],
-    )
-    def test_places_by_hand(self, share, places):
-        assert places == [math.ceil((nth + 0.25) / share) for nth in range(len(places))]
-        order, *_ = self.placed(len(places), share)
-        assert self.places_of_new(order) == places
-
-    @pytest.mark.parametrize("share", [0.05, 0.2, 0.45])
-    def test_both_kinds_keep_their_own_order(self, share):
-        order, found, values, new = self.placed(5, share)
-        assert [column for column in order if column < 12] == list(range(12))
-        assert [column for column in order if column >= 12] == list(range(12, 17))
-        np.testing.assert_array_equal(found[~new], values[~new])
-
-    @pytest.mark.xfail(strict=True, reason="new items that share a gap get the same score")
-    @pytest.mark.parametrize("share", [0.6, 0.8])
-    def test_new_items_keep_their_order_where_they_are_the_most(self, share):
-        order, found, _, _ = self.placed(5, share)
-        assert [column for column in order if column >= 12] == list(range(12, 17))
-        assert len(np.unique(found)) == found.size
-
-    def test_more_new_items_than_places_among_the_proven_come_after(self):
-        order, *_ = self.placed(4, 0.2, n_proven=3)
-        assert order == [0, 3, 1, 2, 4, 5, 6]
-
-    @pytest.mark.parametrize("share", [0.0, 1.0])
-    def test_no_share_to_give(self, share):
-        _, found, values, _ = self.placed(3, share)
-        np.testing.assert_array_equal(found, values)
-
-    def test_nothing_new(self):
-        values = np.float32([[3, 1, 2]])
-        nothing = np.zeros((1, 3), dtype=bool)
-        np.testing.assert_array_equal(with_places_for_new(values, nothing, share=0.2), values)
-
-    def test_nothing_but_new(self):
-        values = np.float32([[3, 1, 2]])
-        found = with_places_for_new(values, np.ones((1, 3), dtype=bool), share=0.2)
-        assert np.isfinite(found).all()
-        assert np.argsort(-found[0]).tolist() == [0, 2, 1]
-
-    def test_each_request_for_itself(self):
-        rng = np.random.default_rng(0)
-        values = rng.normal(size=(6, 20)).astype(np.float32)
-        values[2:4, 15:] = -np.inf
-        new = rng.random((6, 20)) < np.linspace(0, 0.6, 6)[:, None]
-        new &= np.isfinite(values)
-        given = values.copy()
-        together = with_places_for_new(values, new, share=0.25)
-        for row in range(6):
-            part = slice(row, row + 1)
-            alone = with_places_for_new(values[part], new[part], share=0.25)
-            np.testing.assert_array_equal(alone, together[part])
-        np.testing.assert_array_equal(values, given)
-        np.testing.assert_array_equal(together[~new], values[~new])
-        assert np.isfinite(together[np.isfinite(values)]).all()

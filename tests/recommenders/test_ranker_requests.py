@@ -50,6 +50,8 @@ def test_what_no_retriever_proposed_stands_below(ranker, rings):
     row, column = np.nonzero(found.items >= 0)
     proposed[row, found.items[row, column]] = True
     assert 0.4 < proposed.mean() < 0.7
+    assert scores[proposed].min() == 0
+    assert scores[~proposed].max() <= -1
     best_other = np.where(proposed, -np.inf, scores).max(axis=1)
     assert (np.where(proposed, scores, np.inf).min(axis=1) > best_other).all()
     for scored, mix, inside in zip(scores, found.mix, proposed, strict=True):

@@ -25,7 +25,12 @@ def newest_items(histories: Histories, count: int, *, distinct: bool = False) ->
 
 
 def places(values: Floats) -> Floats:
-    """How many candidates of the request one signal puts strictly above, 0 for the best."""
+    """How many candidates of the request one signal puts clearly above, 0 for the best.
+
+    Values that differ by rounding noise share a place, or their order would be that of the file.
+    """
+    scale = np.abs(values).max(axis=1, keepdims=True) + np.float32(1e-9)
+    values = np.round(values / scale, 4)
     order = np.argsort(-values, axis=1, kind="stable")
     ordered = np.take_along_axis(values, order, axis=1)
     rank = np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape)
@@ -119,7 +124,7 @@ def _nearest(
         f"{name}:newest": close[:, :, 0],
         f"{name} (nearest)": ordered[:, :, -1],
         f"{name} (second nearest)": ordered[:, :, -2],
-        f"{name} (nearest's age)": close.argmax(axis=2).astype(np.float32),
+        f"{name} (nearest's age)": np.round(close, 4).argmax(axis=2).astype(np.float32),
         f"{name} (newest three)": close[:, :, :3].mean(axis=2),
         **said,
     }

@@ -14,6 +14,7 @@ from palate.histories import Histories, ragged_positions
 from palate.recommenders._candidates import candidates
 from palate.recommenders._statistics import Catalogue, Statistics, fit_statistics, prefix_cases
 from palate.recommenders._threads import in_chunks
+from palate.recommenders._topk import tie_order
 from palate.types import Floats, Rows
 
 FOLDS = 3  # people are held out in turns, so that every person's last events can be labels
@@ -129,7 +130,8 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
         chosen = _some(usable, per_fold, rng)
         yield _Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
     if cases_of_new:
-        hidden = touched & (rng.random(len(touched)) < NEW_ITEMS)
+        drawn = (tie_order(histories.item_ids) + plan.seed * 7919) % len(touched)
+        hidden = touched & (drawn < NEW_ITEMS * len(touched))
         held = np.where(fold == 0, histories.lengths // 2, 0)
         known, asking, answers = _held_out(histories, held)
         asking = without_items(asking, hidden)

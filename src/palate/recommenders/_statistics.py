@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from palate.histories import Histories, ragged_positions
 from palate.recommenders._cooccurrence import (
@@ -19,7 +18,8 @@ from palate.recommenders._cooccurrence import (
     normalised_covisits,
     popularity,
 )
-from palate.types import Features, Floats, Matrix, Rows
+from palate.recommenders._topk import tie_order
+from palate.types import Features, Floats, Ids, Matrix, Rows
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
@@ -28,6 +28,8 @@ LONG_LENGTH = 30  # newest items that speak for lasting taste
 WINDOW = 20
 NEIGHBOURS = 20  # in content space, that lend an item their covisits
 BEHAVIOUR_DIM = 64
+OVERSAMPLING = 10
+POWER_ITERATIONS = 3
 MAP_PAIRS = 50_000
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
@@ -122,11 +124,11 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
         "conditional.strong": keep_largest(conditional, STRONG_LINKS),
         "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
         "people": seen,
-        **_behaviour_space(seen, seed),
+        **_behaviour_space(seen, histories.item_ids, seed),
     }
 
 
-def _behaviour_space(seen: sparse.csr_array, seed: int) -> Statistics:
+def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
     per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
     per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
@@ -136,13 +138,28 @@ def _behaviour_space(seen: sparse.csr_array, seed: int) -> Statistics:
     if dim < 1 or not seen.nnz:
         empty = np.zeros((seen.shape[1], 0), dtype=np.float32)
         return {"space_in": empty, "space_out": empty, "space_unit": empty}
-    _, _, right = randomized_svd(scaled, dim, n_iter=3, random_state=seed)
-    space = np.ascontiguousarray(right.T)
+    space = _right_vectors(scaled, dim, tie_order(item_ids), seed)
     return {
         "space_in": (space * per_item[:, None]).astype(np.float32),
         "space_out": (space / per_item[:, None]).astype(np.float32),
         "space_unit": unit(space.astype(np.float32)),
     }
+
+
+def _right_vectors(
+    matrix: sparse.csr_array, dim: int, order: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    """(columns, dim) right singular vectors, by a randomised range finder (Halko et al. 2011).
+
+    The random start belongs to the items' ids, by `order`, so the rows of a catalogue may move
+    without moving the result.
+    """
+    start = np.random.default_rng(seed).standard_normal((matrix.shape[1], dim + OVERSAMPLING))
+    basis = matrix @ start[order]
+    for _ in range(POWER_ITERATIONS):
+        basis, _ = np.linalg.qr(matrix @ (matrix.T @ basis))
+    _, _, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return np.ascontiguousarray(right[:dim].T)
 
 
 def nearest_rows(block: Matrix) -> sparse.csr_array:

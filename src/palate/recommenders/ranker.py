@@ -10,19 +10,20 @@ from typing import Any, Self
 import lightgbm as lgb
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from palate import progress
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned, require
 from palate.recommenders._candidates import Candidates, candidates
 from palate.recommenders._evidence import Evidence, nearest_in_history
+from palate.recommenders._importance import importances
 from palate.recommenders._labels import (
     LabelledRows,
     LabelPlan,
     labelled_rows,
     share_of_repeats,
 )
+from palate.recommenders._newcomers import arrivals, with_places_for_new
 from palate.recommenders._statistics import (
     Catalogue,
     Statistics,
@@ -36,7 +37,6 @@ __all__ = ["Ranker"]
 
 MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
 CHUNK_CELLS = 2_000_000
-MEASURED_ROWS = 20_000
 MIN_REPEATS = 1e-3
 
 
@@ -110,7 +110,8 @@ class Ranker:
         rows = labelled_rows(histories, refit, plan)
         self.names_ = rows.names
         self.trees_ = self._train(rows)
-        self.importances_ = self._measure(rows)
+        blocks = () if self.features_ is None else tuple(self.features_.parts)
+        self.importances_ = importances(self._booster, rows, blocks)
         self.statistics_ = fit_statistics(
             histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
         )
@@ -141,30 +142,6 @@ class Ranker:
                 parameters, table, self.rounds, callbacks=[lambda _environment: advance(1)]
             )
         return str(booster.model_to_string())
-
-    def _measure(self, rows: LabelledRows) -> pl.DataFrame:
-        """What each feature is worth: its share of the trees' gain and of |SHAP| over the rows."""
-        shares = np.zeros((2, len(self.names_)))
-        if self.trees_:
-            shares[0] = self._booster.feature_importance("gain")
-            step = max(1, len(rows.features) // MEASURED_ROWS)
-            parts = self._booster.predict(rows.features[::step], pred_contrib=True)
-            shares[1] = np.abs(np.asarray(parts)[:, :-1]).mean(axis=0)
-            shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-        return pl.DataFrame(
-            {
-                "feature": self.names_,
-                "family": [self._family(name) for name in self.names_],
-                "gain": shares[0],
-                "contribution": shares[1],
-            }
-        )
-
-    def _family(self, name: str) -> str:
-        source = name.partition(" (")[0].partition(":")[0]
-        if self.features_ is not None and source in self.features_.parts:
-            return source
-        return FAMILIES.get(source, "context")
 
     def _forget(self) -> None:
         for name in ("_booster", "_catalogue", "_share_of_new"):
@@ -284,57 +261,6 @@ class Ranker:
         behaviour = np.array([family == "behaviour" for family in families])
         said, did = parts[:, :-1][:, content].sum(axis=1), parts[:, :-1][:, behaviour].sum(axis=1)
         return [bool(more) for more in said > did]
-
-
-def arrivals(counts: Floats) -> float:
-    """How many items without any event are more than chance explains: new arrivals.
-
-    In every catalogue some rare items go untouched; the items touched once and twice tell how many
-    (Chao 1984, bias-corrected).
-    """
-    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
-    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
-
-
-def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
-    """Scores that give new items at least `share` of a list's places, evenly, in their own order.
-
-    The j-th best new item stands no lower than place (j + ¼) / share, rounded up: the data cannot
-    tell how items that just arrived will do against proven ones, so a stated share decides.
-    """
-    if not 0 < share < 1 or not new.any():
-        return values
-    placed = values.copy()
-    proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
-    order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
-    rows = np.arange(len(values))
-    for nth in range(int(new.sum(axis=1).max())):
-        above = int(np.ceil((nth + 0.25) / share)) - 1 - nth
-        if above >= proven.shape[1]:
-            break
-        column = order[:, nth]
-        own, below = values[rows, column], proven[:, above]
-        before = proven[:, above - 1] if above else below + 1
-        between = np.where(np.isfinite(below), (below + before) / 2, own)
-        placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
-    return placed
-
-
-FAMILIES = {
-    "directed": "behaviour",
-    "adjacent": "behaviour",
-    "conditional": "behaviour",
-    "two steps": "behaviour",
-    "together": "behaviour",
-    "space": "behaviour",
-    "people": "behaviour",
-    "smoothed": "behaviour lent by content",
-    "mix": "sum of retrievers",
-    "popularity": "popularity",
-    "trend": "popularity",
-    "touched": "the person's own past",
-    "history length": "the person's own past",
-}
 
 
 def _content(items: Features | None) -> Features | None:

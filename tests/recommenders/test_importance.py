@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from palate.histories import histories_of
+from palate.recommenders import _importance
+from palate.recommenders._importance import family, importances
+from palate.recommenders._labels import LabelledRows
+
+BLOCKS = ("text", "words")
+
+
+class Booster:
+    """Splits on the first feature twice as much as on the third; the second speaks loudest."""
+
+    def __init__(self):
+        self.asked = []
+
+    def feature_importance(self, kind):
+        assert kind == "gain"
+        return np.array([8.0, 0.0, 4.0])
+
+    def predict(self, rows, pred_contrib):
+        assert pred_contrib
+        self.asked.append(len(rows))
+        return np.tile([1.0, -6.0, 1.0, 100.0], (len(rows), 1)) * rows[:, :1]
+
+
+def rows_of(count):
+    features = np.where(np.arange(count)[:, None] % 2, 1, -1) * np.ones((1, 3))
+    names = ["directed (z)", "text:newest", "mix (gap)"]
+    return LabelledRows(features.astype("f4"), np.zeros(count, "i1"), np.array([count]), names)
+
+
+def test_shares_of_gain_and_of_what_moves_the_scores():
+    found = importances(Booster(), rows_of(6), BLOCKS)
+    assert found["feature"].to_list() == ["directed (z)", "text:newest", "mix (gap)"]
+    assert found["family"].to_list() == ["behaviour", "text", "sum of retrievers"]
+    np.testing.assert_allclose(found["gain"], [2 / 3, 0, 1 / 3])
+    np.testing.assert_allclose(found["contribution"], [1 / 8, 6 / 8, 1 / 8])
+
+
+def test_no_more_rows_are_measured_than_needed(monkeypatch):
+    monkeypatch.setattr(_importance, "MEASURED_ROWS", 10)
+    booster = Booster()
+    importances(booster, rows_of(95), BLOCKS)
+    assert 10 <= booster.asked[0] < 20
+
+
+def test_without_trees_nothing_is_worth_anything():
+    found = importances(None, rows_of(4), BLOCKS)
+    assert found["gain"].to_list() == found["contribution"].to_list() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("text", "text"),
+        ("words (z)", "words"),
+        ("text:map", "text"),
+        ("text (nearest's age)", "text"),
+        ("two steps (place)", "behaviour"),
+        ("space:newest", "behaviour"),
+        ("smoothed", "behaviour lent by content"),
+        ("touched (age)", "the person's own past"),
+        ("trend", "popularity"),
+        ("something else", "context"),
+    ],
+)
+def test_families(name, wanted):
+    assert family(name, BLOCKS) == wanted
+
+
+def test_every_feature_of_the_ranker_has_a_family(ranker, rings, said):
+    names = ranker._candidates(histories_of(rings).take(slice(0, 2))).names
+    assert "context" not in {family(name, tuple(said.parts)) for name in names}
