@@ -40,6 +40,11 @@ def test_places_count_what_is_strictly_above():
     assert places(values).tolist() == [[2, 1, 2, 0, 2, 5], [0] * 6, [5, 4, 3, 2, 1, 0]]
 
 
+def test_rounding_noise_takes_no_place():
+    values = np.float32([[0.7, 0.7 + 6e-8, 0.7 - 6e-8, 0.2, 0.1], [3e-9, 0, -3e-9, 2, 1]])
+    assert places(values).tolist() == [[0, 0, 0, 3, 4], [2, 2, 2, 0, 1]]
+
+
 def test_context_by_hand(build):
     data = build({"u": "abc", "v": "bcab", "w": "dc"})
     histories = histories_of(data)

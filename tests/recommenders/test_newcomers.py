@@ -45,6 +45,14 @@ def test_both_kinds_keep_their_own_order(share):
     np.testing.assert_array_equal(found[~new], values[~new])
 
 
+def test_what_stands_higher_by_itself_stays_there():
+    values = np.float32([[9, 8, 7, 6, 5, 4, 3, 2, 8.5, 0.5]])
+    new = np.arange(10)[None, :] >= 8
+    found = with_places_for_new(values, new, share=0.2)
+    assert np.argsort(-found[0], kind="stable").tolist() == [0, 8, 1, 2, 3, 4, 9, 5, 6, 7]
+    assert found[0, 8] == 8.5
+
+
 @pytest.mark.xfail(strict=True, reason="new items that share a gap get the same score")
 @pytest.mark.parametrize("share", [0.6, 0.8])
 def test_new_items_keep_their_order_where_they_are_the_most(share):

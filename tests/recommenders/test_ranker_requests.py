@@ -77,8 +77,7 @@ def assert_same_lists(first, second, histories, others):
 
 
 @pytest.mark.xfail(
-    strict=True,
-    reason="the sketch of randomized_svd, and the items hidden for labels, are drawn by row",
+    strict=False, reason="rounding noise in the features moves splits, and ties with them"
 )
 @pytest.mark.parametrize("blocks", [[], ["text"], ["words"]])
 def test_the_order_of_the_catalogue_decides_nothing(rings, said, small, blocks):
