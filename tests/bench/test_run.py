@@ -219,7 +219,6 @@ def test_items_known_by_id_only(folder: Folder, shop: Path, names: list[str]) ->
     assert "no text" in result.encoder
 
 
-@pytest.mark.xfail(strict=True, reason="rows that need words are asked for where there are none")
 def test_items_known_by_id_only_with_all_rows(folder: Folder, shop: Path) -> None:
     lines = (shop / "sequential_data.txt").read_text().splitlines()
     result = run_bench("sequence", folder({"sequential_data.txt": lines}, "bare"))

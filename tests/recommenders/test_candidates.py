@@ -175,7 +175,6 @@ def placed(found, row):
     }
 
 
-@pytest.mark.xfail(strict=True, reason="the copies of the best candidate are counted as places")
 def test_padding_changes_no_place(asking, statistics, catalogue):
     names = asking.item_ids.tolist()
     few = history_of_items(asking.item_ids, [names[:55]])

@@ -33,6 +33,8 @@ from palate.types import Dataset, Encoder
 DEFAULT = "ranker"
 METRICS = ("recall", "ndcg")
 
+NEED_WORDS = ("ranker-words", "content", "blend")
+
 Maker = Callable[[dict[str, Encoder]], Pipeline]
 
 
@@ -160,6 +162,8 @@ def run_bench(
     text, said = best_text_encoder(encoder)
     started = time.perf_counter()
     encoders = default_encoders(split.train, text=text)
+    if "words" not in encoders and recommenders is None:
+        names = [name for name in names if name not in NEED_WORDS]
     _warm(encoders, split.train)
     seconds = {"encode": time.perf_counter() - started, "fit": 0.0, "score": 0.0}
     ranked: dict[str, Ranked] = {}

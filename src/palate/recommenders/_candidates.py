@@ -52,30 +52,44 @@ def candidates(
     for signal, (mean, deviation) in zip(signals, moments, strict=True):
         if signal.weight:
             mix += (signal.dense() - mean) * (signal.weight / deviation)
-    items = (
-        _choose(histories, mix, statistics["counts"] == 0, count=count, repeats=repeats)
-        if only is None
-        else only
-    )
+    new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
+    items = _choose(histories, mix, new, count=count, repeats=repeats) if only is None else only
     columns = padded(items)
     features: dict[str, Floats] = {}
     for signal, (mean, deviation) in zip(signals, moments, strict=True):
-        features |= _of_signal(signal, mean, deviation, columns)
-    features |= context(histories, statistics, columns, np.take_along_axis(mix, columns, axis=1))
+        features |= _of_signal(signal, mean, deviation, columns, items >= 0)
+    chosen_mix = np.take_along_axis(mix, columns, axis=1)
+    features |= context(histories, statistics, columns, chosen_mix)
+    features["mix (place)"] = places(
+        np.where(items >= 0, chosen_mix, chosen_mix.min(axis=1, keepdims=True))
+    )
     features |= memory(histories, columns)
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
     stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
-    return Candidates(items, stacked, names, mix)
+    return Candidates(items, without_noise(stacked), names, mix)
+
+
+def without_noise(values: Floats) -> Floats:
+    """Values to 12 bits: what differs by rounding is equal, whatever the order of the file."""
+    values = np.where(np.abs(values) < 1e-5, np.float32(0), values)
+    bits = values.view(np.int32)
+    return ((bits + 1024) & ~2047).view(np.float32)
 
 
 def _of_signal(
-    signal: Signal, mean: Floats, deviation: Floats, columns: NDArray[np.int64]
+    signal: Signal,
+    mean: Floats,
+    deviation: Floats,
+    columns: NDArray[np.int64],
+    kept: NDArray[np.bool_],
 ) -> dict[str, Floats]:
     values = np.take_along_axis(signal.dense(), columns, axis=1)
     found = {signal.name: values, f"{signal.name} (z)": (values - mean) / deviation}
     if ":" not in signal.name:
-        found[f"{signal.name} (place)"] = places(values)
+        found[f"{signal.name} (place)"] = places(
+            np.where(kept, values, values.min(axis=1, keepdims=True))
+        )
     return found
 
 
@@ -100,6 +114,6 @@ def _choose(
 
 
 def padded(items: Rows) -> NDArray[np.int64]:
-    """Candidates with the best one in place of -1, so that padding changes no place or gap."""
+    """Candidates with the best one in place of -1, so that padding changes no gap."""
     best = np.maximum(items[:, :1], 0)
     return np.where(items < 0, best, items).astype(np.int64)

@@ -30,13 +30,15 @@ def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float)
     proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
     order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
     rows = np.arange(len(values))
-    for nth in range(int(new.sum(axis=1).max())):
-        above = int(np.ceil((nth + 0.25) / share)) - 1 - nth
+    wanted = np.arange(int(new.sum(axis=1).max()))
+    gaps = np.ceil((wanted + 0.25) / share).astype(int) - 1 - wanted
+    for nth, above in enumerate(gaps):
         if above >= proven.shape[1]:
             break
         column = order[:, nth]
+        down = (np.count_nonzero(gaps[:nth] == above) + 1) / (np.count_nonzero(gaps == above) + 1)
         own, below = values[rows, column], proven[:, above]
         before = proven[:, above - 1] if above else below + 1
-        between = np.where(np.isfinite(below), (below + before) / 2, own)
+        between = np.where(np.isfinite(below), (1 - down) * before + down * below, own)
         placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
     return placed

@@ -24,6 +24,7 @@ from palate.types import Floats, Matrix, to_dense
 
 NEAR_PEOPLE = 100
 CONTENT_WEIGHT = 0.5
+ROUNDING = 1e-3  # a deviation below this share of the mean is none
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Signal:
             total = scores.sum(axis=1)
             squares = np.einsum("ij,ij->i", scores, scores)
         mean = total / n_items
-        deviation = np.sqrt(np.maximum(squares / n_items - mean**2, 0)) + 1e-9
+        deviation = np.sqrt(np.maximum(squares / n_items - mean**2, 0))
+        deviation = np.maximum(deviation, ROUNDING * np.abs(mean)) + 1e-9
         return (
             mean[:, None].astype(np.float32),
             deviation[:, None].astype(np.float32),

@@ -31,7 +31,7 @@ from palate.recommenders._statistics import (
     fit_statistics,
 )
 from palate.recommenders._threads import in_chunks
-from palate.types import Dataset, Features, Floats, Ids, Rows, check_fitted, learnt
+from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
 
 __all__ = ["Ranker"]
 
@@ -187,7 +187,7 @@ class Ranker:
         scores: Floats = found.mix - found.mix.max(axis=1, keepdims=True) - 1
         kept = found.items >= 0
         row, _ = np.nonzero(kept)
-        values = np.where(kept, self._order(found), -np.inf)
+        values = np.where(kept, self._order(found, asking.lengths > 0), -np.inf)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[found.items]
             values = with_places_for_new(values, new, share=self._share_of_new)
@@ -196,7 +196,8 @@ class Ranker:
 
     @property
     def _has_content(self) -> bool:
-        return self.features_ is not None and bool(self.features_.parts)
+        content = _content(self.features_)
+        return content is not None and bool(content.parts)
 
     @cached_property
     def _share_of_new(self) -> float:
@@ -205,14 +206,18 @@ class Ranker:
         surplus = arrivals(counts[: len(counts) - self.added_]) + self.added_
         return surplus / max(len(counts), 1)
 
-    def _order(self, found: Candidates) -> Floats:
-        """(n, k) scores of the candidates, each request's worst at 0."""
+    def _order(self, found: Candidates, somebody: Mask) -> Floats:
+        """(n, k) scores of the candidates, each request's worst at 0.
+
+        Labels never had an empty history: such requests are ordered by the plain sum.
+        """
+        by_sum = found.features[:, :, found.names.index("mix")]
+        values = by_sum
         if self.trees_:
             rows = found.features.reshape(-1, found.features.shape[2])
             flat = self._booster.predict(rows, num_threads=1)
-            values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
-        else:
-            values = found.features[:, :, found.names.index("mix")]
+            learnt_order = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
+            values = np.where(somebody[:, None], learnt_order, by_sum)
         lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
         ordered: Floats = values - lowest
         return ordered
