@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -118,7 +119,7 @@ def _checked(
 
 
 @dataclass(kw_only=True)
-class TemplateEncoder:
+class TemplateEncoder(ABC):
     """An encoder of item texts: subclasses say how texts become vectors.
 
     `template` says which columns are read ("{title}. {genres}"); by default the text-like ones.
@@ -148,9 +149,9 @@ class TemplateEncoder:
         vectors = self.encode_texts(render(data.items, self.template_))
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
 
+    @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
-        raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
         """Settings and what was learnt: a copy loads its model itself, when it needs it."""
