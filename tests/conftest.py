@@ -100,6 +100,19 @@ def topic_features(data: Dataset) -> Features:
     return Features(data.item_ids, {"text": text, "image": image, "tags": tags})
 
 
+@pytest.fixture
+def write(tmp_path):
+    """`write("deep/log.csv", content)` makes a file of text or bytes, and gives its path."""
+
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
 @dataclass(frozen=True)
 class Done:
     """How a command ended and what it said."""

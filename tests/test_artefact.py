@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-import subprocess
+import stat
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -162,6 +162,18 @@ def test_a_newer_format(saved):
     rewritten(saved, lambda manifest: manifest.update(format=99, palate="9.0.0", arrays=[1]))
     fails(saved, "palate 9.0.0", "format 99", "pip install --upgrade palate")
     with pytest.raises(ArtefactError, match=r"9\.0\.0"):
+        read_origin(saved)
+
+
+def test_an_older_format(saved):
+    def older(manifest):
+        manifest.update(format=1, palate="0.0.9")
+        for name in ("recommender_", "rerankers_"):
+            del manifest["tree"]["learnt"][name]
+
+    rewritten(saved, older)
+    fails(saved, "palate 0.0.9", "format 1", "fit the pipeline again")
+    with pytest.raises(ArtefactError, match=r"0\.0\.9"):
         read_origin(saved)
 
 
@@ -327,95 +339,11 @@ def _saved_with(room, model, folder, monkeypatch, before, wanted):
 def _full_after(room):
     written = iter(range(room))
 
-    def fsync(_descriptor):
-        if next(written, None) is None:
+    def fsync(descriptor):
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and next(written, None) is None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     return fsync
-
-
-CHILD = """
-import os, sys
-import numpy as np
-from palate.artefact import save_pipeline
-from palate.encoders.behaviour import Behaviour
-from palate.errors import ArtefactError
-from palate.types import Ids
-
-def component(seed):
-    made = Behaviour(seed=seed)
-    made.ids_ = Ids([f"item {seed} {number}" for number in range(50)])
-    made.vectors_ = np.full((50, 40), seed, dtype=np.float32)
-    return made
-
-def save(folder, stop, manner):
-    if manner == "limit":
-        import resource, signal
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (stop, stop))
-    calls = []
-    for name in ("fsync", "replace", "unlink") if manner == "kill" else ():
-        def stopping(*arguments, _real=getattr(os, name), **options):
-            calls.append(1)
-            if len(calls) > stop:
-                os._exit(9)
-            return _real(*arguments, **options)
-        setattr(os, name, stopping)
-    try:
-        save_pipeline(component(2), folder)
-    except ArtefactError as error:
-        print(error)
-        sys.exit(1)
-"""
-
-
-def child(folder, stop, manner):
-    code = f"{CHILD}\nsave({str(folder)!r}, {stop}, {manner!r})"
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def component():
-    """`component(seed)`, as the child process makes it."""
-    names: dict[str, Any] = {}
-    exec(CHILD, names)
-    return names["component"]
-
-
-def seed_of(folder):
-    found = load(folder)
-    assert (found.vectors_ == found.seed).all()
-    assert found.ids_[0] == f"item {found.seed} 0"
-    return found.seed
-
-
-def test_a_file_that_may_not_grow(component, tmp_path):
-    folder = save_pipeline(component(1), tmp_path / "model")
-    before = contents(folder)
-    done = child(folder, 2000, "limit")
-    assert done.returncode == 1, done.stderr
-    assert "File too large" in done.stdout
-    assert contents(folder) == before
-    assert seed_of(folder) == 1
-
-
-@pytest.mark.parametrize(
-    ("stop", "seed"),
-    [
-        pytest.param(0, 1, id="in the first file"),
-        pytest.param(3, 1, id="between files"),
-        pytest.param(5, 1, id="before the manifest takes its place"),
-        pytest.param(6, 2, id="before the old files are deleted"),
-    ],
-)
-def test_a_process_that_dies_at_any_moment(component, tmp_path, stop, seed):
-    folder = save_pipeline(component(1), tmp_path / "model")
-    done = child(folder, stop, "kill")
-    assert done.returncode == 9, done.stderr
-    assert seed_of(folder) == seed
-    clean = contents(save_pipeline(component(3), tmp_path / "clean"))
-    assert contents(save_pipeline(component(3), folder)) == clean, "the next save clears up"
 
 
 def test_fitting_again_mends_a_damaged_folder(model, saved):

@@ -1,7 +1,8 @@
 """A fitted pipeline as one folder: manifest.json, safetensors, parquet; no pickle.
 
 Files are named by their content and the manifest is replaced last, in one step, so a save that is
-killed or runs out of disk leaves the folder as it was.
+killed or runs out of disk leaves the folder as it was. One process saves at a time; readers wait
+for nobody, and read again where a newer model took the place of the one that they were reading.
 """
 
 from __future__ import annotations
@@ -21,16 +22,17 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from palate import __version__
+from palate._files import LOCK, alone_in, write_whole
 from palate._tree import Reader, Writer
 from palate.errors import ArtefactError, ConfigError, PalateError, first_offenders
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 _CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
-_TEMPORARY = re.compile(rf"({re.escape(MANIFEST)}|{_CONTENT.pattern})\.\d+\.tmp")
+_TEMPORARY = re.compile(rf"\.({re.escape(MANIFEST)}|{_CONTENT.pattern})\.[0-9a-f]{{8}}\.tmp")
 
 
 def save_pipeline(
@@ -48,23 +50,12 @@ def save_pipeline(
     try:
         check_place(root)
         root.mkdir(parents=True, exist_ok=True)
-        try:
-            arrays = _write(root, save(writer.arrays), "safetensors")
-            tables = {
-                name: _write(root, _parquet(table), "parquet")
-                for name, table in writer.tables.items()
-            }
-            manifest = {
-                "format": FORMAT,
-                "palate": __version__,
-                "origin": dict(origin or {}),
-                "arrays": arrays,
-                "tables": tables,
-                "tree": tree,
-            }
-            _replace(root / MANIFEST, _sealed(manifest))
-        finally:
-            _sweep(root)
+        with alone_in(root) as alone:
+            try:
+                _write_all(root, writer, origin or {}, tree)
+            finally:
+                if alone:
+                    _sweep(root)
     except OSError as error:
         if isinstance(error, PalateError):
             raise
@@ -72,6 +63,20 @@ def save_pipeline(
             f"{root} could not be written ({error.strerror or error}); what it held is untouched"
         ) from error
     return root
+
+
+def _write_all(root: Path, writer: Writer, origin: Mapping[str, Any], tree: Any) -> None:
+    manifest = {
+        "format": FORMAT,
+        "palate": __version__,
+        "origin": dict(origin),
+        "arrays": _write(root, save(writer.arrays), "safetensors"),
+        "tables": {
+            name: _write(root, _parquet(table), "parquet") for name, table in writer.tables.items()
+        },
+        "tree": tree,
+    }
+    write_whole(root / MANIFEST, _sealed(manifest))
 
 
 def check_place(folder: str | Path) -> None:
@@ -106,7 +111,7 @@ def _check_owner(root: Path) -> None:
 
 def _is_own(name: str) -> bool:
     patterns = (_CONTENT, _TEMPORARY)
-    return name == MANIFEST or any(pattern.fullmatch(name) for pattern in patterns)
+    return name in (MANIFEST, LOCK) or any(pattern.fullmatch(name) for pattern in patterns)
 
 
 def _parsed(path: Path) -> Any:
@@ -127,7 +132,7 @@ def _write(root: Path, content: bytes, suffix: str) -> str:
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     path = root / f"{digest}.{suffix}"
     if not path.exists() or _digest(path) != digest:
-        _replace(path, content)
+        write_whole(path, content)
     return path.name
 
 
@@ -136,24 +141,9 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _replace(path: Path, content: bytes) -> None:
-    """The file is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-
-
 def _sweep(root: Path) -> None:
     """Deletes what the manifest does not name, older files and halves; others' files stay."""
-    keep = {MANIFEST}
+    keep = {MANIFEST, LOCK}
     if (root / MANIFEST).exists():
         manifest = _parsed(root / MANIFEST)
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -172,6 +162,25 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
     """
     root = Path(folder)
+    while True:
+        saved = _saved_at(root)
+        try:
+            return _load_once(root, allow)
+        except ArtefactError:
+            if saved == _saved_at(root):
+                raise
+
+
+def _saved_at(root: Path) -> tuple[int, int] | None:
+    """Another value after every save."""
+    try:
+        status = (root / MANIFEST).stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
@@ -224,10 +233,12 @@ def _read_manifest(root: Path) -> dict[str, Any]:
         raise ArtefactError(
             f"{path} is damaged ({type(error).__name__}: {error}); fit the pipeline again"
         ) from error
-    if version > FORMAT:
+    if version != FORMAT:
+        newer = version > FORMAT
         raise ArtefactError(
             f"{root} was written by palate {manifest.get('palate')} (format {version}); this is "
-            f"{__version__} (format {FORMAT}): pip install --upgrade palate"
+            f"{__version__} (format {FORMAT}): "
+            + ("pip install --upgrade palate" if newer else "fit the pipeline again")
         )
     seal = manifest.pop("seal", None)
     if seal != _seal(manifest):

@@ -29,6 +29,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import progress, registry
+from palate._files import write_whole
 from palate.columns import ITEM, RANK, REASONS, SCORE
 from palate.errors import DataError
 from palate.types import Recommendations
@@ -159,6 +160,6 @@ def write_json(path: Path | None, content: Any) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
-        path.write_text(text + "\n", encoding="utf-8")
+        write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}") from error

@@ -21,16 +21,6 @@ def fails(source, *parts, error=DataError, items=None, users=None, **options):
         assert part in message, message
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(name, content):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def test_no_such_file_guesses(write):
     path = write("ratings.csv", GOOD)
     fails(path.parent / "rating.csv", "no such file", "Did you mean 'ratings.csv'?")

@@ -3,9 +3,14 @@ import logging
 import polars as pl
 import pytest
 
-from palate.data.clean import clean, clean_with_notes
+from palate.data.clean import clean
 from palate.errors import ConfigError, DataError
 from palate.types import Dataset
+
+
+def clean_with_notes(data, **settings):
+    told = []
+    return clean(data, **settings, tell=told.append), told[0]
 
 
 def dataset(events, columns=("user_id", "item_id", "timestamp"), items=None, users=None):

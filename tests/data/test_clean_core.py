@@ -3,9 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.data.clean import clean, clean_with_notes
+from palate.data.clean import clean
 from palate.errors import DataError
 from palate.types import Dataset
+
+
+def clean_with_notes(data, **settings):
+    told = []
+    return clean(data, **settings, tell=told.append), told[0]
 
 
 def dataset(events, items=None, users=None):

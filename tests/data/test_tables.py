@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from palate.data.tables import describe, read, read_with_notes
+from palate.data.tables import describe, read
 
 EVENTS = pl.DataFrame(
     {
@@ -27,6 +27,11 @@ IN_ORDER = [
 
 def rows(data, *names):
     return data.interactions.select(names or ("user_id", "item_id", "timestamp", "value")).rows()
+
+
+def read_with_notes(*sources, **settings):
+    told = []
+    return read(*sources, **settings, tell=told.append), told[0]
 
 
 def write(path, content):

@@ -9,7 +9,13 @@ import polars as pl
 from palate.columns import ITEM, TEXT, TITLE
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
-from palate.data._values import as_ids, infer_type
+from palate.data._values import (
+    as_ids,
+    doubts_about_ids,
+    doubts_about_text,
+    infer_type,
+    without_blank_rows,
+)
 from palate.errors import DataError, first_offenders
 
 _LISTS = frozenset(["genres", "genre", "tags", "categories", "category", "keywords", "topics"])
@@ -29,17 +35,22 @@ def read_catalogue(
     """
     notes = TableNotes(table.name, messages=list(table.messages))
     frame = table.collect([pl.all()])
+    if table.untyped:
+        frame, remarks = without_blank_rows(frame)
+        notes.messages += remarks
     if not len(frame):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
     frame = _renamed(frame, found, notes)
     ids = as_ids(frame[key], where=f"{table.name}: column {found[key]!r}").alias(key)
+    notes.messages += doubts_about_ids(ids, where=f"column {found[key]!r}")
     _check_unique(ids, table.name)
+    marks = {**lists, **{ours: lists[theirs] for ours, theirs in found.items() if theirs in lists}}
     kinds = {ours: table.kinds.get(theirs, "") for ours, theirs in found.items()}
     columns = [ids]
     for series in frame:
         if series.name != key:
             kind = kinds.get(series.name, table.kinds.get(series.name, ""))
-            mark = lists.get(series.name) or _mark(series, kind)
+            mark = marks.get(series.name) or _mark(series, kind)
             columns.append(_understood(series, mark, table, notes))
     notes.rows = len(frame)
     notes.taken = {theirs: ours for ours, theirs in found.items()}
@@ -83,7 +94,9 @@ def _understood(series: pl.Series, mark: str | None, table: Table, notes: TableN
     if series.name == TITLE and not series.dtype.is_nested():
         return series.cast(pl.String)
     if series.dtype == pl.String and table.untyped:
-        return infer_type(series)
+        series = infer_type(series)
+        if series.dtype == pl.String:
+            notes.messages += doubts_about_text(series)
     if series.dtype.is_float():
         return _finite(series, table.name, notes)
     if series.dtype in (pl.Categorical, pl.Enum):

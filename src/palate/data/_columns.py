@@ -45,6 +45,11 @@ def check_given(given: Mapping[str, str], tables: Mapping[str, tuple[str, Sequen
     roles = {role for kind in ROLES for role in ROLES[kind]}
     for theirs, ours in given.items():
         if ours not in roles:
+            if theirs in roles and any(ours in columns for _, columns in tables.values()):
+                raise DataError(
+                    f"columns={{{theirs!r}: {ours!r}}} is the wrong way round: write"
+                    f" columns={{{ours!r}: {theirs!r}}}"
+                )
             raise DataError(
                 f"columns={{{theirs!r}: {ours!r}}}: {ours!r} is no column of palate."
                 f"{did_you_mean(ours, roles)}"
@@ -84,9 +89,17 @@ def find_columns(
         if role not in found:
             raise DataError(
                 f"{name}: no column for {role}.{did_you_mean(role, columns)}"
-                f" Say which it is: columns={{'THEIR NAME': '{role}'}}"
+                f" Say which it is: columns={{'THEIR NAME': '{role}'}}{_no_header(columns)}"
             )
     return found
+
+
+def _no_header(columns: Sequence[str]) -> str:
+    """A hint where a row stands in the place of the names: names are no numbers."""
+    numbers = [column for column in columns if re.fullmatch(r"-?\d+(\.\d+)?", column)]
+    if not numbers:
+        return ""
+    return f". {numbers[0]!r} is no name: if the first line is a row, put one with names above it"
 
 
 def _by_convention(role: str, kind: str, name: str, columns: Sequence[str]) -> str | None:

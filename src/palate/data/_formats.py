@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,13 +13,13 @@ import narwhals as nw
 import polars as pl
 
 from palate.data._json import parse_json, parse_lines
-from palate.errors import DataError, did_you_mean
+from palate.data._quotes import first_fault, in_order, mended
+from palate.data._text_files import UTF8, first_line, text_bytes
+from palate.errors import DataError, did_you_mean, first_offenders
 
 Source: TypeAlias = "str | Path | pl.DataFrame | pl.LazyFrame | Any"
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t"}
-_UTF8 = ("utf-8", "utf8")
-_MARKS_OF_UTF16 = (0xFF, 0xFE)
 _ATOMIC = (".inter", ".item", ".user")
 _KNOWN = (*_SEPARATORS, ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 
@@ -73,12 +69,10 @@ def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
         return Table(f"the frame of {what}", source.lazy())
     if not isinstance(source, str | Path):
         return Table(f"the frame of {what}", _from_any_frame(source, what).lazy())
-    path = Path(source)
-    if not path.is_file():
-        raise _no_file(path)
+    path = _file(source)
     suffix = _suffix(path)
     if suffix in (".parquet", ".pq") and path.suffix != ".gz":
-        return Table(str(path), pl.scan_parquet(path), path=path)
+        return Table(str(path), pl.scan_parquet(path, glob=False), path=path)
     if suffix in _SEPARATORS:
         return _open_text(path, suffix, encoding)
     if suffix in (".jsonl", ".ndjson", ".json"):
@@ -92,9 +86,21 @@ def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
     )
 
 
-def _no_file(path: Path) -> DataError:
+def _file(source: str | Path) -> Path:
+    path = Path(source)
+    try:
+        if path.is_file():
+            return path
+        raise _no_file(source, path)
+    except OSError as error:  # a name that no file can have
+        raise DataError(f"{str(path)[:60]}… is no file: {error.strerror}") from error
+
+
+def _no_file(source: str | Path, path: Path) -> DataError:
     if path.is_dir():
         return DataError(f"{path} is a folder: name a file in it, or pass pl.scan_parquet(...)")
+    if "://" in str(source):
+        return DataError(f"{source} is no file of this machine: fetch it, or pass a polars frame")
     beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
     tables = [other.name for other in beside if _suffix(other) in _KNOWN]
     return DataError(f"{path}: no such file.{did_you_mean(path.name, tables[:20])}")
@@ -108,13 +114,22 @@ def _suffix(path: Path) -> str:
 def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
     try:
         native = nw.from_native(source)
+        frame = native.collect() if isinstance(native, nw.LazyFrame) else native
+        names = list(frame.columns)
     except TypeError as error:
         raise DataError(
             f"{what}: a {type(source).__name__} is no table."
             " Pass a path, or a polars or pandas frame."
         ) from error
-    frame = native.collect() if isinstance(native, nw.LazyFrame) else native
-    return pl.DataFrame([_from_any_series(frame[name]) for name in frame.columns])
+    except nw.exceptions.NarwhalsError as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"the frame of {what} cannot be used: {reason}") from error
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise DataError(
+            f"the frame of {what}: the names of columns must be text, not"
+            f" {first_offenders(wrong, len(wrong))}. Rename them: frame.columns = [...]"
+        )
+    return pl.DataFrame([_from_any_series(frame[name]) for name in names])
 
 
 def _from_any_series(series: nw.Series[Any]) -> pl.Series:
@@ -127,14 +142,20 @@ def _from_any_series(series: nw.Series[Any]) -> pl.Series:
 
 
 def _open_text(path: Path, suffix: str, encoding: str) -> Table:
-    plain = path.suffix != ".gz" and encoding.lower() in _UTF8
+    plain = path.suffix != ".gz" and encoding.lower() in UTF8
     content = None if plain else text_bytes(path, encoding)
-    first = _first_line(path) if content is None else content.partition(b"\n")[0]
+    first = first_line(path) if content is None else content.partition(b"\n")[0]
     if not first.strip():
-        raise DataError(f"{path} is empty: it needs a line with the column names, then rows")
+        raise DataError(
+            f"{path} is empty, or its first line is: that must hold the column names, the next"
+            " lines a row each"
+        )
     separator, messages = _SEPARATORS[suffix], []
     if suffix == ".csv" and b"," not in first and (found := _other_separator(first)):
         separator, messages = found, [f"separated by {found!r}, not by commas"]
+    if suffix == ".csv" and not in_order(path if content is None else content, separator):
+        content = _with_quotes_in_order(path, separator, encoding)
+        messages.append("a quote inside of a field that does not begin with one is a letter")
     table = Table(
         str(path),
         pl.LazyFrame(),
@@ -145,20 +166,19 @@ def _open_text(path: Path, suffix: str, encoding: str) -> Table:
         encoding=encoding,
     )
     table = replace(table, frame=_scan(table, content))
-    if repeated := [name for name in table.schema if re.search(r"_duplicated_\d+$", name)]:
-        name = repeated[0].rpartition("_duplicated_")[0]
+    parts = [re.fullmatch(r"(.*)_duplicated_\d+", name) for name in table.schema]
+    if repeated := [found[1] for found in parts if found and found[1] in table.schema]:
+        name = repeated[0]
         raise DataError(f"{path}: two columns are called {name!r}; rename one of them")
     return _typed_by_header(table) if suffix in _ATOMIC else table
 
 
-def _first_line(path: Path) -> bytes:
-    with path.open("rb") as file:
-        first = file.readline()
-    try:
-        first.decode()
-    except UnicodeDecodeError as error:
-        raise _wrong_encoding(path, 1, first[error.start], "utf-8") from error
-    return first
+def _with_quotes_in_order(path: Path, separator: str, encoding: str) -> bytes:
+    text = text_bytes(path, encoding).decode()
+    fault = first_fault(text, str(path), separator=separator, quotes=True)
+    if fault is not None:
+        raise fault
+    return mended(text, separator).encode()
 
 
 def _scan(table: Table, content: bytes | None) -> pl.LazyFrame:
@@ -167,7 +187,11 @@ def _scan(table: Table, content: bytes | None) -> pl.LazyFrame:
     quote = '"' if _suffix(table.path) == ".csv" else None
     if content is None:
         return pl.scan_csv(
-            table.path, separator=table.separator, quote_char=quote, infer_schema=False
+            table.path,
+            separator=table.separator,
+            quote_char=quote,
+            infer_schema=False,
+            glob=False,
         )
     try:
         frame = pl.read_csv(
@@ -190,59 +214,17 @@ def _other_separator(first: bytes) -> str | None:
     return found[0] if found else None
 
 
-def text_bytes(path: Path, encoding: str) -> bytes:
-    """A text file's content as UTF-8, unpacked; another `encoding` is translated."""
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is damaged, it cannot be unpacked: {error}") from error
-    if not content.strip():
-        raise DataError(f"{path} is empty")
-    try:
-        text = content.decode(encoding)
-    except LookupError as error:
-        raise DataError(f"encoding={encoding!r} is no encoding that Python knows") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise _wrong_encoding(path, line, content[error.start], encoding) from error
-    return content if encoding.lower() in _UTF8 else text.encode()
-
-
-def _wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataError:
-    other = "latin-1" if encoding.lower() in _UTF8 else "utf-8"
-    if line == 1 and byte in _MARKS_OF_UTF16:
-        other = "utf-16"
-    return DataError(
-        f"{path}, line {line}: byte 0x{byte:02x} is not {encoding}."
-        f' If the file was written with another encoding, say so: encoding="{other}"'
-    )
-
-
 def unreadable(table: Table, error: Exception) -> DataError:
-    """Why a file could not be read: the line with wrong bytes or too many fields, if that is it."""
+    """Why a file could not be read: the first line with a fault, if that is it."""
     if table.path is not None and table.untyped:
         try:
             text = text_bytes(table.path, table.encoding).decode()
         except DataError as wrong:
             return wrong
-        if ragged := _first_ragged(table, text):
-            return ragged
-    return DataError(f"{table.name} cannot be read: {str(error).splitlines()[0]}")
-
-
-def _first_ragged(table: Table, text: str) -> DataError | None:
-    lines = io.StringIO(text, newline="")
-    if table.path is not None and _suffix(table.path) == ".csv":
-        reader = csv.reader(lines, delimiter=table.separator)
-    else:
-        reader = csv.reader(lines, delimiter=table.separator, quoting=csv.QUOTE_NONE)
-    with suppress(csv.Error):
-        wanted = len(next(reader))
-        for row in reader:
-            if len(row) > wanted:
-                return DataError(
-                    f"{table.name}, line {reader.line_num}: {len(row)} fields, but the header"
-                    f" names {wanted}. A field that holds {table.separator!r} needs quotes in a"
-                    " .csv."
-                )
-    return None
+        quotes = _suffix(table.path) == ".csv"
+        fault = first_fault(text, table.name, separator=table.separator, quotes=quotes)
+        if fault is not None:
+            return fault
+    reason = str(error).splitlines()[0]
+    advice = "" if table.path is None else ". Copy it or write it again, if it should be whole"
+    return DataError(f"{table.name} cannot be read: {reason}{advice}")

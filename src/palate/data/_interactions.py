@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,14 @@ from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
 from palate.data._times import to_seconds
-from palate.data._values import as_ids, as_numbers, rows_where
+from palate.data._values import (
+    LARGEST,
+    as_ids,
+    as_numbers,
+    doubts_about_ids,
+    rows_where,
+    without_blank_rows,
+)
 from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.types import Ids
 
@@ -28,9 +36,13 @@ def read_interactions(
     `found` maps our columns to theirs. Raises `DataError` for values that cannot be used.
     """
     schema = table.schema
+    keep = [name for name in dict.fromkeys(keep) if name not in found]
     notes = _notes(table, found, keep, list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     raw = table.collect([*wanted, *[pl.col(name) for name in keep if name in schema]])
+    if table.untyped:
+        raw, remarks = without_blank_rows(raw)
+        notes.messages += remarks
     if not len(raw):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
@@ -61,14 +73,16 @@ def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
 
 def _understood(ours: str, series: pl.Series, *, where: str, notes: TableNotes) -> pl.Series:
     if ours in (USER, ITEM):
-        return as_ids(series, where=where).alias(ours)
+        ids = as_ids(series, where=where)
+        notes.messages += doubts_about_ids(ids, where=where.removeprefix(f"{notes.source}: "))
+        return ids.alias(ours)
     if ours == TIME:
         seconds, messages = to_seconds(series, where=where)
         notes.messages += [message.removeprefix(f"{notes.source}: ") for message in messages]
         return seconds.alias(ours)
     if ours in (VALUE, WEIGHT):
         series = as_numbers(series, where=where)
-    elif series.dtype.is_nested():
+    elif series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(f"{where} holds {series.dtype}; it must hold text")
     else:
         series = series.cast(pl.String)
@@ -90,9 +104,12 @@ def _checked_weights(weights: pl.Series, *, where: str) -> pl.Series:
 def _event_weights(
     columns: Mapping[str, pl.Series], events: Mapping[str, float], name: str, notes: TableNotes
 ) -> pl.Series:
+    events = {str(event): weight for event, weight in events.items()}
     for event, weight in events.items():
-        if not (np.isfinite(weight) and weight >= 0):
-            raise ConfigError(f"events: the weight of {event!r} is {weight}; it must be 0 or more")
+        if not (isinstance(weight, Real) and 0 <= weight <= LARGEST):
+            raise ConfigError(
+                f"events: the weight of {event!r} is {weight!r}; it must be a number, 0 or more"
+            )
     if EVENT not in columns:
         raise DataError(
             f"{name}: events= gives weights, but no column holds events. Say which it is:"
@@ -113,7 +130,7 @@ def _event_weights(
         )
     if unused := [event for event in events if event not in set(names)]:
         notes.messages.append(f"events= names {', '.join(unused)}, which the table never holds")
-    weights = list(events.values())
+    weights = [float(weight) for weight in events.values()]
     return series.replace_strict(list(events), weights, return_dtype=pl.Float32).alias(WEIGHT)
 
 
@@ -152,5 +169,26 @@ def match_items(
     raise DataError(
         f"{source}: {events:,} events name items that the items table lacks:"
         f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
+        f"{_other_spelling(unknown, catalogue.series)}"
         " Add these items, or pass drop_unknown=True (--drop-unknown) to leave the events out."
     )
+
+
+_SPELLINGS = {
+    "without '.0' at the end": pl.col("id").str.replace(r"\.0+$", ""),
+    "without spaces around them": pl.col("id").str.strip_chars(),
+    "without leading zeros": pl.col("id").str.strip_chars_start("0"),
+    "in lower case": pl.col("id").str.to_lowercase(),
+}
+
+
+def _other_spelling(unknown: pl.Series, known: pl.Series) -> str:
+    """A hint where the ids of the two tables differ in their spelling only."""
+    for how, plain in _SPELLINGS.items():
+        spelt, wanted = (
+            ids.alias("id").to_frame().select(plain).to_series() for ids in (unknown, known)
+        )
+        same = int(spelt.is_in(wanted.implode()).sum())
+        if 2 * same >= len(unknown):
+            return f" {same:,} of them would be known {how}: spell ids in one way in both tables."
+    return ""

@@ -13,11 +13,11 @@ from palate.errors import DataError
 
 def parse_json(content: bytes, name: str, key: str) -> pl.DataFrame:
     """A list of records, a mapping id → record (the ids become `key`), or in fact JSON lines."""
-    if _is_lines(content):
-        return parse_lines(content, name, key)
     try:
+        if _is_lines(content):
+            return parse_lines(content, name, key)
         document = json.loads(content, parse_constant=_no_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{name} is not JSON: {error}") from error
     records = _records(document, key)
     if records is None:
@@ -26,7 +26,25 @@ def parse_json(content: bytes, name: str, key: str) -> pl.DataFrame:
         )
     if not records:
         raise DataError(f"{name} is empty: it holds no record")
-    return pl.DataFrame(records, infer_schema_length=None, strict=False)
+    try:
+        return pl.DataFrame(records, infer_schema_length=None, strict=False)
+    except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
+        raise DataError(_of_two_kinds(records, name, error)) from error
+
+
+def _of_two_kinds(records: list[dict[str, Any]], name: str, error: Exception) -> str:
+    """Which field holds lists or records here and plain values there."""
+    first: dict[str, tuple[int, type[Any]]] = {}
+    for number, record in enumerate(records, start=1):
+        for field, value in record.items():
+            kind = type(value) if isinstance(value, list | dict) else str
+            if value is None or first.setdefault(field, (number, kind))[1] is kind:
+                continue
+            return (
+                f"{name}: {field!r} is of another kind in record {number} than in record"
+                f" {first[field][0]} ({value!r:.40}); write it in one way"
+            )
+    return f"{name} cannot be read: {str(error).splitlines()[0]}"
 
 
 def _records(document: Any, key: str) -> list[dict[str, Any]] | None:
@@ -63,7 +81,9 @@ def _first_bad_line(content: bytes, name: str, error: Exception) -> str:
             continue
         try:
             record = json.loads(line, parse_constant=_no_constant)
-        except ValueError as wrong:
+        except json.JSONDecodeError as wrong:
+            return f"{name}, line {number} is not JSON: {wrong.msg} (column {wrong.colno})"
+        except (ValueError, RecursionError) as wrong:
             return f"{name}, line {number} is not JSON: {wrong}"
         if not isinstance(record, dict):
             return f"{name}, line {number}: {line[:40]!r} is not a record such as {{'a': 1}}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TypeAlias
 
+import numpy as np
 import polars as pl
 
 from palate.columns import WEIGHT
@@ -30,6 +31,11 @@ def fill_missing(
     frame = tables_of(data)[table]
     gaps = _gaps(frame[column])
     count = int(gaps.sum())
+    if policy is None or (isinstance(policy, float) and not np.isfinite(policy)):
+        raise ConfigError(
+            f"missing={{{name!r}: {policy!r}}}: {policy!r} is missing itself. Known policies:"
+            f" {', '.join(POLICIES)}; any other value is a constant to fill in."
+        )
     if isinstance(policy, str) and policy not in POLICIES:
         _check_no_slip(name, policy)
     if count and policy == "error":

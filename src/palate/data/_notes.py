@@ -31,7 +31,8 @@ class TableNotes:
         named = ", ".join(f"{theirs} → {ours}" for theirs, ours in self.taken.items())
         lines = [f"{self.source}: {self.rows:,} rows; {named}"]
         if self.ignored:
-            lines.append(f"{self.source}: not read: {', '.join(self.ignored)}")
+            ignored = [name if name.strip() else repr(name) for name in self.ignored]
+            lines.append(f"{self.source}: not read: {', '.join(ignored)}")
         return lines + [f"{self.source}: {message}" for message in self.messages]
 
 
@@ -90,9 +91,9 @@ class CleanNotes:
         return "\n".join(self.lines())
 
 
-def log_lines(lines: list[str]) -> None:
-    """To the logger "palate", at INFO."""
-    for line in lines:
+def log_notes(notes: ReadNotes | CleanNotes) -> None:
+    """Line by line to the logger "palate", at INFO."""
+    for line in notes.lines():
         LOGGER.info("%s", line)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.columns import TIME, VALUE
+from palate.data._arguments import check_data
 from palate.errors import DataError
 from palate.histories import Answers, Histories
 from palate.types import Dataset, Mask
@@ -15,6 +16,7 @@ from palate.types import Dataset, Mask
 
 def in_order(data: Dataset) -> Dataset:
     """The same events by time, ties in the order of the table, as `read` leaves them."""
+    check_data(data, what="a split")
     if data.times is None or bool((np.diff(data.times) >= 0).all()):
         return data
     return data.with_interactions(data.interactions.sort(TIME, maintain_order=True))

@@ -6,6 +6,9 @@ import polars as pl
 
 from palate.errors import DataError, first_offenders
 
+LAST = 1e20
+"""Numbers from here on are no times in any unit: later than the year 5138 in nanoseconds."""
+
 SECONDS_BELOW = 1e11
 """A number beyond (the year 5138 in seconds, 1973 in milliseconds) is not in seconds."""
 
@@ -72,6 +75,11 @@ def _from_numbers(numbers: pl.Series, *, where: str) -> tuple[pl.Series, list[st
     if (dates := _compact_dates(numbers, float(least), float(most))) is not None:  # type: ignore[arg-type]
         return dates, [f"{where}: every number reads as YYYYMMDD…, so they are taken as dates"]
     seconds = numbers.cast(pl.Float64)
+    if (no_time := seconds.abs() >= LAST).any():
+        shown = seconds.filter(no_time)
+        raise DataError(
+            f"{where} cannot be read: {first_offenders(shown, len(shown))} is no time. {_FIX}."
+        )
     if max(abs(float(least)), abs(float(most))) < SECONDS_BELOW:  # type: ignore[arg-type]
         return seconds, []
     return _by_magnitude(seconds, where=where)

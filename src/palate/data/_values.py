@@ -6,11 +6,27 @@ import polars as pl
 
 from palate.errors import DataError, first_offenders
 
+LARGEST = 3e38
+"""Numbers are kept in 32 bits where they are counted with; beyond this they would be infinite."""
+
+_EXACT_BELOW = 2.0**53
+_FEW = 0.2
+_NOT_FINITE = ["nan", "inf", "-inf", "infinity", "-infinity"]
+_WORDS_FOR_MISSING = ["nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "<NA>", "undefined"]
+
 
 def rows_where(mask: pl.Series) -> str:
-    """The first rows (counted from 1, the header not counted) where `mask` holds."""
+    """The first rows (counted from 1, without the header and blank rows) where `mask` holds."""
     found = mask.arg_true()
     return f"row {first_offenders(found[:3] + 1, len(found))}"
+
+
+def without_blank_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """A table of text without its rows of nothing, and a remark on them if there were any."""
+    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    if not len(frame) or not blank.any():
+        return frame, []
+    return frame.filter(~blank), [f"left out {int(blank.sum()):,} rows with nothing in them"]
 
 
 def as_ids(series: pl.Series, *, where: str) -> pl.Series:
@@ -21,10 +37,15 @@ def as_ids(series: pl.Series, *, where: str) -> pl.Series:
     kind = series.dtype
     if kind.is_float():
         series = _whole(series, where=where)
+    elif kind.is_decimal():
+        series = _without_zeros(series, where=where)
     elif not (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
         raise DataError(f"{where} holds {kind}; an id is a text or a whole number")
     ids = series.cast(pl.String)
-    missing = ids.is_null() | (ids == "") if kind == pl.String else ids.is_null()
+    missing = ids.is_null()
+    if not kind.is_numeric():
+        missing |= ids.str.contains(r"^\s*$").fill_null(False)
+        _check_no_nul(ids, where=where)
     if missing.any():
         raise DataError(
             f"{where} is missing in {rows_where(missing)}."
@@ -36,14 +57,54 @@ def as_ids(series: pl.Series, *, where: str) -> pl.Series:
 def _whole(series: pl.Series, *, where: str) -> pl.Series:
     """A table library turns whole numbers with a gap into floats: back again."""
     known = series.fill_nan(None)
-    broken = (known != known.round()) | known.is_infinite()
+    _check_whole((known != known.round()) | known.is_infinite(), known, where=where)
+    if (large := (known.abs() >= _EXACT_BELOW).fill_null(False)).any():
+        raise DataError(
+            f"{where} holds ids that have lost digits as floating point numbers:"
+            f" {rows_where(large)}. Read them as text or as whole numbers."
+        )
+    return known.cast(pl.Int64)
+
+
+def _without_zeros(series: pl.Series, *, where: str) -> pl.Series:
+    """Decimals as a database writes whole numbers, "12.00", are those numbers."""
+    plain = series.cast(pl.String).str.replace(r"\.0+$", "")
+    _check_whole(plain.str.contains(".", literal=True), plain, where=where)
+    return plain
+
+
+def _check_whole(broken: pl.Series, values: pl.Series, *, where: str) -> None:
     if broken.any():
-        shown = known.filter(broken)
+        shown = values.filter(broken)
         raise DataError(
             f"{where} holds broken numbers ({first_offenders(shown, len(shown))});"
             " an id is a text or a whole number"
         )
-    return known.cast(pl.Int64)
+
+
+def _check_no_nul(ids: pl.Series, *, where: str) -> None:
+    if (broken := ids.str.contains("\0", literal=True).fill_null(False)).any():
+        shown = ids.filter(broken).unique(maintain_order=True)
+        raise DataError(
+            f"{where} holds NUL characters in {rows_where(broken)}"
+            f" ({first_offenders(shown, len(shown))}): the file is damaged, or is no text"
+        )
+
+
+def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
+    """What is taken as it is, but looks like a slip: spaces around ids, words for "missing"."""
+    doubts = []
+    spaced = ids.filter(ids.str.contains(r"^\s|\s$"))
+    if len(spaced):
+        names = spaced.unique(maintain_order=True)
+        shown = first_offenders(names, len(names))
+        doubts.append(f"{where}: the spaces around ids are parts of them: {shown}")
+    words = ids.filter(ids.is_in(_WORDS_FOR_MISSING))
+    if len(words):
+        names = words.unique(maintain_order=True)
+        shown = first_offenders(names, len(names))
+        doubts.append(f"{where}: taken as ids like others in {len(words):,} rows: {shown}")
+    return doubts
 
 
 def as_numbers(series: pl.Series, *, where: str) -> pl.Series:
@@ -57,13 +118,16 @@ def as_numbers(series: pl.Series, *, where: str) -> pl.Series:
     elif not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
         raise DataError(f"{where} holds {kind}; it must hold numbers")
     numbers = series.cast(pl.Float64)
-    broken = ~numbers.is_finite()
-    if broken.any():
-        shown = first_offenders(numbers.filter(broken)[:3], int(broken.sum()))
-        raise DataError(
-            f"{where} is not finite in {rows_where(broken)}: {shown}."
-            " Leave the field empty (null) where the number is missing."
-        )
+    for broken, what in (
+        (~numbers.is_finite(), "not finite"),
+        (numbers.abs() > LARGEST, f"beyond {LARGEST:g}"),
+    ):
+        if broken.any():
+            shown = first_offenders(numbers.filter(broken)[:3], int(broken.sum()))
+            raise DataError(
+                f"{where} is {what} in {rows_where(broken)}: {shown}."
+                " Leave the field empty (null) where the number is missing."
+            )
     return numbers
 
 
@@ -76,7 +140,8 @@ def _parsed_numbers(texts: pl.Series, *, where: str) -> pl.Series:
         wrong = plain.filter(unread)
         raise DataError(
             f"{where} must hold numbers, but {rows_where(unread)} hold"
-            f" {first_offenders(wrong, len(wrong))}"
+            f" {first_offenders(wrong, len(wrong))}."
+            " Leave the field empty where the number is missing."
         )
     return numbers
 
@@ -84,17 +149,36 @@ def _parsed_numbers(texts: pl.Series, *, where: str) -> pl.Series:
 def infer_type(texts: pl.Series) -> pl.Series:
     """Text → whole numbers, numbers, truth values, or text where not every value reads as one.
 
-    Digits with a leading zero ("00501") are a code, and stay text.
+    Digits with a leading zero ("00501") are a code, and stay text. NaN and infinities are numbers
+    among numbers.
     """
     known = texts.drop_nulls()
     if not len(known):
         return texts
     if bool(known.str.contains(r"^-?(0|[1-9]\d{0,17})$").all()):
         return texts.cast(pl.Int64)
-    if bool(known.str.contains(r"^-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?$").all()):
-        numbers = texts.cast(pl.Float64, strict=False)
+    spelt = _reads_as_number(known)
+    if spelt.any() and bool((spelt | known.str.to_lowercase().is_in(_NOT_FINITE)).all()):
+        numbers = texts.str.to_lowercase().cast(pl.Float64, strict=False)
         return numbers if numbers.null_count() == texts.null_count() else texts
     lower = known.str.to_lowercase()
     if bool(lower.is_in(["true", "false"]).all()):
         return texts.str.to_lowercase() == "true"
     return texts
+
+
+def doubts_about_text(texts: pl.Series) -> list[str]:
+    """Whether a few values alone keep a column from being one of numbers."""
+    known = texts.drop_nulls()
+    others = known.filter(~(_reads_as_number(known) | known.str.contains(r"^\d+$")))
+    if not 0 < len(others) <= len(known) * _FEW:
+        return []
+    names = others.unique(maintain_order=True)
+    return [
+        f"column {texts.name!r}: taken as text, because of {first_offenders(names, len(names))};"
+        f" {len(known) - len(others):,} values are numbers"
+    ]
+
+
+def _reads_as_number(texts: pl.Series) -> pl.Series:
+    return texts.str.contains(r"^-?(0|[1-9]\d*)?(\.\d*)?([eE][+-]?\d+)?$")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from numbers import Real
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 
 from palate.columns import EVENT, ITEM, TIME, USER
+from palate.data._arguments import check_count, check_data, check_mapping, check_names
 from palate.data._missing import Policy, fill_missing, rescale
-from palate.data._notes import CleanNotes, Step, log_lines
+from palate.data._notes import CleanNotes, Step, log_notes
 from palate.data._parts import core, empty_items, keep_rows
 from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.types import Dataset, Mask
@@ -30,8 +32,9 @@ def clean(
     min_item_events: int = 0,
     normalise: Mapping[str, str] | None = None,
     fitted_on: Dataset | None = None,
+    tell: Callable[[CleanNotes], object] = log_notes,
 ) -> Dataset:
-    """The data without what should not be learnt from; every step is logged to "palate" at INFO.
+    """The data without what should not be learnt from.
 
     The steps, in this order:
 
@@ -49,73 +52,34 @@ def clean(
     - `normalise`: column of numbers → "standard", "minmax" or "log" (log(1 + x)).
 
     Means, modes and scales are learnt from `fitted_on`, by default from `data` itself: to keep the
-    future out, split first and clean with `fitted_on=split.train`.
+    future out, split first and clean with `fitted_on=split.train`. `tell` is told what every step
+    removed and changed; by default the logger "palate" is, at INFO. `tell=print` shows it.
     Raises `DataError` where nothing is left, and where a column or a policy does not fit.
     """
-    cleaned, notes = clean_with_notes(
-        data,
-        duplicates=duplicates,
-        repeats_within=repeats_within,
-        missing=missing,
-        empty_text=empty_text,
-        text_columns=text_columns,
-        min_user_events=min_user_events,
-        min_item_events=min_item_events,
-        normalise=normalise,
-        fitted_on=fitted_on,
-    )
-    log_lines(notes.lines())
-    return cleaned
-
-
-def clean_with_notes(
-    data: Dataset,
-    *,
-    duplicates: bool = True,
-    repeats_within: float | None = None,
-    missing: Mapping[str, Policy] | None = None,
-    empty_text: Literal["keep", "drop", "error"] = "keep",
-    text_columns: Sequence[str] | None = None,
-    min_user_events: int = 0,
-    min_item_events: int = 0,
-    normalise: Mapping[str, str] | None = None,
-    fitted_on: Dataset | None = None,
-) -> tuple[Dataset, CleanNotes]:
-    """As `clean`, with what every step removed and changed."""
+    _check_data(data, fitted_on)
     _check_settings(empty_text, repeats_within, min_user_events, min_item_events)
-    run = _Run(data)
-    if duplicates:
-        run.step("duplicates", lambda now: keep_rows(now, "interactions", ~_duplicates(now)))
-    if repeats_within is not None:
-        window = repeats_within
-        run.step(
-            f"repeats within {window:g} s",
-            lambda now: keep_rows(now, "interactions", ~_repeats(now, window)),
-        )
-    for name, policy in (missing or {}).items():
-        run.fill(name, policy, fitted_on)
-    if empty_text != "keep":
-        run.step("empty text", lambda now: _without_empty(now, text_columns, empty_text))
-    if min_user_events or min_item_events:
-        run.step(
-            f"at least {min_user_events} events a person, {min_item_events} an item",
-            lambda now: core(now, min_user_events=min_user_events, min_item_events=min_item_events),
-        )
-    for name, scale in (normalise or {}).items():
-        run.scale(name, scale, fitted_on)
-    return run.data, CleanNotes(tuple(run.steps))
+    _check_columns(missing, text_columns, normalise)
+    run = _Run(data, fitted_on)
+    run.drop_repeated(duplicates=duplicates, within=repeats_within)
+    run.fill(missing or {})
+    run.drop_silent(empty_text, text_columns)
+    run.keep_core(min_user_events, min_item_events)
+    run.scale(normalise or {})
+    tell(CleanNotes(tuple(run.steps)))
+    return run.data
 
 
 class _Run:
     """The data between two steps, and what the steps did."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self, data: Dataset, fitted_on: Dataset | None) -> None:
         self.data = data
+        self.fitted_on = fitted_on
         self.steps: list[Step] = []
 
-    def step(self, name: str, change: Callable[[Dataset], Dataset], values: int = 0) -> None:
-        """Change the data and note it; a step that leaves no event raises `DataError`."""
-        before, after = self.data, change(self.data)
+    def step(self, name: str, after: Dataset, values: int = 0) -> None:
+        """The data become `after`; a step that leaves no event raises `DataError`."""
+        before = self.data
         if len(before.interactions) and not len(after.interactions):
             raise DataError(f"clean: the step {name!r} leaves no event; loosen it")
         self.steps.append(
@@ -129,16 +93,42 @@ class _Run:
         )
         self.data = after
 
-    def fill(self, name: str, policy: Policy, fitted_on: Dataset | None) -> None:
-        """Treat the missing values of one column."""
-        filled, count = fill_missing(self.data, name, policy, fitted_on or self.data)
-        changed = 0 if policy in ("drop", "error") else count
-        self.step(f"missing {name!r} ({policy})", lambda _: filled, values=changed)
+    def drop_repeated(self, *, duplicates: bool, within: float | None) -> None:
+        """Events that say what another one said already."""
+        if duplicates:
+            repeated = _duplicates(self.data)
+            self.step("duplicates", keep_rows(self.data, "interactions", ~repeated))
+        if within is not None:
+            repeated = _repeats(self.data, within)
+            self.step(
+                f"repeats within {within:g} s", keep_rows(self.data, "interactions", ~repeated)
+            )
 
-    def scale(self, name: str, scale: str, fitted_on: Dataset | None) -> None:
-        """Put one column of numbers on another scale."""
-        scaled, count = rescale(self.data, name, scale, fitted_on or self.data)
-        self.step(f"normalise {name!r} ({scale})", lambda _: scaled, values=count)
+    def fill(self, policies: Mapping[str, Policy]) -> None:
+        """Treat the missing values, column by column."""
+        for name, policy in policies.items():
+            filled, count = fill_missing(self.data, name, policy, self.fitted_on or self.data)
+            changed = 0 if policy in ("drop", "error") else count
+            self.step(f"missing {name!r} ({policy})", filled, values=changed)
+
+    def drop_silent(self, policy: str, columns: Sequence[str] | None) -> None:
+        """Items that say nothing."""
+        if policy != "keep":
+            self.step("empty text", _without_empty(self.data, columns, policy))
+
+    def keep_core(self, of_user: int, of_item: int) -> None:
+        """The people and the items with enough events."""
+        if of_user or of_item:
+            self.step(
+                f"at least {of_user} events a person, {of_item} an item",
+                core(self.data, min_user_events=of_user, min_item_events=of_item),
+            )
+
+    def scale(self, scales: Mapping[str, str]) -> None:
+        """Put columns of numbers on other scales."""
+        for name, scale in scales.items():
+            scaled, count = rescale(self.data, name, scale, self.fitted_on or self.data)
+            self.step(f"normalise {name!r} ({scale})", scaled, values=count)
 
 
 def _people(data: Dataset) -> int:
@@ -150,10 +140,25 @@ def _check_settings(
 ) -> None:
     if empty_text not in EMPTY_TEXT:
         raise ConfigError(f"empty_text={empty_text!r}.{did_you_mean(empty_text, EMPTY_TEXT)}")
-    if repeats_within is not None and not repeats_within >= 0:
-        raise ConfigError(f"repeats_within={repeats_within}: it must be 0 seconds or more")
-    if min(min_user_events, min_item_events) < 0:
-        raise ConfigError("min_user_events and min_item_events must be 0 or more")
+    if repeats_within is not None and not (
+        isinstance(repeats_within, Real) and repeats_within >= 0
+    ):
+        raise ConfigError(f"repeats_within={repeats_within!r}: it must be 0 seconds or more")
+    check_count(min_user_events, "min_user_events")
+    check_count(min_item_events, "min_item_events")
+
+
+def _check_data(data: object, fitted_on: object) -> None:
+    check_data(data, what="clean")
+    if fitted_on is not None:
+        check_data(fitted_on, what="fitted_on")
+
+
+def _check_columns(missing: Any, text_columns: Any, normalise: Any) -> None:
+    check_mapping(missing, "missing", example="{'price': 'median'}")
+    check_mapping(normalise, "normalise", example="{'price': 'log'}")
+    if text_columns is not None:
+        check_names(text_columns, "text_columns")
 
 
 def _duplicates(data: Dataset) -> Mask:
@@ -191,4 +196,4 @@ def _without_empty(data: Dataset, columns: Sequence[str] | None, policy: str) ->
     return keep_rows(data, "items", (~empty).to_numpy()) if count else data
 
 
-__all__ = ["CleanNotes", "Policy", "Step", "clean", "clean_with_notes"]
+__all__ = ["CleanNotes", "Policy", "Step", "clean"]

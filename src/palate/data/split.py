@@ -17,11 +17,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.columns import ITEM
+from palate.data._arguments import check_count, check_share
 from palate.data._formats import Source
 from palate.data._requests import Sequences, answers, check_parts, in_order, requests
 from palate.data._times import to_seconds
 from palate.data.tables import read
-from palate.errors import ConfigError, DataError
+from palate.errors import DataError
 from palate.histories import Answers, Split
 from palate.types import Dataset, Mask, Rows
 
@@ -64,19 +65,22 @@ def split_by_time(
 
 
 def _moment(times: NDArray[np.float64], test: float) -> float:
-    _check_share("test", test)
+    check_share(test, "test")
+    if not len(times):
+        raise DataError("there are no events to split")
     first = len(times) - max(1, round(test * len(times)))
     return float(times[first])
 
 
 def _seconds(at: float | str) -> float:
-    seconds, _ = to_seconds(pl.Series([at]), where="at=")
+    try:
+        seconds, _ = to_seconds(pl.Series([at]), where="at=")
+    except DataError as error:
+        raise DataError(
+            f"at={at!r} is no moment: give seconds since 1970, or ISO 8601 such as"
+            " '2024-05-06T12:30:00Z'"
+        ) from error
     return float(seconds[0])
-
-
-def _check_share(name: str, share: float) -> None:
-    if not 0 < share < 1:
-        raise ConfigError(f"{name}={share}: it must be a share, above 0 and below 1")
 
 
 def _only(data: Dataset, events: Mask) -> Dataset:
@@ -102,8 +106,7 @@ def split_leave_last_out(
     Raises `DataError` where a side is empty.
     """
     held = 2 if validation else 1
-    if min_events < held:
-        raise ConfigError(f"min_events={min_events}: {held} events a person are held back")
+    check_count(min_events, "min_events", least=held)
     data = in_order(data)
     sequences = Sequences.of(data)
     enough = (sequences.counts >= min_events)[data.user_rows]
@@ -131,7 +134,8 @@ def split_new_items(
     before it, which may be none. `new_items` are the items drawn: their rows stay in the
     catalogue, with what they say. Raises `DataError` where a side is empty.
     """
-    _check_share("share", share)
+    check_share(share, "share")
+    check_count(seed, "seed")
     data = in_order(data)
     touched = np.flatnonzero(data.item_counts)
     touched = touched[data.item_ids.series.gather(touched).arg_sort().to_numpy()]

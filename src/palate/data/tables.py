@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import polars as pl
 
 from palate.columns import ITEM, USER
+from palate.data._arguments import check_mapping, check_names
 from palate.data._catalogue import catalogue_of, read_catalogue
 from palate.data._columns import ROLES, check_given, find_columns
 from palate.data._formats import Source, Table, open_table
 from palate.data._interactions import match_items, read_interactions
-from palate.data._notes import ReadNotes, TableNotes, describe, log_lines
+from palate.data._notes import ReadNotes, TableNotes, describe, log_notes
 from palate.data._parts import empty_items, text_columns
-from palate.errors import DataError, did_you_mean, first_offenders
+from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.types import Dataset
 
 HEAVY = 1000.0
@@ -31,6 +33,7 @@ def read(
     keep: Sequence[str] = (),
     lists: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
 
@@ -39,80 +42,78 @@ def read(
     in .csv only.
 
     - `columns`: their name → ours (`user_id`, `item_id`, `timestamp`, `event`, `value`, `text`,
-      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …); two that match
-      raise. What was taken for what is logged to "palate" at INFO.
+      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …) or raise.
     - `events`: event → weight, 0 or more; every event in the data needs one.
-    - `drop_unknown`: leave out events whose item the items table lacks, and say how many; by
-      default they raise.
+    - `drop_unknown`: leave out events whose item the items table lacks; by default they raise.
     - `keep`: further columns of the events to keep as they are; others are not read.
     - `lists`: column of items or users → the mark between its parts. `genres`, `tags`,
       `categories` and the like are split at "|" without being told.
     - `encoding`: of text files.
+    - `tell`: is told what was taken for what, dropped and changed; by default the logger "palate"
+      is, at INFO. `tell=print` shows it.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
     times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds, value by
     value; small whole numbers are an order, and stay. Ids become text. Without a table of items,
     the catalogue is the items of the events, sorted by id; items without events stay.
-
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
-    data, notes = read_with_notes(
-        interactions,
-        items,
-        users,
-        columns=columns,
-        events=events,
-        drop_unknown=drop_unknown,
-        keep=keep,
-        lists=lists,
-        encoding=encoding,
+    _check_arguments(columns, events, keep, lists, encoding)
+    tables = _open_all(interactions, {"items": items, "users": users}, encoding)
+    found = _find_all(tables, columns or {}, keep, lists or {})
+    happened, notes = read_interactions(
+        tables["interactions"], found["interactions"], events=events, keep=keep
     )
-    log_lines(notes.lines())
+    frames, others = _read_catalogues(tables, found, lists or {})
+    data, messages = _joined(happened, frames, source=notes.source, drop_unknown=drop_unknown)
+    tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
 
 
-def read_with_notes(
-    interactions: Source,
-    items: Source | None = None,
-    users: Source | None = None,
-    *,
-    columns: Mapping[str, str] | None = None,
-    events: Mapping[str, float] | None = None,
-    drop_unknown: bool = False,
-    keep: Sequence[str] = (),
-    lists: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
-) -> tuple[Dataset, ReadNotes]:
-    """As `read`, with what was taken for what, dropped and changed."""
-    sources = {"interactions": interactions, "items": items, "users": users}
-    tables = {
+def _check_arguments(columns: Any, events: Any, keep: Any, lists: Any, encoding: Any) -> None:
+    check_mapping(columns, "columns", example="{'THEIR NAME': 'user_id'}")
+    check_mapping(events, "events", example="{'view': 1, 'purchase': 5}")
+    check_mapping(lists, "lists", example="{'cast': ','}")
+    check_names(keep, "keep")
+    if not isinstance(encoding, str):
+        raise ConfigError(f"encoding={encoding!r}: it must be a name such as 'utf-8' or 'latin-1'")
+
+
+def _open_all(
+    interactions: Source, described: Mapping[str, Source | None], encoding: str
+) -> dict[str, Table]:
+    given = {kind: source for kind, source in described.items() if source is not None}
+    return {
         kind: open_table(source, what=kind, key=_KEYS[kind], encoding=encoding)
-        for kind, source in sources.items()
-        if source is not None
+        for kind, source in {"interactions": interactions, **given}.items()
     }
-    found = _find_all(tables, columns or {}, keep, lists or {})
-    log, events_notes = read_interactions(
-        tables["interactions"], found["interactions"], events=events, keep=keep
-    )
-    notes, messages = [events_notes], []
-    frames = {}
+
+
+def _read_catalogues(
+    tables: Mapping[str, Table], found: Mapping[str, Mapping[str, str]], lists: Mapping[str, str]
+) -> tuple[dict[str, pl.DataFrame], list[TableNotes]]:
+    """What the items and the people say, where there are such tables."""
+    frames, notes = {}, []
     for kind in ("items", "users"):
         if kind in tables:
             frames[kind], table_notes = read_catalogue(
-                tables[kind], found[kind], key=_KEYS[kind], lists=lists or {}
+                tables[kind], found[kind], key=_KEYS[kind], lists=lists
             )
             notes.append(table_notes)
-    catalogue = frames.get("items")
-    if catalogue is None:
-        catalogue = catalogue_of(log)
-        messages.append(f"no table of items: the catalogue is the {len(catalogue):,} items touched")
+    return frames, notes
+
+
+def _joined(
+    happened: pl.DataFrame, frames: Mapping[str, pl.DataFrame], *, source: str, drop_unknown: bool
+) -> tuple[Dataset, list[str]]:
+    """One data set, and what had to be done for it."""
+    if "items" not in frames:
+        items = catalogue_of(happened)
+        messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
     else:
-        log, dropped = match_items(
-            log, catalogue, source=events_notes.source, drop_unknown=drop_unknown
-        )
-        messages += dropped
-    data = Dataset(log, catalogue, frames.get("users"))
-    return data, ReadNotes(tuple(notes), (*messages, *_remarks(data)))
+        items = frames["items"]
+        happened, messages = match_items(happened, items, source=source, drop_unknown=drop_unknown)
+    return Dataset(happened, items, frames.get("users")), messages
 
 
 def _find_all(
@@ -129,16 +130,40 @@ def _find_all(
                 f"{tables['interactions'].name}: no column {name!r} to keep."
                 f"{did_you_mean(name, names['interactions'])}"
             )
-    described = [name for kind in ("items", "users") for name in names.get(kind, [])]
-    for name in lists:
-        if name not in described:
-            raise DataError(f"lists= names {name!r}.{did_you_mean(name, described)}")
-    return {
+    found = {
         kind: find_columns(
             kind, tables[kind].name, columns, given, keep if kind == "interactions" else ()
         )
         for kind, columns in names.items()
     }
+    _check_kept(tables["interactions"].name, found["interactions"], keep)
+    _check_lists(lists, names, found)
+    return found
+
+
+def _check_kept(name: str, found: Mapping[str, str], keep: Sequence[str]) -> None:
+    for kept in keep:
+        if kept in found and found[kept] != kept:
+            raise DataError(
+                f"{name}: {kept!r} cannot be kept, because {found[kept]!r} becomes {kept!r} here:"
+                " rename one of them"
+            )
+
+
+def _check_lists(
+    lists: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
+    found: Mapping[str, Mapping[str, str]],
+) -> None:
+    kinds = [kind for kind in ("items", "users") if kind in names]
+    described = [name for kind in kinds for name in names[kind]]
+    for name, mark in lists.items():
+        if name not in described:
+            raise DataError(f"lists= names {name!r}.{did_you_mean(name, described)}")
+        if any(found[kind][_KEYS[kind]] == name for kind in kinds):
+            raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")
+        if not (isinstance(mark, str) and mark):
+            raise ConfigError(f"lists={{{name!r}: {mark!r}}}: what stands between the parts?")
 
 
 def _remarks(data: Dataset) -> list[str]:
@@ -162,7 +187,10 @@ def _remarks_on_events(data: Dataset) -> list[str]:
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
-    if (heaviest := float(data.weights.max())) > HEAVY:
+    heaviest = float(data.weights.max())
+    if not heaviest:
+        remarks.append("every event has the weight 0: nothing is learnt from any of them")
+    if heaviest > HEAVY:
         remarks.append(
             f"weights go up to {heaviest:,.0f}; if they are counts, take them as values"
             " (columns={'weight': 'value'}) or clean with normalise={'weight': 'log'}"
@@ -183,5 +211,4 @@ __all__ = [
     "TableNotes",
     "describe",
     "read",
-    "read_with_notes",
 ]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import secrets
 import time
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
+from palate._files import write_whole
 from palate.types import Floats
 
 Keys: TypeAlias = NDArray[np.uint64]
@@ -114,18 +113,7 @@ def write_shard(folder: Path, keys: Keys, vectors: Floats, *, born: int | None =
     content = save(
         {"keys": np.ascontiguousarray(keys[order]), "sums": checksums(vectors), "vectors": vectors}
     )
-    temporary, path = folder / f".{name}.tmp", folder / f"{name}{SUFFIX}"
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
-    return path
+    return write_whole(folder / f"{name}{SUFFIX}", content)
 
 
 def born(path: Path) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import secrets
 from pathlib import Path
 
+from palate._files import write_whole
 from palate.encoders._cache import cache_folder
 from palate.errors import ArtefactError, MissingExtraError
 
@@ -68,9 +68,7 @@ def file_digest(path: Path) -> str:
     digest = _sha256(path)
     with contextlib.suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
-        temporary = note.with_suffix(f".{secrets.token_hex(8)}.tmp")
-        temporary.write_text(json.dumps({**seen, "sha256": digest}))
-        temporary.replace(note)
+        write_whole(note, json.dumps({**seen, "sha256": digest}).encode())
     return digest
 
 

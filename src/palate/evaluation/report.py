@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from palate import __version__
+from palate._files import write_whole
 from palate.errors import ConfigError, DataError
 from palate.evaluation._catalogue_map import CatalogueMap, Categories, categories_of, draw_map
 from palate.evaluation._markup import count, escape, json_text, say, shorten
@@ -146,7 +145,7 @@ def _result_sections(comparison: Comparison, split: Split, words: Words) -> list
 
 
 def _importance_sections(model: Pipeline, words: Words) -> list[_Section]:
-    table = importances_of(model.recommender)
+    table = importances_of(model.recommender_)
     if table is None:
         return []
     heading, lead = say(words, "importance_title"), say(words, "importance_text")
@@ -236,17 +235,10 @@ def _digest(source: str) -> str:
 
 
 def _write_whole(path: Path, page: str) -> Path:
-    """Writes beside `path`, then takes its place: nobody ever sees half a report."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Nobody ever sees half a report."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        return write_whole(path, page.encode())
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise DataError(f"the report cannot be written to {path}: {error}") from error
-    return path
+        reason = error.strerror or error
+        raise DataError(f"the report cannot be written to {path}: {reason}") from error
