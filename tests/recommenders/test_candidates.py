@@ -48,7 +48,7 @@ def test_the_best_unseen_items_of_the_plain_sum_come_first(found, asking):
 def test_the_plain_sum_adds_z_scores_by_weight(found, asking, statistics, catalogue):
     mix = 1e-3 * np.log1p(statistics["popularity"])
     for signal in retrieve(asking, Profiles.of(asking), statistics, catalogue):
-        scores = signal.dense().astype(np.float64)
+        scores = signal.dense.astype(np.float64)
         deviation = np.maximum(scores.std(axis=1, keepdims=True), 1e-9)
         mix = mix + signal.weight * (scores - scores.mean(axis=1, keepdims=True)) / deviation
     np.testing.assert_allclose(found.mix, mix, atol=1e-2)
@@ -189,3 +189,16 @@ def test_weights_of_events_count(rings, statistics, catalogue, asking):
     found = candidates(asking, statistics, catalogue, count=20, repeats=False)
     other = candidates(doubled, statistics, catalogue, count=20, repeats=False)
     assert np.abs(found.mix - other.mix).max() > 0.1
+
+
+def test_with_answers_only_requests_that_could_be_right_are_described(
+    found, asking, statistics, catalogue
+):
+    answers = found.items[:, 0].copy()
+    answers[[2, 5]] = [asking.row(2)[0], -7]  # seen, so never proposed; no item at all
+    some = candidates(asking, statistics, catalogue, count=20, repeats=False, answers=answers)
+    rows = [row for row in range(len(asking)) if row not in (2, 5)]
+    assert some.requests.tolist() == rows
+    np.testing.assert_array_equal(some.items, found.items[rows])
+    np.testing.assert_array_equal(some.features, found.features[rows])
+    np.testing.assert_array_equal(some.mix, found.mix[rows])

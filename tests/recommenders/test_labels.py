@@ -55,7 +55,7 @@ def marked(monkeypatch):
 
     def with_marks(asking, *args, **settings):
         found = candidates(asking, *args, **settings)
-        newest = np.broadcast_to(asking.newest()[:, None], found.items.shape)
+        newest = np.broadcast_to(asking.newest()[found.requests, None], found.items.shape)
         marks = np.stack([newest, found.items], axis=2).astype(np.float32)
         features = np.concatenate([found.features, marks], axis=2)
         return replace(found, features=features, names=[*found.names, "newest", "item"])

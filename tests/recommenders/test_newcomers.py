@@ -29,10 +29,17 @@ def places_of_new(order, n_proven=12):
 
 @pytest.mark.parametrize(
     ("share", "places"),
-    [(0.2, [2, 7, 12]), (0.1, [3, 13]), (0.3, [1, 5, 8, 11]), (0.5, [1, 3, 5, 7, 9, 11])],
+    [
+        (0.2, [2, 6, 11]),
+        (0.1, [2, 12]),
+        (0.3, [2, 4, 8, 11]),
+        (0.09, [3, 14]),
+        (0.5, [1, 3, 5, 7, 9, 11]),
+    ],
 )
 def test_places_by_hand(share, places):
-    assert places == [math.ceil((nth + 0.25) / share) for nth in range(len(places))]
+    at_least = 1 if share >= 0.5 else 2
+    assert places == [max(at_least, math.ceil((nth + 0.2) / share)) for nth in range(len(places))]
     order, *_ = placed(len(places), share)
     assert places_of_new(order) == places
 
@@ -49,7 +56,7 @@ def test_what_stands_higher_by_itself_stays_there():
     values = np.float32([[9, 8, 7, 6, 5, 4, 3, 2, 8.5, 0.5]])
     new = np.arange(10)[None, :] >= 8
     found = with_places_for_new(values, new, share=0.2)
-    assert np.argsort(-found[0], kind="stable").tolist() == [0, 8, 1, 2, 3, 4, 9, 5, 6, 7]
+    assert np.argsort(-found[0], kind="stable").tolist() == [0, 8, 1, 2, 3, 9, 4, 5, 6, 7]
     assert found[0, 8] == 8.5
 
 
@@ -99,3 +106,10 @@ def test_each_request_for_itself():
     np.testing.assert_array_equal(values, given)
     np.testing.assert_array_equal(together[~new], values[~new])
     assert np.isfinite(together[np.isfinite(values)]).all()
+
+
+def test_proven_items_that_are_equal_do_not_push_new_ones_down():
+    values = np.float32([[5, 4, 4, 4, 4, 4, 0]])
+    new = np.arange(7)[None, :] == 6
+    (found,) = with_places_for_new(values, new, share=0.07)  # the third place
+    assert np.flatnonzero(found >= found[6]).tolist() == [0, 6]

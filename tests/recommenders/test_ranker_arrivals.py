@@ -9,7 +9,7 @@ import pytest
 from palate import artefact
 from palate.columns import ITEM
 from palate.encoders.tfidf import Tfidf
-from palate.errors import AlignmentError
+from palate.errors import AlignmentError, ConfigError
 from palate.histories import histories_of, history_of_items
 from palate.pipeline import Pipeline
 from palate.recommenders._topk import rank_rows
@@ -104,7 +104,7 @@ def test_what_chance_left_untouched_is_no_arrival_but_what_was_added_is(small, r
     model = small().fit(rings.with_interactions(once), said)
     assert model._share_of_new == 0
     model.add_items(twins(said, [LIKED, 3, 5], ["x", "y", "z"]))
-    assert model._share_of_new == pytest.approx(3 / 63)
+    assert model._share_of_new == pytest.approx(3 / 60)  # three are left untouched by chance
 
 
 class TestSaved:
@@ -117,24 +117,34 @@ class TestSaved:
         loaded = artefact.load(folder)
         asking = histories_of(rings)
         np.testing.assert_array_equal(loaded.score(asking), pipeline.score(asking))
-        assert loaded.recommender.importances_.equals(pipeline.recommender.importances_)
+        assert loaded.recommender_.importances_.equals(pipeline.recommender_.importances_)
         items = np.arange(len(asking), dtype=np.int32) % 60
-        ours, theirs = (model.recommender.evidence(asking, items) for model in (pipeline, loaded))
+        ours, theirs = (model.recommender_.evidence(asking, items) for model in (pipeline, loaded))
         assert ours == theirs
         return loaded
 
     def test_a_saved_ranker_gives_the_same_bits(self, pipeline, rings, tmp_path):
-        assert pipeline.recommender.trees_
+        assert pipeline.recommender_.trees_
         self.assert_same(pipeline, tmp_path, rings)
 
     def test_and_does_so_after_items_arrived(self, pipeline, rings, tmp_path):
         arrived = rings.items[[3, LIKED]].with_columns(pl.Series(ITEM, ["new 0", "new 1"]))
         pipeline.add_items(arrived)
         loaded = self.assert_same(pipeline, tmp_path, rings)
-        assert loaded.recommender.item_ids_.tolist()[-2:] == ["new 0", "new 1"]
+        assert loaded.recommender_.item_ids_.tolist()[-2:] == ["new 0", "new 1"]
         later = arrived.with_columns(pl.Series(ITEM, ["newer 0", "newer 1"]))
         for model in (pipeline, loaded):
             model.add_items(later)
         np.testing.assert_array_equal(
             loaded.score(histories_of(rings)), pipeline.score(histories_of(rings))
         )
+
+
+def test_a_stated_share_goes_to_new_items(small, rings, said, truth):
+    asking = histories_of(rings)
+    none, many = (small(new_share=share).fit(rings, said) for share in (0.0, 0.4))
+    by_themselves, stated = (rank_rows(model, asking, 10)[0] for model in (none, many))
+    assert np.isin(stated[:, :6], truth.new_items).sum(axis=1).tolist() == [3] * len(asking)
+    assert np.isin(by_themselves[:, :6], truth.new_items).mean() < 0.4
+    with pytest.raises(ConfigError, match="new_share"):
+        small(new_share=1.5)

@@ -68,8 +68,8 @@ def test_each_kind_of_catalogue_has_its_retrievers(known):
     assert nothing == {}
     for signal in both.values():
         assert signal.scores.shape == (2, 5), signal.name
-        assert np.isfinite(signal.dense()).all(), signal.name
-        assert not signal.dense()[1].any(), signal.name
+        assert np.isfinite(signal.dense).all(), signal.name
+        assert not signal.dense[1].any(), signal.name
 
 
 def test_directed_covisits_fade_with_the_place_in_the_history(known):
@@ -77,32 +77,32 @@ def test_directed_covisits_fade_with_the_place_in_the_history(known):
     found, statistics = signals(known, asking)
     links = statistics["directed"].toarray()
     wanted = links[2] + DECAY * links[0] + DECAY**2 * links[3]
-    np.testing.assert_allclose(found["directed"].dense()[0], wanted, rtol=1e-5)
-    np.testing.assert_allclose(found["directed:newest"].dense()[0], links[2], rtol=1e-6)
-    np.testing.assert_allclose(found["directed:second"].dense()[0], links[0], rtol=1e-6)
-    assert not found["directed:second"].dense()[1:].any()
+    np.testing.assert_allclose(found["directed"].dense[0], wanted, rtol=1e-5)
+    np.testing.assert_allclose(found["directed:newest"].dense[0], links[2], rtol=1e-6)
+    np.testing.assert_allclose(found["directed:second"].dense[0], links[0], rtol=1e-6)
+    assert not found["directed:second"].dense[1:].any()
 
 
 def test_only_lately_counts(known):
     recent = ["c"] * LENGTH
     asking = history_of_items(known.item_ids, [["d", *recent], ["a", *recent]])
     found, _ = signals(known, asking)
-    scores = found["directed"].dense()
+    scores = found["directed"].dense
     np.testing.assert_array_equal(scores[0], scores[1])
-    lasting = found["together"].dense()
+    lasting = found["together"].dense
     assert np.abs(lasting[0] - lasting[1]).max() > 0
 
 
 def test_content_is_the_cosine_to_what_the_history_says(known):
     asking = history_of_items(known.item_ids, [["a"], ["c", "a"], []])
     found, _ = signals(known, asking, content(known))
-    text = found["text"].dense()
+    text = found["text"].dense
     np.testing.assert_allclose(text[0], [1, 0.6, 0, -1, 0], atol=1e-6)
     profile = np.array([1, DECAY]) / np.hypot(1, DECAY)
     np.testing.assert_allclose(text[1], TEXT @ profile, atol=1e-6)
-    tags = found["tags"].dense()
+    tags = found["tags"].dense
     np.testing.assert_allclose(tags[1], (TAGS @ TAGS.T).toarray()[[0, 2]].T @ [1, DECAY], rtol=1e-5)
-    np.testing.assert_allclose(found["tags:newest"].dense()[1], [1, 0, 0, 0, 0])
+    np.testing.assert_allclose(found["tags:newest"].dense[1], [1, 0, 0, 0, 0])
 
 
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
@@ -110,7 +110,7 @@ def test_words_count_beside_the_history_and_alone(known, make):
     queries = {"text": np.float32([[0, 5], [0, 5]]), "tags": make(np.float32([[0, 0, 2]] * 2))}
     asking = history_of_items(known.item_ids, [[], ["a"]], queries=queries)
     found, _ = signals(known, asking, content(known))
-    text, tags = found["text"].dense(), found["tags"].dense()
+    text, tags = found["text"].dense, found["tags"].dense
     np.testing.assert_allclose(text[0], TEXT[:, 1], atol=1e-6)
     np.testing.assert_allclose(text[1], TEXT @ [0.5**0.5, 0.5**0.5], atol=1e-6)
     np.testing.assert_allclose(tags[0], [0, 0, 2, 6, 0])
@@ -122,8 +122,8 @@ def test_covisits_are_lent_to_what_says_the_same(build):
     text = np.float32([[1, 0, 0], [0, 1, 0], [0, 0.9, 0.3], [0, -0.3, 1]])
     asking = history_of_items(data.item_ids, [["a"]])
     found, _ = signals(data, asking, Features(data.item_ids, {"text": text}))
-    assert not found["directed"].dense()[0, 2:].any()
-    lent = found["smoothed"].dense()[0]
+    assert not found["directed"].dense[0, 2:].any()
+    lent = found["smoothed"].dense[0]
     assert lent[2] > 0
     assert lent[3] == 0
 
@@ -158,4 +158,4 @@ def test_each_request_speaks_for_itself(rings, said):
         alone, _ = signals(rings, histories.take(np.array([row])), said)
         for name, signal in together.items():
             found = to_dense(alone[name].scores)[0]
-            np.testing.assert_allclose(found, signal.dense()[row], atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(found, signal.dense[row], atol=1e-5, err_msg=name)

@@ -22,13 +22,15 @@ REPEATS = 10  # newest items of the history that may be proposed again
 class Candidates:
     """For n requests: `items` (n, k) catalogue rows, best first by the plain sum, -1 for none.
 
-    `features` is (n, k, len(names)); `mix` (n, n_items) is the plain sum of z-scores.
+    `features` is (n, k, len(names)); `mix` (n, n_items) is the plain sum of z-scores; `requests`
+    (n,) says which of those that were asked for these are.
     """
 
     items: Rows
     features: Floats
     names: list[str]
     mix: Floats
+    requests: Rows
 
 
 def candidates(
@@ -39,10 +41,12 @@ def candidates(
     count: int,
     repeats: bool,
     only: Rows | None = None,
+    answers: Rows | None = None,
 ) -> Candidates:
     """Chooses `count` unseen items a request (and recent ones again, if `repeats`), as rows.
 
-    `only` (n, k) asks for rows of these items instead of choosing.
+    `only` (n, k) asks for rows of these items instead of choosing. With `answers` (n,) only the
+    requests whose answer was chosen are described.
     """
     profiles = Profiles.of(histories)
     signals = list(retrieve(histories, profiles, statistics, catalogue))
@@ -51,13 +55,20 @@ def candidates(
     mix = np.tile(1e-3 * popularity, (len(histories), 1))
     for signal, (mean, deviation) in zip(signals, moments, strict=True):
         if signal.weight:
-            mix += (signal.dense() - mean) * (signal.weight / deviation)
+            mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
     items = _choose(histories, mix, new, count=count, repeats=repeats) if only is None else only
+    requests = np.arange(len(histories), dtype=np.int32)
+    if answers is not None:
+        requests = requests[(items == answers[:, None]).any(axis=1)]
+        histories, profiles = histories.take(requests), profiles.take(requests)
+        signals = [signal.take(requests) for signal in signals]
+        moments = [(mean[requests], deviation[requests]) for mean, deviation in moments]
+        items, mix = items[requests], mix[requests]
     columns = padded(items)
     features: dict[str, Floats] = {}
-    for signal, (mean, deviation) in zip(signals, moments, strict=True):
-        features |= _of_signal(signal, mean, deviation, columns, items >= 0)
+    for signal, around in zip(signals, moments, strict=True):
+        features |= _of_signal(signal, around, columns, items >= 0)
     chosen_mix = np.take_along_axis(mix, columns, axis=1)
     features |= context(histories, statistics, columns, chosen_mix)
     features["mix (place)"] = places(
@@ -67,7 +78,7 @@ def candidates(
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
     stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
-    return Candidates(items, without_noise(stacked), names, mix)
+    return Candidates(items, without_noise(stacked), names, mix, requests)
 
 
 def without_noise(values: Floats) -> Floats:
@@ -79,12 +90,12 @@ def without_noise(values: Floats) -> Floats:
 
 def _of_signal(
     signal: Signal,
-    mean: Floats,
-    deviation: Floats,
+    moments: tuple[Floats, Floats],
     columns: NDArray[np.int64],
     kept: NDArray[np.bool_],
 ) -> dict[str, Floats]:
-    values = np.take_along_axis(signal.dense(), columns, axis=1)
+    mean, deviation = moments
+    values = np.take_along_axis(signal.dense, columns, axis=1)
     found = {signal.name: values, f"{signal.name} (z)": (values - mean) / deviation}
     if ":" not in signal.name:
         found[f"{signal.name} (place)"] = places(

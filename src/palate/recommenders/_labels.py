@@ -93,13 +93,19 @@ def _rows(
     turn: _Turn, statistics: Statistics, catalogue: Catalogue, plan: LabelPlan, chunk: slice
 ) -> LabelledRows:
     asking, answers = turn.asking.take(chunk), turn.answers[chunk]
-    found = candidates(asking, statistics, catalogue, count=plan.candidates, repeats=plan.repeats)
-    hits = found.items == answers[:, None]
-    proposed = hits.any(axis=1)
-    kept = (found.items >= 0) & turn.teaching[found.items] & proposed[:, None]
+    found = candidates(
+        asking,
+        statistics,
+        catalogue,
+        count=plan.candidates,
+        repeats=plan.repeats,
+        answers=answers,
+    )
+    hits = found.items == answers[found.requests, None]
+    kept = (found.items >= 0) & turn.teaching[found.items]
     shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
     kept &= shown | hits
-    groups = kept.sum(axis=1)[proposed]
+    groups = kept.sum(axis=1)
     return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
 
 

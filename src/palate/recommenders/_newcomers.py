@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from palate.types import Floats
 
+FIRST = 0.2  # of the gap between new items that the first one waits
+
 
 def arrivals(counts: Floats) -> float:
     """How many items without any event are more than chance explains: new arrivals.
@@ -21,8 +23,9 @@ def arrivals(counts: Floats) -> float:
 def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
     """Scores that give new items at least `share` of a list's places, evenly, in their own order.
 
-    The j-th best new item stands no lower than place (j + ¼) / share, rounded up: the data cannot
-    tell how items that just arrived will do against proven ones, so a stated share decides.
+    The j-th best new item stands no lower than place (j + ⅕) / share, rounded up; the first place
+    is left to proven items where these are the most. The data cannot tell how items that just
+    arrived will do against proven ones, so a stated share decides.
     """
     if not 0 < share < 1 or not new.any():
         return values
@@ -31,7 +34,8 @@ def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float)
     order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
     rows = np.arange(len(values))
     wanted = np.arange(int(new.sum(axis=1).max()))
-    gaps = np.ceil((wanted + 0.25) / share).astype(int) - 1 - wanted
+    gaps = np.ceil((wanted + FIRST) / share).astype(int) - 1 - wanted
+    gaps[0] = max(gaps[0], int(share < 0.5))
     for nth, above in enumerate(gaps):
         if above >= proven.shape[1]:
             break
@@ -39,6 +43,8 @@ def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float)
         down = (np.count_nonzero(gaps[:nth] == above) + 1) / (np.count_nonzero(gaps == above) + 1)
         own, below = values[rows, column], proven[:, above]
         before = proven[:, above - 1] if above else below + 1
-        between = np.where(np.isfinite(below), (1 - down) * before + down * below, own)
+        above_ties = np.nextafter(below, np.float32(np.inf))
+        between = np.maximum((1 - down) * before + down * below, above_ties)
+        between = np.where(np.isfinite(below), between, own)
         placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
     return placed

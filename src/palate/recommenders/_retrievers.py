@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import sparse
 
 from palate.histories import Histories
 from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders._products import product
 from palate.recommenders._statistics import (
     DECAY,
     LENGTH,
@@ -20,7 +22,7 @@ from palate.recommenders._statistics import (
     Statistics,
     unit,
 )
-from palate.types import Floats, Matrix, to_dense
+from palate.types import Floats, Matrix, Rows, to_dense
 
 NEAR_PEOPLE = 100
 CONTENT_WEIGHT = 0.5
@@ -57,8 +59,12 @@ class Signal:
             deviation[:, None].astype(np.float32),
         )
 
+    @cached_property
     def dense(self) -> Floats:
         return to_dense(self.scores)
+
+    def take(self, rows: Rows) -> Signal:
+        return Signal(self.name, self.dense[rows], self.weight)
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,9 @@ class Profiles:
             histories.matrix(decay=LONG_DECAY, length=LONG_LENGTH),
         )
 
+    def take(self, rows: Rows) -> Profiles:
+        return Profiles(self.newest[rows], self.recent[rows], self.lasting[rows])
+
 
 def retrieve(
     histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
@@ -90,35 +99,37 @@ def retrieve(
     for name, block in catalogue.sparse_blocks.items():
         transposed = catalogue.transposed(name)
         said: Any = histories.queries.get(name)
-        profile = profiles.recent @ block
+        profile = sparse.csr_array(profiles.recent @ block)
         if said is not None:
             profile = sparse.csr_array(profile + sparse.csr_array(said))
-        yield Signal(name, sparse.csr_array(profile @ transposed), CONTENT_WEIGHT)
-        yield Signal(f"{name}:newest", sparse.csr_array((profiles.newest @ block) @ transposed))
+        yield Signal(name, product(profile, transposed), CONTENT_WEIGHT)
+        newest = sparse.csr_array(profiles.newest @ block)
+        yield Signal(f"{name}:newest", product(newest, transposed))
 
 
 def _behaviour(
     histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
 ) -> Iterator[Signal]:
     directed = statistics["directed"]
-    followed = profiles.recent @ directed
+    followed = sparse.csr_array(profiles.recent @ directed)
     yield Signal("directed", followed, 1.0)
     yield Signal("directed:newest", profiles.newest @ directed)
     second = histories.without_last().matrix(length=1, weighted=False)
     yield Signal("directed:second", second @ directed)
     yield Signal("adjacent", profiles.recent @ statistics["adjacent"])
     yield Signal("conditional", profiles.recent @ statistics["conditional"])
-    yield Signal("two steps", sparse.csr_array(followed @ statistics["conditional.strong"]), 0.5)
+    yield Signal("two steps", product(followed, statistics["conditional.strong"]), 0.5)
     yield Signal("together", profiles.lasting @ statistics["together"])
     space = (profiles.lasting @ statistics["space_in"]) @ statistics["space_out"].T
     yield Signal("space", space, 0.3)
     people = near_people(histories, statistics)
     yield Signal("people", sparse.csr_array(people @ statistics["people"]))
     if catalogue.anchor is not None:
-        near = catalogue.neighbours
-        lent = (profiles.recent @ near) @ statistics["directed.strong"]
-        lent = lent + followed @ catalogue.neighbours_transposed
-        yield Signal("smoothed", sparse.csr_array(lent), 0.5)
+        alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
+        lent = to_dense(product(alike, statistics["directed.strong"]))
+        yield Signal(
+            "smoothed", lent + to_dense(product(followed, catalogue.neighbours_transposed)), 0.5
+        )
 
 
 def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:

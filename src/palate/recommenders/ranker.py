@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 
@@ -15,14 +14,16 @@ from palate import progress
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned, require
 from palate.recommenders._candidates import Candidates, candidates
-from palate.recommenders._evidence import Evidence, nearest_in_history
-from palate.recommenders._importance import importances
+from palate.recommenders._evidence import Evidence, from_content, from_links, links_in, stronger
+from palate.recommenders._importance import content_outweighs, importances
 from palate.recommenders._labels import (
     LabelledRows,
     LabelPlan,
     labelled_rows,
     share_of_repeats,
 )
+from palate.recommenders._lightgbm import lgb
+from palate.recommenders._names import check_block_names
 from palate.recommenders._newcomers import arrivals, with_places_for_new
 from palate.recommenders._statistics import (
     Catalogue,
@@ -48,11 +49,13 @@ class Ranker:
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
     from a history's text to the next item's. `behaviour=False` leaves only the content. The labels
     are `cases` held-out events of the training data, which no statistic has seen; items proposed
-    again are learnt from the data. What no retriever proposed stands below, in order of the plain
-    sum of z-scores. Source of the ranker: lambdarank (Burges 2010) in LightGBM (Ke et al. 2017).
+    again are learnt from the data. At least `new_share` of a list's places go to items that nobody
+    has touched (None: the estimated share of arrivals). What no retriever proposed stands below,
+    in order of the plain sum of z-scores. Source of the ranker: lambdarank (Burges 2010) in
+    LightGBM (Ke et al. 2017).
     """
 
-    candidates: int = 150
+    candidates: int = 100
     cases: int = 30_000
     rounds: int = 250
     learning_rate: float = 0.05
@@ -60,6 +63,7 @@ class Ranker:
     min_rows_per_leaf: int = 100
     l2: float = 20.0
     behaviour: bool = True
+    new_share: float | None = None
     seed: int = 0
 
     item_ids_: Ids = learnt()
@@ -76,6 +80,11 @@ class Ranker:
             value = getattr(self, name)
             require(value >= 1, f"{name} = {value} cannot be used: give 1 or more")
         require(self.leaves >= 2, f"leaves = {self.leaves} cannot be used: give 2 or more")
+        share = self.new_share
+        require(
+            share is None or 0 <= share < 1,
+            f"new_share = {share} cannot be used: give 0 to below 1",
+        )
         require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}: give more than 0")
 
     def fit(
@@ -97,6 +106,7 @@ class Ranker:
         self.item_ids_ = data.item_ids
         self.added_ = 0
         self.features_ = items if features_of is not None else _content(items)
+        check_block_names(() if self.features_ is None else self.features_.parts)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         plan = LabelPlan(
             cases=self.cases,
@@ -106,7 +116,7 @@ class Ranker:
             content=self._has_content,
             seed=self.seed,
         )
-        refit = _refit(data, self.features_, features_of)
+        refit = self._catalogue_of(data, features_of)
         rows = labelled_rows(histories, refit, plan)
         self.names_ = rows.names
         self.trees_ = self._train(rows)
@@ -116,6 +126,14 @@ class Ranker:
             histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
         )
         return self
+
+    def _catalogue_of(
+        self, data: Dataset, features_of: Callable[[Dataset], Features | None] | None
+    ) -> Callable[[Histories], Catalogue]:
+        """Features as they would be had only some histories been known."""
+        if self.features_ is None or not self.features_.behavioural or features_of is None:
+            return lambda _known: self._catalogue
+        return lambda known: Catalogue.of(features_of(dataset_of(known, data)), len(self.item_ids_))
 
     def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:
@@ -201,10 +219,15 @@ class Ranker:
 
     @cached_property
     def _share_of_new(self) -> float:
-        """Share of items that arrived after the fit or are untouched beyond what chance leaves."""
+        """What is asked for, or the share of arrivals, before or after the fit, in what sells.
+
+        Items that chance left untouched are counted with neither.
+        """
+        if self.new_share is not None:
+            return self.new_share
         counts = self.statistics_["counts"]
-        surplus = arrivals(counts[: len(counts) - self.added_]) + self.added_
-        return surplus / max(len(counts), 1)
+        new = arrivals(counts[: len(counts) - self.added_]) + self.added_
+        return new / max(new + float((counts > 0).sum()), 1.0)
 
     def _order(self, found: Candidates, somebody: Mask) -> Floats:
         """(n, k) scores of the candidates, each request's worst at 0.
@@ -237,55 +260,22 @@ class Ranker:
         """What speaks most for item i at request i: the family that the trees count most."""
         check_fitted(self)
         asking = histories.in_catalogue(self.item_ids_)
-        together = np.full(len(items), -1, dtype=np.int32)
-        if "directed" in self.statistics_:
-            together, _ = nearest_in_history(self.statistics_["directed"], asking, items)
-        content = _content(self.features_)
-        alike = np.full(len(items), -1, dtype=np.int32)
-        if content is not None and content.parts:
-            alike, _ = nearest_in_history(content, asking, items)
-        prefers_content = self._prefers_content(asking, items)
-        found = []
-        for row in range(len(items)):
-            if alike[row] >= 0 and (prefers_content[row] or together[row] < 0):
-                found.append(Evidence("alike", int(alike[row])))
-            elif together[row] >= 0:
-                found.append(Evidence("together", int(together[row])))
-            else:
-                found.append(Evidence("words" if histories.queries else "popular"))
-        return found
+        content = from_content(self.features_, asking, items)
+        if "directed" not in self.statistics_:
+            return content
+        together = from_links(links_in(self.statistics_["directed"]), asking, items)
+        return stronger(together, content, self._prefers_content(asking, items))
 
-    def _prefers_content(self, asking: Histories, items: Rows) -> list[bool]:
-        if not self.trees_ or not len(items):
-            return [False] * len(items)
-        found = self._candidates(asking, only=items[:, None])
-        parts = np.asarray(self._booster.predict(found.features[:, 0, :], pred_contrib=True))
+    def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
+        """(n,) whether content moved the trees' score of a candidate more than behaviour did."""
+        if not self.trees_:
+            return np.zeros(len(items), dtype=np.bool_)
+        shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
-        blocks = set() if self.features_ is None else set(self.features_.parts)
-        content = np.array([family in blocks for family in families])
-        behaviour = np.array([family == "behaviour" for family in families])
-        said, did = parts[:, :-1][:, content].sum(axis=1), parts[:, :-1][:, behaviour].sum(axis=1)
-        return [bool(more) for more in said > did]
+        return content_outweighs(self._candidates, shares, families, self.features_, asking, items)
 
 
 def _content(items: Features | None) -> Features | None:
     if items is None:
         return None
     return items.select(name for name in items.parts if name not in items.behavioural)
-
-
-def _refit(
-    data: Dataset,
-    features: Features | None,
-    features_of: Callable[[Dataset], Features | None] | None,
-) -> Callable[[Histories], Catalogue]:
-    """Features as they would be had only some histories been known."""
-    n_items = len(data.item_ids)
-    if features is None or not features.behavioural or features_of is None:
-        catalogue = Catalogue.of(features, n_items)
-        return lambda _known: catalogue
-
-    def refitted(known: Histories) -> Catalogue:
-        return Catalogue.of(features_of(dataset_of(known, data)), n_items)
-
-    return refitted

@@ -1,0 +1,44 @@
+"""Sparse requests times a sparse matrix, by whichever way costs less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from palate.types import Floats, Matrix
+
+# measured: a multiply-add of a sparse product (6 ns), one of a dense row of requests (0.15 ns),
+# and a cell of the dense result (2 ns)
+SPARSE_COST = 6.0
+DENSE_COST = 0.15
+CELL_COST = 2.0
+BATCH_CELLS = 8_000_000
+
+
+def product(left: sparse.csr_array, right: sparse.csr_array) -> Matrix:
+    """(n, m) `left @ right`; dense where a nearly full result would come from sparse rows.
+
+    A product of two sparse matrices looks every term up; where most cells fill, adding whole
+    columns of requests costs a few times less.
+    """
+    n, m = left.shape[0], right.shape[1]
+    terms = int(np.diff(right.indptr)[left.indices].sum())
+    if SPARSE_COST * terms <= DENSE_COST * right.nnz * n + CELL_COST * n * m:
+        return sparse.csr_array(left @ right)
+    filled = np.empty((n, m), dtype=np.float32)
+    columns: Any = right.T
+    step = max(1, BATCH_CELLS // left.shape[1])
+    for start in range(0, n, step):
+        batch = left[start : start + step].toarray()
+        filled[start : start + step] = turned(columns @ turned(batch))
+    return filled
+
+
+def turned(columns: Floats) -> Floats:
+    """The transpose as rows that lie together, block by block, so that it stays in the cache."""
+    rows = np.empty((columns.shape[1], columns.shape[0]), dtype=columns.dtype)
+    for start in range(0, columns.shape[0], 512):
+        rows[:, start : start + 512] = columns[start : start + 512].T
+    return rows
