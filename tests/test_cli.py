@@ -279,10 +279,10 @@ def test_waiting_threads_sleep(command, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["--user", "nobody"], ["unknown people: 'nobody'", "history"]),
+        (["--user", "nobody"], ["unknown people: 'nobody'", "a history of item ids, or a text"]),
         (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
         (["--user", "u01", "--text", "tea"], ["not for both"]),
-        ([], ["nobody asks"]),
+        ([], ["nobody asks: give --user ID", "--history", "--text"]),
         (["--text", " "], ["says nothing"]),
     ],
 )
@@ -293,6 +293,8 @@ def test_requests_that_cannot_be_answered(command, model, words, parts):
     assert "Traceback" not in done.err
     for part in parts:
         assert part in done.err
+    for python in ("user_ids", "=", "model."):
+        assert python not in done.err
 
 
 def test_json_that_cannot_be_written(command, model, tmp_path):

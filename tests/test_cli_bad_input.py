@@ -1,5 +1,6 @@
 """Bad input, end to end: a message with file, column, offenders and fix; nothing is lost."""
 
+import gzip
 import json
 import os
 
@@ -78,7 +79,14 @@ def test_good_files_work(command, shop):
 
 def test_a_misspelt_column(command, shop):
     path = shop(log=LOG.replace("userId", "usreId"))
-    both_fail(command, path, "log.csv", "user_id", "'usreId'", "columns")
+    both_fail(
+        command,
+        path,
+        "log.csv",
+        "user_id",
+        "'usreId'",
+        "[data] columns = {'THEIR NAME' = 'user_id'}",
+    )
     config = CONFIG.replace("[encoders", 'columns = {{usreId = "user_id"}}\n[encoders', 1)
     both_work(command, shop(log=LOG.replace("userId", "usreId"), config=config), "usreId → user_id")
 
@@ -134,6 +142,36 @@ def test_quotes_in_tsv_are_characters(command, shop):
     assert titles[4] == '12" tea "pot'
     assert titles[6] == '"map number 6'
     assert len(titles) == 8
+
+
+@pytest.mark.parametrize(
+    ("log", "parts"),
+    [
+        (gzip.compress(LOG.encode()), ["log.csv is packed with gzip: add .gz to its name"]),
+        (LOG.encode("utf-16-le"), ["log.csv, line 1", 'encoding="utf-16-le"']),
+        (LOG.replace("\n", "\r"), ["log.csv", "carriage return"]),
+        (LOG.replace("u3,", '"u3,'), ["log.csv, line 5: a quote is out of order in"]),
+        (LOG.partition("\n")[2], ["log.csv: no column for user_id", "is no name"]),
+        (LOG + "u1,i1,1e300,3\n", ["log.csv: column 'ts'", "1e+300 is no time"]),
+        (LOG + "  ,i1,1600000000,3\n", ["log.csv: column 'userId' is missing in row 61"]),
+        (LOG.replace(",i", ",I").replace(",ItemId", ",itemId"), ["would be known in lower case"]),
+    ],
+)
+def test_what_else_customers_send(command, shop, log, parts):
+    both_fail(command, shop(log=log), *parts)
+
+
+def test_empty_lines_are_no_events(command, shop):
+    both_work(command, shop(log=LOG + "\n,,,\n"), "log.csv: left out 2 rows", "60 events")
+
+
+def test_weights_of_nothing(command, shop):
+    log = LOG.replace("rating", "weight").replace(",4\n", ",0\n")
+    both_work(command, shop(log=log), "weight: least 0")
+    nothing = "\n".join(
+        f"{line[:-1]}0" if line[-1:].isdigit() else line for line in log.split("\n")
+    )
+    both_work(command, shop(log=nothing), "every event has the weight 0")
 
 
 # ---- values
@@ -257,6 +295,17 @@ def test_a_misspelt_key(command, shop):
     both_fail(command, shop(config=CONFIG.replace("items =", "itmes =")), "Did you mean 'items'?")
 
 
+def test_a_misspelt_block(command, shop):
+    weights = CONFIG + '[fusion]\nuse = "concat"\nweights = {{txt = 2.0}}\n'
+    both_fail(
+        command, shop(config=weights), "shop.toml: fusion.weights", "'txt'", "Did you mean 'text'?"
+    )
+    by_default = weights.replace('[encoders.text]\nuse = "tfidf"', "").replace("txt", "wrods")
+    both_fail(
+        command, shop(config=by_default), "fusion.weights", "'wrods'", "Did you mean 'words'?"
+    )
+
+
 def test_markup_in_names_is_shown_as_it_is(command, shop):
     both_fail(command, shop(config=CONFIG.replace("{log}", "[red].csv")), "[red].csv: no such file")
     config = CONFIG.replace('"tfidf"', '"tfidf"\ntemplate = "[bold]{{title}}[/bold] :tea:"')
@@ -299,7 +348,7 @@ def test_a_damaged_model(command, model):
 
 def test_a_model_of_a_newer_version(command, model):
     manifest = json.loads((model / MANIFEST).read_text())
-    (model / MANIFEST).write_text(json.dumps({**manifest, "format": 2, "palate": "3.1.4"}))
+    (model / MANIFEST).write_text(json.dumps({**manifest, "format": 99, "palate": "3.1.4"}))
     model_fails(command, model, "palate 3.1.4", "pip install --upgrade palate")
 
 
@@ -314,8 +363,9 @@ def test_a_full_disk_keeps_the_old_model(command, shop, model, monkeypatch):
     monkeypatch.setattr(os, "fsync", full)
     done = command("fit", path, "--out", model)
     assert done.code == 1
-    assert f"{model} could not be written (No space left on device)" in done.err
-    assert "untouched" in done.err
+    assert f"{model} could not be written (No space left on device; " in done.err
+    for part in (" MB to write, ", " MB free: make room", "untouched"):
+        assert part in done.err
     assert {path.name: path.read_bytes() for path in model.iterdir()} == before
     assert load(model).recommend(["u1"]).table.equals(wanted)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from palate.config import check_comparable, config_of, read_config
+from palate.config import check_comparable, config_of, in_toml, read_config
 from palate.data.split import split_by_time, split_leave_last_out, split_new_items
 from palate.encoders.behaviour import Behaviour
 from palate.encoders.use import TextEncoder
@@ -40,14 +40,9 @@ SMALL = '[data]\ninteractions = "log.csv"\n'
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(text, name="films.toml"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return path
-
-    return write
+def pipeline_file(write):
+    """`pipeline_file(text)` makes one that is called films."""
+    return lambda text, name="films.toml": write(name, text)
 
 
 def fails(path, *parts):
@@ -57,8 +52,8 @@ def fails(path, *parts):
         assert part in str(caught.value), str(caught.value)
 
 
-def test_a_file_says_what_the_code_would(write):
-    config = read_config(write(ISSUE))
+def test_a_file_says_what_the_code_would(pipeline_file):
+    config = read_config(pipeline_file(ISSUE))
     assert config.name == "films"
     assert config.split == {"use": "time", "test": 0.2}
     assert config.pipeline() == Pipeline(
@@ -70,14 +65,14 @@ def test_a_file_says_what_the_code_would(write):
     assert config.pipeline().recommender is not config.pipeline().recommender
 
 
-def test_what_is_left_out_has_the_default(write):
-    assert read_config(write(SMALL)).pipeline() == Pipeline()
-    config = read_config(write(SMALL + '[recommender]\nuse = "covisit"\nwindow = 3\n'))
+def test_what_is_left_out_has_the_default(pipeline_file):
+    assert read_config(pipeline_file(SMALL)).pipeline() == Pipeline()
+    config = read_config(pipeline_file(SMALL + '[recommender]\nuse = "covisit"\nwindow = 3\n'))
     assert config.pipeline() == Pipeline(recommender=Covisit(window=3))
-    assert read_config(write(SMALL + "[encoders]\n")).pipeline().encoders == {}
+    assert read_config(pipeline_file(SMALL + "[encoders]\n")).pipeline().encoders == {}
 
 
-def test_lists_of_components_keep_their_order(write):
+def test_lists_of_components_keep_their_order(pipeline_file):
     text = """
         [[representation]]
         use = "whiten"
@@ -91,27 +86,31 @@ def test_lists_of_components_keep_their_order(write):
         use = "diversity"
         weight = 0.5
     """
-    pipeline = read_config(write(SMALL + text)).pipeline()
+    pipeline = read_config(pipeline_file(SMALL + text)).pipeline()
     assert pipeline.representation == [Whiten(keep=20), Reduce(dim=8)]
     assert pipeline.selection == [Variance()]
     assert pipeline.rerankers == [Diversity(weight=0.5)]
 
 
-def test_paths_start_where_the_file_is(write, tmp_path, monkeypatch):
-    path = write('[data]\ninteractions = "../data/log.csv"\nitems = "items.csv"\n', "deep/a.toml")
-    write("user,item\n1,a\n2,b\n1,b\n", "data/log.csv")
-    write("item,title\na,Apple\nb,Bread\n", "deep/items.csv")
+def test_paths_start_where_the_file_is(write, pipeline_file, tmp_path, monkeypatch):
+    path = pipeline_file(
+        '[data]\ninteractions = "../data/log.csv"\nitems = "items.csv"\n', "deep/a.toml"
+    )
+    write("data/log.csv", "user,item\n1,a\n2,b\n1,b\n")
+    write("deep/items.csv", "item,title\na,Apple\nb,Bread\n")
     monkeypatch.chdir(tmp_path)
     data, notes = read_config("deep/a.toml").read()
     assert data.items["title"].to_list() == ["Apple", "Bread"]
     assert str(tmp_path / "data" / "log.csv") in str(notes)
-    whole = write(f"[data]\ninteractions = {str(tmp_path / 'data/log.csv')!r}\n", "far/b.toml")
+    whole = pipeline_file(
+        f"[data]\ninteractions = {str(tmp_path / 'data/log.csv')!r}\n", "far/b.toml"
+    )
     assert read_config(whole).data.interactions == read_config(path).data.interactions
 
 
-def test_the_data_section_has_what_read_takes(write):
-    write("wer,was,how,dwell\n1,a,view,3\n2,b,buy,4\n1,b,view,5\n2,z,view,6\n", "log.csv")
-    write("item;words;tones\na;Ä;x/y\nb;B;z\n".encode("latin-1"), "items.csv")
+def test_the_data_section_has_what_read_takes(write, pipeline_file):
+    write("log.csv", "wer,was,how,dwell\n1,a,view,3\n2,b,buy,4\n1,b,view,5\n2,z,view,6\n")
+    write("items.csv", "item;words;tones\na;Ä;x/y\nb;B;z\n".encode("latin-1"))
     text = """
         [data]
         interactions = "log.csv"
@@ -123,7 +122,7 @@ def test_the_data_section_has_what_read_takes(write):
         encoding = "latin-1"
         drop_unknown = true
     """
-    data, notes = read_config(write(text)).read()
+    data, notes = read_config(pipeline_file(text)).read()
     assert data.weights.tolist() == [1.0, 5.0, 1.0]
     assert data.items["tones"].to_list() == [["x", "y"], ["z"]]
     assert data.items["words"][0] == "Ä"
@@ -131,10 +130,10 @@ def test_the_data_section_has_what_read_takes(write):
     assert "dropped 1 events" in str(notes)
 
 
-def test_unknown_items_are_dropped_when_asked(write):
-    write("user,item\n1,a\n2,b\n1,z\n", "log.csv")
-    write("item,title\na,Apple\nb,Bread\n", "items.csv")
-    config = read_config(write('[data]\ninteractions = "log.csv"\nitems = "items.csv"\n'))
+def test_unknown_items_are_dropped_when_asked(write, pipeline_file):
+    write("log.csv", "user,item\n1,a\n2,b\n1,z\n")
+    write("items.csv", "item,title\na,Apple\nb,Bread\n")
+    config = read_config(pipeline_file('[data]\ninteractions = "log.csv"\nitems = "items.csv"\n'))
     with pytest.raises(DataError, match="--drop-unknown"):
         config.read()
     data, notes = config.read(drop_unknown=True)
@@ -159,8 +158,8 @@ def test_unknown_items_are_dropped_when_asked(write):
         ),
     ],
 )
-def test_the_split_section_is_the_call(write, tiny, section, expected):
-    split = read_config(write(f"{SMALL}[split]\n{section}\n")).cut(tiny)
+def test_the_split_section_is_the_call(pipeline_file, tiny, section, expected):
+    split = read_config(pipeline_file(f"{SMALL}[split]\n{section}\n")).cut(tiny)
     wanted = expected(tiny)
     assert split.name == wanted.name
     assert split.exclude_seen == wanted.exclude_seen
@@ -169,27 +168,71 @@ def test_the_split_section_is_the_call(write, tiny, section, expected):
     assert split.new_items.tolist() == wanted.new_items.tolist()
 
 
-def test_misspelt_names_are_guessed(write):
-    fails(write(SMALL + "[recomender]\n"), "[recomender]", "Did you mean 'recommender'?")
-    fails(write(SMALL + 'itms = "x"'), "[data]", "'itms'", "Did you mean 'items'?")
-    fails(write(SMALL + "[split]\ntset = 0.2"), "[split]", "'tset'", "Did you mean 'test'?")
-    fails(write(SMALL + '[split]\nuse = "tiem"'), "[split]", "'tiem'", "Did you mean 'time'?")
+def test_misspelt_names_are_guessed(pipeline_file):
+    fails(pipeline_file(SMALL + "[recomender]\n"), "[recomender]", "Did you mean 'recommender'?")
+    fails(pipeline_file(SMALL + 'itms = "x"'), "[data]", "'itms'", "Did you mean 'items'?")
+    fails(pipeline_file(SMALL + "[split]\ntset = 0.2"), "[split]", "'tset'", "Did you mean 'test'?")
     fails(
-        write(SMALL + '[encoders.text]\nuse = "tfidf"\ntemplat = "x"'),
+        pipeline_file(SMALL + '[split]\nuse = "tiem"'), "[split]", "'tiem'", "Did you mean 'time'?"
+    )
+    fails(
+        pipeline_file(SMALL + '[encoders.text]\nuse = "tfidf"\ntemplat = "x"'),
         "[encoders.text]",
         "'templat'",
         "Did you mean 'template'?",
     )
     fails(
-        write(SMALL + '[[selection]]\nuse = "variance"\n[[selection]]\nuse = "varance"'),
+        pipeline_file(SMALL + '[[selection]]\nuse = "variance"\n[[selection]]\nuse = "varance"'),
         "[[selection]] 2",
         "Did you mean 'variance'?",
     )
 
 
-def test_settings_of_another_split(write):
+def test_misspelt_blocks_are_guessed(pipeline_file):
+    head = SMALL + '[encoders.text]\nuse = "tfidf"\n[encoders.clicks]\nuse = "behaviour"\n'
+    for tail, setting in (
+        ('[fusion]\nuse = "concat"\nweights = {txt = 2.0}', "fusion.weights"),
+        ('[recommender]\nuse = "content"\nblocks = ["txt"]', "content.blocks"),
+        ('[[rerankers]]\nuse = "diversity"\nblock = "txt"', "diversity.block"),
+        (
+            '[recommender]\nuse = "blend"\nparts = [{use = "content", blocks = ["txt"]}]',
+            "blend.parts[0].blocks",
+        ),
+    ):
+        fails(
+            pipeline_file(head + tail),
+            f"{setting}: no block is called 'txt'",
+            "Did you mean 'text'?",
+        )
+        read_config(pipeline_file(head + tail.replace("txt", "text")))
+        read_config(pipeline_file(SMALL + tail))  # the default encoders are known from the data
     fails(
-        write(SMALL + '[split]\nuse = "leave_last_out"\ntest = 0.3'),
+        pipeline_file(SMALL + '[encoders.people]\nuse = "tfidf"'), "'people'", "beside the ranker"
+    )
+
+
+def test_messages_show_settings_as_the_file_has_them(write, pipeline_file):
+    write("log.csv", "wer,was,ts\n1,a,1\n2,b,2\n1,b,3\n")
+    with pytest.raises(DataError) as caught:
+        read_config(pipeline_file(SMALL)).read()
+    assert "[data] columns = {'THEIR NAME' = 'user_id'}" in str(caught.value)
+    config = read_config(
+        pipeline_file(SMALL + 'columns = {wer = "user_id", was = "item_id", ts = "text"}')
+    )
+    data, _ = config.read()
+    with pytest.raises(DataError) as caught:
+        config.cut(data)
+    assert "[data] columns = {'THEIR NAME' = 'timestamp'}" in str(caught.value)
+    plain = 'encoding="latin-1" and test=0.2 and columns=None'
+    assert in_toml(plain) == plain
+    assert in_toml("say columns={'a b': 'x', 'c': 'y'}!") == (
+        "say [data] columns = {'a b' = 'x', 'c' = 'y'}!"
+    )
+
+
+def test_settings_of_another_split(pipeline_file):
+    fails(
+        pipeline_file(SMALL + '[split]\nuse = "leave_last_out"\ntest = 0.3'),
         '[split] use = "leave_last_out"',
         "'test'",
         "min_events",
@@ -219,32 +262,32 @@ def test_settings_of_another_split(write):
         (b'[data]\ninteractions = "caf\xe9.csv"', ["cannot be read", "utf-8"]),
     ],
 )
-def test_what_cannot_be_used_is_named(write, text, parts):
-    fails(write(text), *parts)
+def test_what_cannot_be_used_is_named(pipeline_file, text, parts):
+    fails(pipeline_file(text), *parts)
 
 
-def test_no_such_file_guesses(write):
-    path = write(SMALL)
+def test_no_such_file_guesses(pipeline_file):
+    path = pipeline_file(SMALL)
     fails(path.with_name("film.toml"), "there is no pipeline file", "Did you mean 'films.toml'?")
     fails(path.parent / "nowhere" / "a.toml", "there is no pipeline file")
     fails(path.parent, "cannot be read")
 
 
-def test_a_byte_order_mark_is_no_fault(write):
-    assert read_config(write(SMALL.encode("utf-8-sig"))).name == "films"
+def test_a_byte_order_mark_is_no_fault(pipeline_file):
+    assert read_config(pipeline_file(SMALL.encode("utf-8-sig"))).name == "films"
 
 
-def test_figures_are_compared_on_one_split(write):
-    first = read_config(write(SMALL, "a.toml"))
-    same = read_config(write(SMALL + '[recommender]\nuse = "ease"', "b.toml"))
+def test_figures_are_compared_on_one_split(pipeline_file):
+    first = read_config(pipeline_file(SMALL, "a.toml"))
+    same = read_config(pipeline_file(SMALL + '[recommender]\nuse = "ease"', "b.toml"))
     check_comparable([first, same])
-    elsewhere = read_config(write(SMALL, "other/c.toml"))
+    elsewhere = read_config(pipeline_file(SMALL, "other/c.toml"))
     with pytest.raises(ConfigError, match="c names other"):
         check_comparable([first, same, elsewhere])
-    other = read_config(write(SMALL + "[split]\ntest = 0.3", "d.toml"))
+    other = read_config(pipeline_file(SMALL + "[split]\ntest = 0.3", "d.toml"))
     with pytest.raises(ConfigError, match="d names other"):
         check_comparable([first, other])
-    twin = read_config(write('[data]\ninteractions = "../log.csv"\n', "other/a.toml"))
+    twin = read_config(pipeline_file('[data]\ninteractions = "../log.csv"\n', "other/a.toml"))
     with pytest.raises(ConfigError, match="different names"):
         check_comparable([first, twin])
 

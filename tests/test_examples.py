@@ -18,15 +18,15 @@ SHOWN = {
     "cold_items": (
         r"ids only: NDCG@10 0\.0[0-2]",
         "new-telescope would go to u",
-        "1. new-telescope: new here, and like",
+        "1. new-telescope: nobody has chosen it yet, but it is like “.*”: ",
     ),
     "new_person": (
         "people who chose “hedge bulb 126” went on to choose it",
         r"1\. (telescope|lunar|probe|satellite|astronaut|eclipse|galaxy)\w* .*matches your words",
     ),
     "chinese_catalogue": (
-        "读过《三体》：\n" + r"(  《\S+》 科幻：\S+\n){4}",
-        r"《时间移民》 科幻：新上架，内容与《三体》相近",
+        "读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){4}",
+        r"《时间移民》 科幻：还没有人选过，但内容与《三体》相近",
         "想看“飞向宇宙的太空旅行”：\n  《.+》 科幻",
         "想看 “how to cook at home”：\n  《.+》 美食",
     ),

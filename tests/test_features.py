@@ -1,18 +1,15 @@
-"""Features of a catalogue: blocks by name, words in their spaces, items that arrive later."""
+"""Features of a catalogue: blocks by name, words in their spaces."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import pytest
 
-from palate._features import arriving
 from palate.data.samples import planted
 from palate.encoders._text import TemplateEncoder
 from palate.encoders.attributes import Attributes
 from palate.encoders.behaviour import Behaviour
 from palate.encoders.tfidf import Tfidf
-from palate.errors import DataError
 from palate.fusion.weighted import Weighted
 from palate.pipeline import Pipeline
 from palate.recommenders.content import Content
@@ -103,46 +100,3 @@ def test_words_reach_the_recommender_through_weighted(shop):
     assert mixed.queries([said]).keys() == {"fused"}
     silent = mixed.score(mixed.histories(history=[]))
     assert not np.allclose(mixed.score(mixed.histories(text=said)), silent)
-
-
-# ---- items that arrive later
-
-
-def test_new_items_take_the_columns_and_types_of_the_catalogue(shop):
-    new = pl.DataFrame(
-        {"colour": ["red"], "tags": ["hedge| tulip |"], "price": ["12.5"], "item_id": [77]}
-    )
-    row = arriving(new, shop.items)
-    assert row.schema == shop.items.schema
-    assert row.row(0, named=True) == {
-        "item_id": "77",
-        "title": None,
-        "description": None,
-        "category": None,
-        "price": 12.5,
-        "tags": ["hedge", "tulip"],
-    }
-
-
-def test_lists_that_are_lists_already_stay(shop):
-    new = pl.DataFrame({"item_id": ["x", "y"], "tags": [["a|b", ""], None]})
-    assert arriving(new, shop.items)["tags"].to_list() == [["a|b", ""], None]
-
-
-@pytest.mark.parametrize(
-    ("items", "words"),
-    [
-        ({"item_id": ["i01", "x", "i02"]}, "there already: 'i01', 'i02'"),
-        ({"item_id": ["x", "y", "x"]}, "come twice: 'x'"),
-        ({"item_id": ["x", None]}, "1 of the new items have no item_id"),
-        ({"asin": ["x"]}, "no column 'item_id'.*asin"),
-        ({"item_id": ["x"], "price": ["dear"]}, "do not fit.*price"),
-    ],
-)
-def test_new_items_that_cannot_be_used(shop, items, words):
-    model = Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(shop)
-    before = model.recommend(["u07"]).table
-    with pytest.raises(DataError, match=f"(?s){words}"):
-        model.add_items(pl.DataFrame(items))
-    assert len(model.item_ids) == 30
-    assert model.recommend(["u07"]).table.equals(before)

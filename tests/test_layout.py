@@ -10,7 +10,10 @@ import palate
 ROOT = Path(palate.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
-GROUND_FLOOR = ("errors", "columns", "types", "histories", "progress", "registry")
+GROUND_FLOOR = (
+    *("errors", "_files", "columns", "_ids", "types", "histories"),
+    *("progress", "registry"),
+)
 STAGES = (
     "data",
     "text",
@@ -22,7 +25,8 @@ STAGES = (
     "rerankers",
 )
 ABOVE = (
-    *("_promises", "testing", "_features", "_tree", "artefact", "reasons", "pipeline"),
+    *("_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
+    *("_tree", "artefact", "reasons", "pipeline"),
     *("evaluation", "bench", "config", "console", "preview", "demo", "cli"),
 )
 ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)

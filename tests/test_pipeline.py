@@ -1,7 +1,7 @@
 """The whole flow on planted data: 40 people, 30 items of six topics, two that nobody touched."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -159,7 +159,7 @@ def test_nobody_asked(model):
     ("request_", "error", "words"),
     [
         ({"user_ids": ["u01", "x", "y", "z", "w"]}, UnknownIdError, "'x', 'y', 'z' and 1 more"),
-        ({"user_ids": ["x"]}, UnknownIdError, "history="),
+        ({"user_ids": ["x"]}, UnknownIdError, "a history of item ids, or a text"),
         ({"history": ["i01", "nope"]}, UnknownIdError, "unknown item ids in the history: 'nope'"),
         ({}, DataError, "nobody asks"),
         ({"user_ids": ["u01"], "history": ["i01"]}, DataError, "not for both"),
@@ -168,11 +168,71 @@ def test_nobody_asked(model):
         ({"history": "i01"}, DataError, r"write \['i01'\]"),
         ({"text": "  \n"}, DataError, "says nothing"),
         ({"history": ["i01"], "k": 0}, DataError, "k = 0"),
+        ({"user_ids": 42}, DataError, r"user_ids must be a list of ids, not 42: write \['42'\]"),
+        ({"user_ids": np.array(42)}, DataError, r"user_ids must be a list of ids, not array\(42\)"),
+        ({"user_ids": [1, 2]}, DataError, "user_ids must be texts.* not 1, 2: write '1', '2'"),
+        ({"user_ids": np.arange(5)}, DataError, "not 0, 1, 2 and 2 more: write '0', '1', '2'"),
+        ({"user_ids": pl.Series([7])}, DataError, "not 7: write '7'"),
+        ({"user_ids": ["u01", None]}, DataError, "not None: leave out what is no id"),
+        ({"user_ids": {"u01": 1}}, DataError, r"must be a list of ids, not \{'u01': 1\}"),
+        ({"history": [50]}, DataError, "history must be texts.* not 50: write '50'"),
+        ({"history": 50}, DataError, r"history must be a list of ids, not 50: write \['50'\]"),
+        ({"user_ids": ["u01"], "among": "x"}, DataError, r"among must be a list of ids.*\['x'\]"),
+        ({"user_ids": ["u01"], "among": [3]}, DataError, "among must be texts"),
+        ({"user_ids": ["u01"], "k": 2.5}, DataError, "k = 2.5: ask for a whole number"),
+        ({"user_ids": ["u01"], "k": "5"}, DataError, "k = '5': ask for a whole number"),
+        ({"text": 3}, DataError, "not 3"),
+        ({"text": ["tea"]}, DataError, r"not \['tea'\]"),
     ],
 )
 def test_requests_that_cannot_be_answered(model, request_, error, words):
     with pytest.raises(error, match=words):
         model.recommend(**request_)
+
+
+def test_lists_of_ids_may_be_of_any_kind(model):
+    wanted = model.recommend(["u07", "u03"], k=3, among=["i02", "i20", "i11"]).table
+    for kind in (tuple, np.array, pl.Series, iter):
+        among = kind(["i02", "i20", "i11"])
+        assert model.recommend(kind(["u07", "u03"]), k=np.int64(3), among=among).table.equals(
+            wanted
+        )
+    histories = [model.recommend(history=kind(["i00", "i04"])).table for kind in (list, np.array)]
+    assert histories[0].equals(histories[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"histories": ["u01"]}, DataError, r"must be Histories.*model\.histories"),
+        ({"among": ["i01"]}, DataError, "catalogue rows"),
+        ({"among": [True, False]}, DataError, "catalogue rows"),
+        ({"among": np.array([3, 30, 31, -1])}, DataError, "of 30 items lacks: 30, 31, -1"),
+        ({"k": 2.5}, DataError, "k = 2.5"),
+        ({"k": 0}, DataError, "k = 0"),
+    ],
+)
+def test_histories_and_rows_that_cannot_be_used(model, change, error, words):
+    asking = model.histories(["u01"])
+    with pytest.raises(error, match=words):
+        model.recommend_histories(**{"histories": asking, **change})
+
+
+@pytest.mark.parametrize("name", ["content", "ranker", "popular"])
+def test_words_in_the_space_of_no_block(shop, name):
+    model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
+    asking = model.histories(text="hedge")
+    narrow = replace(asking, queries={"text": np.ones((1, 3), dtype=np.float32)})
+    with pytest.raises(
+        AlignmentError, match=r"queries\['text'\] has shape \(1, 3\).*model\.queries"
+    ):
+        model.recommend_histories(narrow)
+    unknown = replace(asking, queries={"txt": asking.queries["text"]})
+    with pytest.raises(AlignmentError, match=r"'txt'. Did you mean 'text'"):
+        model.score(unknown)
+    for texts in ("hedge", [3], 3):
+        with pytest.raises(DataError, match="text"):
+            model.queries(texts)
 
 
 def test_words_need_an_encoder_that_reads(shop):
@@ -198,11 +258,44 @@ def test_not_fitted():
 
 
 def test_components_that_were_given_stay_unfitted(shop):
-    encoders, whiten = text(), Whiten()
-    model = Pipeline(encoders=encoders, representation=[whiten], recommender=Covisit()).fit(shop)
-    assert not hasattr(encoders["text"], "template_")
-    assert not hasattr(whiten, "axes_")
+    encoders, whiten, covisit, diversity = text(), Whiten(), Covisit(), Diversity()
+    model = Pipeline(
+        encoders=encoders, representation=[whiten], recommender=covisit, rerankers=[diversity]
+    ).fit(shop)
+    for given in (encoders["text"], whiten, covisit, diversity):
+        assert not [name for name in vars(given) if name.endswith("_")], given
     assert model.features.ids == shop.item_ids
+
+
+def test_pipelines_may_share_their_components(shop):
+    shared = {"recommender": Covisit(), "rerankers": [Diversity()], "encoders": text()}
+    first = Pipeline(**shared).fit(shop)
+    wanted = first.recommend(["u07"], k=5).table
+    later = shop.interactions.filter(pl.col("user_id") > "u20")
+    items = shop.items.filter(pl.col("item_id") != "i04").reverse()
+    part = type(shop)(later.filter(pl.col("item_id") != "i04"), items)
+    second = Pipeline(**shared).fit(part)
+    assert first.recommend(["u07"], k=5).table.equals(wanted)
+    second.add_items(arrivals(shop))
+    assert first.recommend(["u07"], k=5).table.equals(wanted)
+    assert "i04" not in second.recommend(["u30"], k=40).table["item_id"]
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was(shop):
+    model = Pipeline(encoders=text(), recommender=Covisit()).fit(shop)
+    wanted = model.recommend(["u07"]).table
+    silent = shop.items.with_columns(title=pl.lit(""), description=pl.lit(""))
+    with pytest.raises(DataError, match="says anything"):
+        model.fit(type(shop)(shop.interactions, silent))
+    assert model.recommend(["u07"]).table.equals(wanted)
+
+
+def test_what_is_no_training_data(shop):
+    split = split_by_time(shop, test=0.3)
+    with pytest.raises(DataError, match=r"fit\(split\.train\)"):
+        Pipeline(encoders={}, recommender=Popular()).fit(split)
+    with pytest.raises(DataError, match=r"Dataset, not .*palate\.read"):
+        Pipeline(encoders={}, recommender=Popular()).fit(shop.interactions)
 
 
 def test_fitting_again_forgets_the_people_of_before(shop):
@@ -222,7 +315,7 @@ def test_labels_are_unseen_by_features_learnt_from_behaviour(shop):
     assert spied.seen[0] == len(shop.interactions)
     assert len(spied.seen) > 1, "the ranker asks for features without its labels' events"
     assert max(spied.seen[1:]) < len(shop.interactions)
-    assert "clicks" in model.recommender.features_.parts
+    assert "clicks" in model.recommender_.features_.parts
     assert not hasattr(spied, "vectors_"), "the component that was given stays unfitted"
 
 
@@ -317,8 +410,14 @@ def test_requests_from_before_items_arrived_are_still_answered(shop):
     model.add_items(arrivals(shop))
     assert model.recommend_histories(before, k=1).table["item_id"].to_list() == ["twin"]
     grown = model.histories(history=["i00"])
+    fresh = Pipeline(encoders=text(), recommender=Content()).fit(shop)
     with pytest.raises(AlignmentError, match="smaller"):
-        Pipeline(encoders=text(), recommender=Content()).fit(shop).recommend_histories(grown)
+        fresh.recommend_histories(grown)
+    turned = Pipeline(encoders=text(), recommender=Content()).fit(
+        type(shop)(shop.interactions, shop.items.reverse())
+    )
+    with pytest.raises(AlignmentError, match=r"another catalogue: its row 0 is 'i00'.*'i29'"):
+        turned.recommend_histories(before)
 
 
 # ---- to whom an item would go
@@ -344,6 +443,8 @@ def test_an_audience_that_cannot_be_found(model):
         model.audience("i99")
     with pytest.raises(DataError, match="k = 0"):
         model.audience("i01", k=0)
+    with pytest.raises(DataError, match=r"item ids must be texts.* not 42: write '42'"):
+        model.audience(42)
 
 
 # ---- rerankers
@@ -366,7 +467,13 @@ def test_a_reranker_mixes_what_stands_below_too(shop, topic):
 
 
 def test_a_reranker_without_features_fails_before_the_long_work(shop):
-    spied = ranker()
+    fitted = []
+
+    class Slow(Popular):
+        def fit(self, data, items=None):
+            fitted.append(data)
+            return super().fit(data, items)
+
     with pytest.raises(ConfigError, match="diversity needs item features"):
-        Pipeline(encoders={}, recommender=spied, rerankers=[Diversity()]).fit(shop)
-    assert not hasattr(spied, "trees_")
+        Pipeline(encoders={}, recommender=Slow(), rerankers=[Diversity()]).fit(shop)
+    assert not fitted

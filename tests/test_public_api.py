@@ -1,8 +1,10 @@
 """The public names: sorted, all there, described, and free until they are used."""
 
 import inspect
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +62,9 @@ def test_errors_are_one_family():
     kinds = [kind for kind in raised if issubclass(kind, Exception)]
     assert len(kinds) > 5
     assert all(issubclass(kind, palate.PalateError) for kind in kinds)
+
+
+def test_editors_and_type_checkers_see_the_same_names():
+    stub = Path(palate.__file__).with_suffix(".pyi").read_text()
+    said = set(re.findall(r"^from (\S+) import (\w+) as \2$", stub, flags=re.MULTILINE))
+    assert said == {(home, name) for name, home in palate._HOME.items()}

@@ -6,10 +6,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import polars as pl
-
-from palate.columns import ITEM
-from palate.errors import DataError, first_offenders
+from palate.errors import DataError
 from palate.types import Dataset, Encoder, Features, Matrix, Transform
 
 
@@ -91,40 +88,3 @@ def _named(features: Features, name: str) -> Features:
     parts = {names[part]: values for part, values in features.parts.items()}
     behavioural = {names[part] for part in features.behavioural}
     return Features(features.ids, parts, behavioural=behavioural)
-
-
-def arriving(items: pl.DataFrame, catalogue: pl.DataFrame) -> pl.DataFrame:
-    """New items with the catalogue's columns and types; columns that they lack are empty.
-
-    Text becomes a list, split at "|", where the catalogue holds lists. Raises `DataError` for ids
-    that are missing, repeated or known, and for values that do not fit.
-    """
-    if ITEM not in items.columns:
-        raise DataError(f"the new items have no column {ITEM!r}; found: {items.columns}")
-    have = [_as_list_if(items[name], catalogue.schema) for name in items.columns]
-    try:
-        table = pl.concat([catalogue.clear(), pl.DataFrame(have)], how="diagonal_relaxed")
-        table = table.select(catalogue.columns).cast(catalogue.schema)
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"the new items' columns do not fit the catalogue's: {error}") from error
-    _check_ids(table[ITEM], catalogue[ITEM])
-    return table
-
-
-def _as_list_if(series: pl.Series, schema: Mapping[str, pl.DataType]) -> pl.Series:
-    if series.dtype != pl.String or schema.get(series.name) != pl.List(pl.String):
-        return series
-    parts = series.str.split("|").list.eval(pl.element().str.strip_chars())
-    return parts.list.eval(pl.element().filter(pl.element() != ""))
-
-
-def _check_ids(arrived: pl.Series, known: pl.Series) -> None:
-    if missing := arrived.null_count():
-        raise DataError(f"{missing} of the new items have no {ITEM}")
-    for what, wrong in (
-        ("new items come twice", arrived.filter(arrived.is_duplicated())),
-        ("items are there already", arrived.filter(arrived.is_in(known.implode()))),
-    ):
-        names = wrong.unique(maintain_order=True)
-        if len(names):
-            raise DataError(f"{what}: {first_offenders(names, len(names))}")

@@ -162,6 +162,8 @@ def recommend(
     from palate.console import console, recommendations_table, records, write_json
     from palate.reasons import titles_of
 
+    if user is None and history is None and text is None:
+        raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
     fitted = load(model, allow=allow or ())
     items = (
         None if history is None else [name.strip() for name in history.split(",") if name.strip()]
@@ -260,10 +262,11 @@ def bench(
 
 def _read(settings: Config, drop_unknown: bool) -> Dataset:
     """The data, with what was taken for what, and what was dropped, on standard error."""
+    from palate.config import in_toml
     from palate.console import errors
 
     data, notes = settings.read(drop_unknown=drop_unknown)
-    for line in notes.lines():
+    for line in map(in_toml, notes.lines()):
         errors.print(line, markup=False, soft_wrap=True, style="dim")
     return data
 

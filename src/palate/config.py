@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palate import registry
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
-from palate.data.tables import ReadNotes, read_with_notes
-from palate.errors import ConfigError, did_you_mean
+from palate.data.tables import ReadNotes, read
+from palate.errors import ConfigError, DataError, did_you_mean
 from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.types import Dataset
@@ -70,14 +72,16 @@ class Config:
         """The data set that [data] names, and how it was read."""
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
-        return read_with_notes(
-            given.pop("interactions"), given.pop("items"), given.pop("users"), **given
-        )
+        told: list[ReadNotes] = []
+        with _messages_in_toml():
+            data = read(**given, tell=told.append)
+        return data, told[0]
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
         settings = dict(self.split)
-        return SPLITS[settings.pop("use")](data, **settings)
+        with _messages_in_toml():
+            return SPLITS[settings.pop("use")](data, **settings)
 
     def pipeline(self) -> Pipeline:
         """A fresh pipeline, not fitted; what the file leaves out has the default."""
@@ -100,6 +104,24 @@ class Config:
             table = tables["recommender"]
             given["recommender"] = registry.build("recommenders", table, where="[recommender]")
         return Pipeline(**given)
+
+
+_SETTING_IN_PYTHON = re.compile(r"\b(columns|events|lists)=\{(.*?)\}")
+
+
+def in_toml(message: str) -> str:
+    """A message to people who write Python, with settings of `read` as [data] holds them."""
+    return _SETTING_IN_PYTHON.sub(
+        lambda found: f"[data] {found[1]} = {{{found[2].replace(': ', ' = ')}}}", message
+    )
+
+
+@contextmanager
+def _messages_in_toml() -> Iterator[None]:
+    try:
+        yield
+    except (DataError, ConfigError) as error:
+        raise type(error)(in_toml(str(error))) from error
 
 
 def read_config(path: str | Path) -> Config:

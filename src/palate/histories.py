@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.columns import ITEM, TIME, USER, WEIGHT
-from palate.errors import AlignmentError
+from palate.errors import AlignmentError, DataError
 from palate.types import Dataset, Floats, Ids, Rows
 
 
@@ -116,9 +116,21 @@ class Histories:
         return matrix
 
     def in_catalogue(self, item_ids: Ids) -> Histories:
-        """The same requests over a catalogue that has grown at its end."""
+        """The same requests over their own catalogue, or over one that has grown at its end.
+
+        Raises `AlignmentError` for a catalogue of other items, or of the same in another order.
+        """
+        if item_ids is self.item_ids:
+            return self
         if len(item_ids) < len(self.item_ids):
             raise AlignmentError("the new catalogue is smaller than that of the histories")
+        if not item_ids.starts_with(self.item_ids):
+            ours, theirs = self.item_ids.series, item_ids.series.head(len(self.item_ids))
+            row = int((ours != theirs).arg_max() or 0)
+            raise AlignmentError(
+                f"these histories belong to another catalogue: its row {row} is {ours[row]!r}, "
+                f"here that is {theirs[row]!r}; make them from the ids of this one"
+            )
         return replace(self, item_ids=item_ids)
 
 
@@ -159,6 +171,8 @@ def history_of_items(
     queries: Mapping[str, Floats] | None = None,
 ) -> Histories:
     """Requests from lists of item ids, oldest first; an unknown id raises `UnknownIdError`."""
+    if any(isinstance(history, str) or not isinstance(history, Iterable) for history in histories):
+        raise DataError("each history must be a list of item ids: write [['a', 'b'], ['c']]")
     flat = [name for history in histories for name in history]
     lengths = np.array([len(history) for history in histories], dtype=np.int64)
     stops = np.cumsum(lengths)

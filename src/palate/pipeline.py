@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -13,20 +13,28 @@ import numpy as np
 import polars as pl
 
 from palate import artefact
-from palate._features import (
-    arriving,
-    encode_items,
-    encode_words,
-    fit_features,
-    refit_features,
+from palate._arrivals import arriving
+from palate._features import encode_items, encode_words, fit_features, refit_features
+from palate._ids import id_list
+from palate._plan import check_blocks, check_parts
+from palate._requests import (
+    People,
+    check_data,
+    check_histories,
+    check_queries,
+    check_request,
+    rows_among,
+    sentences,
+    wanted_places,
 )
+from palate._shown import shown_rows
 from palate.columns import ITEM, USER
+from palate.data._formats import Source
 from palate.encoders._defaults import default_encoders
-from palate.errors import DataError, UnknownIdError, first_offenders
 from palate.fusion.concat import Concat
 from palate.histories import Histories, histories_of, history_of_items
 from palate.reasons import explain
-from palate.recommenders._topk import rank_rows, recommendations_of, tie_order
+from palate.recommenders._topk import recommendations_of, tie_order
 from palate.recommenders.ranker import Ranker
 from palate.representation.whiten import Whiten
 from palate.types import (
@@ -45,15 +53,15 @@ from palate.types import (
     learnt,
 )
 
-RERANK_FACTOR = 10
-
 
 @dataclass(kw_only=True)
 class Pipeline:
     """Everything between tables and recommendations, fitted as one and saved as one folder.
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
-    `selection` transform them; `recommender` scores histories; `rerankers` mix the result.
+    `selection` transform them; `recommender` scores histories; `rerankers` mix the result. The
+    components that are given stay as they are: `fit` learns with copies, under names that end in
+    `_`. Raises `ConfigError` for what is no component, and for settings that name unknown blocks.
     """
 
     encoders: dict[str, Encoder] | None = None
@@ -66,29 +74,34 @@ class Pipeline:
     features_: Features | None = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
+    recommender_: Recommender = learnt()
+    rerankers_: list[Reranker] = learnt()
+
+    def __post_init__(self) -> None:
+        check_parts(self)
+        check_blocks(self, self.encoders or {})
 
     def fit(self, data: Dataset) -> Self:
         """Learns every stage from `data` (the training part alone), left to right."""
+        check_data(data)
+        check_parts(self)
         chosen = default_encoders(data) if self.encoders is None else self.encoders
-        blank_transforms = [*self.representation, self.fusion, *self.selection]
-        self.encoders_, self.transforms_ = copy.deepcopy((chosen, blank_transforms))
-        self.data_ = data
-        self.features_ = fit_features(self.encoders_, self.transforms_, data)
-        self._fit_rerankers()
-        self._fit_recommender(lambda part: refit_features(chosen, blank_transforms, part))
+        check_blocks(self, chosen)
+        blank = [*self.representation, self.fusion, *self.selection]
+        encoders, transforms = copy.deepcopy((chosen, blank))
+        recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
+        features = fit_features(encoders, transforms, data)
+        _fit_rerankers(rerankers, data, features)
+        if isinstance(recommender, Ranker):
+            refit = partial(refit_features, chosen, blank)
+            recommender.fit(data, features, features_of=refit)
+        else:
+            recommender.fit(data, features)
+        self.data_, self.features_ = data, features
+        self.encoders_, self.transforms_ = encoders, transforms
+        self.recommender_, self.rerankers_ = recommender, rerankers
         self.__dict__.pop("people", None)
         return self
-
-    def _fit_rerankers(self) -> None:
-        for reranker in self.rerankers:
-            if hasattr(reranker, "fit"):
-                reranker.fit(self.data_, self.features_)
-
-    def _fit_recommender(self, features_of: Callable[[Dataset], Features | None]) -> None:
-        if isinstance(self.recommender, Ranker):
-            self.recommender.fit(self.data_, self.features_, features_of=features_of)
-        else:
-            self.recommender.fit(self.data_, self.features_)
 
     @property
     def features(self) -> Features | None:
@@ -99,7 +112,33 @@ class Pipeline:
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked."""
         check_fitted(self)
-        return self.recommender.score(histories)
+        check_histories(histories)
+        check_queries(histories, self.features_)
+        return self.recommender_.score(histories)
+
+    def rank_histories(
+        self,
+        histories: Histories,
+        k: int,
+        *,
+        exclude_seen: bool = True,
+        among: Rows | None = None,
+        progress: Callable[[int], object] | None = None,
+    ) -> tuple[Rows, Floats]:
+        """(n, k) catalogue rows and scores of the lists that are shown, rerankers included.
+
+        Best first, -1 where a list ends; `progress` is called with numbers of finished requests.
+        """
+        check_fitted(self)
+        return shown_rows(
+            self,
+            self.rerankers_,
+            histories,
+            k,
+            exclude_seen=exclude_seen,
+            among=among,
+            progress=progress,
+        )
 
     def recommend(
         self,
@@ -118,9 +157,11 @@ class Pipeline:
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
         """
         check_fitted(self)
-        _check_k(k)
+        k = wanted_places(k)
         histories = self.histories(user_ids, history=history, text=text)
-        rows = None if among is None else self.item_ids.rows(among, what="item ids in among")
+        rows = None
+        if among is not None:
+            rows = self.item_ids.rows(id_list(among, "among"), what="item ids in among")
         return self.recommend_histories(
             histories, k=k, exclude_seen=exclude_seen, among=rows, reasons=reasons
         )
@@ -134,14 +175,17 @@ class Pipeline:
         among: Rows | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """As `recommend`, for requests that are already histories."""
+        """As `recommend`, for requests that are already histories; `among` holds catalogue rows."""
+        check_fitted(self)
+        check_histories(histories)
         histories = histories.in_catalogue(self.item_ids)
-        depth = min(k * RERANK_FACTOR if self.rerankers else k, max(len(self.item_ids), 1))
-        rows, scores = rank_rows(self, histories, depth, exclude_seen=exclude_seen, among=among)
+        rows, scores = self.rank_histories(
+            histories,
+            min(wanted_places(k), max(len(self.item_ids), 1)),
+            exclude_seen=exclude_seen,
+            among=None if among is None else rows_among(among, self.item_ids),
+        )
         table = recommendations_of(histories, rows, scores)
-        for reranker in self.rerankers:
-            table = reranker.rerank(table, histories)
-        table = Recommendations(table.table.filter(pl.col("rank") <= k))
         return explain(self, histories, table) if reasons else table
 
     def histories(
@@ -153,30 +197,12 @@ class Pipeline:
     ) -> Histories:
         """Requests for known people, for a history of item ids, for words, or for both of these."""
         check_fitted(self)
+        check_request(user_ids, history, text)
         if user_ids is not None:
-            if history is not None or text is not None:
-                raise DataError("ask for user_ids, or for history and text, not for both")
-            if isinstance(user_ids, str):
-                raise DataError(f"user_ids must be a list of ids: write [{user_ids!r}]")
-            return self._known(user_ids)
-        if history is None and text is None:
-            raise DataError("nobody asks: give user_ids, a history or a text")
-        if text is not None and not text.strip():
-            raise DataError("the text says nothing: leave it out, or say what is wished for")
-        if isinstance(history, str):
-            raise DataError(f"history must be a list of item ids: write [{history!r}]")
-        queries = self.queries([text]) if text is not None else {}
-        return history_of_items(self.item_ids, [list(history or [])], queries=queries)
-
-    def _known(self, user_ids: Sequence[str]) -> Histories:
-        rows = self.people.find_users(user_ids)
-        if (rows < 0).any():
-            unknown = [name for name, row in zip(user_ids, rows, strict=True) if row < 0]
-            raise UnknownIdError(
-                f"unknown people: {first_offenders(unknown, len(unknown))}; for somebody new give "
-                f"history=[...] or text=..."
-            )
-        return self.people.histories.take(rows)
+            return self.people.find(user_ids)
+        touched = [] if history is None else id_list(history, "history")
+        queries = {} if text is None else self.queries([text])
+        return history_of_items(self.item_ids, [touched], queries=queries)
 
     @property
     def item_ids(self) -> Ids:
@@ -184,33 +210,35 @@ class Pipeline:
         return self.data_.item_ids
 
     @cached_property
-    def people(self) -> _People:
-        return _People(histories_of(self.data_))
+    def people(self) -> People:
+        return People(histories_of(self.data_))
 
     def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:
         """What people say, as vectors in the space of every block with words: block → (n, d)."""
         check_fitted(self)
-        return encode_words(self.encoders_, self.transforms_, texts)
+        return encode_words(self.encoders_, self.transforms_, sentences(texts))
 
-    def add_items(self, items: pl.DataFrame) -> Self:
+    def add_items(self, items: Source, *, columns: Mapping[str, str] | None = None) -> Self:
         """Items that arrived after the fit: encoded, appended, recommendable at once.
 
-        `items` has `item_id` and the columns of the catalogue (missing ones count as empty).
-        Raises `DataError` where an id is missing, repeated or already known.
+        `items` is a polars or pandas frame, or a file, with the columns of the catalogue (missing
+        ones count as empty); ids and titles may have the names that `palate.read` finds them by,
+        or that `columns` (their name → ours) says. Raises `DataError` where an id is missing,
+        repeated or already known.
         """
         check_fitted(self)
-        arrived = arriving(items, self.data_.items)
+        arrived = arriving(items, self.data_.items, columns=columns)
         if not len(arrived):
             return self
         empty = self.data_.interactions.clear()
         new = Dataset(interactions=empty, items=arrived, users=self.data_.users)
         features = encode_items(self.encoders_, self.transforms_, new)
-        self.recommender.add_items(Features(new.item_ids, {}) if features is None else features)
+        self.recommender_.add_items(Features(new.item_ids, {}) if features is None else features)
         if self.features_ is not None and features is not None:
             self.features_ = self.features_.below(features)
         self.data_ = replace(self.data_, items=pl.concat([self.data_.items, arrived]))
         self.__dict__.pop("people", None)
-        self._fit_rerankers()
+        _fit_rerankers(self.rerankers_, self.data_, self.features_)
         return self
 
     def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
@@ -219,8 +247,8 @@ class Pipeline:
         With `exclude_seen`, people who touched it are left out. Rerankers have no say here.
         """
         check_fitted(self)
-        _check_k(k)
-        row = int(self.item_ids.rows([item_id])[0])
+        k = wanted_places(k)
+        row = int(self.item_ids.rows([item_id], what="item ids")[0])
         people, tie = self.people.histories, tie_order(self.item_ids)
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
@@ -247,20 +275,7 @@ class Pipeline:
         return artefact.save_pipeline(self, folder)
 
 
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise DataError(f"k = {k}: ask for at least one recommendation")
-
-
-class _People:
-    """Known people and what they did."""
-
-    def __init__(self, histories: Histories) -> None:
-        self.histories = histories
-
-    @cached_property
-    def _row_of(self) -> Mapping[str, int]:
-        return {name: row for row, name in enumerate(self.histories.user_ids)}
-
-    def find_users(self, names: Sequence[str]) -> Rows:
-        return np.array([self._row_of.get(str(name), -1) for name in names], dtype=np.int32)
+def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, features: Features | None) -> None:
+    for reranker in rerankers:
+        if hasattr(reranker, "fit"):
+            reranker.fit(data, features)

@@ -6,7 +6,8 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 from palate import registry
-from palate.config import Config
+from palate._plan import check_blocks
+from palate.config import Config, in_toml
 from palate.console import toml
 from palate.data.tables import describe
 from palate.encoders._defaults import default_encoders
@@ -23,18 +24,23 @@ EXAMPLE_LENGTH = 100
 def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
     """What is read and taken for what, how it is cut, what each encoder would read.
 
-    Raises what `fit` would raise for tables, columns and templates that cannot be used.
+    Raises what `fit` would raise for tables, columns, templates and names of blocks that cannot be
+    used.
     """
     data, notes = config.read(drop_unknown=drop_unknown)
     split = config.cut(data)
     pipeline = config.pipeline()
+    encoders = pipeline.encoders
+    if encoders is None:
+        encoders = default_encoders(split.train)
+    check_blocks(pipeline, encoders)
     return [
-        *notes.lines(),
+        *map(in_toml, notes.lines()),
         "",
         *describe(data).splitlines(),
         _split_line(split),
         "",
-        *_encoder_lines(pipeline, split.train),
+        *_encoder_lines(encoders, split.train, chosen=pipeline.encoders is not None),
         *_stage_lines(pipeline),
     ]
 
@@ -48,13 +54,13 @@ def _split_line(split: Split) -> str:
     )
 
 
-def _encoder_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
-    chosen = pipeline.encoders
-    encoders = default_encoders(train) if chosen is None else chosen
+def _encoder_lines(
+    encoders: Mapping[str, Encoder], train: Dataset, *, chosen: bool
+) -> Iterator[str]:
     if not encoders:
         yield "encoders: none, so items are ids and no more"
     for name, encoder in encoders.items():
-        yield f"encoder {name}: {_shown(encoder)}{' (by default)' if chosen is None else ''}"
+        yield f"encoder {name}: {_shown(encoder)}{'' if chosen else ' (by default)'}"
         yield from (f"  {line}" for line in _reading_lines(copy.deepcopy(encoder), train))
 
 

@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from palate.columns import ITEM, RANK, REASONS, TITLE, USER
+from palate.encoders._common import CommonGround
 from palate.histories import Histories
-from palate.recommenders._evidence import Evidence, evidence_from_features
-from palate.types import Recommendations
+from palate.recommenders._evidence import Evidence, from_content
+from palate.recommenders._likeness import Likeness, likenesses, matched_words
+from palate.recommenders._witnesses import Witnesses
+from palate.types import Dataset, Recommendations, Rows
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
 
 SENTENCES: dict[str, dict[str, str]] = {
     "en": {
-        "together": "people who chose {anchor} went on to choose it",
-        "alike": "like {anchor} in what it says",
-        "words": "matches your words",
+        "together": "{count} people who chose {anchor} went on to choose it",
+        "together_one": "1 person who chose {anchor} went on to choose it",
+        "both": "{count} people who chose {anchor} also chose it",
+        "both_one": "1 person who chose {anchor} also chose it",
+        "peers": "people with a history like yours chose it",
+        "alike_whole": "like {anchor}",
+        "alike_named": "like {anchor}: {names}",
+        "alike_text": "like {anchor} in what it says",
+        "alike_numbers": "like {anchor} in {names}",
+        "words_text": "matches your words",
+        "words_named": "matches your words: {names}",
         "popular": "popular: {count} people chose it",
-        "new": "new here, and like {anchor} in what it says",
-        "untried": "new here: nobody has chosen it yet",
+        "popular_one": "popular: 1 person chose it",
+        "few": "{count} people chose it",
+        "few_one": "1 person chose it",
+        "same_title": "another {anchor}",
+        "untried": "nobody has chosen it yet",
+        "untried_alike": "nobody has chosen it yet, but it is {sentence}",
+        "untried_words": "nobody has chosen it yet, but it {sentence}",
     },
     "zh": {
-        "together": "选过{anchor}的人接着选了它",
-        "alike": "内容与{anchor}相近",
-        "words": "符合你说的话",
+        "together": "有 {count} 人选了{anchor}之后又选了它",
+        "together_one": "有 1 人选了{anchor}之后又选了它",
+        "both": "有 {count} 人既选过{anchor}也选过它",
+        "both_one": "有 1 人既选过{anchor}也选过它",
+        "peers": "与你选择相近的人选过它",
+        "alike_whole": "与{anchor}相近",
+        "alike_named": "与{anchor}相近：{names}",
+        "alike_text": "内容与{anchor}相近",
+        "alike_numbers": "与{anchor}的{names}相近",
+        "words_text": "符合你说的话",
+        "words_named": "符合你说的话：{names}",
         "popular": "热门：{count} 人选过",
-        "new": "新上架，内容与{anchor}相近",
-        "untried": "新上架，还没有人选过",
+        "popular_one": "热门：1 人选过",
+        "few": "{count} 人选过",
+        "few_one": "1 人选过",
+        "same_title": "同名的{anchor}",
+        "untried": "还没有人选过",
+        "untried_alike": "还没有人选过，但{sentence}",
+        "untried_words": "还没有人选过，但{sentence}",
     },
 }
+_QUOTES = {"en": "“{}”", "zh": "《{}》"}
+_COMMA = {"en": ", ", "zh": "、"}
 _CJK = r"[\u4e00-\u9fff]"
+_grounds: WeakKeyDictionary[Dataset, tuple[object, CommonGround]] = WeakKeyDictionary()
 
 
 def explain(
@@ -43,20 +78,23 @@ def explain(
 ) -> Recommendations:
     """The same recommendations with a sentence each in the column `reasons`."""
     table = recommendations.table
-    requests = _requests_of(histories, table)
     items = pipeline.item_ids.rows(table[ITEM])
-    asking = histories.take(requests)
-    recommender: Any = pipeline.recommender
+    asking = histories.take(_requests_of(histories, table))
+    recommender: Any = pipeline.recommender_
     if hasattr(recommender, "evidence"):
         evidence = recommender.evidence(asking, items)
     else:
-        evidence = evidence_from_features(pipeline.features, asking, items)
+        evidence = from_content(pipeline.features_, asking, items)
     titles = titles_of(pipeline.data_.items)
-    language = language_of(titles)
-    counts = pipeline.data_.item_counts
+    teller = _Teller(
+        language=language_of(titles),
+        titles=titles,
+        data=pipeline.data_,
+        witnesses=_witnesses_of(pipeline.data_, evidence, items),
+    )
+    alike = _likenesses_of(pipeline, asking, evidence, items)
     sentences = [
-        _sentence(language, found, titles, int(counts[item]))
-        for found, item in zip(evidence, items, strict=True)
+        teller.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)
     ]
     return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
 
@@ -73,17 +111,114 @@ def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]
     return np.array(rows, dtype=np.int64)
 
 
-def _sentence(language: str, found: Evidence, titles: Sequence[str], count: int) -> str:
-    kind: str = found.kind
-    if count == 0 and kind == "alike":
-        kind = "new"
-    if found.anchor < 0 and kind in ("together", "alike", "new"):
-        kind = "popular"
-    if count == 0 and kind == "popular":
-        kind = "untried"
-    quotes = "《{}》" if language == "zh" else "“{}”"
-    anchor = quotes.format(titles[found.anchor]) if found.anchor >= 0 else ""
-    return SENTENCES[language][kind].format(anchor=anchor, count=count)
+def _ground_of(pipeline: Pipeline) -> CommonGround:
+    """What the encoders read: found once for a fitted catalogue."""
+    known = _grounds.get(pipeline.data_)
+    if known is None or known[0] is not pipeline.encoders_:
+        ground = CommonGround.of(pipeline.encoders_.values(), pipeline.data_.items)
+        known = _grounds[pipeline.data_] = (pipeline.encoders_, ground)
+    return known[1]
+
+
+def _witnesses_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Witnesses:
+    """The people behind all that a sentence may count."""
+    counted = [
+        row
+        for found, item in zip(evidence, items.tolist(), strict=True)
+        if found.kind != "words"
+        for row in (item, found.anchor)
+        if row >= 0
+    ]
+    return Witnesses.of(data, counted)
+
+
+def _likenesses_of(
+    pipeline: Pipeline, asking: Histories, evidence: Sequence[Evidence], items: Rows
+) -> list[Likeness]:
+    """For each line how the item is like what speaks for it: an item of the history, or words."""
+    found = [Likeness("none")] * len(evidence)
+    kinds = np.array([one.kind for one in evidence], dtype=object)
+    encoders, features = pipeline.encoders_, pipeline.features_
+    alike = np.flatnonzero(kinds == "alike")
+    anchors = np.array([one.anchor for one in evidence if one.kind == "alike"], dtype=np.int32)
+    ground, pairs = _ground_of(pipeline), (items[alike], anchors)
+    shared = likenesses(ground, encoders, features, pipeline.data_.items, pairs)
+    for line, likeness in zip(alike.tolist(), shared, strict=True):
+        found[line] = likeness
+    words = np.flatnonzero(kinds == "words")
+    matched = matched_words(encoders, features, asking.take(words), items[words])
+    for line, names in zip(words.tolist(), matched, strict=True):
+        found[line] = Likeness("named" if names else "text", names)
+    return found
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Puts evidence into words; counts distinct people in the data behind the pipeline."""
+
+    language: str
+    titles: Sequence[str]
+    data: Dataset
+    witnesses: Witnesses
+
+    def sentence(self, found: Evidence, item: int, likeness: Likeness) -> str:
+        if found.kind == "peers":
+            return self._say("peers")
+        if found.kind == "together" and found.anchor >= 0:
+            return self._together(found.anchor, item) or self._popular(item)
+        if found.kind == "words" or (found.kind == "alike" and likeness.kind != "none"):
+            kind = f"{found.kind}_{likeness.kind}"
+            called = self._called(found.anchor, item)
+            said = self._say(kind, anchor=called, names=likeness.names)
+            untried = self.data.item_counts[item] == 0
+            return self._say(f"untried_{found.kind}", sentence=said) if untried else said
+        return self._popular(item)
+
+    def _together(self, anchor: int, item: int) -> str:
+        """Empty where nobody in the data chose both."""
+        both, later = self.witnesses.both(anchor, item)
+        if not both:
+            return ""
+        kind, called = "together" if later else "both", self._called(anchor, item)
+        return self._say(kind, count=later or both, anchor=called)
+
+    def _popular(self, item: int) -> str:
+        people = self.witnesses.chose(item)
+        if not people:
+            return self._say("untried")
+        often = self.data.item_counts[item] >= self.typical
+        return self._say("popular" if often else "few", count=people)
+
+    @cached_property
+    def typical(self) -> float:
+        """Mean events of the items that have any."""
+        counts = self.data.item_counts
+        return float(counts.sum() / max(int((counts > 0).sum()), 1))
+
+    def _called(self, anchor: int, item: int) -> str:
+        """The title in quotes; two items may have the same."""
+        if anchor < 0:
+            return ""
+        title = _QUOTES[self.language].format(self.titles[anchor])
+        alone = self.titles[anchor] != self.titles[item]
+        return title if alone else self._say("same_title", anchor=title)
+
+    def _say(
+        self,
+        kind: str,
+        *,
+        count: int = 0,
+        anchor: str = "",
+        names: Sequence[str] = (),
+        sentence: str = "",
+    ) -> str:
+        template = SENTENCES[self.language][f"{kind}_one" if count == 1 else kind]
+        return template.format(
+            count=f"{count:,}",
+            anchor=anchor,
+            names=_COMMA[self.language].join(names),
+            sentence=sentence,
+        )
 
 
 def titles_of(items: pl.DataFrame) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
@@ -13,8 +12,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate._ids import Ids as Ids
 from palate.columns import ITEM, TIME, USER, WEIGHT
-from palate.errors import AlignmentError, NotFittedError, UnknownIdError, first_offenders
+from palate.errors import AlignmentError, NotFittedError
 
 if TYPE_CHECKING:
     from palate.histories import Histories
@@ -23,72 +23,6 @@ Floats: TypeAlias = NDArray[np.float32]
 Rows: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
 Matrix: TypeAlias = "Floats | sparse.csr_array"
-
-
-class Ids:
-    """Unique string ids; an id's row is its position."""
-
-    def __init__(self, values: Iterable[str] | pl.Series) -> None:
-        self.series = pl.Series(ITEM, values, dtype=pl.String)
-        if self.series.n_unique() != len(self.series):
-            repeated = self.series.filter(self.series.is_duplicated()).unique(maintain_order=True)
-            raise AlignmentError(
-                f"ids must be unique; repeated: {first_offenders(repeated, len(repeated))}"
-            )
-
-    def __len__(self) -> int:
-        return len(self.series)
-
-    def __getitem__(self, row: int) -> str:
-        return str(self.series[int(row)])
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Ids):
-            return NotImplemented
-        return self is other or (len(self) == len(other) and self.digest == other.digest)
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._row_of
-
-    def tolist(self) -> list[str]:
-        return self.series.to_list()
-
-    @cached_property
-    def digest(self) -> str:
-        """A hash of all ids in order: equal digests mean equal rows."""
-        hasher = hashlib.sha256()
-        for name in self.series:
-            hasher.update(name.encode() + b"\0")
-        return hasher.hexdigest()[:32]
-
-    @cached_property
-    def _row_of(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(self.series)}
-
-    def rows(self, names: Sequence[str] | pl.Series, *, what: str = "ids") -> Rows:
-        """The rows of `names`; an unknown one raises `UnknownIdError`."""
-        rows = self.find(names)
-        if (rows < 0).any():
-            wanted = pl.Series(names, dtype=pl.String)
-            unknown = wanted.filter(pl.Series(rows < 0)).unique(maintain_order=True)
-            raise UnknownIdError(f"unknown {what}: {first_offenders(unknown, len(unknown))}")
-        return rows
-
-    def find(self, names: Sequence[str] | pl.Series) -> Rows:
-        """The rows of `names`, -1 for one that is unknown."""
-        wanted = pl.Series(names, dtype=pl.String)
-        if len(wanted) < 1000:
-            return np.array([self._row_of.get(name, -1) for name in wanted], dtype=np.int32)
-        found = wanted.replace_strict(
-            self.series,
-            pl.Series(np.arange(len(self), dtype=np.int32)),
-            default=-1,
-            return_dtype=pl.Int32,
-        )
-        return found.to_numpy().astype(np.int32, copy=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,15 +1,22 @@
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from palate import progress
-from palate.errors import AlignmentError, ConfigError, DataError
+from palate.data.samples import planted
+from palate.data.split import split_by_time
+from palate.encoders.tfidf import Tfidf
+from palate.errors import AlignmentError, ConfigError, DataError, NotFittedError
 from palate.evaluation.chance import chance
 from palate.evaluation.compare import Ranked, compare, evaluate
 from palate.evaluation.ranking import ranking_metrics
 from palate.evaluation.significance import paired_bootstrap
 from palate.histories import Split
+from palate.pipeline import Pipeline
+from palate.recommenders.content import Content
+from palate.rerankers.diversity import Diversity
 from palate.types import Features
 
 PEOPLE, N_ITEMS = 12, 40
@@ -215,6 +222,88 @@ def test_evaluate_names_the_row_and_tests_against_the_baseline(rolling):
     assert against.cell("mine", "ndcg@10").difference.significant
     with pytest.raises(ConfigError, match="other one's name"):
         evaluate(Noise(3), rolling, name="baseline")
+
+
+# ---- pipelines
+
+
+@pytest.fixture(scope="module")
+def shop_split():
+    """Rolling histories: some people are asked about several of their events."""
+    split = split_by_time(planted(40, 30), test=0.3)
+    assert split.histories.user_ids.n_unique() < len(split.histories)
+    return split
+
+
+def pipeline(**settings):
+    return Pipeline(
+        encoders={"text": Tfidf(template="{title}. {description}")},
+        recommender=Content(),
+        **settings,
+    )
+
+
+@pytest.mark.parametrize("exclude_seen", [True, False])
+def test_what_is_measured_is_what_a_pipeline_shows(shop_split, exclude_seen):
+    split = replace(shop_split, exclude_seen=exclude_seen)
+    mixed = pipeline(rerankers=[Diversity(weight=0.8)]).fit(split.train)
+    plain = pipeline().fit(split.train)
+    rows = compare({"mixed": mixed, "plain": plain}, split, beyond=False).rows
+    assert not np.array_equal(rows["mixed"].rows, rows["plain"].rows)
+    for name, model in (("mixed", mixed), ("plain", plain)):
+        for row in range(len(split.histories)):
+            alone = split.histories.take(slice(row, row + 1))
+            shown = model.recommend_histories(alone, k=10, exclude_seen=exclude_seen)
+            wanted = model.item_ids.rows(shown.table["item_id"]).tolist()
+            assert rows[name].rows[row].tolist() == [*wanted, *[-1] * (10 - len(wanted))]
+
+
+def test_short_lists_are_measured_as_the_beginning_of_long_ones(shop_split):
+    model = pipeline(rerankers=[Diversity(weight=0.8)]).fit(shop_split.train)
+    found = compare({"model": model}, shop_split, ks=(3, 10))
+    alone = compare({"model": model}, shop_split, ks=(3,))
+    for metric in ("ndcg@3", "recall@3"):
+        assert found.cell("model", metric).interval == alone.cell("model", metric).interval
+
+
+def test_without_rerankers_nothing_more_is_done(shop_split, monkeypatch):
+    model = pipeline().fit(shop_split.train)
+    asked = []
+    monkeypatch.setattr(
+        "palate._shown.recommendations_of", lambda *_: asked.append(1), raising=True
+    )
+    assert Ranked.of(model, shop_split, 10).rows.shape == (len(shop_split.histories), 10)
+    assert not asked
+
+
+def test_a_model_of_another_catalogue_is_refused(shop_split):
+    train = shop_split.train
+    turned = replace(train, items=train.items.reverse())
+    with pytest.raises(AlignmentError, match="another catalogue"):
+        evaluate(pipeline().fit(turned), shop_split)
+    grown = pipeline().fit(train).add_items(train.items.head(1).with_columns(item_id=pl.lit("x")))
+    with pytest.raises(AlignmentError, match="scores of shape"):
+        evaluate(grown, shop_split)
+
+
+def test_what_stands_in_the_wrong_place_is_named(shop_split):
+    model = pipeline().fit(shop_split.train)
+    with pytest.raises(DataError, match=r"a Dataset asks nothing.*split_by_time.*split\.train"):
+        evaluate(model, shop_split.train)
+    with pytest.raises(DataError, match="the split must be one"):
+        evaluate(model, shop_split.histories)
+    with pytest.raises(ConfigError, match=r"models must have names.*\{'mine': model\}"):
+        compare([model], shop_split)
+    with pytest.raises(ConfigError, match="'mine' is no fitted recommender: 3 has no score"):
+        compare({"mine": 3}, shop_split)
+    with pytest.raises(ConfigError, match=r"'mine' is a class: fit a Noise\(\)"):
+        compare({"mine": Noise}, shop_split)
+    with pytest.raises(ConfigError, match=r"ks = 10 must be a list: write \[10\]"):
+        evaluate(model, shop_split, ks=10)
+    with pytest.raises(ConfigError, match=r"metrics = 'ndcg' must be a list: write \['ndcg'\]"):
+        evaluate(model, shop_split, metrics="ndcg")
+    with pytest.raises(NotFittedError, match="Pipeline is not fitted"):
+        evaluate(pipeline(), shop_split)
 
 
 def test_progress_is_reported(rolling):

@@ -14,7 +14,6 @@ import pytest
 
 from palate.data.split import split_by_time
 from palate.errors import ConfigError, DataError, NotFittedError
-from palate.evaluation import report
 from palate.evaluation._report_words import asset
 from palate.evaluation.compare import compare
 from palate.evaluation.report import write_report
@@ -42,7 +41,7 @@ HOSTILE = (
 class StandIn:
     """What the report asks of a fitted pipeline, with a recommender of one line."""
 
-    recommender: object
+    recommender_: object
     features: Features | None = None
     reason: str = "because it is there"
     asked: list[Histories] = field(default_factory=list)
@@ -55,7 +54,7 @@ class StandIn:
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):
         self.asked.append(histories)
-        table = recommend(self.recommender, histories, k, exclude_seen=exclude_seen).table
+        table = recommend(self.recommender_, histories, k, exclude_seen=exclude_seen).table
         return Recommendations(table.with_columns(pl.lit(self.reason).alias("reasons")))
 
 
@@ -115,7 +114,7 @@ def situation(data: Dataset, features: Features | None, *, model: StandIn | None
     split = split_by_time(data, test=0.3)
     knn, popular = ItemKNN().fit(split.train), Popular().fit(split.train)
     compared = compare({"knn": knn, "popular": popular}, split, reference="popular", resamples=200)
-    standing = model or StandIn(recommender=knn, features=features)
+    standing = model or StandIn(recommender_=knn, features=features)
     standing.data_ = split.train
     return {"model": standing, "comparison": compared, "split": split}
 
@@ -210,7 +209,7 @@ def test_nothing_that_people_wrote_can_become_markup(tiny, tiny_features, tmp_pa
     persons = data.interactions["user_id"].replace({"person-6": HOSTILE[0], "person-5": HOSTILE[1]})
     data = Dataset(data.interactions.with_columns(persons), items)
     knn = SimpleNamespace(importances_=importances((HOSTILE[0], HOSTILE[2])))
-    model = StandIn(recommender=knn, features=tiny_features, reason=HOSTILE[1])
+    model = StandIn(recommender_=knn, features=tiny_features, reason=HOSTILE[1])
     told = situation(data, tiny_features, model=model)
     knn.score = ItemKNN().fit(told["split"].train).score
     rows = {"<i>knn</i>": ItemKNN(), HOSTILE[0]: Popular()}
@@ -239,7 +238,7 @@ def test_nobody_is_shown_where_nobody_is_wanted(told, tmp_path):
 
 
 def test_an_unfitted_model_is_refused(told, tmp_path):
-    blank = StandIn(recommender=None)
+    blank = StandIn(recommender_=None)
     with pytest.raises(NotFittedError):
         write_report(tmp_path / "r.html", **{**told, "model": blank})
     assert not list(tmp_path.iterdir())
@@ -252,7 +251,7 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(told, tmp_path, monk
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(report.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(DataError, match=r"r\.html.*No space left"):
         write_report(path, **told)
     assert [child.name for child in tmp_path.iterdir()] == ["r.html"]

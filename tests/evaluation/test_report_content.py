@@ -65,12 +65,12 @@ def test_a_ranker_has_every_section(ranked):
 
 def test_the_strongest_features_come_first_with_their_shares(ranked):
     model, html = ranked
-    table = model.recommender.importances_.sort("contribution", "gain", descending=True)
+    table = model.recommender_.importances_.sort("contribution", "gain", descending=True)
     part = html[html.index('id="importance"') : html.index('id="tail"')]
     families, features = part.split('class="card panel"')[1:]
     shown = re.findall(r'bar-label"><bdi>(.*?)</bdi>', features)
     assert len(shown) == 15
-    assert shown[0].replace("&#x27;", "'") == table["feature"][0]
+    assert shown[0].replace("&#x27;", "'") == table["meaning"][0]
     assert f"contribution {100 * table['contribution'][0]:.1f}%" in words_of(features)
     assert len(re.findall("bar-label", families)) == table["family"].n_unique()
 
@@ -83,7 +83,7 @@ def test_without_features_there_is_no_map(tmp_path):
 
 
 def test_trees_that_never_split_have_nothing_to_say(ranked):
-    table = ranked[0].recommender.importances_
+    table = ranked[0].recommender_.importances_
     shares = ("gain", "contribution")
     silent = SimpleNamespace(importances_=table.with_columns(pl.lit(0.0).alias(n) for n in shares))
     assert importances_of(silent) is None

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from palate import registry
 from palate.errors import ConfigError
 from palate.histories import histories_of, history_of_items
 from palate.recommenders._base import zscores
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.blend import Blend
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -61,3 +63,22 @@ def test_a_part_that_does_not_exist_or_lacks_a_setting_raises():
 def test_settings_that_cannot_work_raise(settings, message):
     with pytest.raises(ConfigError, match=message):
         Blend(**settings)
+
+
+def test_the_part_that_adds_most_speaks(known):
+    """After d, covisits speak for c; everybody's a and b are only popular."""
+    asking = history_of_items(known.item_ids, [["d"], ["d"], []])
+    items = np.int32([2, 1, 2])
+    for weights, kinds in (
+        ([1.0, 5.0], ["together", "popular", "popular"]),
+        ([5.0, 1.0], ["popular", "popular", "popular"]),
+    ):
+        model = Blend(parts=[Popular(), Covisit()], weights=weights).fit(known)
+        assert [one.kind for one in model.evidence(asking, items)] == kinds
+
+
+def test_a_part_that_cannot_say_why_is_taken_for_popular(known):
+    model = Blend(parts=[Covisit()]).fit(known)
+    model.parts_ = [SimpleNamespace(score=model.parts_[0].score)]
+    asking = history_of_items(known.item_ids, [["d"]])
+    assert model.evidence(asking, np.int32([2])) == [Evidence("popular")]

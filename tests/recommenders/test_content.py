@@ -4,6 +4,7 @@ from scipy import sparse
 
 from palate.errors import AlignmentError, ConfigError
 from palate.histories import history_of_items
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.content import Content
 from palate.types import Features, Ids
 
@@ -88,3 +89,24 @@ def test_a_misspelt_block_raises(known, features):
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Content(**setting)
+
+
+def test_what_is_near_speaks_an_item_or_words(known, features):
+    model = Content(length=2).fit(known, features)
+    said = {"text": np.float32([[0, 0], [0, 0], [0, 2], [0, 0]])}
+    names = [["d", "b"], ["a", "b", "b"], ["a"], []]
+    asking = history_of_items(known.item_ids, names, queries=said)
+    found = model.evidence(asking, np.int32([2, 0, 1, 1]))
+    assert found == [
+        Evidence("alike", 1),
+        Evidence("popular"),
+        Evidence("words"),
+        Evidence("popular"),
+    ]
+
+
+def test_blocks_that_are_not_used_do_not_speak(known, features):
+    asking = history_of_items(known.item_ids, [["b"]])
+    for blocks, wanted in ((["tags"], Evidence("alike", 1)), (["text"], Evidence("popular"))):
+        model = Content(blocks=blocks).fit(known, features)
+        assert model.evidence(asking, np.int32([3])) == [wanted]

@@ -3,6 +3,7 @@ import pytest
 
 from palate.errors import ConfigError
 from palate.histories import history_of_items
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.covisit import Covisit
 
 
@@ -61,3 +62,11 @@ def test_new_items_in_a_history_are_no_obstacle(known, arrivals):
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Covisit(**setting)
+
+
+def test_what_was_chosen_before_and_after_speaks(known, arrivals):
+    model = Covisit(length=2).fit(known).add_items(arrivals)
+    names = [["d"], ["d"], ["d", "e", "f"], [], ["f"], ["d"]]
+    asking = history_of_items(model.item_ids_, names)
+    found = model.evidence(asking, np.int32([2, 0, 2, 2, 2, 5]))
+    assert found == [Evidence("together", 3), *[Evidence("popular")] * 5]

@@ -3,6 +3,7 @@ import pytest
 
 from palate.errors import ConfigError
 from palate.histories import histories_of, history_of_items
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.ease import Ease
 
 
@@ -58,3 +59,19 @@ def test_no_events_at_all(build):
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Ease(**setting)
+
+
+def test_only_weights_above_zero_speak(known, arrivals):
+    model = Ease(l2=0.5).fit(known).add_items(arrivals)
+    assert model.weights_[3, 2] > 0 > model.weights_[3, 0]
+    names = [["d"], ["d"], ["d"], ["f", "d"], []]
+    found = model.evidence(history_of_items(model.item_ids_, names), np.int32([2, 0, 4, 5, 2]))
+    assert found == [Evidence("together", 3), *[Evidence("popular")] * 4]
+
+
+def test_weights_belong_to_the_items_with_events(build):
+    """Nobody touched x and y, which stand before the items that people chose together."""
+    data = build({"u": "ab", "v": "ab", "w": "c"}, items="xaycb")
+    asking = history_of_items(data.item_ids, [["c", "a"], ["x", "c"]])
+    found = Ease(l2=1.0).fit(data).evidence(asking, np.int32([4, 1]))
+    assert found == [Evidence("together", 1), Evidence("popular")]

@@ -3,6 +3,7 @@ import pytest
 
 from palate.errors import ConfigError
 from palate.histories import history_of_items
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.item_knn import ItemKNN
 
 
@@ -37,3 +38,12 @@ def test_new_items_score_the_lowest(known, arrivals):
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         ItemKNN(**setting)
+
+
+def test_the_most_similar_item_speaks(known, arrivals):
+    model = ItemKNN().fit(known).add_items(arrivals)
+    wish = {"text": np.ones((4, 3), dtype=np.float32)}
+    names = [["d", "b"], ["a"], [], ["c"]]
+    asking = history_of_items(model.item_ids_, names, queries=wish)
+    found = model.evidence(asking, np.int32([2, 3, 2, 5]))
+    assert found == [Evidence("together", 1), *[Evidence("popular")] * 3]

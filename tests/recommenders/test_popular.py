@@ -3,6 +3,7 @@ import pytest
 
 from palate.errors import ConfigError, NotFittedError
 from palate.histories import history_of_items
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.popular import Popular
 
 DAY = 86_400
@@ -47,3 +48,10 @@ def test_no_days_raise(last_days):
 def test_unfitted_raises(known):
     with pytest.raises(NotFittedError):
         Popular().score(history_of_items(known.item_ids, [[]]))
+
+
+def test_all_that_speaks_is_how_many_chose_it(known):
+    wish = {"text": np.ones((2, 3), dtype=np.float32)}
+    asking = history_of_items(known.item_ids, [["a", "b"], []], queries=wish)
+    found = Popular().fit(known).evidence(asking, np.int32([2, 0]))
+    assert found == [Evidence("popular")] * 2

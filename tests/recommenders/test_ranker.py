@@ -7,6 +7,7 @@ from palate.errors import AlignmentError, ConfigError, NotFittedError
 from palate.evaluation.compare import evaluate
 from palate.histories import dataset_of, histories_of, history_of_items
 from palate.recommenders import _labels
+from palate.recommenders._evidence import Evidence
 from palate.recommenders._labels import LabelPlan
 from palate.recommenders._topk import rank_rows
 from palate.recommenders.content import Content
@@ -228,6 +229,64 @@ class TestEvidence:
         asking = history_of_items(rings.item_ids, [[]], queries=wish)
         (evidence,) = self.ask(ranker, asking, [7])
         assert (evidence.kind, evidence.anchor) == ("words", -1)
+
+    def test_words_are_nobody_elses_reason(self, ranker, rings, said):
+        """The second is silent, the third wants the opposite."""
+        words = said.parts["text"][[7, 7, 7]] * np.float32([[1], [0], [-1]])
+        asking = history_of_items(rings.item_ids, [[], [], []], queries={"text": words})
+        found = self.ask(ranker, asking, [7, 7, 7])
+        assert [evidence.kind for evidence in found] == ["words", "popular", "popular"]
+        elsewhere = history_of_items(rings.item_ids, [[]], queries={"pictures": words[:1]})
+        assert self.ask(ranker, elsewhere, [7])[0].kind == "popular"
+
+    def test_who_reads_no_words_does_not_claim_to(self, small, rings, said):
+        wish = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        assert self.ask(small().fit(rings), asking, [7])[0].kind == "popular"
+
+    def test_of_words_and_history_the_nearer_speaks(self, small, rings, said):
+        """Somebody has touched item 3 and wants something like item 7."""
+        model = small(behaviour=False).fit(rings, said)
+        text = said.parts["text"]
+        asking = history_of_items(
+            rings.item_ids, [[rings.item_ids[3]]], queries={"text": text[[7]]}
+        )
+        to_history, to_words = text @ text[3], text @ text[7]
+        items = np.argsort(to_words - to_history)[[-2, 1]]
+        assert (to_words[items] > 0.2).tolist() == [True, False]
+        found = self.ask(model, asking.take(np.zeros(2, dtype=int)), items)
+        assert found == [Evidence("words"), Evidence("alike", 3)]
+
+    def test_the_trees_are_asked_about_the_rows_that_they_ordered(self, ranker, rings):
+        """Places and gaps are those among the candidates; what was none, no tree has seen."""
+        histories = histories_of(rings).take(np.arange(20))
+        found = ranker._candidates(histories)
+        families = ranker.importances_["family"].to_numpy()
+        place = 7
+        shares = ranker._booster.predict(found.features[:, place], pred_contrib=True)[:, :-1]
+        content = shares[:, np.isin(families, ["text", "words"])].sum(axis=1)
+        wanted = content > shares[:, families == "behaviour"].sum(axis=1)
+        assert wanted.any()
+        assert not wanted.all()
+        prefers = ranker._prefers_content(histories, found.items[:, place])
+        np.testing.assert_array_equal(prefers, wanted)
+        seen = histories.newest()
+        assert not (found.items == seen[:, None]).any()
+        assert not ranker._prefers_content(histories, seen).any()
+
+    def test_blocks_learnt_from_behaviour_speak_for_behaviour(self, small, rings, said, clicks):
+        items = said.select(["words"]).beside(clicks)
+        model = small().fit(rings, items, features_of=lambda _part: items)
+        families = model.importances_["family"].to_numpy()
+        histories = histories_of(rings)
+        found = model._candidates(histories)
+        shares = model._booster.predict(found.features[:, 3], pred_contrib=True)[:, :-1]
+        words, links, clicked = (
+            shares[:, families == family].sum(axis=1) for family in ("words", "behaviour", "clicks")
+        )
+        prefers = model._prefers_content(histories, found.items[:, 3])
+        np.testing.assert_array_equal(prefers, words > links + clicked)
+        assert (prefers != (words > links)).any()
 
     def test_nobody_hears_what_is_popular(self, ranker, small, rings):
         asking = history_of_items(rings.item_ids, [[], []])

@@ -4,6 +4,7 @@ import pytest
 from palate.errors import ConfigError
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import user_knn
+from palate.recommenders._evidence import Evidence
 from palate.recommenders.user_knn import UserKNN
 
 
@@ -53,3 +54,12 @@ def test_new_items_score_the_lowest(known, arrivals):
 def test_settings_that_cannot_work_raise(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         UserKNN(**setting)
+
+
+def test_people_like_this_one_speak(known, arrivals):
+    model = UserKNN().fit(known).add_items(arrivals)
+    names = [["d", "b"], ["d"], [], ["d", "f"], ["f"]]
+    asking = history_of_items(model.item_ids_, names)
+    items = np.int32([0, 0, 1, 5, 2])
+    found = model.evidence(asking, items)
+    assert found == [Evidence("peers"), *[Evidence("popular")] * 4]

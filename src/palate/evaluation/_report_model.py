@@ -118,7 +118,11 @@ def importance_section(table: pl.DataFrame, words: Words) -> str:
     top = table.head(TOP_FEATURES)
     panels = (
         (say(words, "families"), families, "family"),
-        (say(words, "features_top", count=count(len(top))), top, "feature"),
+        (
+            say(words, "features_top", count=count(len(top))),
+            top,
+            "meaning" if "meaning" in top.columns else "feature",
+        ),
     )
     cards = "".join(
         f'<div class="card panel"><h3>{title}</h3>{_shares(part, column, words)}</div>'

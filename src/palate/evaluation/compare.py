@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from functools import partial
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from rich.table import Table
@@ -17,10 +19,19 @@ from palate.evaluation.results import Measured, Results
 from palate.histories import Histories, Split, ragged_positions
 from palate.progress import task
 from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
-from palate.types import Features, Rows
+from palate.types import Dataset, Features, Floats, Rows
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"
+
+
+@runtime_checkable
+class Lister(Protocol):
+    """Anything that ranks by itself, as a pipeline does with its rerankers."""
+
+    def rank_histories(
+        self, histories: Histories, k: int, *, exclude_seen: bool, progress: Callable[[int], object]
+    ) -> tuple[Rows, Floats]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +44,19 @@ class Ranked:
     def of(cls, model: Scorer, split: Split, k: int, label: str = "model") -> Ranked:
         """Ranks the whole catalogue for every request, a chunk at a time; keeps the best `k`.
 
-        The model is handed each chunk's past and nothing else: a copy, since the histories of a
-        split may share their arrays with what those people did later.
+        A pipeline ranks by itself, rerankers included: its lists are those that it would show. The
+        model is handed each chunk's past and nothing else: a copy, since the histories of a split
+        may share their arrays with what those people did later.
         """
         asking = split.histories
+        rank = model.rank_histories if isinstance(model, Lister) else partial(rank_rows, model)
         rows = np.empty((len(asking), k), dtype=np.int32)
         step = max(1, CHUNK_CELLS // max(len(asking.item_ids), 1))
         with task(f"ranking by {label}", len(asking), "requests") as done:
             for start in range(0, len(asking), step):
                 part = slice(start, start + step)
                 chunk = _past_only(asking.take(part))
-                rows[part], _ = rank_rows(
-                    model, chunk, k, exclude_seen=split.exclude_seen, progress=done
-                )
+                rows[part], _ = rank(chunk, k, exclude_seen=split.exclude_seen, progress=done)
         return cls(rows)
 
 
@@ -142,12 +153,15 @@ def compare(
 ) -> Comparison:
     """Several recommenders on one split: full ranking, every slice, intervals and differences.
 
-    A model is fitted and has `score(histories)`, or is `Ranked` already. `reference` names the row
-    that the others are tested against, by the paired bootstrap over people; p values are not
-    corrected for the number of rows. Diversity is measured on `items`, features of the whole
-    catalogue, or else on those of the first model that has `features`: the same for all rows.
-    Raises `ConfigError` for unknown names, `DataError` for a split that asks nothing.
+    A model is fitted and has `score(histories)`, or is `Ranked` already; of a pipeline, the lists
+    that it shows are measured, rerankers included. `reference` names the row that the others are
+    tested against, by the paired bootstrap over people; p values are not corrected for the number
+    of rows. Diversity is measured on `items`, features of the whole catalogue, or else on those of
+    the first model that has `features`: the same for all rows.
+    Raises `ConfigError` for unknown names and for what is no model, `DataError` for what is no
+    split, and for one that asks nothing.
     """
+    _check_kinds(models, split, ks, metrics)
     _check(models, split, reference)
     exam = Exam.of(split, ks, metrics)
     content = items if items is not None else _content_of(models.values())
@@ -165,6 +179,33 @@ def compare(
 def _content_of(models: Iterable[Candidate]) -> Features | None:
     found = (getattr(model, "features", None) for model in models)
     return next((features for features in found if isinstance(features, Features)), None)
+
+
+def _check_kinds(models: Any, split: Any, ks: Any, metrics: Any) -> None:
+    """What stands where, before anything long begins."""
+    if isinstance(split, Dataset):
+        raise DataError(
+            "a Dataset asks nothing: cut it first, as in split = palate.split_by_time(data), and "
+            "fit the model on split.train"
+        )
+    if not isinstance(split, Split):
+        raise DataError(f"the split must be one, as split_by_time makes, not {_shown(split)}")
+    if not isinstance(models, Mapping):
+        raise ConfigError(f"models must have names, as {{'mine': model}}, not {_shown(models)}")
+    for title, model in models.items():
+        if isinstance(model, type):
+            raise ConfigError(f"{title!r} is a class: fit a {model.__name__}() and compare that")
+        if not isinstance(model, Ranked) and not callable(getattr(model, "score", None)):
+            raise ConfigError(
+                f"{title!r} is no fitted recommender: {_shown(model)} has no score(histories)"
+            )
+    for name, value in (("ks", ks), ("metrics", metrics)):
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ConfigError(f"{name} = {_shown(value)} must be a list: write [{value!r}]")
+
+
+def _shown(value: object) -> str:
+    return reprlib.repr(value)
 
 
 def _check(models: Mapping[str, Candidate], split: Split, reference: str | None) -> None:

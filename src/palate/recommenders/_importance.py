@@ -1,14 +1,18 @@
-"""What each feature of the ranker is worth, and to which family it belongs."""
+"""What each feature of the ranker is worth, what it means, and to which family it belongs."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from palate.histories import Histories
+from palate.recommenders._candidates import Candidates
+from palate.recommenders._evidence import by_request, content_of
 from palate.recommenders._labels import LabelledRows
+from palate.types import Features, Floats, Mask, Rows
 
 MEASURED_ROWS = 20_000
 
@@ -28,6 +32,43 @@ FAMILIES = {
     "history length": "the person's own past",
 }
 
+SIGNALS = {
+    "directed": "followed the recent items",
+    "directed:newest": "followed the newest item",
+    "directed:second": "followed the second newest item",
+    "adjacent": "came right after the recent items",
+    "conditional": "how often it follows the recent items",
+    "two steps": "followed what followed the recent items",
+    "together": "chosen by the same people as the long history",
+    "space": "who chose what: like the long history",
+    "people": "chosen by people with a similar history",
+    "smoothed": "followed items like the recent ones",
+    "mix": "all retrievers together",
+    "mix (gap)": "all retrievers together, behind the best",
+    "mix (best)": "all retrievers together, of the best",
+    "popularity": "popularity",
+    "popularity (of newest)": "popularity of the newest item",
+    "popularity (gap)": "popularity, against that of the newest item",
+    "trend": "how often it is what people chose last",
+    "history length": "length of the history",
+    "touched (age)": "how long ago the person chose it",
+    "touched (times)": "how often the person chose it lately",
+}
+COMPARISONS = {
+    "": "like the recent items",
+    ":newest": "like the newest item",
+    ":lasting": "like the long history",
+    ":map": "like what tends to follow",
+    " (nearest)": "like the nearest recent item",
+    " (second nearest)": "like the second nearest recent item",
+    " (nearest's age)": "age of the nearest recent item",
+    " (newest three)": "like the newest three items",
+}
+SCALES = {
+    " (z)": ", against others",
+    " (place)": ", rank",
+}
+
 
 def importances(booster: Any, rows: LabelledRows, blocks: Collection[str]) -> pl.DataFrame:
     """Each feature's share of the trees' gain and of mean |SHAP| over the rows; zeros untrained."""
@@ -41,6 +82,7 @@ def importances(booster: Any, rows: LabelledRows, blocks: Collection[str]) -> pl
     return pl.DataFrame(
         {
             "feature": rows.names,
+            "meaning": [meaning(name, blocks) for name in rows.names],
             "family": [family(name, blocks) for name in rows.names],
             "gain": shares[0],
             "contribution": shares[1],
@@ -52,3 +94,53 @@ def family(name: str, blocks: Collection[str]) -> str:
     """The block that a feature reads, or what else it is about."""
     source = name.partition(" (")[0].partition(":")[0]
     return source if source in blocks else FAMILIES.get(source, "context")
+
+
+def content_outweighs(
+    candidates_of: Callable[[Histories], Candidates],
+    shares_of: Callable[[Floats], Any],
+    families: Sequence[str],
+    features: Features | None,
+    asking: Histories,
+    items: Rows,
+) -> Mask:
+    """(n,) whether content moved the trees' score of item i at request i more than behaviour did.
+
+    `shares_of` gives SHAP values of rows, the expectation last. What was no candidate, no tree has
+    judged: False.
+    """
+    outweighs = np.zeros(len(items), dtype=np.bool_)
+    content = content_of(features)
+    if features is None or content is None:
+        return outweighs
+    behaviour = np.isin(families, ["behaviour", *features.behavioural])
+    for lines, requests, place in by_request(asking):
+        found = candidates_of(requests)
+        at = found.items[place] == items[lines, None]
+        proposed = at.any(axis=1)
+        if not proposed.any():
+            continue
+        rows = found.features[place[proposed], at[proposed].argmax(axis=1)]
+        shares = np.asarray(shares_of(rows))[:, :-1]
+        said = shares[:, np.isin(families, list(content.parts))].sum(axis=1)
+        outweighs[lines[proposed]] = said > shares[:, behaviour].sum(axis=1)
+    return outweighs
+
+
+def meaning(name: str, blocks: Collection[str]) -> str:
+    """A feature's name in plain words; a name that is not known stays."""
+    for scale, words in SCALES.items():
+        if name.endswith(scale):
+            plain = _unscaled(name.removesuffix(scale), blocks)
+            return f"{plain}{words}" if plain else name
+    return _unscaled(name, blocks) or name
+
+
+def _unscaled(name: str, blocks: Collection[str]) -> str:
+    for block in blocks:
+        if name.startswith(block) and name.removeprefix(block) in COMPARISONS:
+            return f"{block}: {COMPARISONS[name.removeprefix(block)]}"
+    if name.startswith("space") and name not in SIGNALS:
+        compared = COMPARISONS.get(name.removeprefix("space"))
+        return f"who chose what: {compared}" if compared else ""
+    return SIGNALS.get(name, "")

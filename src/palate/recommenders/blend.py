@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from palate import registry
 from palate.histories import Histories
 from palate.recommenders._base import require, zscores
-from palate.types import Dataset, Features, Floats, Recommender, check_fitted, learnt
+from palate.recommenders._evidence import Evidence, from_popularity, scores_at
+from palate.types import Dataset, Features, Floats, Recommender, Rows, check_fitted, learnt
 
 __all__ = ["Blend"]
 
@@ -56,6 +58,18 @@ class Blend:
             total += np.float32(weight) * zscores(part.score(histories))
         return total
 
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: what the part says that adds most to the score."""
+        check_fitted(self)
+        weights = self.weights or [1.0] * len(self.parts)
+        added = [
+            weight * scores_at(partial(_standard_scores, part), histories, items)
+            for weight, part in zip(weights, self.parts_, strict=True)
+        ]
+        said = [_evidence_of(part, histories, items) for part in self.parts_]
+        strongest = np.argmax(added, axis=0).tolist()
+        return [said[place][line] for line, place in enumerate(strongest)]
+
     def add_items(self, items: Features) -> Self:
         """Items that arrived later, for every part."""
         check_fitted(self)
@@ -68,6 +82,16 @@ class Blend:
             registry.build("recommenders", table, where=f"blend.parts[{place}]")
             for place, table in enumerate(self.parts)
         ]
+
+
+def _standard_scores(part: Recommender, histories: Histories) -> Floats:
+    return zscores(part.score(histories))
+
+
+def _evidence_of(part: Any, histories: Histories, items: Rows) -> list[Evidence]:
+    if hasattr(part, "evidence"):
+        return list(part.evidence(histories, items))
+    return from_popularity(items)
 
 
 def _as_table(part: Any) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from scipy import sparse
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, aligned, require
+from palate.recommenders._evidence import Evidence, from_content
 from palate.representation._rows import unit_rows
-from palate.types import Dataset, Features, Floats, Matrix, learnt, to_dense
+from palate.types import Dataset, Features, Floats, Matrix, Rows, learnt, to_dense
 
 __all__ = ["Content"]
 
@@ -62,6 +63,10 @@ class Content(CatalogueModel):
             scores += to_dense(profile @ part.T)
         scores /= max(len(self.items_.parts), 1)
         return self._completed(scores)
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: the history's nearest item, or the words where nearer."""
+        return from_content(self.items_, self._asking(histories).last(self.length), items)
 
     def _used(self, items: Features) -> Features:
         names = list(items.parts) if self.blocks is None else self.blocks

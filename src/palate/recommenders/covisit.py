@@ -10,7 +10,8 @@ from scipy import sparse
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
-from palate.types import Dataset, Features, Floats, learnt
+from palate.recommenders._evidence import Evidence, from_links, links_in
+from palate.types import Dataset, Features, Floats, Rows, learnt
 
 __all__ = ["Covisit"]
 
@@ -53,3 +54,8 @@ class Covisit(CatalogueModel):
         weights = asking.matrix(decay=self.decay, length=self.length)
         weights = known_columns(weights, self.covisits_.shape[0])
         return self._completed((weights @ self.covisits_).toarray())
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: the newest items' strongest covisit."""
+        asking = self._asking(histories).last(self.length)
+        return from_links(links_in(self.covisits_), asking, items)

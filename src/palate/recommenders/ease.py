@@ -12,6 +12,7 @@ from scipy.linalg import lapack
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, require
+from palate.recommenders._evidence import Evidence, from_links
 from palate.types import Dataset, Features, Floats, Rows, learnt
 
 __all__ = ["Ease"]
@@ -58,6 +59,19 @@ class Ease(CatalogueModel):
         scores = np.repeat(floor, len(self.item_ids_), axis=1)
         scores[:, self.rows_] = found
         return self._completed(scores)
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: the newest items' largest weight, if it is above 0."""
+        return from_links(self._weights_at, self._asking(histories), items)
+
+    def _weights_at(self, sources: Rows, targets: Rows) -> Floats:
+        places = np.full(len(self.item_ids_), -1, dtype=np.int64)
+        places[self.rows_] = np.arange(len(self.rows_))
+        one, other = places[sources], places[targets]
+        found = np.zeros(len(sources), dtype=np.float32)
+        known = (one >= 0) & (other >= 0)
+        found[known] = self.weights_[one[known], other[known]]
+        return found
 
 
 def _closed_form(gram: NDArray[np.float64], l2: float) -> Floats:

@@ -10,7 +10,8 @@ from scipy import sparse
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import cooccurrence
-from palate.types import Dataset, Features, Floats, learnt
+from palate.recommenders._evidence import Evidence, from_links, links_in
+from palate.types import Dataset, Features, Floats, Rows, learnt
 
 __all__ = ["ItemKNN"]
 
@@ -47,3 +48,7 @@ class ItemKNN(CatalogueModel):
         weights = self._asking(histories).matrix(decay=self.decay)
         weights = known_columns(weights, self.similarity_.shape[0])
         return self._completed((weights @ self.similarity_).toarray())
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: the most similar of the newest items."""
+        return from_links(links_in(self.similarity_), self._asking(histories), items)

@@ -9,7 +9,8 @@ import numpy as np
 
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, require
-from palate.types import Dataset, Features, Floats
+from palate.recommenders._evidence import Evidence, from_popularity
+from palate.types import Dataset, Features, Floats, Rows
 
 DAY = 86_400.0
 
@@ -48,3 +49,7 @@ class Popular(CatalogueModel):
         """(n, n_items) event counts."""
         asking = self._asking(histories)
         return np.tile(self.popularity_, (len(asking), 1))
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """Whoever asks, it is how many people chose the item."""
+        return from_popularity(items)

@@ -12,8 +12,9 @@ from scipy import sparse
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.representation._rows import scale_rows
-from palate.types import Dataset, Features, Floats, learnt
+from palate.types import Dataset, Features, Floats, Rows, learnt
 
 _BLOCK_CELLS = 20_000_000
 
@@ -47,6 +48,18 @@ class UserKNN(CatalogueModel):
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""
+        return self._completed(self._chosen_nearby(histories))
+
+    def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
+        """For request i and item i: whether somebody with a similar history chose it."""
+        found = from_popularity(items)
+        known = np.flatnonzero(items < self.people_.shape[1])
+        nearby = scores_at(self._chosen_nearby, histories.take(known), items[known])
+        for line in known[nearby > 0].tolist():
+            found[line] = Evidence("peers")
+        return found
+
+    def _chosen_nearby(self, histories: Histories) -> Floats:
         asking = known_columns(self._asking(histories).seen(), self.people_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
         step = max(1, _BLOCK_CELLS // max(self.people_.shape[0], 1))
@@ -55,7 +68,7 @@ class UserKNN(CatalogueModel):
             similarity = self._normalised(part) @ self._people_by_item
             nearest = keep_largest(similarity, self.neighbours)
             scores[start : start + step] = (nearest @ self.people_).toarray()
-        return self._completed(scores)
+        return scores
 
     @cached_property
     def _people_by_item(self) -> sparse.csr_array:

@@ -19,7 +19,7 @@ Language: TypeAlias = Literal["en", "zh"]
 # scripts written without spaces: kana and Han ideographs
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
-_is_unspaced = re.compile(f"[{_UNSPACED}]").match
+is_unspaced = re.compile(f"[{_UNSPACED}]").match
 _SPACED_TOKEN = re.compile(r"\w+")
 _WORD_OR_SIGN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 _EDGES = r"^[\p{P}\p{S}]+|[\p{P}\p{S}]+$"
@@ -88,7 +88,7 @@ def tokenise(text: str, *, segment: bool = False) -> list[str]:
         return _SPACED_TOKEN.findall(text.lower())
     words: list[str] = []
     for run in _TOKEN.findall(unicodedata.normalize("NFKC", text).lower()):
-        if not _is_unspaced(run):
+        if not is_unspaced(run):
             words.append(run)
         elif segment:
             words.extend(segmenter()(run))

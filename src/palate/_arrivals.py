@@ -1,0 +1,80 @@
+"""Items that arrive after the fit: a table like the catalogue's, under its names or theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from palate.columns import ITEM, TITLE
+from palate.data._columns import check_given, find_columns
+from palate.data._formats import Source, Table, open_table
+from palate.data._values import as_ids, rows_where
+from palate.errors import DataError, first_offenders
+
+_WHAT = "new items"
+
+
+def arriving(
+    items: Source, catalogue: pl.DataFrame, *, columns: Mapping[str, str] | None = None
+) -> pl.DataFrame:
+    """New items with the catalogue's columns and types; columns that they lack are empty.
+
+    Ids and titles are found as `palate.read` finds them: by `columns` (their name → ours), under
+    our name, or by convention; all else has the catalogue's names. Text becomes a list, split at
+    "|", where the catalogue holds lists; NaN is a missing number. Raises `DataError` for what is no
+    table, for ids that are missing, repeated or known, and for values that do not fit.
+    """
+    table = open_table(items, what=_WHAT, key=ITEM, encoding="utf-8")
+    frame = table.collect([pl.all()])
+    names = _our_names(table, frame.columns, catalogue, columns or {})
+    theirs = next(name for name in frame.columns if names.get(name, name) == ITEM)
+    frame = frame.rename(names)
+    ids = as_ids(frame[ITEM], where=f"{table.name}: column {theirs!r}").alias(ITEM)
+    known = [name for name in frame.columns if name in catalogue.columns and name != ITEM]
+    others = [_fitting(frame[name], table.name, catalogue.schema[name]) for name in known]
+    try:
+        arrived = pl.concat(
+            [catalogue.clear(), pl.DataFrame([ids, *others])], how="diagonal_relaxed"
+        )
+        arrived = arrived.select(catalogue.columns).cast(catalogue.schema)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{table.name}: the columns do not fit the catalogue's: {error}") from error
+    _check_ids(ids, catalogue[ITEM])
+    return arrived
+
+
+def _our_names(
+    table: Table, names: list[str], catalogue: pl.DataFrame, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Their names → ours; a column that the catalogue has under that name keeps it."""
+    check_given(given, {"items": (table.name, names)})
+    own = [name for name in catalogue.columns if name not in (ITEM, TITLE)]
+    found = find_columns("items", table.name, names, given, own)
+    renamed = {theirs: ours for ours, theirs in found.items() if theirs != ours}
+    displaced = [ours for ours in renamed.values() if ours in names and ours not in renamed]
+    return {**renamed, **{ours: f"original_{ours}" for ours in displaced}}
+
+
+def _fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+    if series.dtype == pl.String and wanted == pl.List(pl.String):
+        parts = series.str.split("|").list.eval(pl.element().str.strip_chars())
+        return parts.list.eval(pl.element().filter(pl.element() != ""))
+    if not series.dtype.is_float():
+        return series
+    if (infinite := series.is_infinite()).any():
+        raise DataError(
+            f"{source}: column {series.name!r} is infinite in {rows_where(infinite)}; give a "
+            "number, or leave it empty"
+        )
+    return series.fill_nan(None)
+
+
+def _check_ids(arrived: pl.Series, known: pl.Series) -> None:
+    for what, wrong in (
+        ("new items come twice", arrived.filter(arrived.is_duplicated())),
+        ("items are there already", arrived.filter(arrived.is_in(known.implode()))),
+    ):
+        names = wrong.unique(maintain_order=True)
+        if len(names):
+            raise DataError(f"{what}: {first_offenders(names, len(names))}")
