@@ -1,6 +1,6 @@
 """MovieLens-100K, a fifth of the films held back: who finds films that nobody has rated?
 
-Full ranking among all films, three draws of the held-back films, intervals over people.
+Full ranking among all films, six draws of the held-back films, intervals over people.
 usage: python benchmarks/new_items.py
 """
 
@@ -11,7 +11,7 @@ from _record import record
 import palate
 from palate.data.samples import movielens
 
-DRAWS = range(3)
+DRAWS = range(6)
 
 
 def main() -> None:
