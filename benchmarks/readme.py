@@ -1,0 +1,141 @@
+"""Writes the figures of `results/` into the README, between its two marks.
+
+usage: python benchmarks/readme.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from _record import RESULTS
+
+README = Path(__file__).parents[1] / "README.md"
+MARKS = ("<!-- figures:start -->", "<!-- figures:end -->")
+SETS = {"beauty": "Beauty", "office": "Office", "scientific": "Scientific"}
+OURS = {
+    "strict-light": "**palate, light encoder**",
+    "strict": "**palate, MiniLM**",
+    "refit": "palate, MiniLM, refit",
+}
+TEXT = {
+    "ranker-ids": "no text at all",
+    "ranker-words": "TF-IDF only",
+    "ranker-text": "the language model only",
+    "ranker": "all of it, the default",
+}
+KNOWN_MORE_OF = {
+    "EnsRec": "language model + ID",
+    "BSARec-CE": "RecBoard, mean of 5 seeds",
+    "MISSRec": "pre-trained, images too",
+}
+
+
+def results(name: str) -> Any:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def written(value: float) -> str:
+    return f"{value:.4f}".removeprefix("0")
+
+
+def cells(figures: dict[str, dict[str, float]], *, bold: bool = False) -> str:
+    """Recall and NDCG on every set, as the cells of a row; empty where there is no figure."""
+    found = []
+    for name in SETS:
+        for metric in ("recall@10", "ndcg@10"):
+            value = written(figures[name][metric]) if name in figures else ""
+            found.append(f"**{value}**" if bold and value else value)
+    return " | ".join(found)
+
+
+def published_rows() -> list[str]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for name in SETS:
+        for row in results(f"{name}-strict")["rows"]:
+            if not row["ours"]:
+                found.setdefault(row["name"], {})[name] = row["metrics"]
+    lines = []
+    for method, figures in found.items():
+        more = f" ({KNOWN_MORE_OF[method]})" if method in KNOWN_MORE_OF else ""
+        lines.append(f"| {method}{more} | {cells(figures)} |")
+    return lines
+
+
+def our_rows() -> list[str]:
+    lines = []
+    for run, title in OURS.items():
+        figures = {
+            name: row["metrics"]
+            for name in SETS
+            for row in results(f"{name}-{run}")["rows"]
+            if row["ours"]
+        }
+        lines.append(f"| {title} | {cells(figures, bold=title.startswith('**'))} |")
+    return lines
+
+
+def header() -> list[str]:
+    names = " | ".join(f"{title} R@10 | N@10" for title in SETS.values())
+    return [f"| | {names} |", "|---" * (1 + 2 * len(SETS)) + "|"]
+
+
+def text_rows() -> list[str]:
+    rows = {
+        name: {row["name"]: row["metrics"] for row in results(f"{name}-strict-rows")["rows"]}
+        for name in SETS
+    }
+    return [
+        f"| {title} | {cells({name: rows[name][row] for name in SETS})} |"
+        for row, title in TEXT.items()
+    ]
+
+
+def costs() -> str:
+    beauty, scale, read = results("beauty-strict"), results("scale"), results("read-parquet")
+    seconds = beauty["seconds"]["fit"] + beauty["seconds"]["score"]
+    return (
+        f"- **Beauty** (12,101 items, 22,363 people), vectors cached: fit and rank in"
+        f" {seconds:.0f} s, {beauty['peak_mib']:,.0f} MiB at the peak.\n"
+        f"- **{scale['items']:,} items, {scale['events']:,} events**, made up: fit in"
+        f" {scale['seconds']['fit'] / 60:.0f} minutes,"
+        f" {scale['peak_mib'] / 1024:.1f} GB at the peak.\n"
+        f"- **Reading {read['events']:,} events** from Parquet, checked and in order:"
+        f" {read['seconds']:.0f} s."
+    )
+
+
+def new_items() -> str:
+    rows = results("movielens-new-items")["rows"]
+    times = [row["times_chance"] for row in rows if row["name"] == "ranker"]
+    return (
+        f"**New items.** MovieLens-100K with a fifth of the films held back, ranked among all:"
+        f" NDCG@10 of the held-back films is {min(times):.1f} to {max(times):.1f} times chance in"
+        f" {len(times)} draws; the same ranker on ids alone never finds one."
+    )
+
+
+def figures() -> str:
+    parts = [
+        "\n".join([*header(), *published_rows(), *our_rows()]),
+        "What text adds (MiniLM, strict), for the same ranker:",
+        "\n".join([*header(), *text_rows()]),
+        new_items(),
+        "On two CPU cores:",
+        costs(),
+        "Machine, commit and date stand in [benchmarks/results](benchmarks/results).",
+    ]
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    start, end = MARKS
+    text = README.read_text("utf-8")
+    before, rest = text.split(start)
+    _, after = rest.split(end)
+    README.write_text(f"{before}{start}\n{figures()}\n{end}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
