@@ -6,6 +6,7 @@ usage: python benchmarks/readme.py
 from __future__ import annotations
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,12 @@ def costs() -> str:
 def new_items() -> str:
     rows = results("movielens-new-items")["rows"]
     times = [row["times_chance"] for row in rows if row["name"] == "ranker"]
-    return (
+    return textwrap.fill(
         f"**New items.** MovieLens-100K with a fifth of the films held back, ranked among all:"
         f" NDCG@10 of the held-back films is {min(times):.1f} to {max(times):.1f} times chance in"
-        f" {len(times)} draws; the same ranker on ids alone never finds one."
+        f" {len(times)} draws; the same ranker on ids alone never finds one.",
+        width=100,
+        break_on_hyphens=False,
     )
 
 

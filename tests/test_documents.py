@@ -169,3 +169,11 @@ def test_the_layout_is_that_of_the_code():
         if not path.name.startswith("_")
     }
     assert said == public
+
+
+def test_the_readme_shows_the_figures_that_were_measured(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import readme
+
+    shown = (ROOT / "README.md").read_text("utf-8").partition(readme.MARKS[0])[2]
+    assert shown.partition(readme.MARKS[1])[0] == f"\n{readme.figures()}\n"
