@@ -61,6 +61,23 @@ def test_columns_are_chosen_by_what_they_hold():
     assert chosen == ["genre", "brand", "year", "price", "tags", "new", "codes"]
 
 
+def test_titles_and_whole_descriptions_are_no_categories_however_often_they_repeat():
+    rows = range(ROWS)
+    long = ["A pot of iron that keeps tea warm", "A cup that is thin and light and white"]
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{row}" for row in rows],
+            "name": [("Pot", "Cup", "Tray")[row % 3] for row in rows],
+            "description": [long[row % 2] for row in rows],
+            "说明": [("这把铁壶能让茶长时间保持温热", "这只杯子又薄又轻")[row % 2] for row in rows],
+            "style": [("old and plain", "new")[row % 2] for row in rows],
+            "品类": [("家居日用", "图书")[row % 2] for row in rows],
+        }
+    )
+    assert attribute_columns(items) == ["style", "品类"]
+    assert list(encoded(items, columns=["name"])[0]) == ["name = Cup", "name = Pot", "name = Tray"]
+
+
 def test_one_sparse_block(tiny):
     features = Attributes().fit(tiny).encode(tiny)
     assert list(features.parts) == ["attributes"]

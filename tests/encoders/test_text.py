@@ -103,7 +103,7 @@ def test_progress_counts_texts_that_say_something_once():
             seen.append((label, total, unit))
             return seen.append
 
-        def stop(self, label):
+        def stop(self, label, *, finished):
             seen.append("stop")
 
     encode_cached(["a", "b"], fingerprint="f", encode_batch=Fake(), dim=2)

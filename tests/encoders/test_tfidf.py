@@ -50,6 +50,51 @@ def test_values_are_those_of_scikit_learn(settings):
     np.testing.assert_allclose(found.toarray(), expected.toarray(), atol=1e-6)
 
 
+FILMS = [
+    "All About Eve",
+    "A Room with a View",
+    "The Deep Sea",
+    "Sea of Love",
+    "Love Story",
+    "About",
+]
+
+
+def best(encoder, wish):
+    block = encoder.encode(dataset(FILMS)).parts["tfidf"]
+    scores = (block @ encoder.encode_texts([wish]).T).toarray()[:, 0]
+    return [FILMS[row] for row in np.argsort(-scores, kind="stable") if scores[row] > 0]
+
+
+def test_stop_words_of_a_wish_hardly_count():
+    encoder = fitted(FILMS)
+    assert set(best(encoder, "a film about the sea with a view")[:3]) == {
+        *("The Deep Sea", "Sea of Love", "A Room with a View"),
+    }
+    assert best(encoder, "something about love")[:2] == ["Love Story", "Sea of Love"]
+
+
+def test_stop_words_alone_are_a_wish():
+    encoder = fitted(FILMS)
+    assert best(encoder, "about") == ["About", "All About Eve"]
+    assert best(encoder, "with a") == ["A Room with a View"]
+    assert np.linalg.norm(encoder.encode_texts(["with a"]).toarray()) == pytest.approx(1)
+
+
+def test_stop_words_of_a_title_count_in_full():
+    encoder = fitted(FILMS)
+    for text, same in (("love sea", True), ("the sea", False)):
+        item = encoder.encode(dataset([text])).parts["tfidf"].toarray()
+        assert np.array_equal(item, encoder.encode_texts([text]).toarray()) is same
+
+
+def test_chinese_stop_words_of_a_wish_hardly_count():
+    encoder = fitted(["我们的海", "海底世界", "我们", "太空"])
+    (wish,) = encoder.encode_texts(["我们 海底"]).toarray()
+    weights = dict(zip(encoder.vocabulary_, wish.tolist(), strict=True))
+    assert 0 < weights["我们"] < 0.2 < weights["海底"]
+
+
 def test_words_are_learnt_from_trained_items_only():
     titles = ["red tea", "red bike", "secret tea"]
     encoder = fitted(titles, touched=[0, 1])

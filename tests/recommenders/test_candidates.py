@@ -109,21 +109,6 @@ def test_who_has_seen_everything_gets_no_candidate(rings, statistics, catalogue)
     assert np.isfinite(found.features).all()
 
 
-def test_asked_for_certain_items_the_rows_are_theirs(found, asking, statistics, catalogue):
-    only = found.items[:, [4, 0, 11]]
-    few = candidates(asking, statistics, catalogue, count=20, repeats=False, only=only)
-    assert few.items is only
-    assert few.names == found.names
-    absolute = [
-        place
-        for place, name in enumerate(found.names)
-        if "(place)" not in name and name[:3] != "mix"
-    ]
-    np.testing.assert_allclose(
-        few.features[:, :, absolute], found.features[:, [4, 0, 11]][:, :, absolute], atol=1e-5
-    )
-
-
 def test_features_are_named_once_and_finite(found):
     assert len(set(found.names)) == len(found.names)
     assert found.features.shape == (*found.items.shape, len(found.names))

@@ -39,7 +39,9 @@ def test_words_count_as_much_as_the_history(known, features):
     queries = {"text": np.float32([[0, 9], [0, 9], [0, 0]])}
     histories = [["a"], [], ["a"]]
     scores = model.score(history_of_items(known.item_ids, histories, queries=queries))
-    np.testing.assert_allclose(scores[0], [HALF, HALF, 1, -HALF, 0], atol=1e-6)
+    by_history, by_words = [1, 3, 2, 5, 3], [3, 1, 2, 3, 3]  # places of a to e; equal ones share
+    fused = [1 / (10 + a) + 1 / (10 + b) for a, b in zip(by_history, by_words, strict=True)]
+    np.testing.assert_allclose(scores[0], fused, rtol=1e-6)
     np.testing.assert_allclose(scores[1], [0, 1, HALF, 0, 0], atol=1e-6)
     np.testing.assert_allclose(scores[2], [1, 0, HALF, -1, 0], atol=1e-6)
 

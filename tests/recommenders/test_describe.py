@@ -37,12 +37,20 @@ def test_each_of_the_newest_items_once(known):
 
 def test_places_count_what_is_strictly_above():
     values = np.float32([[5, 7, 5, 9, 5, 1], [2, 2, 2, 2, 2, 2], [-1, 0, 1, 2, 3, 4]])
-    assert places(values).tolist() == [[2, 1, 2, 0, 2, 5], [0] * 6, [5, 4, 3, 2, 1, 0]]
+    every = np.ones(values.shape, dtype=bool)
+    assert places(values, every).tolist() == [[2, 1, 2, 0, 2, 5], [0] * 6, [5, 4, 3, 2, 1, 0]]
+
+
+def test_what_is_not_kept_takes_no_place_from_others():
+    values = np.float32([[5, 9, 7, 9], [1, 3, 2, 3]])
+    kept = np.array([[True, False, True, False], [True, True, True, True]])
+    assert places(values, kept).tolist() == [[1, 1, 0, 1], [3, 0, 2, 0]]
 
 
 def test_rounding_noise_takes_no_place():
     values = np.float32([[0.7, 0.7 + 6e-8, 0.7 - 6e-8, 0.2, 0.1], [3e-9, 0, -3e-9, 2, 1]])
-    assert places(values).tolist() == [[0, 0, 0, 3, 4], [2, 2, 2, 0, 1]]
+    every = np.ones(values.shape, dtype=bool)
+    assert places(values, every).tolist() == [[0, 0, 0, 3, 4], [2, 2, 2, 0, 1]]
 
 
 def test_context_by_hand(build):
@@ -51,7 +59,8 @@ def test_context_by_hand(build):
     statistics = fit_statistics(histories, Catalogue.of(None, 5), behaviour=False, seed=0)
     columns = np.array([[1, 4], [0, 3], [2, 2]])
     mix = np.float32([[3, 1], [2, 5], [4, 4]])
-    found = context(asking(data, "da", "", "e"), statistics, columns, mix)
+    kept = np.array([[True, True], [False, True], [True, True]])
+    found = context(asking(data, "da", "", "e"), statistics, columns, mix, kept)
     log = np.log1p([2, 3, 3, 1, 0])
     np.testing.assert_allclose(found["popularity"], log[columns], rtol=1e-6)
     of_newest = found["popularity (of newest)"][:, 0]

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from palate.errors import NotFittedError
 from palate.histories import history_of_items
 from palate.recommenders import _evidence
 from palate.recommenders._evidence import (
     Evidence,
     by_request,
+    cosines,
     cosines_of,
     from_content,
     from_links,
@@ -17,6 +19,11 @@ from palate.recommenders._evidence import (
     scores_at,
     stronger,
 )
+from palate.recommenders.content import Content
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.ease import Ease
+from palate.recommenders.item_knn import ItemKNN
+from palate.recommenders.user_knn import UserKNN
 from palate.types import Features, Ids
 
 IDS = Ids(list("abcde"))
@@ -85,6 +92,19 @@ def test_the_cosines_of_all_blocks_are_added():
     anchors, strengths = nearest_in_history(links, asking("abc", "bc", "d"), rows(D, A, C))
     assert anchors.tolist() == [C, B, D]
     np.testing.assert_allclose(strengths, [1, 0.5**0.5, 1], rtol=1e-6)
+
+
+def test_cosines_of_large_numbers_and_of_nothing():
+    large = np.float32([[3e12, 4e12], [3e12, 4e12], [0, 0]])
+    small = np.float32([[4e12, 3e12], [3e-7, 4e-7], [1, 2]])
+    for form in (np.asarray, sparse.csr_array):
+        np.testing.assert_allclose(cosines(form(large), form(small)), [0.96, 1, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Content, Covisit, Ease, ItemKNN, UserKNN])
+def test_who_is_not_fitted_has_none(kind):
+    with pytest.raises(NotFittedError, match=kind.__name__):
+        kind().evidence(asking("ab"), rows(C))
 
 
 def test_links_are_what_people_chose_together():

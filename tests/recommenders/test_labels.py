@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from palate import progress
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import _labels
 from palate.recommenders._labels import (
@@ -232,6 +233,15 @@ def test_hardly_any_case_still_names_the_features(histories, catalogue, cases):
     assert len(rows.groups) <= cases
 
 
+def test_where_hiding_items_leaves_nobody_to_ask_no_items_are_hidden(build):
+    """Features learnt from events could not be made anew either: no event would be left."""
+    histories = histories_of(build({f"u{row}": "a" for row in range(9)}, items="a"))
+    plan = replace(PLAN, repeats=True)
+    turns = list(_labels._turns(histories, plan))
+    assert len(turns) == FOLDS
+    assert all(turn.known.lengths.any() for turn in turns)
+
+
 def test_the_seed_draws_who_is_held_out(histories, turns):
     again = list(_labels._turns(histories, PLAN))
     assert [answered(turn) for turn in again] == [answered(turn) for turn in turns]
@@ -283,3 +293,21 @@ def test_the_share_of_repeats_by_hand(build):
     assert share_of_repeats(histories_of(build({"u": "abab", "v": "ba", "w": "ccc"}))) == 4 / 9
     assert share_of_repeats(histories_of(build({"u": "abc", "v": "ab"}))) == 0
     assert share_of_repeats(history_of_items(build({}).item_ids, [[]])) == 0
+
+
+def test_progress_promises_the_cases_that_there_are(histories, catalogue):
+    told = []
+
+    class Watcher:
+        def start(self, label, total, unit):
+            told.append(total)
+            return told.append
+
+        def stop(self, label, *, finished):
+            told.append(finished)
+
+    with progress.watch(Watcher()):
+        labelled_rows(histories, lambda _known: catalogue, PLAN)
+    promised, *steps, finished = told
+    assert finished
+    assert promised == sum(steps) < PLAN.cases

@@ -12,6 +12,7 @@ from palate.encoders.tfidf import Tfidf
 from palate.errors import AlignmentError, ConfigError
 from palate.histories import histories_of, history_of_items
 from palate.pipeline import Pipeline
+from palate.recommenders._newcomers import FIRST
 from palate.recommenders._topk import rank_rows
 from palate.types import Features, Ids
 
@@ -51,7 +52,7 @@ def test_an_item_that_nobody_touched_has_its_place_in_every_list(grown, rings, t
     asking = histories_of(rings).in_catalogue(model.item_ids_)
     share = model._share_of_new
     assert 2 / 62 <= share <= 5 / 62
-    rows, _ = rank_rows(model, asking, math.ceil(0.25 / share))
+    rows, _ = rank_rows(model, asking, math.ceil(FIRST / share))
     untouched = [60, 61, *truth.new_items]
     assert np.isin(rows, untouched).any(axis=1).mean() > 0.9  # equal scores may go either way
     assert np.isin(rows, [60, 61]).any(axis=0).any()

@@ -1,5 +1,7 @@
 """Whoever asks, with whomever, over whatever small data: the ranker's scores belong to ids."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -34,6 +36,14 @@ def test_chunks_make_no_difference(ranker, rings, monkeypatch):
     whole = ranker.score(histories)
     monkeypatch.setattr(ranker_module, "CHUNK_CELLS", 7 * 60)
     np.testing.assert_allclose(ranker.score(histories), whole, atol=CLOSE)
+
+
+def test_threads_that_ask_at_once_get_the_same_bits(small, ranker, rings, said):
+    model, histories = small().fit(rings, said), histories_of(rings)
+    model._forget()  # as after loading: whoever asks first makes what all of them share
+    with ThreadPoolExecutor(4) as pool:
+        for scores in pool.map(model.score, [histories] * 8):
+            np.testing.assert_array_equal(scores, ranker.score(histories))
 
 
 def test_scores_do_not_know_what_comes_later(ranker, rings, past_only):

@@ -130,11 +130,31 @@ def test_the_anchor_is_the_first_dense_block_else_the_first(known):
     assert bare(5).neighbours.shape == (0, 0)
 
 
-def test_a_block_is_turned_once(known):
+def test_blocks_learnt_from_behaviour_are_the_anchor_only_where_nothing_else_is(known):
+    """Nobody touched what is new, so nothing stands near it there."""
+    dense = np.eye(5, dtype=np.float32)
+    clicks = Features(known.item_ids, {"clicks": dense, "text": 2 * dense}, behavioural=["clicks"])
+    assert Catalogue.of(clicks, 5).anchor is clicks.parts["text"]
+    assert Catalogue.of(clicks.select(["clicks"]), 5).anchor is clicks.parts["clicks"]
+
+
+def test_a_block_is_turned_once(known, monkeypatch):
     block = sparse.csr_array(np.float32([[1, 0], [2, 3], [0, 0], [0, 4], [0, 0]]))
     catalogue = Catalogue.of(Features(known.item_ids, {"tags": block}), 5)
-    np.testing.assert_array_equal(catalogue.transposed("tags").toarray(), block.toarray().T)
-    assert catalogue.transposed("tags") is catalogue.transposed("tags")
+    catalogue.ready(behaviour=False)
+    monkeypatch.setattr(sparse, "csr_array", None)
+    np.testing.assert_array_equal(catalogue.transposed["tags"].toarray(), block.toarray().T)
+
+
+def test_neighbours_are_looked_for_where_they_lend_something(known):
+    """They take the longest of all, so content alone does without."""
+    features = Features(known.item_ids, {"text": np.eye(5, dtype=np.float32)})
+    alone, lending = Catalogue.of(features, 5), Catalogue.of(features, 5)
+    alone.ready(behaviour=False)
+    lending.ready(behaviour=True)
+    assert "neighbours" not in vars(alone)
+    assert {"neighbours", "neighbours_transposed"} <= vars(lending).keys()
+    bare(5).ready(behaviour=True)
 
 
 VECTORS = np.float32([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [-1, 0, 0], [0, 0, 1]])

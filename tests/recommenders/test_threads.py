@@ -85,6 +85,37 @@ def test_each_chunk_has_one_blas_thread_and_the_caller_gets_his_back():
         assert blas_threads() == before
 
 
+def test_callers_side_by_side_get_their_blas_threads_back():
+    """One comes while the other is at work in another thread, and goes last."""
+    first = in_chunks(lambda _chunk: blas_threads(), 2, 1)
+    came, gone, found = threading.Event(), threading.Event(), []
+
+    def second():
+        for number, (_, threads) in enumerate(in_chunks(lambda _chunk: blas_threads(), 2, 1)):
+            if not number:
+                came.set()
+                assert gone.wait(PATIENCE)
+            found.append(threads)
+
+    thread = threading.Thread(target=second)
+    given = threadpool_limits(2, user_api="blas")
+    try:
+        assert blas_threads() == {2}
+        found.append(next(first)[1])
+        thread.start()
+        assert came.wait(PATIENCE)
+        found.extend(threads for _, threads in first)
+        gone.set()
+        thread.join()
+        assert found == [{1}] * 4
+        assert blas_threads() == {2}
+        assert [threads for _, threads in in_chunks(lambda _chunk: blas_threads(), 2, 1)] == [
+            {1}
+        ] * 2
+    finally:
+        given.restore_original_limits()
+
+
 def test_cores_are_those_that_this_process_may_use(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: {3, 5, 6}, raising=False)
     assert cores() == 3

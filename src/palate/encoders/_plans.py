@@ -11,7 +11,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.text._columns import flat_list_type, flat_lists, mean_words, present, profile
+from palate.text._columns import (
+    flat_list_type,
+    flat_lists,
+    is_title_name,
+    mean_words,
+    present,
+    profile,
+)
 from palate.text.template import as_text
 
 Plan: TypeAlias = dict[str, Any]
@@ -19,13 +26,21 @@ Plan: TypeAlias = dict[str, Any]
 _SEPARATORS = ("|", ";", "、", ",")
 _MOST = 5.0
 """Standardised numbers are held within this many standard deviations."""
+_LONGEST_CATEGORY = 6.0
+"""Mean words of a category; a Chinese character counts as half a word."""
 
 
 def is_attribute(column: pl.Series) -> bool:
-    """Whether a column, by its values, is a category, a set of them or a number."""
+    """Whether a column, by its values, is a category, a set of them or a number.
+
+    Titles are none, nor are descriptions, however often the same ones come again.
+    """
     judged = profile(column)
     if judged.kind == "text":
-        return judged.repetition >= 2 or separator_of(column) is not None
+        if is_title_name(column.name):
+            return False
+        repeated = judged.repetition >= 2 and judged.words <= _LONGEST_CATEGORY
+        return repeated or separator_of(column) is not None
     lists_of_codes = (
         isinstance(column.dtype, (pl.List, pl.Array))
         and flat_list_type(column.dtype).is_integer()

@@ -146,8 +146,11 @@ class TemplateEncoder(ABC):
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, d), a row of zeros for an item without any text."""
         check_fitted(self)
-        vectors = self.encode_texts(render(data.items, self.template_))
+        vectors = self._encode_items(render(data.items, self.template_))
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
+
+    def _encode_items(self, texts: Sequence[str]) -> Matrix:
+        return self.encode_texts(texts)
 
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import polars as pl
 from scipy import sparse
 
+from palate._settings import check_types
 from palate.columns import ITEM
 from palate.encoders._plans import encode_column, is_attribute, make_plan, names_of
 from palate.errors import ConfigError, DataError, did_you_mean
@@ -39,6 +40,7 @@ class Attributes:
     plan_: list[dict[str, Any]] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name, value in (("max_categories", self.max_categories), ("hashed", self.hashed)):
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")

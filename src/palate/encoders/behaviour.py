@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
+from palate._settings import check_types
 from palate.errors import ConfigError, DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
@@ -37,6 +38,7 @@ class Behaviour:
     vectors_: Floats = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.dim < 1:
             raise ConfigError(f"dim must be at least 1, not {self.dim}")
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.encoders._hardware import DType, import_torch, settle
 from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.encoders._weights import MINILM, find_model, folder_digest, is_path
@@ -40,6 +41,7 @@ class Transformer(TemplateEncoder):
     dtype: DType = "auto"
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not self.model:
             raise ConfigError(f'model must be a name, a folder or "{MINILM}"')
         for name in ("max_tokens", "batch_size"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
@@ -31,6 +32,7 @@ class TextEncoder(TemplateEncoder):
     max_chars: int = 1000
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.max_chars < 1:
             raise ConfigError(f"max_chars must be at least 1, not {self.max_chars}")
 

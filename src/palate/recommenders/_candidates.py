@@ -40,13 +40,11 @@ def candidates(
     *,
     count: int,
     repeats: bool,
-    only: Rows | None = None,
     answers: Rows | None = None,
 ) -> Candidates:
     """Chooses `count` unseen items a request (and recent ones again, if `repeats`), as rows.
 
-    `only` (n, k) asks for rows of these items instead of choosing. With `answers` (n,) only the
-    requests whose answer was chosen are described.
+    With `answers` (n,) only the requests whose answer was chosen are described.
     """
     profiles = Profiles.of(histories)
     signals = list(retrieve(histories, profiles, statistics, catalogue))
@@ -57,7 +55,7 @@ def candidates(
         if signal.weight:
             mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
-    items = _choose(histories, mix, new, count=count, repeats=repeats) if only is None else only
+    items = _choose(histories, mix, new, count=count, repeats=repeats)
     requests = np.arange(len(histories), dtype=np.int32)
     if answers is not None:
         requests = requests[(items == answers[:, None]).any(axis=1)]
@@ -65,15 +63,12 @@ def candidates(
         signals = [signal.take(requests) for signal in signals]
         moments = [(mean[requests], deviation[requests]) for mean, deviation in moments]
         items, mix = items[requests], mix[requests]
-    columns = padded(items)
+    columns, kept = padded(items), items >= 0
     features: dict[str, Floats] = {}
     for signal, around in zip(signals, moments, strict=True):
-        features |= _of_signal(signal, around, columns, items >= 0)
+        features |= _of_signal(signal, around, columns, kept)
     chosen_mix = np.take_along_axis(mix, columns, axis=1)
-    features |= context(histories, statistics, columns, chosen_mix)
-    features["mix (place)"] = places(
-        np.where(items >= 0, chosen_mix, chosen_mix.min(axis=1, keepdims=True))
-    )
+    features |= context(histories, statistics, columns, chosen_mix, kept)
     features |= memory(histories, columns)
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
@@ -98,9 +93,7 @@ def _of_signal(
     values = np.take_along_axis(signal.dense, columns, axis=1)
     found = {signal.name: values, f"{signal.name} (z)": (values - mean) / deviation}
     if ":" not in signal.name:
-        found[f"{signal.name} (place)"] = places(
-            np.where(kept, values, values.min(axis=1, keepdims=True))
-        )
+        found[f"{signal.name} (place)"] = places(values, kept)
     return found
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from palate.histories import Histories
 from palate.recommenders._retrievers import Profiles, content_profile
 from palate.recommenders._statistics import Catalogue, Statistics
-from palate.types import Floats, Rows
+from palate.types import Floats, Mask, Rows
 
 ANCHORS = 10  # newest items of the history that a candidate is compared with one by one
 NO_AGE = 99.0
@@ -24,11 +24,13 @@ def newest_items(histories: Histories, count: int, *, distinct: bool = False) ->
     return recent
 
 
-def places(values: Floats) -> Floats:
+def places(values: Floats, kept: Mask) -> Floats:
     """How many candidates of the request one signal puts clearly above, 0 for the best.
 
     Values that differ by rounding noise share a place, or their order would be that of the file.
+    What is not `kept` stands last.
     """
+    values = np.where(kept, values, values.min(axis=1, keepdims=True))
     scale = np.abs(values).max(axis=1, keepdims=True) + np.float32(1e-9)
     values = np.round(values / scale, 4)
     order = np.argsort(-values, axis=1, kind="stable")
@@ -43,7 +45,11 @@ def places(values: Floats) -> Floats:
 
 
 def context(
-    histories: Histories, statistics: Statistics, columns: NDArray[np.int64], mix: Floats
+    histories: Histories,
+    statistics: Statistics,
+    columns: NDArray[np.int64],
+    mix: Floats,
+    kept: Mask,
 ) -> dict[str, Floats]:
     """The plain sum, popularity of candidate and newest item, trend, length of the history."""
     log_popularity = np.log1p(statistics["popularity"])
@@ -58,7 +64,7 @@ def context(
     return {
         "mix": mix,
         "mix (gap)": top - mix,
-        "mix (place)": places(mix),
+        "mix (place)": places(mix, kept),
         "mix (best)": a_request(top[:, 0]),
         "popularity": log_popularity[columns],
         "popularity (of newest)": a_request(last),

@@ -60,14 +60,16 @@ def labelled_rows(
     labels: list[NDArray[np.int8]] = []
     groups: list[NDArray[np.int64]] = []
     names: list[str] = []
-    with progress.task("learn to rank: cases", plan.cases, "cases") as advance:
-        for turn in _turns(histories, plan):
+    turns = list(_turns(histories, plan))
+    total = sum(max(len(turn.asking), 1) for turn in turns)
+    with progress.task("learn to rank: cases", total, "cases") as advance:
+        for turn in turns:
             catalogue = catalogue_of(turn.known)
             statistics = fit_statistics(
                 turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
             )
             step = max(1, CHUNK_CELLS // catalogue.n_items)
-            _ready(catalogue)
+            catalogue.ready(behaviour=plan.behaviour)
             work = partial(_rows, turn, statistics, catalogue, plan)
             # a turn without a case still says which features there are
             for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
@@ -79,14 +81,6 @@ def labelled_rows(
     return LabelledRows(
         np.concatenate(features), np.concatenate(labels), np.concatenate(groups), names
     )
-
-
-def _ready(catalogue: Catalogue) -> None:
-    """Makes what the threads share before they start."""
-    if catalogue.anchor is not None:
-        _ = catalogue.neighbours_transposed
-    for name in catalogue.sparse_blocks:
-        catalogue.transposed(name)
 
 
 def _rows(
@@ -143,7 +137,8 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
         asking = without_items(asking, hidden)
         chosen = _some(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
         known = without_items(known, hidden)
-        yield _Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
+        if len(chosen) and known.lengths.any():
+            yield _Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
 
 
 def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:

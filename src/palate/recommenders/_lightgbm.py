@@ -1,6 +1,11 @@
 """LightGBM; where the machine lacks what it needs, a sentence on how to get it."""
 
+import os
+
 from palate.errors import PalateError
+
+# a thread that waits for another must not keep its core from it; too late if OpenMP is loaded
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 try:
     import lightgbm as lgb

@@ -64,7 +64,7 @@ class Signal:
         return to_dense(self.scores)
 
     def take(self, rows: Rows) -> Signal:
-        return Signal(self.name, self.dense[rows], self.weight)
+        return Signal(self.name, self.scores[rows], self.weight)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def retrieve(
         profile = content_profile(profiles.recent, vectors, histories.queries.get(name))
         yield Signal(name, profile @ vectors.T, CONTENT_WEIGHT)
     for name, block in catalogue.sparse_blocks.items():
-        transposed = catalogue.transposed(name)
+        transposed = catalogue.transposed[name]
         said: Any = histories.queries.get(name)
         profile = sparse.csr_array(profiles.recent @ block)
         if said is not None:

@@ -41,7 +41,7 @@ Statistics = dict[str, Any]
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The content that retrievers compare: blocks with rows of unit length."""
+    """What retrievers compare: blocks of unit rows, those learnt from behaviour last."""
 
     n_items: int
     dense_blocks: dict[str, Floats]
@@ -49,20 +49,26 @@ class Catalogue:
 
     @classmethod
     def of(cls, features: Features | None, n_items: int) -> Catalogue:
-        parts = {} if features is None else features.parts
+        parts: dict[str, Matrix] = {}
+        if features is not None:
+            names = sorted(features.parts, key=features.behavioural.__contains__)
+            parts = {name: features.parts[name] for name in names}
         return cls(
             n_items,
             {name: part for name, part in parts.items() if not sparse.issparse(part)},
             {name: part for name, part in parts.items() if sparse.issparse(part)},
         )
 
-    def transposed(self, name: str) -> sparse.csr_array:
-        """A sparse block with items as columns."""
-        return self._transposed.setdefault(name, sparse.csr_array(self.sparse_blocks[name].T))
+    def ready(self, *, behaviour: bool) -> None:
+        """Makes what threads share, before they start."""
+        _ = self.transposed
+        if behaviour and self.anchor is not None:
+            _ = self.neighbours_transposed
 
     @cached_property
-    def _transposed(self) -> dict[str, sparse.csr_array]:
-        return {}
+    def transposed(self) -> dict[str, sparse.csr_array]:
+        """The sparse blocks with items as columns."""
+        return {name: sparse.csr_array(block.T) for name, block in self.sparse_blocks.items()}
 
     @cached_property
     def neighbours(self) -> sparse.csr_array:

@@ -6,11 +6,51 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from functools import cached_property
+from threading import Lock
+from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 Result = TypeVar("Result")
+
+
+class _OneBlasThread:
+    """One BLAS thread in the process from when the first of its users comes until the last goes.
+
+    Each of them alone would give back what it found, and with two that may be the other's limit.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+
+    @cached_property
+    def _libraries(self) -> Any:
+        return ThreadpoolController()  # found once: that takes longer than scoring a request
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._users:
+                self._limit = self._libraries.limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                _let_any_thread_set_limits()
+                self._limit.restore_original_limits()
+                _let_any_thread_set_limits()
+
+
+def _let_any_thread_set_limits() -> None:
+    """Newer threadpoolctl heeds only the thread that set a limit; here another may go last."""
+    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
+_one_blas_thread = _OneBlasThread()
 
 
 def cores() -> int:
@@ -29,7 +69,7 @@ def in_chunks(
     side instead. At most two a core wait, so memory does not grow with `length`.
     """
     chunks = [slice(start, min(start + step, length)) for start in range(0, length, step)]
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores()) as pool:
+    with _one_blas_thread, ThreadPoolExecutor(cores()) as pool:
         waiting: deque[tuple[slice, Future[Result]]] = deque()
         for chunk in chunks:
             waiting.append((chunk, pool.submit(work, chunk)))

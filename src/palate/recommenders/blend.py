@@ -10,9 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from palate import registry
+from palate._settings import check_types
 from palate.histories import Histories
 from palate.recommenders._base import require, zscores
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
+from palate.recommenders._wishes import fused_with_words
 from palate.types import Dataset, Features, Floats, Recommender, Rows, check_fitted, learnt
 
 __all__ = ["Blend"]
@@ -36,6 +38,7 @@ class Blend:
     parts_: list[Recommender] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(bool(self.parts), "parts = [] cannot be used: blend one recommender or more")
         self.parts = [_as_table(part) for part in self.parts]
         count = len(self.parts) if self.weights is None else len(self.weights)
@@ -50,8 +53,11 @@ class Blend:
         return self
 
     def score(self, histories: Histories) -> Floats:
-        """(n, n_items) weighted sums of z-scores."""
+        """(n, n_items) weighted sums of z-scores; reciprocal ranks for a history with words."""
         check_fitted(self)
+        return fused_with_words(self._score_all, histories)
+
+    def _score_all(self, histories: Histories) -> Floats:
         weights = self.weights or [1.0] * len(self.parts)
         total = np.float32(weights[0]) * zscores(self.parts_[0].score(histories))
         for weight, part in zip(weights[1:], self.parts_[1:], strict=True):

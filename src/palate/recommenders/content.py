@@ -8,10 +8,12 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from palate._settings import check_types
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, aligned, require
 from palate.recommenders._evidence import Evidence, from_content
+from palate.recommenders._wishes import fused_with_words
 from palate.representation._rows import unit_rows
 from palate.types import Dataset, Features, Floats, Matrix, Rows, learnt, to_dense
 
@@ -23,9 +25,9 @@ class Content(CatalogueModel):
     """The cosine of an item to the decayed mean of the history, averaged over the blocks.
 
     The k-th newest of the `length` newest items counts `decay`^k. What people say in words
-    (`histories.queries`) enters a block's profile as one vector of the same length as the history's
-    mean. `blocks` names the blocks to use (None: all). New items score like any other; histories
-    that are empty and silent get what is popular.
+    (`histories.queries`) is a profile of its own; beside a history the two lists are fused.
+    `blocks` names the blocks to use (None: all). New items score like any other; histories that
+    are empty and silent get what is popular.
     """
 
     decay: float = 0.9
@@ -35,6 +37,7 @@ class Content(CatalogueModel):
     items_: Features = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
         require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
         require(self.blocks != [], "blocks = [] cannot be used: name some, or leave it out for all")
@@ -52,8 +55,10 @@ class Content(CatalogueModel):
         return self
 
     def score(self, histories: Histories) -> Floats:
-        """(n, n_items) mean cosines, -1 to 1."""
-        asking = self._asking(histories)
+        """(n, n_items) mean cosines, -1 to 1; reciprocal ranks for a history with words."""
+        return fused_with_words(self._score_all, self._asking(histories))
+
+    def _score_all(self, asking: Histories) -> Floats:
         weights = asking.matrix(decay=self.decay, length=self.length)
         scores = np.zeros((len(asking), len(self.item_ids_)), dtype=np.float32)
         for name, part in self.items_.parts.items():
@@ -66,7 +71,8 @@ class Content(CatalogueModel):
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """For request i and item i: the history's nearest item, or the words where nearer."""
-        return from_content(self.items_, self._asking(histories).last(self.length), items)
+        asking = self._asking(histories).last(self.length)
+        return from_content(self.items_, asking, items)
 
     def _used(self, items: Features) -> Features:
         names = list(items.parts) if self.blocks is None else self.blocks

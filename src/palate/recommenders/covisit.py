@@ -7,6 +7,7 @@ from typing import Self
 
 from scipy import sparse
 
+from palate._settings import check_types
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
@@ -34,6 +35,7 @@ class Covisit(CatalogueModel):
     covisits_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(self.window >= 1, f"window = {self.window} cannot be used: give 1 event or more")
         require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
         require(self.backward >= 0, f"backward = {self.backward} cannot be used: give 0 or more")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, require
@@ -34,6 +35,7 @@ class Ease(CatalogueModel):
     weights_: Floats = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(self.l2 > 0, f"l2 = {self.l2} cannot be used: give more than 0")
         require(self.max_items >= 1, f"max_items = {self.max_items} cannot be used: give ≥ 1")
 

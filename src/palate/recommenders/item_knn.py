@@ -7,6 +7,7 @@ from typing import Self
 
 from scipy import sparse
 
+from palate._settings import check_types
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import cooccurrence
@@ -32,6 +33,7 @@ class ItemKNN(CatalogueModel):
     similarity_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
         require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
         require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
@@ -51,4 +53,5 @@ class ItemKNN(CatalogueModel):
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """For request i and item i: the most similar of the newest items."""
-        return from_links(links_in(self.similarity_), self._asking(histories), items)
+        asking = self._asking(histories)
+        return from_links(links_in(self.similarity_), asking, items)

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, require
 from palate.recommenders._evidence import Evidence, from_popularity
@@ -28,6 +29,7 @@ class Popular(CatalogueModel):
     last_days: float | None = None
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(
             self.last_days is None or self.last_days > 0,
             f"last_days = {self.last_days} cannot be used: give more than 0 days, or none for all",

@@ -11,10 +11,18 @@ import numpy as np
 import polars as pl
 
 from palate import progress
+from palate._settings import check_types
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned, require
 from palate.recommenders._candidates import Candidates, candidates
-from palate.recommenders._evidence import Evidence, from_content, from_links, links_in, stronger
+from palate.recommenders._evidence import (
+    Evidence,
+    content_of,
+    from_content,
+    from_links,
+    links_in,
+    stronger,
+)
 from palate.recommenders._importance import content_outweighs, importances
 from palate.recommenders._labels import (
     LabelledRows,
@@ -32,6 +40,7 @@ from palate.recommenders._statistics import (
     fit_statistics,
 )
 from palate.recommenders._threads import in_chunks
+from palate.recommenders._wishes import fused_with_words
 from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
 
 __all__ = ["Ranker"]
@@ -76,6 +85,7 @@ class Ranker:
     added_: int = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         for name in ("candidates", "cases", "rounds", "leaves", "min_rows_per_leaf"):
             value = getattr(self, name)
             require(value >= 1, f"{name} = {value} cannot be used: give 1 or more")
@@ -105,7 +115,7 @@ class Ranker:
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
         self.added_ = 0
-        self.features_ = items if features_of is not None else _content(items)
+        self.features_ = items if features_of is not None else content_of(items)
         check_block_names(() if self.features_ is None else self.features_.parts)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         plan = LabelPlan(
@@ -173,27 +183,28 @@ class Ranker:
     def _catalogue(self) -> Catalogue:
         return Catalogue.of(self.features_, len(self.item_ids_))
 
-    def _candidates(self, histories: Histories, only: Rows | None = None) -> Candidates:
+    def _candidates(self, histories: Histories) -> Candidates:
         return candidates(
             histories,
             self.statistics_,
             self._catalogue,
             count=self.candidates,
             repeats=self.repeats_,
-            only=only,
         )
 
     def score(self, histories: Histories) -> Floats:
-        """(n, n_items): candidates by the ranker, above 0; all others below 0, by the plain sum."""
+        """(n, n_items): candidates by the ranker, above 0; all others below 0, by the plain sum.
+
+        A history and words are each scored alone and fused, by reciprocal ranks.
+        """
         check_fitted(self)
-        asking = histories.in_catalogue(self.item_ids_)
+        return fused_with_words(self._score_all, histories.in_catalogue(self.item_ids_))
+
+    def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
-        _ = (
-            self._catalogue,
-            self._booster,
-            self._share_of_new,
-        )  # made once, before the threads need them
+        self._catalogue.ready(behaviour=self.behaviour)
+        _ = self._booster, self._share_of_new
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), step
         ):
@@ -214,8 +225,7 @@ class Ranker:
 
     @property
     def _has_content(self) -> bool:
-        content = _content(self.features_)
-        return content is not None and bool(content.parts)
+        return content_of(self.features_) is not None
 
     @cached_property
     def _share_of_new(self) -> float:
@@ -273,9 +283,3 @@ class Ranker:
         shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
         return content_outweighs(self._candidates, shares, families, self.features_, asking, items)
-
-
-def _content(items: Features | None) -> Features | None:
-    if items is None:
-        return None
-    return items.select(name for name in items.parts if name not in items.behavioural)

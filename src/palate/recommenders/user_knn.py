@@ -9,12 +9,13 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from palate._settings import check_types
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import keep_largest
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.representation._rows import scale_rows
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, Features, Floats, Rows, check_fitted, learnt
 
 _BLOCK_CELLS = 20_000_000
 
@@ -37,6 +38,7 @@ class UserKNN(CatalogueModel):
     people_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
         require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
 
@@ -52,6 +54,7 @@ class UserKNN(CatalogueModel):
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """For request i and item i: whether somebody with a similar history chose it."""
+        check_fitted(self)
         found = from_popularity(items)
         known = np.flatnonzero(items < self.people_.shape[1])
         nearby = scores_at(self._chosen_nearby, histories.take(known), items[known])

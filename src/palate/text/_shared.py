@@ -5,10 +5,8 @@ from __future__ import annotations
 import html as entities
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
 
-from palate.text._stop_words_zh import STOP_WORDS_ZH
-from palate.text.normalise import is_unspaced, tokenise
+from palate.text.normalise import is_stop_word, is_unspaced, tokenise
 
 MOST_CHARACTERS = 2000
 _SHORTEST = 3  # letters of a word worth naming; Chinese and Japanese need two
@@ -58,13 +56,5 @@ def _without_particles(run: str) -> str:
 
 def is_worth_naming(word: str) -> bool:
     """Whether a word says something: no stop word, no number, no mere letters."""
-    if is_unspaced(word):
-        return len(word) >= 2 and word not in STOP_WORDS_ZH
-    return len(word) >= _SHORTEST and not word[0].isdigit() and word not in _english_stop_words()
-
-
-@cache
-def _english_stop_words() -> frozenset[str]:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return frozenset(ENGLISH_STOP_WORDS)
+    shortest = 2 if is_unspaced(word) else _SHORTEST
+    return len(word) >= shortest and not word[0].isdigit() and not is_stop_word(word)

@@ -97,6 +97,18 @@ def tokenise(text: str, *, segment: bool = False) -> list[str]:
     return words
 
 
+def is_stop_word(word: str) -> bool:
+    """Whether a lower-case word is one of those that every English or Chinese text is full of."""
+    return word in STOP_WORDS_ZH or word in _english_stop_words()
+
+
+@cache
+def _english_stop_words() -> frozenset[str]:
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return frozenset(ENGLISH_STOP_WORDS)
+
+
 def character_pairs(run: str) -> list[str]:
     """'花露水' → ['花露', '露水']; a single character stays."""
     return [run[start : start + 2] for start in range(max(len(run) - 1, 1))]
@@ -130,9 +142,7 @@ def _english_words(series: pl.Series, segment: bool, stop_words: bool) -> pl.Ser
         series = pl.Series(series.name, parts, dtype=pl.String)
     if not stop_words:
         return series
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    stops = pl.Series(sorted(ENGLISH_STOP_WORDS)).implode()
+    stops = pl.Series(sorted(_english_stop_words())).implode()
     bare = pl.element().str.to_lowercase().str.replace_all(_EDGES, "")
     return series.str.split(" ").list.eval(pl.element().filter(~bare.is_in(stops))).list.join(" ")
 

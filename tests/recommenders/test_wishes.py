@@ -1,0 +1,62 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from palate.histories import history_of_items
+from palate.recommenders._topk import rank_rows
+from palate.recommenders._wishes import fused_with_words, spoke
+from palate.recommenders.blend import Blend
+from palate.recommenders.content import Content
+from palate.types import Ids
+
+IDS = Ids(["a", "b", "c", "d"])
+WORDS = np.float32([[0, 0], [1, 0], [0, 2], [0, 0]])
+
+
+def score(asking):
+    """Who did something likes the first items, who says something the last, both at once fails."""
+    found = np.zeros((len(asking), 4), dtype=np.float32)
+    heard = spoke(asking)
+    assert not (heard & (asking.lengths > 0)).any()
+    found[asking.lengths > 0] = [4, 3, 2, 1]
+    found[heard] = [1, 1, 3, 4]
+    return found
+
+
+def asking(histories):
+    return history_of_items(IDS, histories, queries={"text": WORDS})
+
+
+def test_a_history_and_words_are_asked_alone_and_fused():
+    scores = fused_with_words(score, asking([["a"], ["b"], [], []]))
+    np.testing.assert_array_equal(scores[[0, 2, 3]], [[4, 3, 2, 1], [1, 1, 3, 4], [0, 0, 0, 0]])
+    places = zip([1, 2, 3, 4], [3, 3, 2, 1], strict=True)
+    wanted = [1 / (10 + did) + 1 / (10 + said) for did, said in places]
+    np.testing.assert_allclose(scores[1], wanted, rtol=1e-6)
+
+
+def test_without_both_at_once_nothing_is_fused():
+    silent = replace(asking([["a"], ["b"], [], []]), queries={})
+    np.testing.assert_array_equal(fused_with_words(score, silent), score(silent))
+    np.testing.assert_array_equal(spoke(asking([[], [], [], []])), [False, True, True, False])
+
+
+@pytest.mark.parametrize("name", ["ranker", "content", "blend"])
+def test_a_list_for_both_holds_what_either_would_get(name, ranker, rings, said, truth):
+    model = {"ranker": ranker, "content": Content(), "blend": Blend()}[name]
+    model = model if name == "ranker" else model.fit(rings, said)
+    touched = np.setdiff1d(np.arange(60), truth.new_items)
+    largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
+    mine = touched[truth.topic[touched] == largest][:3]
+    wish = touched[truth.topic[touched] == other][:1]
+    queries = {block: part[wish] for block, part in said.parts.items()}
+    request = history_of_items(rings.item_ids, [[rings.item_ids[row] for row in mine]])
+    both = replace(request, queries=queries)
+    alone = replace(both, stops=both.starts)
+    shown, history_only, words_only = (
+        set(rank_rows(model, histories, 10)[0][0].tolist()) for histories in (both, request, alone)
+    )
+    assert len(shown & history_only) >= 2
+    assert len(shown & words_only) >= 2
+    assert shown not in (history_only, words_only)
