@@ -129,7 +129,8 @@ def test_a_pipeline_takes_them_under_their_own_names(goods):
         ({"item_id": ["x", None]}, "column 'item_id' is missing in row 2"),
         ({"number": ["x"]}, "new items: no column for item_id.*number.*columns="),
         ({"asin": ["x"], "sku": ["y"]}, "'asin' and 'sku' could all be item_id.*columns="),
-        ({"item_id": ["x"], "price": ["dear"]}, "do not fit.*price"),
+        ({"item_id": ["x"], "price": ["dear"]}, "column 'price' must be numbers, .* holds 'dear'$"),
+        ({"item_id": ["x", "y"], "title": [["a"], None]}, r"'title' must be text, .* \['a'\]$"),
         ({"item_id": ["x"], "price": [float("inf")]}, "'price' is infinite in row 1"),
         ({"item_id": [1.5]}, "broken numbers"),
     ],
@@ -153,3 +154,21 @@ def test_what_is_no_table(shop, items):
 def test_misspelt_columns_are_guessed(goods):
     with pytest.raises(DataError, match=r"no column 'numbr'.*Did you mean 'number'"):
         arriving(pl.DataFrame({"number": [14]}), goods.items, columns={"numbr": "item_id"})
+
+
+def test_columns_that_are_not_read_are_told(shop, caplog):
+    new = {"item_id": ["x", "y"], "titel": ["Rose", "Tulip"], "tags": [["red"], []], "zzz": [1, 2]}
+    arriving(pl.DataFrame(new), shop.items)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the frame of new items: not read: titel, zzz. Did you mean 'title'?",
+        "the frame of new items: no text in any column of 'y': encoders of text know nothing of "
+        "them",
+    ]
+    assert {record.levelname for record in caplog.records} == {"WARNING"}
+
+
+def test_nothing_is_told_of_items_with_the_columns_of_the_catalogue(shop, caplog):
+    arriving(shop.items.head(2).with_columns(item_id="x" + pl.col("item_id")), shop.items)
+    numbers = pl.DataFrame({"item_id": ["a"], "price": [1.0]})
+    arriving(pl.DataFrame({"item_id": ["b"], "price": [2]}), numbers)
+    assert not caplog.records

@@ -126,10 +126,10 @@ def test_not_fitted(tmp_path):
 
 def test_no_model(tmp_path):
     fails(tmp_path, "holds no palate model", MANIFEST)
-    fails(tmp_path / "nowhere", "holds no palate model")
+    fails(tmp_path / "nowhere", "there is no folder", "palate fit CONFIG --out")
     file = tmp_path / "file"
     file.write_text("x")
-    fails(file, "holds no palate model")
+    fails(file, "file is a file", "name the folder")
 
 
 def test_every_file_that_is_missing_or_changed_is_noticed(saved):
@@ -256,7 +256,7 @@ def test_folders_of_somebody_else_are_left_alone(model, tmp_path):
     for name in ("notes.txt", MANIFEST):
         (folder / name).write_text('{"name": "a web page"}')
         before = contents(folder)
-        with pytest.raises(ArtefactError, match="files of somebody else") as caught:
+        with pytest.raises(ArtefactError, match="holds other files") as caught:
             model.save(folder)
         assert name in str(caught.value)
         assert contents(folder) == before

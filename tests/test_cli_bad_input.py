@@ -343,7 +343,7 @@ def test_a_damaged_model(command, model):
     model_fails(command, model, "damaged", "fit the pipeline again")
     (model / MANIFEST).unlink()
     model_fails(command, model, "holds no palate model")
-    model_fails(command, model.parent / "nowhere", "holds no palate model")
+    model_fails(command, model.parent / "nowhere", "there is no folder", "palate fit CONFIG --out")
 
 
 def test_a_model_of_a_newer_version(command, model):
@@ -375,7 +375,7 @@ def test_a_place_that_cannot_take_a_model_is_noticed_before_the_fit(command, sho
     monkeypatch.setattr("palate.pipeline.Pipeline.fit", None)
     done = command("fit", path, "--out", path.parent)
     assert done.code == 1
-    assert "files of somebody else ('items.csv', 'log.csv', 'shop.toml')" in done.err
+    assert "holds other files ('items.csv', 'log.csv', 'shop.toml')" in done.err
     done = command("fit", path, "--out", path)
     assert done.code == 1
     assert "shop.toml is a file" in done.err

@@ -1,4 +1,5 @@
 import io
+import warnings
 
 import polars as pl
 import pytest
@@ -115,3 +116,23 @@ def test_work_that_ends_early_is_shown_as_done(capsys):
     assert "60/60" in said
     assert "30/30" in said
     assert said.count("✓ cases") >= 2
+
+
+def test_work_that_is_stopped_is_not_shown_as_done(capsys):
+    def stopped():
+        with progress.task("cases", 200) as advance:
+            advance(60)
+            raise KeyboardInterrupt
+
+    with shown_progress(), pytest.raises(KeyboardInterrupt):
+        stopped()
+    said = capsys.readouterr().err
+    assert "60/200" in said
+    assert "✓" not in said
+
+
+def test_warnings_are_one_line_each(capsys):
+    with console.shown_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("vectors of [bold] are not cached", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().err == "warning: vectors of [bold] are not cached\n"

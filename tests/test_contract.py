@@ -3,7 +3,7 @@
 import pytest
 
 from palate import registry, testing
-from palate.errors import MissingExtraError
+from palate.errors import ConfigError, MissingExtraError
 
 
 def components(*stages):
@@ -31,6 +31,14 @@ def test_every_component_is_named_by_its_module(stage, name):
     component = built(stage, name)
     assert registry.name_of(component) == name
     testing.check_settings(component)
+
+
+@pytest.mark.parametrize(("stage", "name"), components(*registry.STAGES))
+def test_every_setting_refuses_a_value_of_another_type(stage, name):
+    component = registry.find(stage, name)
+    for setting in registry.defaults_of(component):
+        with pytest.raises(ConfigError, match=rf"{component.__name__}\.{setting} = .*cannot be"):
+            component(**{setting: object()})
 
 
 @pytest.mark.parametrize(("stage", "name"), components("encoders"))

@@ -22,7 +22,7 @@ SHOWN = {
     ),
     "new_person": (
         "people who chose “hedge bulb 126” went on to choose it",
-        r"1\. (telescope|lunar|probe|satellite|astronaut|eclipse|galaxy)\w* .*matches your words",
+        r"1\. (telescope|lunar|probe|satellite|astronaut|eclipse|galaxy)\w* .*close to your words",
     ),
     "chinese_catalogue": (
         "读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){4}",

@@ -4,7 +4,9 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -116,6 +118,17 @@ def test_pipes_and_standard_output_are_written_to(tmp_path):
     with (tmp_path / "out.txt").open("wb") as out:
         subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
     assert (tmp_path / "out.txt").read_bytes() == b"said"
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no files in memory here")
+def test_files_in_memory_are_kept_whole_too(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(b"old")
+        fails_with(monkeypatch, "replace", errno.EIO)
+        with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+            write_whole(path, b"new")
+        assert path.read_bytes() == b"old"
 
 
 # ---- folders

@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND_FLOOR = (
     *("errors", "_files", "columns", "_ids", "types", "histories"),
-    *("progress", "registry"),
+    *("progress", "registry", "_settings"),
 )
 STAGES = (
     "data",
@@ -27,7 +27,7 @@ STAGES = (
 ABOVE = (
     *("_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
     *("_tree", "artefact", "reasons", "pipeline"),
-    *("evaluation", "bench", "config", "console", "preview", "demo", "cli"),
+    *("evaluation", "bench", "config", "console", "preview", "demo", "_options", "cli"),
 )
 ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)
 

@@ -436,6 +436,8 @@ def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
     assert found["rank"].is_sorted()
     assert found["item_id"].unique().to_list() == ["i10"]
     assert model.audience("i10", k=3, exclude_seen=exclude_seen).table.equals(found.head(3))
+    assert found.schema == lists.schema
+    assert list(found.columns) == list(lists.columns)
 
 
 def test_an_audience_that_cannot_be_found(model):

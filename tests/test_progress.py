@@ -13,8 +13,8 @@ class Notes:
         self.lines.append(("start", label, total, unit))
         return lambda steps: self.lines.append((label, steps))
 
-    def stop(self, label):
-        self.lines.append(("stop", label))
+    def stop(self, label, *, finished):
+        self.lines.append(("stop", label, finished))
 
 
 def work():
@@ -35,7 +35,7 @@ def test_the_watcher_hears_everything_in_order():
         ("start", "count", 5, "sheep"),
         ("count", 2),
         ("count", 3),
-        ("stop", "count"),
+        ("stop", "count", True),
     ]
     work()
     assert len(notes.lines) == 4, "after the block nobody listens"
@@ -45,7 +45,7 @@ def test_work_that_fails_is_stopped_too():
     notes = Notes()
     with progress.watch(notes), pytest.raises(ValueError, match="oops"), progress.task("x", 1):
         raise ValueError("oops")
-    assert notes.lines[-1] == ("stop", "x")
+    assert notes.lines[-1] == ("stop", "x", False)
 
 
 def test_inner_watchers_hear_alone():

@@ -33,8 +33,10 @@ def test_every_public_name_is_there_and_described(name):
 
 def test_names_are_listed_and_unknown_ones_raise():
     assert dir(palate) == sorted(palate.__all__)
-    with pytest.raises(AttributeError, match="no attribute 'Rankr'"):
+    with pytest.raises(AttributeError, match=r"no attribute 'Rankr'\. Did you mean 'Ranker'"):
         palate.Rankr  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'zzzz'$"):
+        palate.zzzz  # noqa: B018
 
 
 def test_a_star_import_brings_them_all():

@@ -77,8 +77,8 @@ def reasons(said, names, *, titles=TITLES, encoders=None, text=None):
         (Evidence("popular"), "cup", "2 people chose it"),
         (Evidence("popular"), "tin", "1 person chose it"),
         (Evidence("popular"), "tray", NOT_YET),
-        (Evidence("words"), "cup", "matches your words"),
-        (Evidence("words"), "tray", f"{NOT_YET}, but it matches your words"),
+        (Evidence("words"), "cup", "comes close to your words"),
+        (Evidence("words"), "tray", f"{NOT_YET}, but it comes close to your words"),
         (Evidence("alike", TEA), "cup", "2 people chose it"),
         (Evidence("alike", TEA), "tray", NOT_YET),
     ],
@@ -133,7 +133,7 @@ def test_words_of_a_wish_are_named_where_they_are_known():
     assert said == [
         "matches your words: green, tea",
         f"{NOT_YET}, but it matches your words: iron",
-        f"{NOT_YET}, but it matches your words",
+        f"{NOT_YET}, but it comes close to your words",
     ]
 
 

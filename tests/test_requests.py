@@ -1,12 +1,20 @@
 """Who asks for what, checked before anything is done; whole pipelines are in test_pipeline.py."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from palate._requests import People, check_queries, rows_among, sentences, wanted_places
+from palate._requests import (
+    People,
+    check_data,
+    check_queries,
+    rows_among,
+    sentences,
+    wanted_places,
+)
 from palate.errors import AlignmentError, DataError, UnknownIdError
 from palate.histories import history_of_items
-from palate.types import Features, Ids
+from palate.types import Dataset, Features, Ids
 
 IDS = Ids(["tea", "pot", "cup"])
 
@@ -17,6 +25,15 @@ def test_people_are_found_in_the_order_that_they_are_asked_for():
     assert [found.row(row).tolist() for row in range(3)] == [[1, 2], [0], [1, 2]]
     with pytest.raises(UnknownIdError, match="unknown people: 'cy'; for somebody new"):
         People(known).find(["ann", "cy"])
+
+
+def test_data_to_learn_from():
+    events = pl.DataFrame(schema={"user_id": pl.String, "item_id": pl.String})
+    check_data(Dataset(events, pl.DataFrame({"item_id": ["tea"]})))
+    with pytest.raises(DataError, match="the catalogue is empty"):
+        check_data(Dataset(events, pl.DataFrame(schema={"item_id": pl.String})))
+    with pytest.raises(DataError, match="learns from a Dataset"):
+        check_data(events)
 
 
 @pytest.mark.parametrize("k", [1, 7, np.int64(7), 10**9])

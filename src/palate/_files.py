@@ -50,8 +50,10 @@ def write_whole(path: Path, content: bytes) -> Path:
 
 def _is_stream(path: Path) -> bool:
     """Whether there is no file to keep whole: /dev/stdout, a terminal, a pipe."""
-    inside = path.absolute().parts[1:2]
-    return inside in (("dev",), ("proc",)) or (path.exists() and not path.is_file())
+    _, *inside = path.absolute().parts
+    if inside[:1] in (["dev"], ["proc"]):
+        return inside[1:2] != ["shm"]  # files in memory are files
+    return path.exists() and not path.is_file()
 
 
 def _no_room(error: OSError, path: Path, size: int) -> OSError:

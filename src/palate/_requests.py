@@ -16,13 +16,15 @@ from palate.types import Dataset, Features, Rows
 
 
 def check_data(data: object) -> None:
-    """Raises `DataError` for what is no `Dataset`, and says what to take of a split."""
+    """Raises `DataError` for what is no `Dataset`, or has no items; says what a split's is."""
     if isinstance(data, Split):
         raise DataError("a pipeline learns from the training part of a split: fit(split.train)")
     if not isinstance(data, Dataset):
         raise DataError(
             f"a pipeline learns from a Dataset, not {reprlib.repr(data)}: palate.read makes one"
         )
+    if not len(data.items):
+        raise DataError("the catalogue is empty: there is no item to recommend")
 
 
 class People:

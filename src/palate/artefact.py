@@ -104,8 +104,8 @@ def _check_owner(root: Path) -> None:
         others.append(MANIFEST)
     if others:
         raise ArtefactError(
-            f"{root} holds files of somebody else ({first_offenders(others, len(others))}) and no "
-            f"palate model: name a new or an empty folder"
+            f"{root} holds other files ({first_offenders(others, len(others))}) and no palate "
+            f"model: name a new or an empty folder"
         )
 
 
@@ -224,6 +224,13 @@ def read_origin(folder: str | Path) -> dict[str, Any]:
 
 def _read_manifest(root: Path) -> dict[str, Any]:
     path = root / MANIFEST
+    if not root.exists():
+        raise ArtefactError(
+            f"there is no folder {root}: `palate fit CONFIG --out {root}` makes one, "
+            f"and so does Pipeline.save"
+        )
+    if not root.is_dir():
+        raise ArtefactError(f"{root} is a file: name the folder that `palate fit` wrote")
     if not path.is_file():
         raise ArtefactError(f"{root} holds no palate model: there is no {MANIFEST} in it")
     try:

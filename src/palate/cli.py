@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from palate import __version__
+from palate import __version__, _options
 from palate.errors import ConfigError, DataError, PalateError, did_you_mean
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from palate.types import Dataset
 
 app = typer.Typer(
+    cls=_options.Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -26,10 +26,13 @@ app = typer.Typer(
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
 ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="F", help="Write the figures.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="F", help="Write the figures.", callback=_options.json_place),
+]
 Allow = Annotated[
     list[str] | None,
-    typer.Option(metavar="MODULE:CLASS", help="Code outside palate that DIR may run."),
+    typer.Option(metavar="MODULE:CLASS", help="Code that DIR may run.", callback=_options.allowed),
 ]
 DropUnknown = Annotated[
     bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
@@ -105,11 +108,8 @@ def fit(
         model = settings.pipeline().fit(train)
     origin = {"config": str(config.resolve()), "all": everything, "drop_unknown": drop_unknown}
     save_pipeline(model, out, origin=origin)
-    console.print(
-        f"fitted on {len(train.interactions):,} events; saved in {out}",
-        markup=False,
-        soft_wrap=True,
-    )
+    said = f"fitted on {len(train.interactions):,} events; saved in {out}"
+    console.print(said, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -133,9 +133,8 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     fitted = load(model, allow=allow or ())
     same_items = fitted.data_.items.equals(split.train.items)
     if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
-        raise DataError(
-            f"the data of {origin['config']} changed since {model} was fitted: fit again"
-        )
+        cut = f"the data or the [split] of {origin['config']}"
+        raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress():
         comparison = compare({settings.name: fitted}, split)
     console.print(comparison.render())
@@ -164,11 +163,8 @@ def recommend(
 
     if user is None and history is None and text is None:
         raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
+    items, users = _options.history_items(history), None if user is None else [user]
     fitted = load(model, allow=allow or ())
-    items = (
-        None if history is None else [name.strip() for name in history.split(",") if name.strip()]
-    )
-    users = None if user is None else [user]
     found = fitted.recommend(users, history=items, text=text, k=k, reasons=True)
     catalogue = fitted.data_.items
     titles = dict(zip(catalogue["item_id"], titles_of(catalogue), strict=True))
@@ -275,13 +271,15 @@ def main() -> None:
     """Runs the command line: palate's own errors are one message and exit code 1."""
     # OpenMP threads that spin while they wait slow everything down: said before a library loads it
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without "→" gets a "?"
-    from palate.console import errors
+    _options.forgive_streams()
+    from palate.console import errors, shown_warnings
 
     try:
-        app()
+        with shown_warnings():
+            app()
+    except (_options.Stopped, KeyboardInterrupt):
+        errors.print("stopped; what was saved before is as it was")
+        sys.exit(130)
     except PalateError as error:
         errors.print("[bold red]error:[/bold red]", end=" ")
         errors.print(str(error), markup=False, soft_wrap=True)

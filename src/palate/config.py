@@ -127,6 +127,9 @@ def _messages_in_toml() -> Iterator[None]:
 def read_config(path: str | Path) -> Config:
     """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used."""
     path = Path(path)
+    if path.is_dir():
+        inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
+        raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
     try:
         tables = tomllib.loads(path.read_text("utf-8-sig"))
     except FileNotFoundError as error:
@@ -154,7 +157,10 @@ def check_comparable(configs: Sequence[Config]) -> None:
             )
     names = [config.name for config in configs]
     if len(set(names)) < len(names):
-        raise ConfigError(f"pipeline files need different names; got {', '.join(names)}")
+        raise ConfigError(
+            f"pipeline files need different names, for these name the rows; got "
+            f"{', '.join(names)}: rename one file"
+        )
 
 
 def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline") -> Config:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING
@@ -84,18 +85,32 @@ class ConsoleProgress:
         self._open[label] = task
         return lambda steps: self._bars.advance(task, steps)
 
-    def stop(self, label: str) -> None:
+    def stop(self, label: str, *, finished: bool) -> None:
         task = self._open.pop(label, None)
-        if task is not None:
+        if task is None:
+            return
+        if finished:
             done = next(bar.completed for bar in self._bars.tasks if bar.id == task)
             self._bars.update(task, total=done)
-            self._bars.stop_task(task)
+        self._bars.stop_task(task)
 
 
 @contextmanager
 def shown_progress() -> Iterator[None]:
     """Long work inside this block shows bars with rate and time left, on standard error."""
     with ConsoleProgress() as bars, progress.watch(bars):
+        yield
+
+
+@contextmanager
+def shown_warnings() -> Iterator[None]:
+    """Warnings inside this block are one line each on standard error, between the bars."""
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        errors.print(f"warning: {message}", markup=False, soft_wrap=True, style="yellow")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
         yield
 
 

@@ -28,7 +28,7 @@ from palate._requests import (
     wanted_places,
 )
 from palate._shown import shown_rows
-from palate.columns import ITEM, USER
+from palate.columns import ITEM, RANK, SCORE, USER
 from palate.data._formats import Source
 from palate.encoders._defaults import default_encoders
 from palate.fusion.concat import Concat
@@ -266,8 +266,13 @@ class Pipeline:
         place, score = np.concatenate(places), np.concatenate(scores)
         able = np.flatnonzero(np.isfinite(score))
         best = able[np.lexsort((-score[able], place[able]))][:k]
-        table = {USER: people.user_ids[best], "score": score[best], "rank": place[best]}
-        return Recommendations(pl.DataFrame(table).with_columns(pl.lit(item_id).alias(ITEM)))
+        table = {
+            USER: people.user_ids[best],
+            ITEM: pl.repeat(item_id, len(best), dtype=pl.String, eager=True),
+            SCORE: score[best],
+            RANK: place[best].astype(np.int32),
+        }
+        return Recommendations(pl.DataFrame(table))
 
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""

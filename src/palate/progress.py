@@ -7,10 +7,13 @@ from typing import Protocol
 
 
 class Watcher(Protocol):
-    """Shows tasks; `start` answers with the function that takes finished steps."""
+    """Shows tasks; `start` answers with the function that takes finished steps.
+
+    `stop` hears in `finished` whether the work came to its end: false after an exception.
+    """
 
     def start(self, label: str, total: int, unit: str) -> Callable[[int], None]: ...
-    def stop(self, label: str) -> None: ...
+    def stop(self, label: str, *, finished: bool) -> None: ...
 
 
 _watcher: ContextVar[Watcher | None] = ContextVar("palate_progress", default=None)
@@ -34,7 +37,9 @@ def task(label: str, total: int, unit: str = "") -> Iterator[Callable[[int], Non
         yield lambda _steps: None
         return
     advance = watcher.start(label, total, unit)
+    finished = False
     try:
         yield advance
+        finished = True
     finally:
-        watcher.stop(label)
+        watcher.stop(label, finished=finished)

@@ -113,8 +113,20 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=T
 
 def checked(hint: Any, value: Any, *, where: str) -> Any:
     """`value`, once it has the type of `hint`; else `ConfigError`, which names `where`."""
+    adapter = TypeAdapter(hint, config=_STRICT)
     try:
-        return TypeAdapter(hint, config=_STRICT).validate_python(value)
+        return adapter.validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"]
+        reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
         raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error
+
+
+def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
+    """The fix for a number, a truth value or a list that is written as a string."""
+    if not isinstance(value, str) or value.strip() == "null":
+        return ""
+    try:
+        adapter.validate_json(value)
+    except ValidationError:
+        return ""
+    return f". Write {value.strip()}, without quotes"

@@ -23,6 +23,8 @@ def test_a_folder_or_a_prefix_in_its_parent(tmp_path: Path) -> None:
     assert place(tmp_path / "Pens") == (tmp_path, "Pens")
     with pytest.raises(DataError, match="Ink: no such folder"):
         place(tmp_path / "Ink")
+    with pytest.raises(DataError, match=r"Pens\.text is a file: give the folder"):
+        place(tmp_path / "Pens.text")
 
 
 def test_listing_goes_one_folder_down_and_skips_hidden_files(tmp_path: Path) -> None:

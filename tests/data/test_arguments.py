@@ -42,7 +42,7 @@ def test_no_events_at_all(function, data):
         function(blank)
 
 
-@pytest.mark.parametrize("share", [0, 1, 1.5, -0.1, float("nan"), "0.2", None, True])
+@pytest.mark.parametrize("share", [0, 1, 1.5, -0.1, float("nan"), "0.2", True])
 def test_shares(share, data):
     for function, name in ((split_by_time, "test"), (split_new_items, "share")):
         with pytest.raises(ConfigError, match=rf"{name}=.*: it must be a share"):

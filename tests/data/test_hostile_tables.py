@@ -351,12 +351,10 @@ def test_what_cannot_be_kept():
     assert kept.interactions["session"].to_list() == [3, 3]
 
 
-def test_lists_by_their_name_and_by_ours():
+def test_lists_are_named_as_the_table_names_them():
     items = pl.DataFrame({"item": ["a", "b"], "name": ["x, y", "z"]})
-    for name, mark in (("name", ","),):
-        assert read(FRAME, items, lists={name: mark}).items["title"].to_list() == [
-            ["x", "y"],
-            ["z"],
-        ]
+    titles = read(FRAME, items, lists={"name": ","}).items["title"]
+    assert titles.to_list() == [["x", "y"], ["z"]]
+    fails(FRAME, "lists= names 'title'", items=items, lists={"title": ","})
     fails(FRAME, "'item', which holds ids", items=items, lists={"item": ","})
     fails(FRAME, "what stands between", items=items, lists={"name": ""}, error=ConfigError)

@@ -95,13 +95,31 @@ def test_unordered_events_are_put_in_order():
         ({"test": 1.0}, ConfigError, "below 1"),
         ({"test": 0.99}, DataError, "no event to learn from"),
         ({"at": 5}, DataError, "no event to learn from"),
-        ({"at": 99}, DataError, "no event to ask about"),
+        ({"at": 99}, DataError, r"cut at 99 \(.* from 10 to 90\) leaves no event to ask about"),
+        ({"at": 5, "test": 0.2}, ConfigError, "give test= or at=, not both"),
+        ({"test": 20}, ConfigError, "write 0.2 for 20 %"),
+        ({"test": 200}, ConfigError, "below 1$"),
         ({"at": "tomorrow"}, DataError, "'tomorrow'"),
     ],
 )
 def test_times_that_split_nothing(settings, error, message):
     with pytest.raises(error, match=message):
         split_by_time(dataset(), **settings)
+
+
+def test_a_cut_outside_of_the_events_is_told_in_dates():
+    dated = [(user, item, 1.6e9 + time, value) for user, item, time, value in EVENTS]
+    with pytest.raises(DataError) as error:
+        split_by_time(dataset(dated), at=1735689600)
+    assert str(error.value) == (
+        "the cut at 2025-01-01 (the events are from 2020-09-13 12:26:50 to 2020-09-13 12:28:10) "
+        "leaves no event to ask about; choose another test= or at="
+    )
+
+
+def test_time_holds_back_a_fifth_unless_told_otherwise():
+    assert asked(split_by_time(dataset())) == asked(split_by_time(dataset(), test=0.2))
+    assert len(asked(split_by_time(dataset()))) == 2
 
 
 def test_time_needs_times():
@@ -223,6 +241,17 @@ def test_given_parts_must_hold_something():
     data = dataset()
     with pytest.raises(DataError, match="no event to ask about"):
         split_given(data, data.with_interactions(data.interactions.clear()))
+
+
+def test_given_data_sets_leave_nothing_to_read():
+    data, items = dataset(), pl.DataFrame({"thing": CATALOGUE})
+    for given in ({"items": items}, {"users": items}, {"columns": {"thing": "item_id"}}):
+        (name,) = given
+        with pytest.raises(DataError, match=rf"nothing is read with '{name}'.*palate\.read"):
+            split_given(data, data, **given)
+    frame = pl.DataFrame(EVENTS[8:], schema=["user", "thing", "ts", "rating"], orient="row")
+    split = split_given(dataset(EVENTS[:8]), frame, items, columns={"thing": "item_id"})
+    assert asked(split) == [("v", "bd", "a"), ("x", "a", "e")]
 
 
 def test_given_uses_the_columns_of_both():

@@ -281,9 +281,29 @@ def test_a_model_of_another_catalogue_is_refused(shop_split):
     turned = replace(train, items=train.items.reverse())
     with pytest.raises(AlignmentError, match="another catalogue"):
         evaluate(pipeline().fit(turned), shop_split)
-    grown = pipeline().fit(train).add_items(train.items.head(1).with_columns(item_id=pl.lit("x")))
-    with pytest.raises(AlignmentError, match="scores of shape"):
-        evaluate(grown, shop_split)
+    longer = replace(train, items=pl.concat([copies(train), train.items]))
+    with pytest.raises(AlignmentError, match="another catalogue"):
+        evaluate(pipeline().fit(longer), shop_split)
+
+
+def copies(data):
+    """All items once more, under other ids."""
+    return data.items.with_columns(item_id="x" + pl.col("item_id"))
+
+
+@pytest.mark.parametrize("rerankers", [[], [Diversity(weight=0.5)]])
+def test_items_added_since_the_split_take_no_place(shop_split, rerankers):
+    model = pipeline(rerankers=rerankers).fit(shop_split.train)
+    before = evaluate(model, shop_split)
+    model.add_items(copies(shop_split.train))
+    shown = model.recommend_histories(shop_split.histories).table["item_id"]
+    assert shown.str.starts_with("x").any()
+    after = evaluate(model, shop_split)
+    assert np.array_equal(after.rows[after.name].rows, before.rows[before.name].rows)
+    assert str(after) == str(before)
+    both = compare({"pipeline": model, "alone": model.recommender_}, shop_split)
+    if not rerankers:
+        assert np.array_equal(both.rows["alone"].rows, both.rows["pipeline"].rows)
 
 
 def test_what_stands_in_the_wrong_place_is_named(shop_split):
@@ -319,8 +339,8 @@ def test_progress_is_reported(rolling):
 
             return advance
 
-        def stop(self, label):
-            pass
+        def stop(self, label, *, finished):
+            assert finished
 
     watcher = Watcher()
     with progress.watch(watcher):

@@ -121,6 +121,16 @@ def test_the_page_speaks_chinese_for_a_chinese_catalogue(tmp_path):
     assert data_of(html)["words"]["hint"] in shown
 
 
+def test_a_report_after_items_were_added(tmp_path):
+    split = split_by_time(planted(60, 30), test=0.2)
+    model = Pipeline(encoders={"words": Tfidf()}, recommender=Content()).fit(split.train)
+    new = {"item_id": ["new"], "title": ["Straight from the press"]}
+    model.add_items(pl.DataFrame(new))
+    compared = compare({"model": model}, split, resamples=50)
+    path = write_report(tmp_path / "r.html", model=model, comparison=compared, split=split)
+    assert "Straight from the press" in data_of(path.read_text(encoding="utf-8"))["map"]["titles"]
+
+
 def test_both_languages_say_the_same_things():
     first, second = (
         {name: set(re.findall(r"\{\w+\}", text)) for name, text in words_in(language).items()}

@@ -24,6 +24,8 @@ def place(folder: Path) -> tuple[Path, str]:
     """
     if folder.is_dir():
         return folder, ""
+    if folder.is_file():
+        raise DataError(f"{folder} is a file: give the folder that holds it, {folder.parent}")
     if folder.parent.is_dir() and listing(folder.parent, folder.name):
         return folder.parent, folder.name
     raise DataError(f"{folder}: no such folder; give the folder that holds the benchmark's files")

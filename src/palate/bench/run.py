@@ -157,9 +157,9 @@ def run_bench(
     for name in names:
         if name not in ROWS:
             raise ConfigError(f"no row is called {name!r}.{did_you_mean(name, ROWS)}")
+    text, said = best_text_encoder(encoder)
     benchmark = load_benchmark(published_format, folder, mask=mask)
     split = benchmark.refit if refit else benchmark.test
-    text, said = best_text_encoder(encoder)
     started = time.perf_counter()
     encoders = default_encoders(split.train, text=text)
     if "words" not in encoders and recommenders is None:

@@ -14,15 +14,14 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from palate.columns import ITEM
 from palate.data._arguments import check_count, check_share
+from palate.data._cut import check_cut, moment_of, told
 from palate.data._formats import Source
 from palate.data._requests import Sequences, answers, check_parts, in_order, requests
-from palate.data._times import to_seconds
 from palate.data.tables import read
-from palate.errors import DataError
+from palate.errors import DataError, first_offenders
 from palate.histories import Answers, Split
 from palate.types import Dataset, Mask, Rows
 
@@ -36,51 +35,35 @@ GIVEN = "given"
 def split_by_time(
     data: Dataset,
     *,
-    test: float = 0.2,
+    test: float | None = None,
     at: float | str | None = None,
     exclude_seen: bool = True,
 ) -> Split:
     """Learn from the events before a moment; ask about every event from then on.
 
-    The cut is the time of the event at which the last `test` (a share of the events) begin, or `at`
-    (seconds since 1970, or an ISO date). Events at exactly that time are all asked about, so every
-    training event is earlier than every answer. Histories roll: each event is asked with
-    everything that person did before it, also since the cut; somebody new starts with an empty one.
+    The cut is the time of the event at which the last `test` (a share of the events, by default
+    0.2) begin, or `at` (seconds since 1970, or an ISO date). Events at exactly that time are all
+    asked about, so every training event is earlier than every answer. Histories roll: each event is
+    asked with everything that person did before it, also since the cut; somebody new starts with an
+    empty one.
     `new_items` are those without a training event.
-    Raises `DataError` for events without times, and where a side is empty.
+    Raises `ConfigError` for `test` and `at` together, `DataError` for events without times, and
+    where a side is empty.
     """
+    check_cut(test, at)
     data = in_order(data)
     if data.times is None:
         raise DataError(
             "split_by_time needs times, and these events have none: say which column holds them"
             " (columns={'THEIR NAME': 'timestamp'}), or leave each person's last event out"
         )
-    moment = _moment(data.times, test) if at is None else _seconds(at)
+    moment = moment_of(data.times, test, at)
     asked = data.times >= moment
-    how = f"the cut at {moment:.0f}"
+    how = told(moment, data.times)
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another test= or at=")
     histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
     train = _only(data, ~asked)
     return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train))
-
-
-def _moment(times: NDArray[np.float64], test: float) -> float:
-    check_share(test, "test")
-    if not len(times):
-        raise DataError("there are no events to split")
-    first = len(times) - max(1, round(test * len(times)))
-    return float(times[first])
-
-
-def _seconds(at: float | str) -> float:
-    try:
-        seconds, _ = to_seconds(pl.Series([at]), where="at=")
-    except DataError as error:
-        raise DataError(
-            f"at={at!r} is no moment: give seconds since 1970, or ISO 8601 such as"
-            " '2024-05-06T12:30:00Z'"
-        ) from error
-    return float(seconds[0])
 
 
 def _only(data: Dataset, events: Mask) -> Dataset:
@@ -163,12 +146,13 @@ def split_given(
 ) -> Split:
     """A split that somebody else made, taken at its word: all of `train` comes before `test`.
 
-    Both are data sets, or what `read` takes (`options` are its settings); histories hold the
-    columns that both have. Every event of `test` is
-    a request, with that person's training events and, if `rolling`, the test events before it;
-    otherwise all test events of a person answer one request. `new_items` are those without a
-    training event. Raises `DataError` where a side is empty.
+    Both are data sets, or what `read` takes: `items`, `users` and `options` go to it. Histories
+    hold the columns that both have. Every event of `test` is a request, with that person's training
+    events and, if `rolling`, the test events before it; otherwise all test events of a person
+    answer one request. `new_items` are those without a training event. Raises `DataError` where a
+    side is empty, and where two data sets come with something to be read.
     """
+    _check_there_is_a_reader(train, test, {"items": items, "users": users, **options})
     first, second = (_as_data(part, items, users, options) for part in (train, test))
     first, second = _in_one_catalogue(in_order(first), in_order(second))
     check_parts(
@@ -184,6 +168,15 @@ def split_given(
         rows, sealed = _grouped(both, asked)
         histories = histories.take(rows)
     return Split(GIVEN, first, histories, sealed, exclude_seen, _untrained(first))
+
+
+def _check_there_is_a_reader(train: Any, test: Any, given: Mapping[str, Any]) -> None:
+    ignored = [name for name, value in given.items() if value is not None]
+    if ignored and isinstance(train, Dataset) and isinstance(test, Dataset):
+        raise DataError(
+            f"split_given: both sides are data sets already, so nothing is read with "
+            f"{first_offenders(ignored, len(ignored))}: give these to palate.read"
+        )
 
 
 def _as_data(

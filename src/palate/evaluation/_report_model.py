@@ -10,6 +10,7 @@ import polars as pl
 
 from palate.evaluation._catalogue_map import CatalogueMap, Categories
 from palate.evaluation._charts import Pair, paired_bars
+from palate.evaluation._importance_zh import in_chinese
 from palate.evaluation._markup import count, escape, named, say, shorten
 from palate.evaluation._report_words import Words
 
@@ -112,6 +113,8 @@ def importances_of(recommender: object) -> pl.DataFrame | None:
 
 def importance_section(table: pl.DataFrame, words: Words) -> str:
     """Two panels of bars: families of features, and the strongest features."""
+    if words["lang"].startswith("zh"):
+        table = in_chinese(table)
     shares = [pl.col("contribution").sum(), pl.col("gain").sum()]
     families = table.group_by("family", maintain_order=True).agg(shares)
     families = families.sort("contribution", "family", descending=[True, False])

@@ -19,7 +19,7 @@ from palate.evaluation.results import Measured, Results
 from palate.histories import Histories, Split, ragged_positions
 from palate.progress import task
 from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
-from palate.types import Dataset, Features, Floats, Rows
+from palate.types import Dataset, Features, Floats, Ids, Rows
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"
@@ -44,12 +44,16 @@ class Ranked:
     def of(cls, model: Scorer, split: Split, k: int, label: str = "model") -> Ranked:
         """Ranks the whole catalogue for every request, a chunk at a time; keeps the best `k`.
 
-        A pipeline ranks by itself, rerankers included: its lists are those that it would show. The
-        model is handed each chunk's past and nothing else: a copy, since the histories of a split
-        may share their arrays with what those people did later.
+        A pipeline ranks by itself, rerankers included: its lists are those that it would show. Of
+        a model with items added since the split, the split's items alone are ranked. The model
+        is handed each chunk's past and nothing else: a copy, since the histories of a split may
+        share their arrays with what those people did later.
         """
-        asking = split.histories
+        rank: Any
         rank = model.rank_histories if isinstance(model, Lister) else partial(rank_rows, model)
+        asking = _in_catalogue_of(model, split.histories)
+        if asking is not split.histories:
+            rank = partial(rank, among=np.arange(len(split.histories.item_ids), dtype=np.int32))
         rows = np.empty((len(asking), k), dtype=np.int32)
         step = max(1, CHUNK_CELLS // max(len(asking.item_ids), 1))
         with task(f"ranking by {label}", len(asking), "requests") as done:
@@ -88,6 +92,14 @@ class Evaluation(Comparison):
 
 
 Candidate: TypeAlias = "Scorer | Ranked"
+
+
+def _in_catalogue_of(model: object, asking: Histories) -> Histories:
+    """The same requests over the model's catalogue, where items were added to it."""
+    item_ids = getattr(model, "item_ids", getattr(model, "item_ids_", None))
+    if not isinstance(item_ids, Ids) or len(item_ids) <= len(asking.item_ids):
+        return asking
+    return asking.in_catalogue(item_ids)
 
 
 def _past_only(histories: Histories) -> Histories:

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.fusion._shares import check_weights, shares_of
 from palate.representation._blocks import learnt_of, transform_parts
 from palate.representation._rows import scale_rows, unit_rows
@@ -30,6 +31,7 @@ class Concat:
     factors_: dict[str, float] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         check_weights(self.weights)
 
     def fit(self, features: Features, data: Dataset) -> Self:

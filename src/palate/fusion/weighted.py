@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.errors import AlignmentError, ConfigError
 from palate.fusion._shares import check_weights, shares_of
 from palate.representation._blocks import (
@@ -42,6 +43,7 @@ class Weighted:
     dim_: int = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.dim is not None and self.dim < 1:
             raise ConfigError(f"dim = {self.dim} cannot be used: give 1 dimension or more")
         check_weights(self.weights)

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.representation._blocks import (
     check_width,
@@ -35,6 +36,7 @@ class Reduce:
     axes_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.dim < 1:
             raise ConfigError(f"dim = {self.dim} cannot be used: keep 1 dimension or more")
 

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.representation._blocks import (
     check_width,
@@ -40,6 +41,7 @@ class Whiten:
     axes_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.shrinkage is not None and self.shrinkage < 0:
             raise ConfigError(f"shrinkage = {self.shrinkage} cannot be used: give 0 or more")
         if self.keep is not None and self.keep < 1:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._settings import check_types
 from palate.columns import ITEM, RANK, SCORE, USER
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
@@ -36,6 +37,7 @@ class Diversity:
     items_: Features = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 <= self.weight <= 1:
             raise ConfigError(f"weight = {self.weight} cannot be used: give 0 (none) to 1")
         if self.candidates < 1:

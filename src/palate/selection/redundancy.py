@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.representation._blocks import (
     Doubles,
@@ -33,6 +34,7 @@ class Redundancy:
     kept_: dict[str, Mask] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if not 0 < self.limit <= 1:
             raise ConfigError(f"limit = {self.limit} cannot be used: give 0 < limit ≤ 1")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.representation._blocks import kept_columns, learnt_of, transform_parts, variances
 from palate.types import Dataset, Features, Mask, Matrix, check_fitted, learnt
@@ -25,6 +26,7 @@ class Variance:
     kept_: dict[str, Mask] = learnt()
 
     def __post_init__(self) -> None:
+        check_types(self)
         if self.floor < 0:
             raise ConfigError(f"floor = {self.floor} cannot be used: give 0 or more")
 

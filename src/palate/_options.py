@@ -1,0 +1,77 @@
+"""What the command line checks in its options before any work, and how it is stopped."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from typer.core import TyperGroup
+
+from palate.errors import ConfigError, DataError
+
+
+class Stopped(Exception):
+    """Ctrl-C during a command."""
+
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C in one raises `Stopped`, whatever version of typer is installed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped from error
+
+
+def forgive_streams() -> None:
+    """A terminal without "→" gets a "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def json_place(path: Path | None) -> Path | None:
+    """The file, once it can be written there: hours of work must not end in an error."""
+    if path is not None:
+        try:
+            _check_place(path)
+        except OSError as error:
+            raise DataError(f"{path} could not be written: {error.strerror}") from error
+    return path
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name a file, such as {path / 'figures.json'}")
+    if path.exists() and not path.is_file():
+        return  # a pipe or a terminal
+    there = next(place for place in path.absolute().parents if place.exists())
+    if not there.is_dir():
+        raise DataError(f"{path} could not be written: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"{path} could not be written: {there} is not yours to write in")
+
+
+def allowed(names: list[str] | None) -> list[str]:
+    """The classes that a model folder may import, each as MODULE:CLASS."""
+    for name in names or ():
+        module, _, class_name = name.partition(":")
+        if not (module and class_name):
+            raise ConfigError(
+                f"--allow {name!r} names no class: write MODULE:CLASS, such as my_module:Mine"
+            )
+    return names or []
+
+
+def history_items(history: str | None) -> list[str] | None:
+    """The ids of "a,b"; `DataError` where there are none."""
+    if history is None:
+        return None
+    items = [name.strip() for name in history.split(",") if name.strip()]
+    if not items:
+        raise DataError('--history holds no item: give ids, as --history "a,b", or leave it out')
+    return items
