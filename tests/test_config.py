@@ -17,25 +17,6 @@ from palate.representation.whiten import Whiten
 from palate.rerankers.diversity import Diversity
 from palate.selection.variance import Variance
 
-ISSUE = """
-[data]
-interactions = "ratings.parquet"
-items = "movies.parquet"
-[split]
-use = "time"
-test = 0.2
-[encoders.text]
-use = "use"
-template = "{title}. {genres}"
-[encoders.clicks]
-use = "behaviour"
-[[representation]]
-use = "whiten"
-[fusion]
-use = "concat"
-[recommender]
-use = "ranker"
-"""
 SMALL = '[data]\ninteractions = "log.csv"\n'
 
 
@@ -52,8 +33,8 @@ def fails(path, *parts):
         assert part in str(caught.value), str(caught.value)
 
 
-def test_a_file_says_what_the_code_would(pipeline_file):
-    config = read_config(pipeline_file(ISSUE))
+def test_a_file_says_what_the_code_would(pipeline_file, manual):
+    config = read_config(pipeline_file(manual))
     assert config.name == "films"
     assert config.split == {"use": "time", "test": 0.2}
     assert config.pipeline() == Pipeline(

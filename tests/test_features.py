@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from palate.data.samples import planted
-from palate.encoders._text import TemplateEncoder
 from palate.encoders.attributes import Attributes
 from palate.encoders.behaviour import Behaviour
 from palate.encoders.tfidf import Tfidf
@@ -22,16 +21,6 @@ from palate.selection.variance import Variance
 from palate.types import Features, learnt, to_dense
 
 TEMPLATE = "{title}. {description}"
-ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(kw_only=True)
-class Letters(TemplateEncoder):
-    """A dense text encoder: how often each letter occurs."""
-
-    def encode_texts(self, texts):
-        counts = [[text.lower().count(letter) for letter in ALPHABET] for text in texts]
-        return np.array(counts, dtype=np.float32).reshape(len(texts), len(ALPHABET))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +67,8 @@ FUSIONS = {
 
 @pytest.mark.parametrize("encoders", [("a",), ("a", "b")], ids=["one encoder", "two"])
 @pytest.mark.parametrize("settings", FUSIONS.values(), ids=FUSIONS)
-def test_an_items_own_words_are_its_features(shop, settings, encoders):
-    readers = {name: Letters(template=TEMPLATE) for name in encoders} | {
+def test_an_items_own_words_are_its_features(shop, letters, settings, encoders):
+    readers = {name: letters(template=TEMPLATE) for name in encoders} | {
         "sparse": Tfidf(template=TEMPLATE)
     }
     model = Pipeline(encoders=readers, recommender=Popular(), **settings).fit(shop)
@@ -90,12 +79,12 @@ def test_an_items_own_words_are_its_features(shop, settings, encoders):
         assert to_dense(words[name]) == pytest.approx(to_dense(part), abs=1e-5)
 
 
-def test_words_reach_the_recommender_through_weighted(shop):
-    letters = Letters(template=TEMPLATE)
-    model = Pipeline(encoders={"letters": letters}, fusion=Weighted(), recommender=Content())
+def test_words_reach_the_recommender_through_weighted(shop, letters):
+    encoder = letters(template=TEMPLATE)
+    model = Pipeline(encoders={"letters": encoder}, fusion=Weighted(), recommender=Content())
     said = f"{shop.items['title'][9]}. {shop.items['description'][9]}"
     assert model.fit(shop).recommend(text=said, k=1).table["item_id"].to_list() == ["i09"]
-    encoders = {"letters": letters, "clicks": Behaviour(dim=5)}
+    encoders = {"letters": encoder, "clicks": Behaviour(dim=5)}
     mixed = Pipeline(encoders=encoders, fusion=Weighted(), recommender=Content()).fit(shop)
     assert mixed.queries([said]).keys() == {"fused"}
     silent = mixed.score(mixed.histories(history=[]))

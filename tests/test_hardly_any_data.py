@@ -1,7 +1,5 @@
 """Data that are hardly any: one person, two items, no words. All must give a model."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import polars as pl
 import pytest
@@ -10,22 +8,10 @@ from palate import registry
 from palate.data.samples import planted
 from palate.data.tables import read
 from palate.encoders import _defaults
-from palate.encoders._text import TemplateEncoder
 from palate.encoders.tfidf import Tfidf
 from palate.pipeline import Pipeline
 from palate.recommenders.content import Content
 from palate.recommenders.ranker import Ranker
-
-ALPHABET = "abcdefghijklmnopqrstuvwxyz"
-
-
-@dataclass(kw_only=True)
-class Letters(TemplateEncoder):
-    """A dense text encoder: how often each letter occurs."""
-
-    def encode_texts(self, texts):
-        counts = [[text.lower().count(letter) for letter in ALPHABET] for text in texts]
-        return np.array(counts, dtype=np.float32).reshape(len(texts), len(ALPHABET))
 
 
 def recommender(name):
@@ -60,8 +46,8 @@ HARDLY = {
 
 @pytest.mark.parametrize(("log", "words"), HARDLY.values(), ids=HARDLY)
 @pytest.mark.parametrize("name", ["ranker", "popular", "ease"])
-def test_hardly_any_data_still_give_a_model(monkeypatch, log, words, name):
-    monkeypatch.setattr(_defaults, "TextEncoder", Letters)
+def test_hardly_any_data_still_give_a_model(monkeypatch, letters, log, words, name):
+    monkeypatch.setattr(_defaults, "TextEncoder", letters)
     items = None
     if words is not None:
         items = pl.DataFrame({"item": [f"i{n}" for n in range(len(words))], "title": words})
