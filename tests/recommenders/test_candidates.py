@@ -6,8 +6,9 @@ import pytest
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import _candidates
 from palate.recommenders._candidates import candidates, padded
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._retrievers import Profiles, retrieve
-from palate.recommenders._statistics import Catalogue, fit_statistics
+from palate.recommenders._statistics import fit_statistics
 from palate.recommenders._topk import tie_order
 
 UNTOUCHED = 3

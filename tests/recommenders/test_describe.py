@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from palate.histories import histories_of, history_of_items
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._describe import (
     ANCHORS,
     NO_AGE,
@@ -12,7 +13,7 @@ from palate.recommenders._describe import (
     places,
 )
 from palate.recommenders._retrievers import Profiles
-from palate.recommenders._statistics import DECAY, Catalogue, fit_statistics
+from palate.recommenders._statistics import DECAY, fit_statistics
 from palate.types import Features
 
 TEXT = np.float32([[1, 0], [0.6, 0.8], [0, 1], [-1, 0], [0, 0]])

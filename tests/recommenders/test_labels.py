@@ -6,6 +6,7 @@ import pytest
 from palate import progress
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import _labels
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._labels import (
     FOLDS,
     HELD_EVENTS,
@@ -14,7 +15,7 @@ from palate.recommenders._labels import (
     share_of_repeats,
     without_items,
 )
-from palate.recommenders._statistics import Catalogue, fit_statistics
+from palate.recommenders._statistics import fit_statistics
 from palate.types import to_dense
 
 PLAN = LabelPlan(cases=100_000, candidates=20, repeats=False, behaviour=True, content=True, seed=0)

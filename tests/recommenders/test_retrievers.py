@@ -4,6 +4,7 @@ from scipy import sparse
 
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import _retrievers
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._retrievers import (
     Profiles,
     Signal,
@@ -11,7 +12,7 @@ from palate.recommenders._retrievers import (
     near_people,
     retrieve,
 )
-from palate.recommenders._statistics import DECAY, LENGTH, Catalogue, fit_statistics
+from palate.recommenders._statistics import DECAY, LENGTH, fit_statistics
 from palate.types import Features, to_dense
 
 TEXT = np.float32([[1, 0], [0.6, 0.8], [0, 1], [-1, 0], [0, 0]])

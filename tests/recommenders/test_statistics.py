@@ -2,18 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from palate.histories import histories_of, history_of_items
 from palate.recommenders import _statistics
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._cooccurrence import covisit_counts
 from palate.recommenders._statistics import (
     BEHAVIOUR_DIM,
-    NEIGHBOURS,
-    Catalogue,
     extended,
     fit_statistics,
-    nearest_rows,
     next_item_map,
     prefix_cases,
     unit,
@@ -118,85 +115,6 @@ def test_the_behaviour_space_is_narrow_or_empty(build, rings):
         found = fitted(histories_of(build(sequences)))
         assert found["space_in"].shape == found["space_unit"].shape == (5, 0)
     assert 0 < fitted(histories_of(rings))["space_in"].shape[1] <= min(BEHAVIOUR_DIM, 60 // 3)
-
-
-def test_the_anchor_is_the_first_dense_block_else_the_first(known):
-    dense, thin = np.eye(5, dtype=np.float32), sparse.csr_array(np.eye(5, dtype=np.float32))
-    both = Features(known.item_ids, {"tags": thin, "text": dense, "image": 2 * dense})
-    assert Catalogue.of(both, 5).anchor is both.parts["text"]
-    assert Catalogue.of(both.select(["tags"]), 5).anchor is both.parts["tags"]
-    assert Catalogue.of(both.select([]), 5).anchor is None
-    assert bare(5).anchor is None
-    assert bare(5).neighbours.shape == (0, 0)
-
-
-def test_blocks_learnt_from_behaviour_are_the_anchor_only_where_nothing_else_is(known):
-    """Nobody touched what is new, so nothing stands near it there."""
-    dense = np.eye(5, dtype=np.float32)
-    clicks = Features(known.item_ids, {"clicks": dense, "text": 2 * dense}, behavioural=["clicks"])
-    assert Catalogue.of(clicks, 5).anchor is clicks.parts["text"]
-    assert Catalogue.of(clicks.select(["clicks"]), 5).anchor is clicks.parts["clicks"]
-
-
-def test_a_block_is_turned_once(known, monkeypatch):
-    block = sparse.csr_array(np.float32([[1, 0], [2, 3], [0, 0], [0, 4], [0, 0]]))
-    catalogue = Catalogue.of(Features(known.item_ids, {"tags": block}), 5)
-    catalogue.ready(behaviour=False)
-    monkeypatch.setattr(sparse, "csr_array", None)
-    np.testing.assert_array_equal(catalogue.transposed["tags"].toarray(), block.toarray().T)
-
-
-def test_neighbours_are_looked_for_where_they_lend_something(known):
-    """They take the longest of all, so content alone does without."""
-    features = Features(known.item_ids, {"text": np.eye(5, dtype=np.float32)})
-    alone, lending = Catalogue.of(features, 5), Catalogue.of(features, 5)
-    alone.ready(behaviour=False)
-    lending.ready(behaviour=True)
-    assert "neighbours" not in vars(alone)
-    assert {"neighbours", "neighbours_transposed"} <= vars(lending).keys()
-    bare(5).ready(behaviour=True)
-
-
-VECTORS = np.float32([[1, 0, 0], [0.8, 0.6, 0], [0, 1, 0], [-1, 0, 0], [0, 0, 1]])
-
-
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-def test_neighbours_by_hand(make):
-    found = nearest_rows(make(VECTORS)).toarray()
-    wanted = np.zeros((5, 5))
-    wanted[0, 1] = 1
-    wanted[1, [0, 2]] = np.array([0.64, 0.36]) / (0.64 + 0.36)
-    wanted[2, 1] = 1
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
-
-
-@pytest.mark.parametrize("block", ["text", "words"])
-def test_neighbours_sum_to_one_and_leave_the_item_itself_out(said, block, monkeypatch):
-    found = nearest_rows(said.parts[block])
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_array_equal(found.diagonal(), 0)
-    assert (found.data >= 0).all()
-    assert np.diff(found.indptr).max() == NEIGHBOURS
-    monkeypatch.setattr(_statistics, "CHUNK_CELLS", 7 * 60)
-    np.testing.assert_allclose(
-        nearest_rows(said.parts[block]).toarray(), found.toarray(), atol=1e-6
-    )
-
-
-def test_the_nearest_are_the_nearest(said, monkeypatch):
-    monkeypatch.setattr(_statistics, "NEIGHBOURS", 3)
-    text = to_dense(said.parts["text"])
-    cosines = text @ text.T
-    np.fill_diagonal(cosines, -np.inf)
-    nearest = np.argsort(-cosines, axis=1)[:, :3]
-    found = nearest_rows(text).toarray()
-    for row, columns in enumerate(nearest):
-        assert set(np.flatnonzero(found[row])) == set(columns)
-
-
-@pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-def test_a_catalogue_of_one_has_no_neighbours(make):
-    assert nearest_rows(make(VECTORS[:1])).toarray().tolist() == [[0]]
 
 
 def rotation(dim):

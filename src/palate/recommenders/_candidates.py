@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.histories import Histories
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._describe import comparisons, context, memory, newest_items, places
 from palate.recommenders._retrievers import Profiles, Signal, retrieve
-from palate.recommenders._statistics import Catalogue, Statistics
+from palate.recommenders._statistics import Statistics
 from palate.recommenders._topk import tie_order, top_rows
 from palate.types import Floats, Rows
 

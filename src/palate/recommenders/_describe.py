@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.histories import Histories
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._retrievers import Profiles, content_profile
-from palate.recommenders._statistics import Catalogue, Statistics
+from palate.recommenders._statistics import Statistics
 from palate.types import Floats, Mask, Rows
 
 ANCHORS = 10  # newest items of the history that a candidate is compared with one by one

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from palate import progress
 from palate.histories import Histories, ragged_positions
 from palate.recommenders._candidates import candidates
-from palate.recommenders._statistics import Catalogue, Statistics, fit_statistics, prefix_cases
+from palate.recommenders._catalogue import Catalogue
+from palate.recommenders._statistics import Statistics, fit_statistics, prefix_cases
 from palate.recommenders._threads import in_chunks
 from palate.recommenders._topk import tie_order
 from palate.types import Floats, Rows

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from palate.histories import Histories
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._cooccurrence import keep_largest
 from palate.recommenders._products import product
 from palate.recommenders._statistics import (
@@ -18,7 +19,6 @@ from palate.recommenders._statistics import (
     LENGTH,
     LONG_DECAY,
     LONG_LENGTH,
-    Catalogue,
     Statistics,
     unit,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.histories import Histories, ragged_positions
+from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._cooccurrence import (
     cooccurrence,
     covisit_counts,
@@ -19,14 +18,13 @@ from palate.recommenders._cooccurrence import (
     popularity,
 )
 from palate.recommenders._topk import tie_order
-from palate.types import Features, Floats, Ids, Matrix, Rows
+from palate.types import Floats, Ids, Rows
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
 LONG_DECAY = 0.95
 LONG_LENGTH = 30  # newest items that speak for lasting taste
 WINDOW = 20
-NEIGHBOURS = 20  # in content space, that lend an item their covisits
 BEHAVIOUR_DIM = 64
 OVERSAMPLING = 10
 POWER_ITERATIONS = 3
@@ -34,57 +32,8 @@ MAP_PAIRS = 50_000
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
 STRONG_LINKS = 50  # that covisits are carried over, to neighbours in content or a second step
-CHUNK_CELLS = 16_000_000
 
 Statistics = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What retrievers compare: blocks of unit rows, those learnt from behaviour last."""
-
-    n_items: int
-    dense_blocks: dict[str, Floats]
-    sparse_blocks: dict[str, sparse.csr_array]
-
-    @classmethod
-    def of(cls, features: Features | None, n_items: int) -> Catalogue:
-        parts: dict[str, Matrix] = {}
-        if features is not None:
-            names = sorted(features.parts, key=features.behavioural.__contains__)
-            parts = {name: features.parts[name] for name in names}
-        return cls(
-            n_items,
-            {name: part for name, part in parts.items() if not sparse.issparse(part)},
-            {name: part for name, part in parts.items() if sparse.issparse(part)},
-        )
-
-    def ready(self, *, behaviour: bool) -> None:
-        """Makes what threads share, before they start."""
-        _ = self.transposed
-        if behaviour and self.anchor is not None:
-            _ = self.neighbours_transposed
-
-    @cached_property
-    def transposed(self) -> dict[str, sparse.csr_array]:
-        """The sparse blocks with items as columns."""
-        return {name: sparse.csr_array(block.T) for name, block in self.sparse_blocks.items()}
-
-    @cached_property
-    def neighbours(self) -> sparse.csr_array:
-        """(n_items, n_items) nearest items in the anchor block, squared cosines, sum 1 a row."""
-        anchor = self.anchor
-        return nearest_rows(anchor) if anchor is not None else sparse.csr_array((0, 0))
-
-    @cached_property
-    def neighbours_transposed(self) -> sparse.csr_array:
-        return sparse.csr_array(self.neighbours.T)
-
-    @property
-    def anchor(self) -> Matrix | None:
-        """The block whose neighbours lend their covisits: the first dense one, else the first."""
-        blocks: list[Matrix] = [*self.dense_blocks.values(), *self.sparse_blocks.values()]
-        return blocks[0] if blocks else None
 
 
 def fit_statistics(
@@ -166,38 +115,6 @@ def _right_vectors(
         basis, _ = np.linalg.qr(matrix @ (matrix.T @ basis))
     _, _, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
     return np.ascontiguousarray(right[:dim].T)
-
-
-def nearest_rows(block: Matrix) -> sparse.csr_array:
-    """(n, n) the nearest other items of each, by squared cosine, rows summing to 1."""
-    n_items = block.shape[0]
-    transposed = sparse.csr_array(block.T) if sparse.issparse(block) else block.T
-    chunks = []
-    step = max(1, CHUNK_CELLS // max(n_items, 1))
-    for start in range(0, n_items, step):
-        similar = block[start : start + step] @ transposed
-        chunks.append(_strongest(similar, start, min(NEIGHBOURS, n_items - 1)))
-    nearest = sparse.csr_array(sparse.vstack(chunks))
-    nearest.data **= 2
-    sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9
-    return sparse.csr_array(sparse.diags_array(1 / sums) @ nearest).astype(np.float32)
-
-
-def _strongest(similar: Any, first: int, count: int) -> sparse.csr_array:
-    if sparse.issparse(similar):
-        similar = sparse.csr_array(similar)
-        row = first + np.repeat(np.arange(similar.shape[0]), np.diff(similar.indptr))
-        similar.data[(row == similar.indices) | (similar.data < 0)] = 0
-        similar.eliminate_zeros()
-        return keep_largest(similar, count)
-    n, width = similar.shape
-    similar[np.arange(n), np.arange(first, first + n)] = -1
-    columns = (
-        np.argpartition(-similar, count - 1, axis=1)[:, :count] if count else np.empty((n, 0), int)
-    )
-    values = np.maximum(np.take_along_axis(similar, columns, axis=1), 0)
-    indptr = np.arange(n + 1) * count
-    return sparse.csr_array((values.ravel(), columns.ravel(), indptr), shape=(n, width))
 
 
 def next_item_map(

@@ -15,6 +15,7 @@ from palate._settings import check_types
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned, require
 from palate.recommenders._candidates import Candidates, candidates
+from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
     Evidence,
     content_of,
@@ -25,6 +26,7 @@ from palate.recommenders._evidence import (
 )
 from palate.recommenders._importance import content_outweighs, importances
 from palate.recommenders._labels import (
+    HELD_EVENTS,
     LabelledRows,
     LabelPlan,
     labelled_rows,
@@ -33,12 +35,7 @@ from palate.recommenders._labels import (
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._names import check_block_names
 from palate.recommenders._newcomers import arrivals, with_places_for_new
-from palate.recommenders._statistics import (
-    Catalogue,
-    Statistics,
-    extended,
-    fit_statistics,
-)
+from palate.recommenders._statistics import Statistics, extended, fit_statistics
 from palate.recommenders._threads import in_chunks
 from palate.recommenders._wishes import fused_with_words
 from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
@@ -78,6 +75,7 @@ class Ranker:
     item_ids_: Ids = learnt()
     features_: Features | None = learnt()
     statistics_: Statistics = learnt()
+    lenders_: Rows | None = learnt()
     repeats_: bool = learnt()
     names_: list[str] = learnt()
     trees_: str = learnt()
@@ -117,6 +115,7 @@ class Ranker:
         self.added_ = 0
         self.features_ = items if features_of is not None else content_of(items)
         check_block_names(() if self.features_ is None else self.features_.parts)
+        self.lenders_ = lenders(histories, held=HELD_EVENTS)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         plan = LabelPlan(
             cases=self.cases,
@@ -143,7 +142,7 @@ class Ranker:
         """Features as they would be had only some histories been known."""
         if self.features_ is None or not self.features_.behavioural or features_of is None:
             return lambda _known: self._catalogue
-        return lambda known: Catalogue.of(features_of(dataset_of(known, data)), len(self.item_ids_))
+        return lambda known: self._catalogue_from(features_of(dataset_of(known, data)))
 
     def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:
@@ -181,7 +180,10 @@ class Ranker:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        return Catalogue.of(self.features_, len(self.item_ids_))
+        return self._catalogue_from(self.features_)
+
+    def _catalogue_from(self, features: Features | None) -> Catalogue:
+        return Catalogue.of(features, len(self.item_ids_), lenders=self.lenders_)
 
     def _candidates(self, histories: Histories) -> Candidates:
         return candidates(
