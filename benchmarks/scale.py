@@ -45,7 +45,7 @@ def main() -> None:
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     print(figures)
-    print(record("scale", figures))
+    print(record("scale" if len(sys.argv) < 3 else f"scale-{n_items}-{n_events}", figures))
 
 
 if __name__ == "__main__":
