@@ -38,7 +38,8 @@ bench: $(TEST)/installed
 	@test -d "$(PALATE_DATA)" || { echo 'make bench needs PALATE_DATA=FOLDER with beauty/, office/ and scientific/'; exit 1; }
 	PALATE_DATA=$(abspath $(PALATE_DATA)) $(TEST)/bin/python benchmarks/published.py
 
-# recbole: only the MovieLens files that it carries are read, so none of its dependencies are needed
+# recbole and musicnn: only the data and the weights that they carry are read, so none of their
+# dependencies are needed
 $(DEMO)/installed: $(PINS) $(SOURCES) | $(DEMO)/bin/python
 	rm -rf $(DEMO)/wheel
 	$(DEMO)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir $(DEMO)/wheel .
@@ -51,7 +52,7 @@ $(TEST)/installed: $(PINS) | $(TEST)/bin/python
 	$(call PIP,$(TEST)) torch==2.13.0
 	$(call GROUP,$(TEST),test)
 	$(call PIP,$(TEST)) --editable '.[all]' --requirement $(TEST)/test.txt
-	$(call PIP,$(TEST)) --no-deps recbole==1.2.1
+	$(call PIP,$(TEST)) --no-deps recbole==1.2.1 musicnn==0.1.0
 	touch $@
 
 $(CHECK)/installed: $(PINS) | $(CHECK)/bin/python

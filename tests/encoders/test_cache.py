@@ -15,8 +15,8 @@ from palate.errors import DataError
 WRITER = """
 import os, sys
 import numpy as np
-from palate.encoders._text import encode_cached
-from palate.encoders import _cache, _text
+from palate.encoders._text import encode_cached, in_batches
+from palate.encoders import _cache, _once
 
 def encode(texts):
     if die and "text 90" in texts:
@@ -24,11 +24,11 @@ def encode(texts):
     return np.array([[int(text.split()[1]), 1.0] for text in texts], dtype=np.float32)
 
 first, last, die = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "die"
-_text.SAVE_EVERY_SECONDS = -1.0
+_once.SAVE_EVERY_SECONDS = -1.0
 _cache.MERGED_FROM = 4
 for start in range(first, last, 50):
     texts = [f"text {number}" for number in range(start, min(start + 50, last))]
-    encode_cached(texts, fingerprint="f", encode_batch=encode, batch_size=10)
+    encode_cached(texts, fingerprint="f", batches=in_batches(encode, 10))
 """
 
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from palate import progress
-from palate.encoders import _text
-from palate.encoders._text import TemplateEncoder, encode_cached
+from palate.encoders import _once, _text
+from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
 from palate.errors import DataError, NotFittedError
 from palate.types import Dataset
 
@@ -34,7 +34,7 @@ class Fake:
 def test_unique_texts_are_encoded_once_in_order_of_length():
     fake = Fake()
     texts = ["bb", "a", "ccc", "a", "", "bb", " \n"]
-    vectors = encode_cached(texts, fingerprint="f", encode_batch=fake, dim=2, batch_size=2)
+    vectors = encode_cached(texts, fingerprint="f", batches=in_batches(fake, 2), dim=2)
     assert fake.batches == [["a", "bb"], ["ccc"]]
     assert vectors.tolist() == [
         [2, 98],
@@ -50,48 +50,46 @@ def test_unique_texts_are_encoded_once_in_order_of_length():
 
 def test_a_catalogue_that_is_cached_costs_no_encoding():
     texts = [f"text {number % 70}" for number in range(200)]
-    first = encode_cached(texts, fingerprint="f", encode_batch=Fake(), dim=2)
+    first = encode_cached(texts, fingerprint="f", batches=in_batches(Fake()), dim=2)
     fake = Fake()
-    again = encode_cached(texts, fingerprint="f", encode_batch=fake)
+    again = encode_cached(texts, fingerprint="f", batches=in_batches(fake))
     assert fake.batches == []
     np.testing.assert_array_equal(first, again)
 
 
 def test_one_changed_item_costs_one_encoding():
     texts = [f"text {number}" for number in range(200)]
-    before = encode_cached(texts, fingerprint="f", encode_batch=Fake())
+    before = encode_cached(texts, fingerprint="f", batches=in_batches(Fake()))
     fake = Fake()
     texts[57] = "another text"
-    after = encode_cached(texts, fingerprint="f", encode_batch=fake)
+    after = encode_cached(texts, fingerprint="f", batches=in_batches(fake))
     assert fake.batches == [["another text"]]
     assert np.flatnonzero((before != after).any(axis=1)).tolist() == [57]
 
 
 def test_another_encoder_has_another_cache():
-    encode_cached(["a"], fingerprint="f", encode_batch=Fake())
+    encode_cached(["a"], fingerprint="f", batches=in_batches(Fake()))
     fake = Fake()
-    encode_cached(["a"], fingerprint="g", encode_batch=fake)
+    encode_cached(["a"], fingerprint="g", batches=in_batches(fake))
     assert fake.texts == ["a"]
 
 
 def test_an_interrupted_job_goes_on_where_it_was():
     texts = ["a" * length for length in range(1, 31)]
     with pytest.raises(KeyboardInterrupt):
-        encode_cached(
-            texts, fingerprint="f", encode_batch=Fake(fail_at="a" * 21), batch_size=5, dim=2
-        )
+        encode_cached(texts, fingerprint="f", batches=in_batches(Fake(fail_at="a" * 21), 5), dim=2)
     fake = Fake()
-    encode_cached(texts, fingerprint="f", encode_batch=fake, batch_size=5, dim=2)
+    encode_cached(texts, fingerprint="f", batches=in_batches(fake, 5), dim=2)
     assert fake.texts == texts[20:]
 
 
 def test_work_is_saved_every_few_seconds(monkeypatch):
     clock = iter(np.arange(0.0, 1000.0, 2.0))
     saved = []
-    monkeypatch.setattr(_text.time, "monotonic", lambda: float(next(clock)))
-    monkeypatch.setattr(_text.VectorCache, "add", lambda self, keys, _: saved.append(len(keys)))
+    monkeypatch.setattr(_once.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(_once.VectorCache, "add", lambda self, keys, _: saved.append(len(keys)))
     texts = ["a" * length for length in range(1, 13)]
-    encode_cached(texts, fingerprint="f", encode_batch=Fake(), batch_size=1, dim=2)
+    encode_cached(texts, fingerprint="f", batches=in_batches(Fake(), 1), dim=2)
     assert saved == [3, 3, 3, 3]
 
 
@@ -106,20 +104,23 @@ def test_progress_counts_texts_that_say_something_once():
         def stop(self, label, *, finished):
             seen.append("stop")
 
-    encode_cached(["a", "b"], fingerprint="f", encode_batch=Fake(), dim=2)
+    encode_cached(["a", "b"], fingerprint="f", batches=in_batches(Fake()), dim=2)
     texts = ["a", "b", "ccc", "dd", "", "dd"]
     with progress.watch(Watcher()):
         for _ in range(2):
-            encode_cached(texts, fingerprint="f", encode_batch=Fake(), batch_size=1, dim=2)
+            encode_cached(texts, fingerprint="f", batches=in_batches(Fake(), 1), dim=2)
     assert seen == [("encode texts", 4, "texts"), 2, 1, 1, "stop"]
 
 
 def test_only_blank_texts_need_the_width_alone():
     fake = Fake()
-    assert encode_cached(["", " "], fingerprint="f", encode_batch=fake, dim=2).shape == (2, 2)
+    assert encode_cached(["", " "], fingerprint="f", batches=in_batches(fake), dim=2).shape == (
+        2,
+        2,
+    )
     assert fake.batches == []
-    assert encode_cached([""], fingerprint="f", encode_batch=fake).shape == (1, 2)
-    assert encode_cached([], fingerprint="f", encode_batch=fake).shape == (0, 2)
+    assert encode_cached([""], fingerprint="f", batches=in_batches(fake)).shape == (1, 2)
+    assert encode_cached([], fingerprint="f", batches=in_batches(fake)).shape == (0, 2)
 
 
 def test_vectors_that_are_no_numbers_are_refused():
@@ -127,12 +128,12 @@ def test_vectors_that_are_no_numbers_are_refused():
         return np.array([[np.nan if text == "b" else 1.0] for text in texts], dtype=np.float32)
 
     with pytest.raises(DataError, match="NaN or infinity for 'b'"):
-        encode_cached(["a", "b"], fingerprint="f", encode_batch=broken, dim=1)
+        encode_cached(["a", "b"], fingerprint="f", batches=in_batches(broken), dim=1)
 
 
 def test_vectors_of_another_shape_are_refused():
-    with pytest.raises(DataError, match=r"shape \(1, 2\) for 1 texts and 3 dimensions"):
-        encode_cached(["a"], fingerprint="f", encode_batch=Fake(), dim=3)
+    with pytest.raises(DataError, match=r"shape \(1, 2\), not \(1, 3\)"):
+        encode_cached(["a"], fingerprint="f", batches=in_batches(Fake()), dim=3)
 
 
 @dataclass(kw_only=True)

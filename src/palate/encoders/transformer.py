@@ -15,7 +15,7 @@ import numpy as np
 
 from palate._settings import check_types
 from palate.encoders._hardware import DType, import_torch, settle
-from palate.encoders._text import TemplateEncoder, encode_cached
+from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
 from palate.encoders._weights import MINILM, find_model, folder_digest, is_path
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
@@ -56,8 +56,7 @@ class Transformer(TemplateEncoder):
         return encode_cached(
             texts,
             fingerprint=self.fingerprint,
-            encode_batch=self._encode,
-            batch_size=self.batch_size,
+            batches=in_batches(self._encode, self.batch_size),
         )
 
     @cached_property

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from palate._settings import check_types
-from palate.encoders._text import TemplateEncoder, encode_cached
+from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
 
@@ -44,7 +44,7 @@ class TextEncoder(TemplateEncoder):
         return encode_cached(
             [_clipped(text, self.max_chars) for text in texts],
             fingerprint=self.fingerprint,
-            encode_batch=self._encode,
+            batches=in_batches(self._encode),
             dim=_DIM,
         )
 

@@ -1,0 +1,212 @@
+"""What encoders of photos and sounds share: each is read and encoded once, gaps are filled."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate._settings import check_types
+from palate.columns import ITEM
+from palate.encoders._once import Batches, encode_once
+from palate.encoders._sources import Source, Sources, UnreadableError, allowed_folder
+from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError, did_you_mean
+from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
+
+READERS = 4
+AHEAD = 64  # files that are read or decoded while a batch is encoded
+
+
+@dataclass(kw_only=True)
+class MediaEncoder(ABC):
+    """An encoder of files: subclasses say how content is decoded and how it becomes vectors.
+
+    `column` holds paths inside `folder`, or the bytes themselves; an empty cell means that the item
+    has none. What cannot be decoded stops everything (`on_error="raise"`), or counts as missing
+    with one warning that says how many (`"skip"`). Items without one get the mean of the items that
+    people touched, and where any of these has none, a last column says so: 1 for missing.
+    """
+
+    column: str | None = None
+    folder: str = "."
+    on_error: Literal["raise", "skip"] = "raise"
+    batch_size: int = 32
+
+    column_: str = learnt()
+    typical_: Floats = learnt()
+    gaps_: bool = learnt()
+
+    kind: ClassVar[str]
+    default_columns: ClassVar[Sequence[str]]
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
+
+    def fit(self, data: Dataset) -> Self:
+        """Learns what is typical; raises `DataError` where no item has one."""
+        self.column_ = self._column_of(data.items)
+        touched = data.items[data.trained_rows]
+        for items in (touched, data.items):
+            vectors, present = self._encode_items(items)
+            if present.any():
+                self.typical_ = vectors[present].mean(axis=0, dtype=np.float64).astype(np.float32)
+                self.gaps_ = not bool(present.all())
+                return self
+        raise DataError(
+            f"no item has a usable {self.kind} in the column {self.column_!r}: name another "
+            "column, or leave this encoder out"
+        )
+
+    def encode(self, data: Dataset) -> Features:
+        """One block: (n_items, d), or d + 1 where the last column marks items without one."""
+        check_fitted(self)
+        self._check_present(self.column_, data.items)
+        vectors, present = self._encode_items(data.items)
+        if not vectors.shape[1]:
+            vectors = np.zeros((len(present), len(self.typical_)), dtype=np.float32)
+        vectors[~present] = self.typical_
+        if self.gaps_:
+            vectors = np.column_stack([vectors, (~present).astype(np.float32)])
+        return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
+
+    def encode_files(self, sources: Sequence[Source | None]) -> tuple[Floats, Mask]:
+        """(n, d) vectors of paths or bytes, and which of them could be encoded (zeros elsewhere).
+
+        Raises `DataError` for the first that cannot be used, unless `on_error` is "skip".
+        """
+        return self._encode(Sources(sources, allowed_folder(self.folder)), None)
+
+    def _encode_items(self, items: pl.DataFrame) -> tuple[Floats, Mask]:
+        values = [value or None for value in items[self.column_].to_list()]
+        sources = Sources(values, allowed_folder(self.folder))
+        return self._encode(sources, items[ITEM].to_list())
+
+    def _encode(self, sources: Sources, item_ids: list[str] | None) -> tuple[Floats, Mask]:
+        faults: dict[int, str] = {}
+        with ThreadPoolExecutor(READERS) as pool:
+            digests = {}
+            for row, digest in _worked(pool, sources.digest, sources.given, faults):
+                digests[row] = digest
+            first_row = {digest: row for row, digest in reversed(digests.items())}
+            vectors, done = encode_once(
+                np.frombuffer(b"".join(first_row), dtype="<u8").reshape(-1, 2),
+                partial(self._batches, pool, sources, list(first_row.values()), faults),
+                fingerprint=self.fingerprint,
+                named=lambda place: sources.name(list(first_row.values())[place]),
+                unit=f"{self.kind}s",
+            )
+        self._report(faults, sources, item_ids)
+        place_of = {digest: place for place, digest in enumerate(first_row)}
+        places = np.full(len(sources.values), -1)
+        for row, digest in digests.items():
+            places[row] = place_of[digest]
+        present = places >= 0
+        present[present] = done[places[present]]
+        spread = np.zeros((len(places), vectors.shape[1]), dtype=np.float32)
+        spread[present] = vectors[places[present]]
+        return spread, present
+
+    def _batches(
+        self,
+        pool: ThreadPoolExecutor,
+        sources: Sources,
+        rows: list[int],
+        faults: dict[int, str],
+        missing: NDArray[np.int64],
+    ) -> Batches:
+        """Decodes in the pool while the batch before is encoded."""
+        place_of = {rows[place]: place for place in missing.tolist()}
+        decoded = _worked(pool, lambda row: self._decode(sources.read(row)), place_of, faults)
+        while batch := list(islice(decoded, self.batch_size)):
+            places = np.array([place_of[row] for row, _ in batch])
+            yield places, self._embed([content for _, content in batch])
+
+    def _report(self, faults: dict[int, str], sources: Sources, item_ids: list[str] | None) -> None:
+        if not faults:
+            return
+        shown = [
+            f"{sources.name(row)}{f' of item {item_ids[row]!r}' if item_ids else ''}: {why}"
+            for row, why in sorted(faults.items())[:SHOWN_OFFENDERS]
+        ]
+        more = f"; and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
+        message = (
+            f"{len(faults)} of {len(sources.given)} {self.kind}s cannot be used: "
+            f"{'; '.join(shown)}{more}"
+        )
+        if self.on_error == "raise":
+            raise DataError(f'{message}. Mend them, or count them as missing: on_error="skip"')
+        warnings.warn(f"{message}. They count as missing", RuntimeWarning, stacklevel=3)
+
+    def _column_of(self, items: pl.DataFrame) -> str:
+        if self.column is not None:
+            self._check_present(self.column, items)
+            return self.column
+        for name in items.columns:
+            if name.lower() in self.default_columns:
+                return name
+        raise DataError(
+            f"the items have no column of {self.kind}s (looked for "
+            f"{', '.join(self.default_columns)}): name it with column=. The columns are: "
+            f"{', '.join(items.columns)}"
+        )
+
+    def _check_present(self, name: str, items: pl.DataFrame) -> None:
+        if name not in items.columns:
+            raise DataError(
+                f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
+            )
+        if items[name].dtype not in (pl.String, pl.Binary, pl.Null):
+            raise DataError(
+                f"the column {name!r} holds {items[name].dtype}: {self.kind}s are paths or bytes"
+            )
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Names the vectors in the cache: weights by content, and all that changes a vector."""
+
+    @abstractmethod
+    def _decode(self, content: bytes) -> Any:
+        """What the model reads, from a file's bytes; `UnreadableError` says why it cannot."""
+
+    @abstractmethod
+    def _embed(self, batch: list[Any]) -> Floats:
+        """(n, d) vectors of decoded contents."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
+        names = [entry.name for entry in fields(self)]
+        return {name: value for name, value in vars(self).items() if name in names}
+
+
+def _worked(
+    pool: ThreadPoolExecutor,
+    work: Callable[[int], Any],
+    rows: Iterable[int],
+    faults: dict[int, str],
+) -> Iterator[tuple[int, Any]]:
+    """(row, result) in order, some rows ahead of whoever asks; what fails goes to `faults`."""
+    waiting: deque[tuple[int, Future[Any]]] = deque()
+    todo = iter(rows)
+    while True:
+        for row in islice(todo, AHEAD - len(waiting)):
+            waiting.append((row, pool.submit(work, row)))
+        if not waiting:
+            return
+        row, future = waiting.popleft()
+        try:
+            yield row, future.result()
+        except UnreadableError as error:
+            faults[row] = str(error)
