@@ -56,7 +56,11 @@ def encode_words(
     }
     if not readers:
         raise DataError("this pipeline has no text encoder, so it cannot read a wish in words")
-    words = {name: reader.encode_texts(list(texts)) for name, reader in readers.items()}
+    words: dict[str, Matrix] = {}
+    for name, reader in readers.items():
+        vectors = getattr(reader, "encode_queries", reader.encode_texts)(list(texts))
+        blocks = [f"{name}.{block}" for block in getattr(reader, "text_blocks", ())]
+        words |= dict.fromkeys(blocks if len(blocks) > 1 else [name], vectors)
     for transform in transforms:
         words = _transformed(words, transform)
     return words

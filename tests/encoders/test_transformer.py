@@ -8,7 +8,7 @@ from palate.encoders import _weights
 from palate.encoders.transformer import Transformer
 from palate.errors import ConfigError
 
-pytest.importorskip("sentence_transformers")
+pytest.importorskip("transformers")
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def test_blank_texts_are_zeros(bert):
 def test_a_model_is_loaded_only_for_texts_that_are_not_cached(bert, monkeypatch):
     texts = ["tea", "bike"]
     first = bert.encode_texts(texts)
-    monkeypatch.setattr(Transformer, "_loaded", property(lambda _: pytest.fail("loaded")))
+    monkeypatch.setattr(Transformer, "_language", property(lambda _: pytest.fail("loaded")))
     fresh = Transformer(model=bert.model, dtype="float32")
     np.testing.assert_array_equal(fresh.encode_texts(texts[::-1]), first[::-1])
 
 
 def test_what_changes_a_vector_changes_the_fingerprint(bert, tiny_bert, tmp_path):
     moved = shutil.copytree(tiny_bert, tmp_path / "moved")
-    same = Transformer(model=str(moved), dtype="float32", batch_size=3)
+    same = Transformer(model=str(moved), dtype="float32", batch_tokens=3)
     assert same.fingerprint == bert.fingerprint
     settings = ({"prefix": "query: "}, {"max_tokens": 7}, {"dtype": "bfloat16"})
     others = [Transformer(**{"model": bert.model, "dtype": "float32"} | one) for one in settings]
@@ -90,22 +90,22 @@ def test_a_missing_folder_is_named_without_asking_the_hub():
 
 
 def test_a_name_the_hub_does_not_give_is_named(monkeypatch):
-    import sentence_transformers
+    import huggingface_hub
 
     def offline(*_, **__):
         raise OSError("We couldn't connect\nto the hub")
 
-    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", offline)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(ConfigError, match=r"'some/model' is no folder.*couldn't connect\)"):
         Transformer(model="some/model").encode_texts(["a"])
 
 
 def test_a_folder_without_a_model_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=f"the model in {tmp_path} cannot be loaded"):
+    with pytest.raises(ConfigError, match=f"in {tmp_path} cannot be loaded: Unrecognized model"):
         Transformer(model=str(tmp_path)).encode_texts(["a"])
 
 
-@pytest.mark.parametrize("setting", [{"max_tokens": 0}, {"batch_size": 0}, {"model": ""}])
+@pytest.mark.parametrize("setting", [{"max_tokens": 0}, {"batch_tokens": 0}, {"model": ""}])
 def test_settings_are_checked(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Transformer(**setting)

@@ -11,7 +11,8 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from hashlib import blake2b
 from pathlib import Path
 
@@ -38,6 +39,7 @@ MERGED_BYTES = 256 * 2**20
 STRAY_AFTER_SECONDS = 3600.0
 
 _warned: set[str] = set()
+_bypassed: ContextVar[bool] = ContextVar("palate_without_cache", default=False)
 
 
 def cache_folder() -> Path:
@@ -56,6 +58,36 @@ def keys_of(texts: Sequence[str]) -> Keys:
             "read it with the encoding that it was written in"
         ) from error
     return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
+
+
+@contextlib.contextmanager
+def without_cache() -> Iterator[None]:
+    """Nothing inside this block reads the cache or adds to it: who asks keeps the vectors."""
+    token = _bypassed.set(True)
+    try:
+        yield
+    finally:
+        _bypassed.reset(token)
+
+
+def open_cache(fingerprint: str, folder: Path | None = None) -> VectorCache | NoCache:
+    """The vectors of one encoder, or none of them inside of `without_cache`."""
+    return NoCache() if _bypassed.get() else VectorCache(fingerprint, folder)
+
+
+class NoCache:
+    """Knows nothing and keeps nothing."""
+
+    dim = None
+
+    def find(self, keys: Keys, out: Floats) -> NDArray[np.bool_]:
+        return np.zeros(len(keys), dtype=np.bool_)
+
+    def add(self, keys: Keys, vectors: Floats) -> None:
+        pass
+
+    def merge(self) -> None:
+        pass
 
 
 class VectorCache:

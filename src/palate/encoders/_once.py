@@ -10,7 +10,7 @@ from typing import Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.encoders._cache import VectorCache
+from palate.encoders._cache import NoCache, VectorCache, open_cache
 from palate.encoders._shards import Keys
 from palate.errors import DataError, first_offenders
 from palate.progress import task
@@ -29,6 +29,7 @@ def encode_once(
     fingerprint: str,
     named: Callable[[int], str],
     unit: str,
+    doing: str = "",
     dim: int | None = None,
     folder: Path | None = None,
 ) -> tuple[Floats, Mask]:
@@ -39,14 +40,17 @@ def encode_once(
     `named` says what a row is in errors. Progress goes to `palate.progress`. `folder` overrides
     the cache's. Raises `DataError` for vectors that are not finite, or of another length.
     """
-    cache = VectorCache(fingerprint, folder)
+    cache = open_cache(fingerprint, folder)
     width = dim or cache.dim or 0
     vectors = np.zeros((len(keys), width), dtype=np.float32)
     known = cache.find(keys, vectors) if width else np.zeros(len(keys), dtype=np.bool_)
     missing = np.flatnonzero(~known)
     if not len(missing):
         return vectors, known
-    with _Saver(cache, keys) as saver, task(f"encode {unit}", len(keys), unit) as did:
+    with (
+        _Saver(cache, keys) as saver,
+        task(f"encode {unit} {doing}".strip(), len(keys), unit) as did,
+    ):
         did(len(keys) - len(missing))
         for rows, encoded in batches(missing):
             _check(encoded, rows, width, named)
@@ -63,7 +67,7 @@ def encode_once(
 class _Saver:
     """Puts encoded rows into the cache every few seconds, and at the end however that comes."""
 
-    def __init__(self, cache: VectorCache, keys: Keys) -> None:
+    def __init__(self, cache: VectorCache | NoCache, keys: Keys) -> None:
         self.cache, self.keys = cache, keys
         self.waiting: list[tuple[NDArray[np.int64], Floats]] = []
         self.saved_at = time.monotonic()

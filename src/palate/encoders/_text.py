@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from palate.encoders._cache import keys_of
@@ -26,12 +27,13 @@ def encode_cached(
     fingerprint: str,
     batches: Callable[[Sequence[str]], Batches],
     dim: int | None = None,
+    doing: str = "",
     folder: Path | None = None,
 ) -> Floats:
     """(n, dim) vectors: blank texts are zeros, every other text is encoded once, ever.
 
     Texts that the cache lacks go to `batches`, which answers with their positions and vectors, in
-    any order. See `encode_once`.
+    any order. `doing` is added to what progress shows. See `encode_once`.
     """
     unique = dict.fromkeys(texts)
     said = [text for text in unique if text and not text.isspace()]
@@ -46,6 +48,7 @@ def encode_cached(
         fingerprint=fingerprint,
         named=said.__getitem__,
         unit="texts",
+        doing=doing,
         dim=dim,
         folder=folder,
     )
@@ -90,7 +93,7 @@ class TemplateEncoder(ABC):
 
         Raises `DataError` where no item has a text.
         """
-        self.template_ = self.template or default_template(data.items)
+        self.template_ = self._template_for(data.items)
         if not any(render(data.items.head(_PROBE), self.template_)) and not any(
             render(data.items, self.template_)
         ):
@@ -99,6 +102,14 @@ class TemplateEncoder(ABC):
                 "choose other columns, or leave this encoder out"
             )
         return self
+
+    def _template_for(self, items: pl.DataFrame) -> str:
+        return self.template or default_template(items)
+
+    @property
+    def text_blocks(self) -> list[str]:
+        """The blocks of `encode`, where every column of texts has one of its own; else none."""
+        return []
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, d), a row of zeros for an item without any text."""

@@ -12,6 +12,7 @@ from palate.encoders._cache import cache_folder
 from palate.errors import ArtefactError, MissingExtraError
 
 MINILM = "minilm"
+E5 = "e5"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _READ = {".safetensors", ".bin", ".json", ".txt", ".model"}
@@ -22,10 +23,14 @@ _WORTH_REMEMBERING = 2**20
 def find_model(name: str) -> Path | None:
     """The folder of a model: packaged, given, or in the hub's cache; None where none has it.
 
-    Raises `MissingExtraError` for "minilm" without its package.
+    Raises `MissingExtraError` for "minilm" and "e5" without their packages.
     """
     if name == MINILM:
         return _packaged_minilm()
+    if name == E5:
+        from palate.encoders._packaged_e5 import packaged_e5  # which asks for digests here
+
+        return packaged_e5()
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser()
     if is_path(name):

@@ -1,142 +1,288 @@
-"""Any sentence-transformers or Hugging Face model as a text encoder."""
+"""Any language model as a text encoder: encoders, decoders, encoder-decoders."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
+import polars as pl
 
 from palate._settings import check_types
+from palate.encoders import _engines
+from palate.encoders._embedder import Pooling, PoolingName, embedder
+from palate.encoders._engines import Backend
 from palate.encoders._hardware import DType, import_torch, settle
-from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
-from palate.encoders._weights import MINILM, find_model, folder_digest, is_path
+from palate.encoders._language import LanguageModel, folder_of, load_language_model, read_recipe
+from palate.encoders._once import Batches
+from palate.encoders._text import TemplateEncoder, encode_cached
+from palate.encoders._token_states import TokenVectors, token_vectors
+from palate.encoders._tokens import Run, Tokeniser, encode_stream
+from palate.encoders._weights import MINILM, folder_digest
 from palate.errors import ConfigError, MissingExtraError
-from palate.types import Floats
+from palate.text.template import render
+from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
+
+Number: TypeAlias = DType | Literal["int8"]
+
+BATCH_TOKENS = {"cpu": 4096, "card": 65_536}
+SAMPLE = 64  # texts that int8 is checked on
+MOST_LOST = 0.01  # of the cosine to float32
 
 
 @dataclass(kw_only=True)
 class Transformer(TemplateEncoder):
-    """Item texts as vectors of unit length from a transformer.
+    """Item texts as vectors of unit length from a language model.
 
-    `model` is a name on the hub, a folder, or "minilm": all-MiniLM-L6-v2 as packaged by the extra
-    of that name (English). A folder without sentence-transformers' pooling gets the mean over
-    tokens. `prefix` goes before every text (E5 wants "query: "). Of a text the first `max_tokens`
-    tokens are read. `dtype` "auto" is bfloat16 where the hardware computes in it, else float32.
-    A model is loaded only for texts whose vectors are not cached yet. Method: Reimers and
-    Gurevych 2019, Sentence-BERT.
+    `model` is a name on the hub, a folder, or a packaged one: "minilm" (all-MiniLM-L6-v2, English)
+    or "e5" (multilingual-e5-small, Chinese too), extras of these names. `pooling` "auto" is what
+    sentence-transformers' files say, else the mean for encoders and the last token for decoders;
+    several stand beside each other. States are the mean of `layers` layers that end with `layer`.
+    `prefix` stands before items' texts, `query_prefix` before people's words (None: what the model
+    was trained with), `suffix` after both. Texts over `max_tokens` lose their end, or are read in
+    pieces and averaged (`long="chunks"`). The first `dim` numbers stay. `columns` gives every
+    column a block of its own, in place of the template. `backend` "auto" is OpenVINO on a
+    processor if it is installed, else torch; `dtype` "auto" is bfloat16 where the hardware computes
+    in it. A model is loaded only for texts whose vectors are not cached. Method: Reimers and
+    Gurevych 2019, Sentence-BERT; "position" weights: Muennighoff 2022, SGPT.
     """
 
     model: str = MINILM
-    prefix: str = ""
+    prefix: str | None = None
+    query_prefix: str | None = None
+    suffix: str = ""
+    pooling: PoolingName | Literal["auto"] | list[PoolingName] = "auto"
+    layer: int = -1
+    layers: int = 1
     max_tokens: int = 128
-    batch_size: int = 64
+    long: Literal["cut", "chunks"] = "cut"
+    dim: int | None = None
+    columns: list[str] | None = None
+    batch_tokens: int | None = None
+    backend: Backend = "auto"
     device: str = "auto"
-    dtype: DType = "auto"
+    dtype: Number = "auto"
+
+    idf_: Floats | None = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
         if not self.model:
             raise ConfigError(f'model must be a name, a folder or "{MINILM}"')
-        for name in ("max_tokens", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("max_tokens", "batch_tokens", "layers", "dim"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
+        if self.columns is not None and (not self.columns or self.template is not None):
+            raise ConfigError("columns must name at least one column, and stand without a template")
+        if isinstance(self.pooling, list) and not self.pooling:
+            raise ConfigError('pooling is empty: name at least one, or leave it at "auto"')
+
+    def fit(self, data: Dataset) -> Self:
+        """Settles the template, and how rare tokens are where pooling asks for it."""
+        super().fit(data)
+        self.idf_ = None
+        self._forget()
+        if "idf" in self._kinds:
+            trained = data.items[data.trained_rows]
+            self.idf_ = self._rarity(render(trained, self.template_))
+        return self
+
+    def _template_for(self, items: pl.DataFrame) -> str:
+        if self.columns is None:
+            return super()._template_for(items)
+        return " ".join(f"{{{name}}}" for name in self.columns)
+
+    def encode(self, data: Dataset) -> Features:
+        """One block: (n_items, d), or a block a column; zeros for an item without any text."""
+        if self.columns is None:
+            return super().encode(data)
+        check_fitted(self)
+        parts: dict[str, Matrix] = {
+            name: self.encode_texts(render(data.items, f"{{{name}}}")) for name in self.columns
+        }
+        return Features(data.item_ids, parts)
+
+    @property
+    def text_blocks(self) -> list[str]:
+        """The blocks of `encode` that hold texts of their own; none where there is one block."""
+        return self.columns or []
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, d) float32 vectors of unit length, zeros for blank texts.
 
         Raises `MissingExtraError` without torch, `ConfigError` for a model that cannot be loaded.
         """
-        return encode_cached(
+        return self._encode_with(self._prefixes[0], texts)
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """As `encode_texts`, of what people say: with the model's words before queries."""
+        return self._encode_with(self._prefixes[1], texts)
+
+    def encode_tokens(self, texts: Sequence[str]) -> TokenVectors:
+        """One vector a token, with its text; the states that pooling would take, not cached."""
+        return token_vectors(
             texts,
-            fingerprint=self.fingerprint,
-            batches=in_batches(self._encode, self.batch_size),
+            self._tokeniser(self._prefixes[0]),
+            self._language.network,
+            self._pooling,
+            device=self._hardware[0],
+            batch_tokens=self._batch_tokens,
         )
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
-        """Names the vectors in the cache: weights by content, and all that changes a vector."""
-        folder = find_model(self.model)
-        if folder is None:
-            _ = self._loaded  # from the hub, into its cache
-            folder = find_model(self.model)
+        """Names the vectors in the cache: weights by content, and all that changes a vector.
+
+        Backends differ by rounding alone, so they share their vectors.
+        """
+        return self._fingerprint(self._prefixes[0])
+
+    def _encode_with(self, prefix: str, texts: Sequence[str]) -> Floats:
+        return encode_cached(
+            texts,
+            fingerprint=self._fingerprint(prefix),
+            batches=lambda missing: self._stream(prefix, missing),
+            doing=f"with {_engines.NAMES[self._backend]}, {self._hardware[1]}",
+        )
+
+    def _fingerprint(self, prefix: str) -> str:
         identity = {
-            "weights": folder_digest(folder) if folder else self.model,
-            "prefix": self.prefix,
-            "max_tokens": self.max_tokens,
+            "weights": self._digest,
+            "prefix": prefix,
+            "suffix": self.suffix,
+            "pooling": self._kinds,
+            "layers": [self.layer, self.layers],
+            "max_tokens": [self.max_tokens, self.long],
+            "dim": self.dim,
             "dtype": self._hardware[1],
+            "idf": None if self._idf is None else hashlib.sha256(self._idf.tobytes()).hexdigest(),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"transformer-{digest[:32]}"
 
     @cached_property
-    def _hardware(self) -> tuple[str, str]:
-        return settle(self.device, self.dtype)
-
-    def _encode(self, texts: Sequence[str]) -> Floats:
-        vectors = self._loaded.encode(
-            [self.prefix + text for text in texts],
-            batch_size=self.batch_size,
-            show_progress_bar=False,
-        )
-        vectors = np.asarray(vectors, dtype=np.float32)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: Floats = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-        return unit
+    def _digest(self) -> str:
+        return folder_digest(folder_of(self.model))
 
     @cached_property
-    def _loaded(self) -> Any:
-        torch = import_torch()
+    def _prefixes(self) -> tuple[str, str]:
+        """Before items' texts and before people's words."""
+        prompts = dict(read_recipe(folder_of(self.model)).prompts)
+        if not prompts and "e5" in self.model.lower().rpartition("/")[2].split("-"):
+            prompts = {"passage": "passage: ", "query": "query: "}
+        said = next((prompts[key] for key in ("passage", "document") if key in prompts), "")
+        return (
+            said if self.prefix is None else self.prefix,
+            prompts.get("query", "") if self.query_prefix is None else self.query_prefix,
+        )
+
+    @cached_property
+    def _hardware(self) -> tuple[str, str]:
+        if self.dtype == "int8":
+            return settle(self.device, "float32")[0], "int8"
+        device, dtype = settle(self.device, self.dtype)
+        if self.dtype == "auto" and self.backend == "onnx":
+            dtype = "float32"  # its operators for bfloat16 are few
+        return device, dtype
+
+    @cached_property
+    def _backend(self) -> str:
+        return _engines.choose_backend(self.backend, *self._hardware)
+
+    @property
+    def _idf(self) -> Floats | None:
+        return getattr(self, "idf_", None)
+
+    @property
+    def _kinds(self) -> list[Any]:
+        return [self.pooling] if isinstance(self.pooling, str) else list(self.pooling)
+
+    @property
+    def _batch_tokens(self) -> int:
+        kind = "cpu" if self._hardware[0] == "cpu" else "card"
+        return self.batch_tokens or BATCH_TOKENS[kind]
+
+    @cached_property
+    def _language(self) -> LanguageModel:
+        import_torch()
         try:
-            from sentence_transformers import SentenceTransformer
+            import transformers  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("Transformer", "torch") from error
-        device, dtype = self._hardware
-        folder = find_model(self.model)
-        if folder is None and is_path(self.model):
-            raise ConfigError(f"there is no folder {self.model!r} with a model")
-        with _no_bars():
-            try:
-                model = SentenceTransformer(
-                    str(folder or self.model),
-                    device=device,
-                    model_kwargs={"dtype": getattr(torch, dtype)},
-                )
-            except (OSError, ValueError, RuntimeError, KeyError) as error:
-                raise ConfigError(_load_failure(self.model, folder, error)) from error
-        most = model.max_seq_length
-        model.max_seq_length = self.max_tokens if most is None else min(most, self.max_tokens)
-        return model
+        numbers = self._hardware[1] if self._backend == "torch" else "float32"
+        return load_language_model(self.model, folder_of(self.model), dtype=numbers)
 
+    @property
+    def _pooling(self) -> Pooling:
+        base = self._language.pooling if self.pooling == "auto" else Pooling(kinds=self._kinds)
+        if "idf" in base.kinds:
+            check_fitted(self)
+        return replace(base, layer=self.layer, layers=self.layers, dim=self.dim, idf=self._idf)
 
-def _load_failure(name: str, folder: Path | None, error: Exception) -> str:
-    reason = str(error).strip().split("\n")[0]
-    if folder is None:
-        return (
-            f"the model {name!r} is no folder, and the hub did not give it ({reason}). Give the "
-            f'path of a folder, a name such as "intfloat/multilingual-e5-small", or "{MINILM}"'
+    def _tokeniser(self, prefix: str) -> Tokeniser:
+        language = self._language
+        return Tokeniser(
+            tokenizer=language.tokenizer,
+            max_tokens=min(self.max_tokens, language.most_tokens),
+            prefix=prefix,
+            suffix=self.suffix,
+            chunks=self.long == "chunks",
+            lower=language.lower,
         )
-    return f"the model in {folder} cannot be loaded: {reason}"
+
+    def _rarity(self, texts: Sequence[str]) -> Floats:
+        """The logarithm of how rare every token of the vocabulary is among texts."""
+        pieces, owners = self._tokeniser(self._prefixes[0])(texts)
+        network = self._language.network
+        counts = np.zeros(int(network.config.vocab_size))
+        for row in range(len(pieces)):
+            counts[np.unique(pieces[row])] += 1
+        return np.log((1 + len(set(owners.tolist()))) / (1 + counts)).astype(np.float32)
+
+    def _stream(self, prefix: str, texts: Sequence[str]) -> Batches:
+        tokenise = self._tokeniser(prefix)
+        if self._hardware[1] == "int8" and "_run" not in vars(self):
+            self._check_int8(tokenise, texts[:SAMPLE])
+        return encode_stream(texts, tokenise, self._run, batch_tokens=self._batch_tokens)
+
+    @cached_property
+    def _run(self) -> Run:
+        module = embedder(self._language.network, self._pooling)
+        device, dtype = self._hardware
+        if self._backend == "openvino":
+            return _engines.openvino_engine(module, dtype)
+        if self._backend == "onnx":
+            return _engines.onnx_engine(module, dtype)
+        return _engines.torch_engine(module, device)
+
+    def _check_int8(self, tokenise: Tokeniser, texts: Sequence[str]) -> None:
+        """Refuses a model that rounding to 8 bits would harm."""
+        exact = _engines.torch_engine(embedder(self._language.network, self._pooling), "cpu")
+        found = [
+            _gathered(encode_stream(texts, tokenise, run, batch_tokens=self._batch_tokens))
+            for run in (exact, self._run)
+        ]
+        kept = float((found[0] * found[1]).sum(axis=1).mean())
+        if kept < 1 - MOST_LOST:
+            raise ConfigError(
+                f"int8 keeps only a cosine of {kept:.3f} to float32 with the model {self.model!r} "
+                f'on {_engines.NAMES[self._backend]}: choose dtype = "bfloat16" or "float32"'
+            )
+
+    def _forget(self) -> None:
+        self.__dict__.pop("_run", None)
 
 
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    """No bars of transformers' own while weights are read."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
+def _gathered(batches: Batches) -> Floats:
+    found = list(batches)
+    order = np.argsort(np.concatenate([rows for rows, _ in found]))
+    vectors: Floats = np.concatenate([vectors for _, vectors in found])[order]
+    return vectors
 
 
 __all__ = ["Transformer"]

@@ -1,0 +1,129 @@
+"""Token ids → vectors: layers, pooling and what a model adds to that, as one torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from palate.encoders._hardware import import_torch
+from palate.errors import ConfigError
+from palate.types import Floats
+
+PoolingName: TypeAlias = Literal["mean", "max", "cls", "last", "position", "idf"]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A linear layer after pooling, as sentence-transformers has it, and what follows it."""
+
+    weight: Floats
+    bias: Floats | None
+    activation: str = "Identity"
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Which states of the tokens are taken, and how they become one vector of unit length.
+
+    States are the mean of `layers` layers, the last of which is number `layer` (-1: the model's
+    last). Several `kinds` stand beside each other. `idf` holds a weight for every token id.
+    Of the result the first `dim` numbers stay.
+    """
+
+    kinds: Sequence[PoolingName] = ("mean",)
+    layer: int = -1
+    layers: int = 1
+    dense: Sequence[Dense] = field(default=())
+    dim: int | None = None
+    idf: Floats | None = None
+
+
+def embedder(network: Any, pooling: Pooling) -> Any:
+    """A torch module: (n, length) int64 token ids → (n, d) vectors of unit length."""
+    torch = import_torch()
+    _check_layers(network, pooling)
+    activations = [_activation(layer.activation) for layer in pooling.dense]
+
+    class Embedder(torch.nn.Module):  # type: ignore[misc]
+        """Every row is a whole text: no padding, so no mask."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            kept = {"idf": pooling.idf}
+            for number, layer in enumerate(pooling.dense):
+                kept |= {f"weight{number}": layer.weight, f"bias{number}": layer.bias}
+            for name, values in kept.items():
+                given = None if values is None else torch.from_numpy(np.array(values, np.float32))
+                self.register_buffer(name, given)
+
+        def forward(self, input_ids: Any) -> Any:
+            states = hidden_states(self.network, input_ids, pooling)
+            pooled = torch.cat([self.pool(kind, states, input_ids) for kind in pooling.kinds], 1)
+            for number, activation in enumerate(activations):
+                bias = getattr(self, f"bias{number}")
+                pooled = activation(
+                    torch.nn.functional.linear(pooled, getattr(self, f"weight{number}"), bias)
+                )
+            return torch.nn.functional.normalize(pooled[:, : pooling.dim], dim=1)
+
+        def pool(self, kind: PoolingName, states: Any, input_ids: Any) -> Any:
+            if kind == "mean":
+                return states.mean(1)
+            if kind == "max":
+                return states.amax(1)
+            if kind in ("cls", "last"):
+                return states[:, 0 if kind == "cls" else -1]
+            if kind == "position":
+                weights = torch.ones_like(states[:, :, 0]).cumsum(1)
+            else:
+                weights = self.idf[input_ids] + 1e-6
+            return (states * (weights / weights.sum(1, keepdim=True)).unsqueeze(2)).sum(1)
+
+    return Embedder().eval()
+
+
+def hidden_states(network: Any, input_ids: Any, pooling: Pooling) -> Any:
+    """(n, length, d) float32 states of the layers that `pooling` takes."""
+    whole = pooling.layer == -1 and pooling.layers == 1
+    asked: dict[str, Any] = {} if whole else {"output_hidden_states": True}
+    if is_decoder(network):  # without a mask it looks for several texts in one row
+        asked["attention_mask"] = import_torch().ones_like(input_ids)
+    found = network(input_ids=input_ids, **asked)
+    if whole:
+        return found.last_hidden_state.float()
+    every = found.hidden_states
+    last = pooling.layer if pooling.layer >= 0 else len(every) + pooling.layer
+    first = last - pooling.layers + 1
+    # the last of them passes the model's own last norm, if it has one
+    return sum(state.float() for state in every[first : last + 1]) / pooling.layers
+
+
+def _check_layers(network: Any, pooling: Pooling) -> None:
+    count = int(getattr(network.config, "num_hidden_layers", 0)) + 1  # and the words themselves
+    last = pooling.layer if pooling.layer >= 0 else count + pooling.layer
+    if not pooling.layers - 1 <= last < count:
+        raise ConfigError(
+            f"layer = {pooling.layer} with layers = {pooling.layers} cannot be read: the model has "
+            f"{count - 1} layers (0 is the words before the first)"
+        )
+
+
+def is_decoder(network: Any) -> bool:
+    """Whether tokens see only what stands before them."""
+    config = network.config
+    names = " ".join(getattr(config, "architectures", None) or [type(network).__name__])
+    written = "CausalLM" in names or "LMHead" in names
+    kinds = ("gpt", "llama", "qwen", "gemma", "mistral", "phi", "opt", "bloom", "falcon", "olmo")
+    return written or str(config.model_type).startswith(kinds)
+
+
+def _activation(name: str) -> Any:
+    torch = import_torch()
+    found = getattr(torch.nn, name.rpartition(".")[2], None)
+    if found is None:
+        raise ConfigError(f"the model ends in the activation {name!r}, which torch does not know")
+    return found()

@@ -1,0 +1,213 @@
+"""What computes a language model's vectors: torch, OpenVINO or ONNX Runtime."""
+
+from __future__ import annotations
+
+import os
+import queue
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from importlib.util import find_spec
+from io import BytesIO
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from palate.encoders._hardware import import_torch
+from palate.encoders._hub import quiet
+from palate.encoders._once import Batches
+from palate.encoders._tokens import Run, TokenIds
+from palate.errors import ConfigError, MissingExtraError
+from palate.types import Floats, Rows
+
+Backend: TypeAlias = Literal["auto", "torch", "openvino", "onnx"]
+
+NAMES = {"torch": "torch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
+_INT8_GROUP = 64  # numbers of an activation that share a scale
+_EXAMPLE = (2, 7)
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "bf16"}
+
+
+def choose_backend(backend: Backend, device: str, dtype: str) -> str:
+    """The backend that "auto" stands for: the fastest that is installed for this hardware.
+
+    Raises `MissingExtraError` for one that is not installed, `ConfigError` for one that cannot
+    compute there.
+    """
+    if backend == "auto":
+        if device == "cpu" and find_spec("openvino"):
+            return "openvino"
+        plain = device == "cpu" and dtype == "float32"
+        return "onnx" if plain and find_spec("onnxruntime") and find_spec("onnx") else "torch"
+    if backend != "torch":
+        for module in {"openvino": ["openvino"], "onnx": ["onnxruntime", "onnx"]}[backend]:
+            if not find_spec(module):
+                raise MissingExtraError(f'backend="{backend}"', "speed")
+        if device != "cpu":
+            raise ConfigError(
+                f'backend = "{backend}" computes on the processor, not on {device!r}: '
+                'leave it at "auto", or choose device="cpu"'
+            )
+    if backend == "onnx" and dtype in ("bfloat16", "float16"):
+        raise ConfigError(f"ONNX Runtime computes in float32 or int8 here, not in {dtype!r}")
+    if backend == "torch" and dtype == "int8":
+        raise ConfigError(
+            'int8 is computed by OpenVINO or ONNX Runtime: pip install "palate[speed]"'
+        )
+    return backend
+
+
+def threads() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def torch_engine(module: Any, device: str) -> Run:
+    """On a processor one batch a core at once, on a card one after the other."""
+    torch = import_torch()
+    module = module.to(device)
+
+    def encode(ids: TokenIds) -> Floats:
+        with torch.inference_mode():
+            found = module(torch.from_numpy(ids).to(device))
+            vectors: Floats = found.float().cpu().numpy()
+            return vectors
+
+    if device != "cpu":
+        return lambda batches: ((rows, encode(ids)) for rows, ids in batches)
+    return partial(_in_threads, encode, threads(), lambda: torch.set_num_threads(1))
+
+
+def _in_threads(
+    encode: Callable[[TokenIds], Floats],
+    workers: int,
+    start: Callable[[], Any],
+    batches: Iterable[tuple[Rows, TokenIds]],
+) -> Batches:
+    """Each worker computes a batch alone: small matrices gain little from many threads."""
+    waiting: deque[tuple[Rows, Future[Floats]]] = deque()
+    with ThreadPoolExecutor(workers, initializer=start) as pool:
+        for rows, ids in batches:
+            waiting.append((rows, pool.submit(encode, ids)))
+            if len(waiting) > 2 * workers:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        for done, future in waiting:
+            yield done, future.result()
+
+
+def openvino_engine(module: Any, dtype: str) -> Run:
+    """OpenVINO with one stream a core; int8 weights and activations where asked for."""
+    import openvino as ov
+
+    torch = import_torch()
+    with _tracing():
+        graph = ov.convert_model(
+            module,
+            example_input=torch.ones(_EXAMPLE, dtype=torch.long),
+            input=[("input_ids", [-1, -1], ov.Type.i64)],
+        )
+    settings = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
+        "INFERENCE_NUM_THREADS": threads(),
+        "NUM_STREAMS": threads(),
+    }
+    if dtype == "int8":
+        _compress(graph)
+        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _INT8_GROUP
+    compiled = ov.Core().compile_model(graph, "CPU", settings)
+    return partial(_openvino_run, ov, compiled)
+
+
+def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Rows, TokenIds]]) -> Batches:
+    jobs = ov.AsyncInferQueue(compiled, threads())
+    finished: queue.SimpleQueue[tuple[Rows, Floats]] = queue.SimpleQueue()
+    jobs.set_callback(
+        lambda request, rows: finished.put((rows, np.array(request.get_output_tensor(0).data)))
+    )
+    try:
+        for rows, ids in batches:
+            jobs.start_async([ids], rows)
+            while not finished.empty():
+                yield finished.get()
+    finally:
+        jobs.wait_all()
+    while not finished.empty():
+        yield finished.get()
+
+
+def _compress(graph: Any) -> None:
+    """The weights of every matrix product as int8, with a scale a row."""
+    import openvino.opset13 as ops
+
+    for node in graph.get_ops():
+        if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
+            continue
+        source = node.input_value(1).get_node()
+        if source.get_type_name() != "Constant" or len(source.shape) != 2:
+            continue
+        weight = source.get_data().astype(np.float32)
+        scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / 127, 1e-12)
+        rounded = ops.constant(np.round(weight / scale).astype(np.int8), dtype=np.int8)
+        restored = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale))
+        node.input(1).replace_source_output(restored.output(0))
+
+
+def onnx_engine(module: Any, dtype: str) -> Run:
+    """ONNX Runtime with one thread a core, on its own graph of the model."""
+    import onnxruntime
+
+    torch = import_torch()
+    written = BytesIO()
+    with _tracing():
+        torch.onnx.export(
+            module,
+            (torch.ones(_EXAMPLE, dtype=torch.long),),
+            written,
+            input_names=["input_ids"],
+            output_names=["vectors"],
+            dynamic_axes={"input_ids": {0: "n", 1: "length"}, "vectors": {0: "n"}},
+            dynamo=False,
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    content = _quantised(written.getvalue()) if dtype == "int8" else written.getvalue()
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def encode(ids: TokenIds) -> Floats:
+        vectors: Floats = session.run(None, {"input_ids": ids})[0]
+        return vectors
+
+    return partial(_in_threads, encode, threads(), lambda: None)
+
+
+def _quantised(graph: bytes) -> bytes:
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    written = BytesIO()
+    quantize_dynamic(
+        onnx.load_from_string(graph), written, per_channel=True, weight_type=QuantType.QInt8
+    )
+    return written.getvalue()
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    """What a tracer says about Python's branches does not concern who encodes texts."""
+    import logging
+
+    before = logging.root.manager.disable
+    with warnings.catch_warnings(), quiet():
+        warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(before)

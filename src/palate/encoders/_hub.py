@@ -1,0 +1,146 @@
+"""Models that transformers reads, from a folder or the hub: found, loaded whole, or refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from palate.encoders._weights import find_model, is_path
+from palate.errors import ConfigError, MissingExtraError, first_offenders
+
+_WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]
+_WEIGHTS = ("*.safetensors", "*.bin")
+
+
+def model_folder(name: str, fallback: str) -> Path:
+    """Where transformers finds a model; what the hub has is fetched into its cache.
+
+    Of a folder by sentence-transformers it is the part that sees, hears or reads. `fallback` is the
+    model that needs no hub, for the error: `ConfigError` where there is no such model.
+    """
+    folder = find_model(name)
+    if folder is None:
+        if is_path(name):
+            raise ConfigError(f"there is no folder {name!r} with a model")
+        folder = fetched(name, fallback)
+    return _part_that_encodes(folder)
+
+
+def load_checked(
+    name: str, folder: Path, *, spare: Sequence[str] = (), dtype: str = "float32"
+) -> tuple[Any, list[str]]:
+    """The model, and which weights the folder lacks among those that names in `spare` cover.
+
+    transformers makes up what a folder lacks, with a note at most. Here that is a `ConfigError`, as
+    are weights of another shape; so vectors never come from random numbers.
+    """
+    import transformers
+
+    try:
+        with quiet():
+            config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
+            if hasattr(config, "mask_ratio"):
+                config.mask_ratio = 0.0  # masked autoencoders hide most of what they see
+            model, report = transformers.AutoModel.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=dtype,
+                local_files_only=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+    except Exception as error:  # whatever a damaged folder makes transformers raise
+        raise ConfigError(
+            f"the model {name!r} in {folder} cannot be loaded: {_first_line(error)}"
+        ) from error
+    wrong = sorted(key if isinstance(key, str) else key[0] for key in report["mismatched_keys"])
+    if wrong:
+        raise ConfigError(
+            f"the model {name!r} in {folder} has weights of a wrong shape: "
+            f"{first_offenders(wrong, len(wrong))}. Its config.json belongs to another model"
+        )
+    missing = sorted(report["missing_keys"])
+    lacking = [key for key in missing if not any(part in key for part in spare)]
+    if lacking:
+        raise ConfigError(
+            f"the model {name!r} in {folder} lacks weights: "
+            f"{first_offenders(lacking, len(lacking))}. Get the whole model again"
+        )
+    return model, missing
+
+
+def settings_of_model(folder: Path) -> dict[str, Any]:
+    """What config.json says; nothing where it cannot be read."""
+    try:
+        found = json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars, notes or reports of transformers' own."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def fetched(name: str, fallback: str) -> Path:
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise MissingExtraError(f"the model {name!r}", "torch") from error
+    reason: Exception | None = None
+    for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
+        for offline in (True, False):
+            try:
+                for weights in _WEIGHTS:
+                    patterns = [*_WITHOUT_WEIGHTS, weights]
+                    folder = Path(
+                        huggingface_hub.snapshot_download(
+                            repository, allow_patterns=patterns, local_files_only=offline
+                        )
+                    )
+                    if next(folder.rglob(weights), None):
+                        return folder
+            except (OSError, ValueError, RuntimeError) as error:
+                reason = error
+    said = _first_line(reason) if reason else "it has no weights"
+    raise ConfigError(
+        f"the model {name!r} is no folder, and the hub did not give it ({said}). Give the path of "
+        f'a folder, the name of a model on the hub, or "{fallback}"'
+    ) from reason
+
+
+def _part_that_encodes(folder: Path) -> Path:
+    listing = folder / "modules.json"
+    if not listing.is_file():
+        return folder
+    try:
+        modules = [(str(one["type"]), str(one["path"])) for one in json.loads(listing.read_text())]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(f"{listing} cannot be read: {error}") from error
+    kinds = [kind.rpartition(".")[2] for kind, _ in modules]
+    parts = [path for kind, (_, path) in zip(kinds, modules, strict=True) if kind != "Normalize"]
+    if len(parts) != 1 or kinds[0] not in ("CLIPModel", "Transformer"):
+        raise ConfigError(
+            f"the model in {folder} is made of {', '.join(kinds)}: only one that is a CLIPModel or "
+            "a Transformer alone can be used here"
+        )
+    return folder / parts[0]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

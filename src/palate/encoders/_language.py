@@ -1,0 +1,204 @@
+"""A language model's folder, read whole: network, tokenizer, how it pools, what it is prompted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from palate.encoders import _hub
+from palate.encoders._embedder import Dense, Pooling, PoolingName, is_decoder
+from palate.encoders._weights import find_model, is_path
+from palate.errors import ConfigError
+
+_MODES: dict[str, PoolingName] = {
+    "mean_tokens": "mean",
+    "cls_token": "cls",
+    "max_tokens": "max",
+    "lasttoken": "last",
+    "weightedmean_tokens": "position",
+}
+_KNOWN = ("Transformer", "Pooling", "Dense", "Normalize")
+_SPARE = ("pooler", "lm_head", "cls.predictions", "classifier", "position_ids")
+_FALLBACK = "minilm"
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """What a folder holds. `prompts` are the model's own words before texts, by purpose."""
+
+    network: Any
+    tokenizer: Any
+    pooling: Pooling
+    most_tokens: int
+    lower: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What sentence-transformers' files say beside the network itself."""
+
+    part: str = ""
+    pooling: Pooling | None = None
+    most_tokens: int | None = None
+    lower: bool = False
+    prompts: Mapping[str, str] = field(default_factory=dict)
+
+
+def folder_of(name: str) -> Path:
+    """Where a model lies; what the hub has is fetched. Raises `ConfigError` where there is none."""
+    folder = find_model(name)
+    if folder is None:
+        if is_path(name):
+            raise ConfigError(f"there is no folder {name!r} with a model")
+        folder = _hub.fetched(name, _FALLBACK)
+    return folder
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """How sentence-transformers would use the model; nothing for a folder by transformers alone.
+
+    Raises `ConfigError` for a model with parts that cannot be used here.
+    """
+    if not (folder / "modules.json").is_file():
+        return Recipe(prompts=_prompts(folder))
+    modules = _json(folder / "modules.json")
+    try:
+        kinds = [(str(one["type"]).rpartition(".")[2], str(one["path"])) for one in modules]
+    except (TypeError, KeyError) as error:
+        raise ConfigError(f"{folder / 'modules.json'} lists no modules: {error}") from error
+    strange = [kind for kind, _ in kinds if kind not in _KNOWN]
+    if strange or not kinds or kinds[0][0] != "Transformer":
+        other = ' A model of token vectors alone is read by the encoder "static".'
+        raise ConfigError(
+            f"the model in {folder} is made of {', '.join(kind for kind, _ in kinds)}: only "
+            f"Transformer, Pooling, Dense and Normalize can be used here."
+            f"{other if 'StaticEmbedding' in strange else ''}"
+        )
+    part = kinds[0][1]
+    said = _optional_json(folder / part / "sentence_bert_config.json")
+    pooling = Pooling()
+    for kind, path in kinds[1:]:
+        settings = _optional_json(folder / path / "config.json")
+        if kind == "Pooling":
+            pooling = replace(pooling, kinds=_kinds_of(settings, folder))
+        if kind == "Dense":
+            pooling = replace(pooling, dense=(*pooling.dense, _dense(folder / path, settings)))
+    most = said.get("max_seq_length")
+    return Recipe(
+        part=part,
+        pooling=pooling,
+        most_tokens=None if most is None else int(most),
+        lower=bool(said.get("do_lower_case", False)),
+        prompts=_prompts(folder),
+    )
+
+
+def load_language_model(name: str, folder: Path, *, dtype: str = "float32") -> LanguageModel:
+    """Everything that a folder says about turning texts into vectors, its weights in `dtype`.
+
+    Without sentence-transformers' pooling, encoders get the mean over tokens and decoders the last
+    token. Raises `ConfigError` for what cannot be loaded, or lacks weights.
+    """
+    recipe = read_recipe(folder)
+    place = folder / recipe.part
+    network, _ = _hub.load_checked(name, place, spare=_SPARE, dtype=dtype)
+    if getattr(network.config, "is_encoder_decoder", False):
+        network = network.get_encoder()
+    config = network.config
+    if hasattr(config, "use_cache"):
+        config.use_cache = False  # keys and values are for writing, not for reading
+    tokenizer = _tokenizer(name, place)
+    pooling = recipe.pooling
+    if pooling is None:
+        pooling = Pooling(kinds=("last" if is_decoder(network) else "mean",))
+    limits = [recipe.most_tokens, _positions(config), int(tokenizer.model_max_length)]
+    return LanguageModel(
+        network=network.eval(),
+        tokenizer=tokenizer,
+        pooling=pooling,
+        most_tokens=min(limit for limit in limits if limit),
+        lower=recipe.lower,
+        prompts=recipe.prompts,
+    )
+
+
+def _tokenizer(name: str, folder: Path) -> Any:
+    import transformers
+
+    try:
+        with _hub.quiet():
+            found = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:  # whatever a damaged folder makes transformers raise
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(
+            f"the tokenizer of the model {name!r} in {folder} cannot be loaded: {reason}"
+        ) from error
+    if not found.is_fast:
+        raise ConfigError(f"the model {name!r} in {folder} has no fast tokenizer (tokenizer.json)")
+    return found
+
+
+def _positions(config: Any) -> int | None:
+    """The longest text a network has positions for; None where any length will do."""
+    most = getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None)
+    if not isinstance(most, int) or config.model_type in ("t5", "mt5", "umt5"):
+        return None
+    offset = getattr(config, "pad_token_id", None)
+    counted_on = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text")
+    return most - (offset or 0) - 1 if config.model_type in counted_on else most
+
+
+def _kinds_of(settings: Mapping[str, Any], folder: Path) -> tuple[PoolingName, ...]:
+    named = settings.get("pooling_mode")
+    if isinstance(named, str):
+        names = {"lasttoken": "last", "weightedmean": "position"}
+        kinds = [names.get(one, one) for one in named.split("+")]
+    else:
+        prefix = "pooling_mode_"
+        chosen = [key.removeprefix(prefix) for key, value in settings.items() if value is True]
+        kinds = [_MODES.get(one, one) for one in chosen if f"{prefix}{one}" in settings]
+    strange = [one for one in kinds if one not in _MODES.values()]
+    if strange:
+        raise ConfigError(
+            f"the model in {folder} pools by {strange[0]!r}, which cannot be done here: "
+            "choose another pooling"
+        )
+    return tuple(one for one in _MODES.values() if one in kinds) or ("mean",)
+
+
+def _dense(folder: Path, settings: Mapping[str, Any]) -> Dense:
+    from safetensors.numpy import load_file
+
+    weights = folder / "model.safetensors"
+    if not weights.is_file():
+        raise ConfigError(f"{weights} is missing: get the whole model again")
+    found = load_file(weights)
+    bias = found.get("linear.bias")
+    return Dense(
+        weight=np.asarray(found["linear.weight"], dtype=np.float32),
+        bias=None if bias is None else np.asarray(bias, dtype=np.float32),
+        activation=str(settings.get("activation_function", "Identity")),
+    )
+
+
+def _prompts(folder: Path) -> dict[str, str]:
+    found = _optional_json(folder / "config_sentence_transformers.json").get("prompts") or {}
+    return {str(key): str(value) for key, value in found.items() if value}
+
+
+def _optional_json(path: Path) -> dict[str, Any]:
+    found = _json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
