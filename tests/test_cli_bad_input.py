@@ -126,7 +126,9 @@ def test_an_empty_table_of_items(command, shop):
 
 def test_latin_1_bytes(command, shop):
     items = ITEMS.replace("tea number 4", "café").encode("latin-1")
-    both_fail(command, shop(items=items), "items.csv, line 6", "0xe9", 'encoding="latin-1"')
+    both_fail(
+        command, shop(items=items), "items.csv, line 6", "0xe9", '[data] encoding = "latin-1"'
+    )
     config = CONFIG.replace("[encoders", 'encoding = "latin-1"\n[encoders', 1)
     model = both_work(command, shop(items=items, config=config))
     assert model.data_.items["title"][4] == "café"
@@ -148,12 +150,12 @@ def test_quotes_in_tsv_are_characters(command, shop):
     ("log", "parts"),
     [
         (gzip.compress(LOG.encode()), ["log.csv is packed with gzip: add .gz to its name"]),
-        (LOG.encode("utf-16-le"), ["log.csv, line 1", 'encoding="utf-16-le"']),
+        (LOG.encode("utf-16-le"), ["log.csv, line 1", '[data] encoding = "utf-16-le"']),
         (LOG.replace("\n", "\r"), ["log.csv", "carriage return"]),
         (LOG.replace("u3,", '"u3,'), ["log.csv, line 5: a quote is out of order in"]),
         (LOG.partition("\n")[2], ["log.csv: no column for user_id", "is no name"]),
         (LOG + "u1,i1,1e300,3\n", ["log.csv: column 'ts'", "1e+300 is no time"]),
-        (LOG + "  ,i1,1600000000,3\n", ["log.csv: column 'userId' is missing in row 61"]),
+        (LOG + "  ,i1,1600000000,3\n", ["log.csv: column 'userId' is missing in line 62"]),
         (LOG.replace(",i", ",I").replace(",ItemId", ",itemId"), ["would be known in lower case"]),
     ],
 )
@@ -185,12 +187,12 @@ def test_wrong_types(command, shop):
 @pytest.mark.parametrize("broken", ["nan", "inf", "-inf"])
 def test_values_that_are_not_finite(command, shop, broken):
     log = LOG + f"u1,i1,1600000000,{broken}\n"
-    both_fail(command, shop(log=log), "log.csv: column 'rating' is not finite in row 61", broken)
+    both_fail(command, shop(log=log), "log.csv: column 'rating' is not finite in line 62", broken)
 
 
 def test_times_that_cannot_be_read(command, shop):
     both_fail(command, shop(log=LOG + "u1,i1,soon,3\n"), "log.csv: column 'ts'", "'soon'")
-    both_fail(command, shop(log=LOG + "u1,i1,,3\n"), "log.csv: column 'ts' is missing", "row 61")
+    both_fail(command, shop(log=LOG + "u1,i1,,3\n"), "log.csv: column 'ts' is missing", "line 62")
 
 
 def test_times_in_many_units_are_one_time(command, shop):
@@ -209,7 +211,13 @@ def test_times_in_many_units_are_one_time(command, shop):
 def test_no_times(command, shop):
     log = "\n".join(line.rpartition(",")[0].rpartition(",")[0] for line in LOG.splitlines())
     path = shop(log=log)
-    both_fail(command, path, "split_by_time needs times", "timestamp", "last event")
+    both_fail(
+        command,
+        path,
+        '[split] use = "time" needs times',
+        "[data] columns = {'THEIR NAME' = 'timestamp'}",
+        """last event out with [split] use = "leave_last_out\"""",
+    )
     config = CONFIG + '[split]\nuse = "leave_last_out"\n'
     both_work(command, shop(log=log, config=config), "no times: the order of the file")
 
@@ -231,7 +239,7 @@ def test_unknown_items(command, shop):
         "log.csv: 6 events name items that the items table lacks",
         "'x0', 'x1', 'x2' and 1 more (4 in all)",
         "'i0', 'i1', 'i2'",
-        "--drop-unknown",
+        "leave the events out with [data] drop_unknown = true (or --drop-unknown).",
     )
     dropped = "dropped 6 events of 4 items not in the catalogue: 'x0', 'x1', 'x2'"
     both_work(command, path, dropped, "60 events", options=["--drop-unknown"])
@@ -260,7 +268,7 @@ def test_one_person_only(command, shop):
 
 def test_one_event_cannot_be_split(command, shop):
     path = shop(log="userId,itemId,ts,rating\nme,i1,1600000000,3\n")
-    both_fail(command, path, "test=")
+    both_fail(command, path, "choose another [split] test or [split] at")
     done = command("fit", path, "--out", path.parent / "model", "--all")
     assert done.code == 0, done.err
 

@@ -204,11 +204,27 @@ def test_messages_show_settings_as_the_file_has_them(write, pipeline_file):
     with pytest.raises(DataError) as caught:
         config.cut(data)
     assert "[data] columns = {'THEIR NAME' = 'timestamp'}" in str(caught.value)
-    plain = 'encoding="latin-1" and test=0.2 and columns=None'
-    assert in_toml(plain) == plain
-    assert in_toml("say columns={'a b': 'x', 'c': 'y'}!") == (
-        "say [data] columns = {'a b' = 'x', 'c' = 'y'}!"
-    )
+
+
+@pytest.mark.parametrize(
+    ("said", "in_a_file"),
+    [
+        ("say columns={'a b': 'x', 'c': 'y'}!", "say [data] columns = {'a b' = 'x', 'c' = 'y'}!"),
+        ('say so: encoding="latin-1"', 'say so: [data] encoding = "latin-1"'),
+        ("f.csv: events= has no weight", "f.csv: [data] events has no weight"),
+        ("pass drop_unknown=True.", "pass [data] drop_unknown = true (or --drop-unknown)."),
+        (
+            "keep=['a'] (test=-0.2), or at=",
+            "[data] keep = ['a'] ([split] test = -0.2), or [split] at",
+        ),
+        ("another min_events= (now 3)", "another [split] min_events (now 3)"),
+        ("split_by_time needs times", '[split] use = "time" needs times'),
+        ("'test=3', /data/test=3 and latest=3", "'test=3', /data/test=3 and latest=3"),
+        ("missing={'a': 'drop'}", "missing={'a': 'drop'}"),
+    ],
+)
+def test_settings_are_said_as_a_file_holds_them(said, in_a_file):
+    assert in_toml(said) == in_a_file
 
 
 def test_settings_of_another_split(pipeline_file):

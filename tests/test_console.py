@@ -3,6 +3,7 @@ import warnings
 
 import polars as pl
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from palate import console, progress
@@ -38,11 +39,14 @@ def test_recommendations_show_titles_ids_and_scores(width):
     assert max(map(len, text.splitlines())) <= width
 
 
-def test_reasons_take_the_place_of_scores():
-    text = shown(recommendations_table(found(reasons=pl.lit("because [b]")), TITLES))
-    assert "why" in text
-    assert "because [b]" in text
-    assert "score" not in text
+@pytest.mark.parametrize("width", [40, 80])
+def test_reasons_stand_beside_the_scores(width):
+    table = recommendations_table(found(reasons=pl.Series(["because [b]", "so", None])), TITLES)
+    text = shown(table, width)
+    for part in ("#", "item", "score", "why", "[b]", "0.500", "0.250", "-1.000"):
+        assert part in text
+    assert "None" not in text
+    assert max(map(cell_len, text.splitlines())) <= width
 
 
 def test_items_without_a_title_show_their_id():

@@ -1,5 +1,7 @@
 """The demo's steps, on small data and with few trees."""
 
+import re
+
 import pytest
 from rich.console import Console
 
@@ -35,14 +37,23 @@ def small(monkeypatch):
 def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     console = Console(record=True, width=140, quiet=False, file=(tmp_path / "said").open("w"))
     made = demo.run_demo(tmp_path / "demo", console)
-    said = console.export_text()
+    said = " ".join(console.export_text().split())
     console.file.close()
     assert "40 people, 30 films, 213 ratings" in said
     for row in demo.rows_of_the_table():
         assert row in said
     assert "who is known" in said
     assert f"who names {demo.WISHES[0]}, {demo.WISHES[1]}" in said
-    assert "Nobody has rated" in said
+    shown = re.search(r"Among the (\d+) films that nobody had rated before, (.+) stands", said)
+    assert shown
+    new = made.split.train.items["title"].gather(made.split.new_items).to_list()
+    assert int(shown[1]) == len(new) > 1
+    sums = [
+        made.model.audience(name, k=demo.AUDIENCE).table["rank"].sum()
+        for name in made.split.train.item_ids.series.gather(made.split.new_items)
+    ]
+    assert new[sums.index(min(sums))] == shown[2]
+    assert len(set(sums)) > 1
     assert (tmp_path / "demo" / "report.html").stat().st_size > 10_000
     again = load(tmp_path / "demo" / "model")
     assert again.recommend(["u01"]).table.equals(made.model.recommend(["u01"]).table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,14 +106,43 @@ class Config:
         return Pipeline(**given)
 
 
-_SETTING_IN_PYTHON = re.compile(r"\b(columns|events|lists)=\{(.*?)\}")
+_OPTIONS = {"drop_unknown = true": "--drop-unknown"}
+
+
+def _settings_of(function: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [entry.name for entry in parameters if entry.kind is entry.KEYWORD_ONLY]
+
+
+_SPLIT_FUNCTIONS = {function.__name__: name for name, function in SPLITS.items()}
+_SECTION_OF = {
+    **{name: "split" for split in SPLITS if split != GIVEN for name in _settings_of(SPLITS[split])},
+    **dict.fromkeys(DataSection.model_fields, "data"),
+}
+_IN_PYTHON = re.compile(
+    rf"""(?<![\w'"/.=-])(?:(?P<function>{"|".join(_SPLIT_FUNCTIONS)})\b"""
+    rf"""|(?P<name>{"|".join(_SECTION_OF)})=(?P<value>\{{.*?\}}|\[.*?\]|"[^"]*"|'[^']*'|[\w.+-]*\w)?)"""
+)
 
 
 def in_toml(message: str) -> str:
-    """A message to people who write Python, with settings of `read` as [data] holds them."""
-    return _SETTING_IN_PYTHON.sub(
-        lambda found: f"[data] {found[1]} = {{{found[2].replace(': ', ' = ')}}}", message
-    )
+    """A message to people who write Python, with settings as a pipeline file holds them."""
+    return _IN_PYTHON.sub(_said_in_toml, message)
+
+
+def _said_in_toml(found: re.Match[str]) -> str:
+    if found["function"]:
+        return f'[split] use = "{_SPLIT_FUNCTIONS[found["function"]]}"'
+    name, value = found["name"], found["value"]
+    if value is None:
+        return f"[{_SECTION_OF[name]}] {name}"
+    if value in ("True", "False"):
+        value = value.lower()
+    elif value.startswith("{"):
+        value = value.replace(": ", " = ")
+    setting = f"{name} = {value}"
+    option = f" (or {_OPTIONS[setting]})" if setting in _OPTIONS else ""
+    return f"[{_SECTION_OF[name]}] {setting}{option}"
 
 
 @contextmanager
@@ -212,8 +241,7 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"[split]: no split is called {use!r}.{did_you_mean(str(use), known)}")
     function = SPLITS[use]
     hints = get_type_hints(function)
-    parameters = inspect.signature(function).parameters.values()
-    names = [entry.name for entry in parameters if entry.kind is entry.KEYWORD_ONLY]
+    names = _settings_of(function)
     given = {key: value for key, value in table.items() if key != "use"}
     _check_names(f'[split] use = "{use}"', given, names)
     settings = {

@@ -117,18 +117,27 @@ def shown_warnings() -> Iterator[None]:
 def recommendations_table(
     found: Recommendations, titles: dict[str, str], *, caption: str = ""
 ) -> Table:
-    """Rank, title, id and, where there are any, the reasons."""
+    """Rank, title, id, score and, where there are any, the reasons.
+
+    Long words fold, so that a narrow terminal shows the whole; ranks and scores never do.
+    """
     title = Text(caption) if caption else None
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("#", justify="right")
+    table.add_column("#", justify="right", no_wrap=True)
     table.add_column("item", overflow="fold")
     table.add_column("id", style="dim", overflow="fold")
-    reasons = REASONS in found.table.columns
-    table.add_column("why" if reasons else "score", overflow="fold")
+    table.add_column("score", justify="right", no_wrap=True)
+    if REASONS in found.table.columns:
+        table.add_column("why", overflow="fold")
     for line in found.table.iter_rows(named=True):
-        why = line[REASONS] if reasons else f"{line[SCORE]:.3f}"
-        name = line[ITEM]
-        table.add_row(str(line[RANK]), Text(titles.get(name, name)), Text(name), Text(str(why)))
+        name, why = line[ITEM], line.get(REASONS)
+        cells = [
+            titles.get(name, name),
+            name,
+            f"{line[SCORE]:.3f}",
+            *([] if why is None else [why]),
+        ]
+        table.add_row(str(line[RANK]), *map(Text, cells))
     return table
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -26,6 +25,7 @@ from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import Ranker
 
 IDS_ONLY = "ranker, ids only"
+AUDIENCE = 5
 WISHES = ("Star Wars", "Blade Runner", "Alien")
 
 
@@ -96,13 +96,14 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
             found, names, caption=f"\nFor somebody never seen, who names {spoken}"
         )
     )
-    untouched = _untouched(split)
-    audience = model.audience(untouched, k=5)
+    untouched = _untouched(model, split)
+    audience = model.audience(untouched, k=AUDIENCE)
     lines = [
         f"person {line['user_id']} (place {line['rank']})" for line in audience.table.to_dicts()
     ]
     console.print(
-        f"\nNobody has rated [bold]{escape(names[untouched])}[/bold]; it would go to: "
+        f"\nAmong the {len(split.new_items):,} films that nobody had rated before, "
+        f"[bold]{escape(names[untouched])}[/bold] stands highest; it would go to: "
         f"{', '.join(lines)}"
     )
 
@@ -121,9 +122,13 @@ def _named(wish: str, titles: list[str], split: Split) -> str:
     raise DataError(f"the sample holds no film called {wish!r}")
 
 
-def _untouched(split: Split) -> str:
-    """The film without a training rating that is rated most often later: it has a tale to tell."""
-    ids: Any = split.train.item_ids
+def _untouched(model: Pipeline, split: Split) -> str:
+    """The film without a training rating whose best places, as many as are shown, are the best."""
     if not len(split.new_items):
         raise DataError("every film of the sample has a training rating")
-    return str(ids[int(split.new_items[0])])
+    people, count = model.people.histories, len(model.item_ids)
+    rows, _ = model.rank_histories(people, count)
+    places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
+    np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)
+    best = np.sort(places[:, split.new_items], axis=0)[:AUDIENCE].sum(axis=0)
+    return str(model.item_ids.series[int(split.new_items[best.argmin()])])

@@ -102,7 +102,7 @@ def test_missing_ids_name_the_rows(write, column):
         .alias(column)
     )
     fails(holes, f"column {column!r} is missing in row 2, 3, 5 and 1 more (4 in all)")
-    fails(write("log.csv", 'user,item\n1,a\n"",b\n'), "log.csv: column 'user' is missing in row 2")
+    fails(write("log.csv", 'user,item\n1,a\n"",b\n'), "log.csv: column 'user' is missing in line 3")
 
 
 def test_ids_of_a_wrong_type():
@@ -118,19 +118,21 @@ def test_values_that_are_not_finite(write, broken):
         "'rating' is not finite in row 2",
         str(broken),
     )
-    fails(write("log.csv", GOOD.replace(",4\n", f",{broken}\n")), "'rating' is not finite in row 2")
+    fails(
+        write("log.csv", GOOD.replace(",4\n", f",{broken}\n")), "'rating' is not finite in line 3"
+    )
 
 
 def test_values_of_a_wrong_type(write):
     path = write("log.csv", GOOD + "3,c,30,good\n4,d,40,bad\n")
-    fails(path, "log.csv: column 'rating' must hold numbers", "row 3, 4", "'good', 'bad'")
+    fails(path, "log.csv: column 'rating' must hold numbers", "line 4, 5", "'good', 'bad'")
     fails(LOG.with_columns(rating=pl.Series([["a"], ["b"]])), "'rating' holds List")
     fails(LOG.with_columns(review=pl.Series([["a"], ["b"]])), "'review'", "must hold text")
 
 
 def test_times_that_cannot_be_used(write):
     fails(write("log.csv", GOOD + "3,c,soon,3\n"), "log.csv: column 'ts' cannot be read: 'soon'")
-    fails(write("log.csv", GOOD + "3,c,,3\n"), "log.csv: column 'ts' is missing", "row 3")
+    fails(write("log.csv", GOOD + "3,c,,3\n"), "log.csv: column 'ts' is missing", "line 4")
     fails(LOG.with_columns(ts=pl.Series([1.0, INF])), "'ts'", "not finite in row 2")
 
 

@@ -144,7 +144,7 @@ def test_rows_of_nothing_are_left_out(write):
         assert len(data.items) == 3
         assert any("items.csv: left out 2 rows with nothing" in line for line in lines)
         assert any("log.csv: left out" in line for line in lines)
-    fails(write("log.csv", LOG + ",i1,,\n"), "column 'user' is missing in row 13")
+    fails(write("log.csv", LOG + ",i1,,\n"), "column 'user' is missing in line 14")
 
 
 def test_a_field_of_twenty_million_letters(write):
@@ -191,7 +191,7 @@ def test_objects_are_no_events():
 
 
 def test_blank_ids_are_missing(write):
-    fails(write("log.csv", LOG + "  ,i1,1600000000,3\n"), "column 'user' is missing in row 13")
+    fails(write("log.csv", LOG + "  ,i1,1600000000,3\n"), "column 'user' is missing in line 14")
 
 
 def test_numbers_that_lost_digits_are_no_ids():
@@ -217,7 +217,7 @@ def test_large_whole_numbers_of_json_keep_their_digits(write):
 
 def test_nul_characters_in_ids(write):
     path = write("log.csv", LOG.replace("u3", "u\x003"))
-    fails(path, "column 'user' holds NUL characters in row 4, 8, 12 ('u\\x003')", "damaged")
+    fails(path, "column 'user' holds NUL characters in line 5, 9, 13 ('u\\x003')", "damaged")
 
 
 def test_doubts_about_ids_are_told(write):
@@ -268,7 +268,7 @@ def test_numbers_that_32_bits_cannot_hold():
 @pytest.mark.parametrize("infinite", ["inf", "-Infinity", "1e999"])
 def test_infinite_prices_in_a_text_file(write, infinite):
     items = write("items.csv", ITEMS.replace("1.5", infinite))
-    fails(FRAME, "items.csv: column 'price' is infinite in row 2", items=items)
+    fails(FRAME, "items.csv: column 'price' is infinite in line 3", items=items)
 
 
 def test_nan_among_prices_is_missing(write):

@@ -105,11 +105,24 @@ def test_the_model_is_asked_and_its_answers_are_laid_beside_the_truth():
     assert met[1].answers.tolist() == [7, 9]
 
 
-def card(past=(), recommended=(), reasons=(), answers=(), name="42") -> str:
-    rows = (np.array(part, dtype=np.int32) for part in (past, recommended, answers))
-    newest, shown, true = rows
-    person = Person(name, newest, shown, list(reasons), true)
-    return people_section([person], TITLES, WORDS, on_map=False)
+def test_what_somebody_chose_later_is_found_in_the_requests_that_follow():
+    lengths, people = np.array([3, 1, 2, 0, 3, 4]), list("abaaca")
+    split = split_of(lengths, people, [[1], [2], [3], [4], [5], [6, 7]])
+
+    def nothing(histories, **settings):
+        columns = ("user_id", "item_id", "rank", "reasons")
+        return Recommendations(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
+
+    model = SimpleNamespace(item_ids=split.histories.item_ids, recommend_histories=nothing)
+    met = meet_people(model, split, np.array([2, 0, 5, 1]))
+    assert [person.later.tolist() for person in met] == [[6, 7], [6, 7], [], []]
+
+
+def card(past=(), recommended=(), reasons=(), answers=(), later=(), name="42", words=WORDS) -> str:
+    rows = (np.array(part, dtype=np.int32) for part in (past, recommended, answers, later))
+    newest, shown, true, afterwards = rows
+    person = Person(name, newest, shown, list(reasons), true, afterwards)
+    return people_section([person], TITLES, words, on_map=False)
 
 
 def test_only_what_was_really_chosen_is_marked():
@@ -119,6 +132,18 @@ def test_only_what_was_really_chosen_is_marked():
     assert html.count("badge") == 1
     assert re.findall(r'why"><bdi>(\w)', html) == ["a", "c"]
     assert "Chosen next: <b><bdi>film 14</bdi></b>, <b><bdi>film 50</bdi></b></p>" in html
+
+
+def test_what_was_chosen_next_or_later_is_marked_apart_and_in_words():
+    lists = {"recommended": [3, 14, 5], "reasons": ["a", "b", "c"], "answers": [14]}
+    html = card(**lists, later=[5, 14, 40])
+    marks = re.findall(
+        r'<span class="(badge[^"]*)"><span aria-hidden="true">✓</span> ([^<]+)', html
+    )
+    assert marks == [("badge", "chosen next"), ("badge later", "chosen later")]
+    assert re.findall(r"<li class=hit>.*?(film \d+)", html) == ["film 14", "film 5"]
+    assert "后来选了它" in card(**lists, later=[5], words=words_in("zh"))
+    assert "badge" not in card(**(lists | {"answers": []}))
 
 
 def test_long_histories_and_answers_are_cut_and_say_so():

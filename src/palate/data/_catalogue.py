@@ -9,12 +9,12 @@ import polars as pl
 from palate.columns import ITEM, TEXT, TITLE
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
+from palate.data._places import Places, without_blank_rows
 from palate.data._values import (
     as_ids,
     doubts_about_ids,
     doubts_about_text,
     infer_type,
-    without_blank_rows,
 )
 from palate.errors import DataError, first_offenders
 
@@ -35,13 +35,12 @@ def read_catalogue(
     """
     notes = TableNotes(table.name, messages=list(table.messages))
     frame = table.collect([pl.all()])
-    if table.untyped:
-        frame, remarks = without_blank_rows(frame)
-        notes.messages += remarks
+    frame, place, remarks = without_blank_rows(frame, table)
+    notes.messages += remarks
     if not len(frame):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
     frame = _renamed(frame, found, notes)
-    ids = as_ids(frame[key], where=f"{table.name}: column {found[key]!r}").alias(key)
+    ids = as_ids(frame[key], where=f"{table.name}: column {found[key]!r}", place=place).alias(key)
     notes.messages += doubts_about_ids(ids, where=f"column {found[key]!r}")
     _check_unique(ids, table.name)
     marks = {**lists, **{ours: lists[theirs] for ours, theirs in found.items() if theirs in lists}}
@@ -51,7 +50,7 @@ def read_catalogue(
         if series.name != key:
             kind = kinds.get(series.name, table.kinds.get(series.name, ""))
             mark = marks.get(series.name) or _mark(series, kind)
-            columns.append(_understood(series, mark, table, notes))
+            columns.append(_understood(series, mark, table, place=place, notes=notes))
     notes.rows = len(frame)
     notes.taken = {theirs: ours for ours, theirs in found.items()}
     notes.taken |= {name: name for name in frame.columns if name not in found}
@@ -87,7 +86,9 @@ def _mark(series: pl.Series, kind: str) -> str | None:
     return "|" if by_convention and series.str.contains("|", literal=True).any() else None
 
 
-def _understood(series: pl.Series, mark: str | None, table: Table, notes: TableNotes) -> pl.Series:
+def _understood(
+    series: pl.Series, mark: str | None, table: Table, *, place: Places, notes: TableNotes
+) -> pl.Series:
     if mark is not None:
         notes.messages.append(f"column {series.name!r}: a list, its parts separated by {mark!r}")
         return _parts(series, mark, numbers=table.kinds.get(series.name) == "float_seq")
@@ -98,7 +99,7 @@ def _understood(series: pl.Series, mark: str | None, table: Table, notes: TableN
         if series.dtype == pl.String:
             notes.messages += doubts_about_text(series)
     if series.dtype.is_float():
-        return _finite(series, table.name, notes)
+        return _finite(series, place, notes)
     if series.dtype in (pl.Categorical, pl.Enum):
         return series.cast(pl.String)
     if isinstance(series.dtype, pl.List) and isinstance(series.dtype.inner, pl.List):
@@ -121,12 +122,11 @@ def _flat(series: pl.Series) -> pl.Series:
     return series.list.eval(pl.element().drop_nulls()).list.unique(maintain_order=True)
 
 
-def _finite(series: pl.Series, name: str, notes: TableNotes) -> pl.Series:
+def _finite(series: pl.Series, place: Places, notes: TableNotes) -> pl.Series:
     if (infinite := series.is_infinite()).any():
-        rows = infinite.arg_true()
         raise DataError(
-            f"{name}: column {series.name!r} is infinite in row"
-            f" {first_offenders(rows[:3] + 1, len(rows))}; give a number, or leave it empty"
+            f"{notes.source}: column {series.name!r} is infinite in {place(infinite)};"
+            " give a number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):
         notes.messages.append(f"column {series.name!r}: NaN in {missing:,} rows, taken as missing")

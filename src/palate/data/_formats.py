@@ -21,7 +21,8 @@ Source: TypeAlias = "str | Path | pl.DataFrame | pl.LazyFrame | Any"
 
 _SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t"}
 _ATOMIC = (".inter", ".item", ".user")
-_KNOWN = (*_SEPARATORS, ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+LINES = (".jsonl", ".ndjson")
+_KNOWN = (*_SEPARATORS, *LINES, ".json", ".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -70,19 +71,19 @@ def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
     if not isinstance(source, str | Path):
         return Table(f"the frame of {what}", _from_any_frame(source, what).lazy())
     path = _file(source)
-    suffix = _suffix(path)
+    suffix = suffix_of(path)
     if suffix in (".parquet", ".pq") and path.suffix != ".gz":
         return Table(str(path), pl.scan_parquet(path, glob=False), path=path)
     if suffix in _SEPARATORS:
         return _open_text(path, suffix, encoding)
-    if suffix in (".jsonl", ".ndjson", ".json"):
+    if suffix in (*LINES, ".json"):
         content = text_bytes(path, encoding)
         parse = parse_json if suffix == ".json" else parse_lines
-        return Table(str(path), parse(content, str(path), key).lazy(), path=path)
+        return Table(str(path), parse(content, str(path), key).lazy(), path=path, encoding=encoding)
     raise DataError(
         f"{path}: {''.join(path.suffixes) or 'no suffix'} is no known kind of table. Known:"
-        f" {', '.join(_KNOWN)}, text also with .gz. Rename it, or read it with polars and pass"
-        " the frame."
+        f" {', '.join(_KNOWN)}, text also with .gz. Rename it, save it as one of these, or pass"
+        " a polars frame in Python."
     )
 
 
@@ -98,15 +99,19 @@ def _file(source: str | Path) -> Path:
 
 def _no_file(source: str | Path, path: Path) -> DataError:
     if path.is_dir():
-        return DataError(f"{path} is a folder: name a file in it, or pass pl.scan_parquet(...)")
+        return DataError(
+            f"{path} is a folder: name a file in it, or pass pl.scan_parquet(...) in Python"
+        )
     if "://" in str(source):
-        return DataError(f"{source} is no file of this machine: fetch it, or pass a polars frame")
+        return DataError(
+            f"{source} is no file of this machine: fetch it, or pass a frame in Python"
+        )
     beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
-    tables = [other.name for other in beside if _suffix(other) in _KNOWN]
+    tables = [other.name for other in beside if suffix_of(other) in _KNOWN]
     return DataError(f"{path}: no such file.{did_you_mean(path.name, tables[:20])}")
 
 
-def _suffix(path: Path) -> str:
+def suffix_of(path: Path) -> str:
     """What kind of file it is, packed or not."""
     return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
 
@@ -184,7 +189,7 @@ def _with_quotes_in_order(path: Path, separator: str, encoding: str) -> bytes:
 def _scan(table: Table, content: bytes | None) -> pl.LazyFrame:
     """The text of every field, read on demand, or at once from `content` where that is known."""
     assert table.path is not None
-    quote = '"' if _suffix(table.path) == ".csv" else None
+    quote = '"' if suffix_of(table.path) == ".csv" else None
     if content is None:
         return pl.scan_csv(
             table.path,
@@ -221,7 +226,7 @@ def unreadable(table: Table, error: Exception) -> DataError:
             text = text_bytes(table.path, table.encoding).decode()
         except DataError as wrong:
             return wrong
-        quotes = _suffix(table.path) == ".csv"
+        quotes = suffix_of(table.path) == ".csv"
         fault = first_fault(text, table.name, separator=table.separator, quotes=quotes)
         if fault is not None:
             return fault

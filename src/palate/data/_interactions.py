@@ -11,14 +11,13 @@ import polars as pl
 from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
+from palate.data._places import Places, without_blank_rows
 from palate.data._times import to_seconds
 from palate.data._values import (
     LARGEST,
     as_ids,
     as_numbers,
     doubts_about_ids,
-    rows_where,
-    without_blank_rows,
 )
 from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.types import Ids
@@ -40,17 +39,16 @@ def read_interactions(
     notes = _notes(table, found, keep, list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     raw = table.collect([*wanted, *[pl.col(name) for name in keep if name in schema]])
-    if table.untyped:
-        raw, remarks = without_blank_rows(raw)
-        notes.messages += remarks
+    raw, place, remarks = without_blank_rows(raw, table)
+    notes.messages += remarks
     if not len(raw):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
-        columns[ours] = _understood(ours, columns[ours], where=where, notes=notes)
+        columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
     if events is not None:
-        columns[WEIGHT] = _event_weights(columns, events, table.name, notes)
+        columns[WEIGHT] = _event_weights(columns, events, place=place, notes=notes)
     notes.rows = len(columns[USER])
     return pl.DataFrame(_in_order(columns)), notes
 
@@ -71,39 +69,48 @@ def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
     return column.cast(pl.String) if ours in (USER, ITEM) and kind.is_integer() else column
 
 
-def _understood(ours: str, series: pl.Series, *, where: str, notes: TableNotes) -> pl.Series:
+def _understood(
+    ours: str, series: pl.Series, *, where: str, place: Places, notes: TableNotes
+) -> pl.Series:
     if ours in (USER, ITEM):
-        ids = as_ids(series, where=where)
+        ids = as_ids(series, where=where, place=place)
         notes.messages += doubts_about_ids(ids, where=where.removeprefix(f"{notes.source}: "))
         return ids.alias(ours)
     if ours == TIME:
-        seconds, messages = to_seconds(series, where=where)
+        seconds, messages = to_seconds(series, where=where, place=place)
         notes.messages += [message.removeprefix(f"{notes.source}: ") for message in messages]
         return seconds.alias(ours)
     if ours in (VALUE, WEIGHT):
-        series = as_numbers(series, where=where)
+        series = as_numbers(series, where=where, place=place)
     elif series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(f"{where} holds {series.dtype}; it must hold text")
     else:
         series = series.cast(pl.String)
     if missing := series.null_count():
         if ours == WEIGHT:
-            raise DataError(f"{where} is missing in {rows_where(series.is_null())}; fill it")
+            raise DataError(f"{where} is missing in {place(series.is_null())}; fill it")
         notes.messages.append(f"column {ours!r}: missing in {missing:,} rows")
-    return _checked_weights(series, where=where) if ours == WEIGHT else series.alias(ours)
+    return (
+        _checked_weights(series, where=where, place=place) if ours == WEIGHT else series.alias(ours)
+    )
 
 
-def _checked_weights(weights: pl.Series, *, where: str) -> pl.Series:
+def _checked_weights(weights: pl.Series, *, where: str, place: Places) -> pl.Series:
     negative = weights < 0
     if negative.any():
         shown = first_offenders(weights.filter(negative)[:3], int(negative.sum()))
-        raise DataError(f"{where} must be 0 or more, but {rows_where(negative)} hold {shown}")
+        raise DataError(f"{where} must be 0 or more, but {place(negative)} hold {shown}")
     return weights.cast(pl.Float32).alias(WEIGHT)
 
 
 def _event_weights(
-    columns: Mapping[str, pl.Series], events: Mapping[str, float], name: str, notes: TableNotes
+    columns: Mapping[str, pl.Series],
+    events: Mapping[str, float],
+    *,
+    place: Places,
+    notes: TableNotes,
 ) -> pl.Series:
+    name = notes.source
     events = {str(event): weight for event, weight in events.items()}
     for event, weight in events.items():
         if not (isinstance(weight, Real) and 0 <= weight <= LARGEST):
@@ -121,7 +128,7 @@ def _event_weights(
         )
     series = columns[EVENT]
     if series.null_count():
-        raise DataError(f"{name}: the event is missing in {rows_where(series.is_null())}; fill it")
+        raise DataError(f"{name}: the event is missing in {place(series.is_null())}; fill it")
     names = series.unique(maintain_order=True)
     if unknown := [event for event in names if event not in events]:
         raise DataError(
@@ -170,7 +177,7 @@ def match_items(
         f"{source}: {events:,} events name items that the items table lacks:"
         f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
         f"{_other_spelling(unknown, catalogue.series)}"
-        " Add these items, or pass drop_unknown=True (--drop-unknown) to leave the events out."
+        " Add these items, or leave the events out with drop_unknown=True."
     )
 
 

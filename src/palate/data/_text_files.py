@@ -38,7 +38,9 @@ def text_bytes(path: Path, encoding: str) -> bytes:
     try:
         text = content.decode(encoding)
     except LookupError as error:
-        raise DataError(f"encoding={encoding!r} is no encoding that Python knows") from error
+        raise DataError(
+            f"encoding={encoding!r} is no encoding: give a name such as 'utf-8' or 'latin-1'"
+        ) from error
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise wrong_encoding(path, line, content[error.start], encoding) from error

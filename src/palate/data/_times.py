@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from palate.data._values import RowNames, rows_where
 from palate.errors import DataError, first_offenders
 
 LAST = 1e20
@@ -32,7 +33,9 @@ _FIX = (
 )
 
 
-def to_seconds(times: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
+def to_seconds(
+    times: pl.Series, *, where: str, place: RowNames = rows_where
+) -> tuple[pl.Series, list[str]]:
     """Seconds since 1970 as Float64, and what was taken for what.
 
     Numbers are taken by magnitude, value by value: below 1e11 they are kept as they are (seconds,
@@ -41,7 +44,7 @@ def to_seconds(times: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
     without an offset they are UTC. The result resolves about a quarter of a microsecond.
     Raises `DataError` for missing, infinite or unreadable times.
     """
-    _check_present(times, where=where)
+    _check_present(times, where=where, place=place)
     kind = times.dtype
     if isinstance(kind, pl.Datetime | pl.Date):
         return times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6, []
@@ -50,21 +53,20 @@ def to_seconds(times: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
     if kind.is_numeric():
         return _from_numbers(times, where=where)
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
-        return _from_strings(times.cast(pl.String), where=where)
+        return _from_strings(times.cast(pl.String), where=where, place=place)
     raise DataError(f"{where} holds {kind}, which is no time. {_FIX}.")
 
 
-def _check_present(times: pl.Series, *, where: str) -> None:
+def _check_present(times: pl.Series, *, where: str, place: RowNames) -> None:
     missing = times.is_null()
     if times.dtype == pl.String:
         missing = missing | (times.str.strip_chars() == "")
     elif times.dtype.is_float():
         missing = missing | ~times.is_finite()
-    bad = missing.arg_true()
-    if len(bad):
+    if missing.any():
         raise DataError(
-            f"{where} is missing or not finite in row {first_offenders(bad[:3] + 1, len(bad))}."
-            " Fill these times, or pass a polars frame without these rows."
+            f"{where} is missing or not finite in {place(missing)}."
+            " Fill these times, or leave these rows out."
         )
 
 
@@ -119,10 +121,10 @@ def _compact_dates(numbers: pl.Series, least: float, most: float) -> pl.Series |
     return None if parsed.null_count() else parsed.dt.epoch("us").cast(pl.Float64) / 1e6
 
 
-def _from_strings(texts: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
+def _from_strings(texts: pl.Series, *, where: str, place: RowNames) -> tuple[pl.Series, list[str]]:
     texts = texts.str.strip_chars()
     numbers = texts.cast(pl.Float64, strict=False)
-    _check_present(numbers.fill_null(0.0), where=where)
+    _check_present(numbers.fill_null(0.0), where=where, place=place)
     spelt = numbers.is_null()
     if not spelt.any():
         return _from_numbers(numbers, where=where)
@@ -130,8 +132,8 @@ def _from_strings(texts: pl.Series, *, where: str) -> tuple[pl.Series, list[str]
     if spelt.all():
         return dates, []
     seconds, notes = _from_numbers(numbers.filter(~spelt), where=where)
-    place = pl.concat([spelt.arg_true(), (~spelt).arg_true()])
-    merged = pl.concat([dates, seconds]).gather(place.arg_sort())
+    order = pl.concat([spelt.arg_true(), (~spelt).arg_true()])
+    merged = pl.concat([dates, seconds]).gather(order.arg_sort())
     mixed = f"{where}: {len(dates):,} ISO dates are mixed with {len(seconds):,} numbers"
     return merged, [f"{mixed}; all are seconds now", *notes]
 

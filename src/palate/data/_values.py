@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import polars as pl
 
 from palate.errors import DataError, first_offenders
+
+RowNames: TypeAlias = Callable[[pl.Series], str]
 
 LARGEST = 3e38
 """Numbers are kept in 32 bits where they are counted with; beyond this they would be infinite."""
@@ -21,22 +26,15 @@ def rows_where(mask: pl.Series) -> str:
     return f"row {first_offenders(found[:3] + 1, len(found))}"
 
 
-def without_blank_rows(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """A table of text without its rows of nothing, and a remark on them if there were any."""
-    blank = frame.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    if not len(frame) or not blank.any():
-        return frame, []
-    return frame.filter(~blank), [f"left out {int(blank.sum()):,} rows with nothing in them"]
-
-
-def as_ids(series: pl.Series, *, where: str) -> pl.Series:
+def as_ids(series: pl.Series, *, where: str, place: RowNames = rows_where) -> pl.Series:
     """Ids as strings: whole numbers are written without a decimal point.
 
+    `place` is what to call the rows where a mask holds.
     Raises `DataError` for a missing or empty id, a broken number and a column that holds no ids.
     """
     kind = series.dtype
     if kind.is_float():
-        series = _whole(series, where=where)
+        series = _whole(series, where=where, place=place)
     elif kind.is_decimal():
         series = _without_zeros(series, where=where)
     elif not (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum, pl.Null)):
@@ -45,23 +43,22 @@ def as_ids(series: pl.Series, *, where: str) -> pl.Series:
     missing = ids.is_null()
     if not kind.is_numeric():
         missing |= ids.str.contains(r"^\s*$").fill_null(False)
-        _check_no_nul(ids, where=where)
+        _check_no_nul(ids, where=where, place=place)
     if missing.any():
         raise DataError(
-            f"{where} is missing in {rows_where(missing)}."
-            " Fill these ids, or pass a polars frame without these rows."
+            f"{where} is missing in {place(missing)}. Fill these ids, or leave these rows out."
         )
     return ids
 
 
-def _whole(series: pl.Series, *, where: str) -> pl.Series:
+def _whole(series: pl.Series, *, where: str, place: RowNames) -> pl.Series:
     """A table library turns whole numbers with a gap into floats: back again."""
     known = series.fill_nan(None)
     _check_whole((known != known.round()) | known.is_infinite(), known, where=where)
     if (large := (known.abs() >= _EXACT_BELOW).fill_null(False)).any():
         raise DataError(
             f"{where} holds ids that have lost digits as floating point numbers:"
-            f" {rows_where(large)}. Read them as text or as whole numbers."
+            f" {place(large)}. Read them as text or as whole numbers."
         )
     return known.cast(pl.Int64)
 
@@ -82,11 +79,11 @@ def _check_whole(broken: pl.Series, values: pl.Series, *, where: str) -> None:
         )
 
 
-def _check_no_nul(ids: pl.Series, *, where: str) -> None:
+def _check_no_nul(ids: pl.Series, *, where: str, place: RowNames) -> None:
     if (broken := ids.str.contains("\0", literal=True).fill_null(False)).any():
         shown = ids.filter(broken).unique(maintain_order=True)
         raise DataError(
-            f"{where} holds NUL characters in {rows_where(broken)}"
+            f"{where} holds NUL characters in {place(broken)}"
             f" ({first_offenders(shown, len(shown))}): the file is damaged, or is no text"
         )
 
@@ -107,14 +104,14 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
     return doubts
 
 
-def as_numbers(series: pl.Series, *, where: str) -> pl.Series:
+def as_numbers(series: pl.Series, *, where: str, place: RowNames = rows_where) -> pl.Series:
     """Float64, with nulls where the table has no number.
 
     Raises `DataError` for text that is no number, NaN, infinities, and other kinds of columns.
     """
     kind = series.dtype
     if kind in (pl.String, pl.Categorical, pl.Enum):
-        series = _parsed_numbers(series.cast(pl.String), where=where)
+        series = _parsed_numbers(series.cast(pl.String), where=where, place=place)
     elif not (kind.is_numeric() or kind in (pl.Boolean, pl.Null)):
         raise DataError(f"{where} holds {kind}; it must hold numbers")
     numbers = series.cast(pl.Float64)
@@ -125,13 +122,13 @@ def as_numbers(series: pl.Series, *, where: str) -> pl.Series:
         if broken.any():
             shown = first_offenders(numbers.filter(broken)[:3], int(broken.sum()))
             raise DataError(
-                f"{where} is {what} in {rows_where(broken)}: {shown}."
+                f"{where} is {what} in {place(broken)}: {shown}."
                 " Leave the field empty (null) where the number is missing."
             )
     return numbers
 
 
-def _parsed_numbers(texts: pl.Series, *, where: str) -> pl.Series:
+def _parsed_numbers(texts: pl.Series, *, where: str, place: RowNames) -> pl.Series:
     plain = texts.str.strip_chars()
     plain = plain.set(plain == "", None)
     numbers = plain.cast(pl.Float64, strict=False)
@@ -139,7 +136,7 @@ def _parsed_numbers(texts: pl.Series, *, where: str) -> pl.Series:
     if unread.any():
         wrong = plain.filter(unread)
         raise DataError(
-            f"{where} must hold numbers, but {rows_where(unread)} hold"
+            f"{where} must hold numbers, but {place(unread)} hold"
             f" {first_offenders(wrong, len(wrong))}."
             " Leave the field empty where the number is missing."
         )

@@ -56,6 +56,7 @@ def split_by_time(
         raise DataError(
             "split_by_time needs times, and these events have none: say which column holds them"
             " (columns={'THEIR NAME': 'timestamp'}), or leave each person's last event out"
+            " with split_leave_last_out"
         )
     moment = moment_of(data.times, test, at)
     asked = data.times >= moment

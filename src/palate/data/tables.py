@@ -159,7 +159,9 @@ def _check_lists(
     described = [name for kind in kinds for name in names[kind]]
     for name, mark in lists.items():
         if name not in described:
-            raise DataError(f"lists= names {name!r}.{did_you_mean(name, described)}")
+            raise DataError(
+                f"lists= names {name!r}, no column of items/users.{did_you_mean(name, described)}"
+            )
         if any(found[kind][_KEYS[kind]] == name for kind in kinds):
             raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")
         if not (isinstance(mark, str) and mark):
@@ -193,7 +195,7 @@ def _remarks_on_events(data: Dataset) -> list[str]:
     if heaviest > HEAVY:
         remarks.append(
             f"weights go up to {heaviest:,.0f}; if they are counts, take them as values"
-            " (columns={'weight': 'value'}) or clean with normalise={'weight': 'log'}"
+            " (columns={'weight': 'value'}) or, in Python, clean with normalise={'weight': 'log'}"
         )
     if data.users is not None:
         listed = people.unique().is_in(data.users[USER].implode())

@@ -14,7 +14,7 @@ from palate.evaluation._markup import count, escape, named, say, shorten
 from palate.evaluation._report_words import Words
 from palate.evaluation.significance import people_codes
 from palate.evaluation.slices import SHORT_HISTORY
-from palate.histories import Split
+from palate.histories import Split, ragged_positions
 from palate.types import Rows
 
 if TYPE_CHECKING:
@@ -28,13 +28,17 @@ _LONGEST_REASON: Final = 320
 
 @dataclass(frozen=True)
 class Person:
-    """One request: (past) catalogue rows newest first, recommended rows and why, the answers."""
+    """One request: (past) catalogue rows newest first, recommended rows and why, the answers.
+
+    `later` holds what the same person chose after these, as far as the split asks about it.
+    """
 
     name: str
     past: Rows
     recommended: Rows
     reasons: Sequence[str]
     answers: Rows
+    later: Rows
 
 
 def sample_requests(split: Split, count: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -93,9 +97,19 @@ def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[
                 recommended=model.item_ids.rows(table[ITEM] if table is not None else []),
                 reasons=[] if table is None else table[REASONS].to_list(),
                 answers=split.sealed.items[start:stop],
+                later=_chosen_later(split, int(row)),
             )
         )
     return people
+
+
+def _chosen_later(split: Split, request: int) -> Rows:
+    """The answers to this person's later requests: those that follow, and know no less."""
+    asking, sealed = split.histories, split.sealed
+    rows = np.flatnonzero((asking.user_ids == asking.user_ids[request]).to_numpy())
+    rows = rows[(rows > request) & (asking.lengths[rows] >= asking.lengths[request])]
+    _, places = ragged_positions(sealed.starts[rows], sealed.stops[rows])
+    return sealed.items[places]
 
 
 def call(name: str, words: Words) -> str:
@@ -146,14 +160,20 @@ def _recommended(person: Person, titles: Sequence[str], words: Words) -> str:
         return f"<p>{say(words, 'recommended_none')}</p>"
     lines = []
     for row, reason in zip(person.recommended, person.reasons, strict=True):
-        hit = row in person.answers
-        badge = f'<span class="badge">✓ {say(words, "hit")}</span>' if hit else ""
+        hit = "hit" if row in person.answers else "hit_later" if row in person.later else ""
         why = f'<span class="why">{named(reason, _LONGEST_REASON)}</span>' if reason else ""
         lines.append(
             f'<li{" class=hit" if hit else ""}><span class="title">{named(titles[row])}</span>'
-            f"{badge}{why}</li>"
+            f"{_badge(hit, words)}{why}</li>"
         )
     return f'<ol class="next">{"".join(lines)}</ol>'
+
+
+def _badge(hit: str, words: Words) -> str:
+    if not hit:
+        return ""
+    kind = "badge later" if hit == "hit_later" else "badge"
+    return f'<span class="{kind}"><span aria-hidden="true">✓</span> {say(words, hit)}</span>'
 
 
 def _truth(person: Person, titles: Sequence[str], words: Words) -> str:

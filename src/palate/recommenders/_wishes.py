@@ -9,7 +9,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from palate.histories import Histories
-from palate.types import Floats, Mask
+from palate.recommenders._evidence import Evidence, scores_at, stronger
+from palate.types import Floats, Mask, Rows
 
 SMOOTHING = 10  # the source's 60 prefers what is middling in both lists to the best of either
 
@@ -24,14 +25,45 @@ def fused_with_words(score: Callable[[Histories], Floats], asking: Histories) ->
     both = spoke(asking) & (asking.lengths > 0)
     if not both.any():
         return score(asking)
-    mixed = asking.take(both)
-    did, said = replace(mixed, queries={}), replace(mixed, stops=mixed.starts)
+    did, said = _parts(asking.take(both))
     fused = _reciprocal_ranks(score(did)) + _reciprocal_ranks(score(said))
     scores = np.empty((len(asking), fused.shape[1]), dtype=np.float32)
     scores[both] = fused
     if not both.all():
         scores[~both] = score(asking.take(~both))
     return scores
+
+
+def evidence_of_parts(
+    evidence: Callable[[Histories, Rows], list[Evidence]],
+    score: Callable[[Histories], Floats],
+    asking: Histories,
+    items: Rows,
+) -> list[Evidence]:
+    """`evidence` from the list that places item i higher, where request i is fused of two.
+
+    The other list speaks where that one has nothing to say; a wish goes before a history in a tie.
+    """
+    lines = np.flatnonzero(spoke(asking) & (asking.lengths > 0))
+    if not len(lines):
+        return evidence(asking, items)
+    did, said = _parts(asking.take(lines))
+    shown = items[lines]
+    ranks = [
+        scores_at(lambda part: _reciprocal_ranks(score(part)), part, shown) for part in (did, said)
+    ]
+    of_did, of_said = evidence(did, shown), evidence(said, shown)
+    heard = stronger(of_did, of_said, ranks[1] >= ranks[0])
+    others = np.setdiff1d(np.arange(len(items)), lines)
+    alone = evidence(asking.take(others), items[others])
+    order = np.argsort(np.concatenate([lines, others]))
+    together = [*heard, *alone]
+    return [together[place] for place in order.tolist()]
+
+
+def _parts(mixed: Histories) -> tuple[Histories, Histories]:
+    """The same requests without their words, and without their histories."""
+    return replace(mixed, queries={}), replace(mixed, stops=mixed.starts)
 
 
 def spoke(histories: Histories) -> Mask:

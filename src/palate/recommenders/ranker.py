@@ -37,7 +37,7 @@ from palate.recommenders._names import check_block_names
 from palate.recommenders._newcomers import arrivals, with_places_for_new
 from palate.recommenders._statistics import Statistics, extended, fit_statistics
 from palate.recommenders._threads import in_chunks
-from palate.recommenders._wishes import fused_with_words
+from palate.recommenders._wishes import evidence_of_parts, fused_with_words
 from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
 
 __all__ = ["Ranker"]
@@ -269,9 +269,15 @@ class Ranker:
         return self
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
-        """What speaks most for item i at request i: the family that the trees count most."""
+        """What speaks most for item i at request i: the family that the trees count most.
+
+        Beside a history, words are asked alone: that part speaks which places the item higher.
+        """
         check_fitted(self)
         asking = histories.in_catalogue(self.item_ids_)
+        return evidence_of_parts(self._evidence, self._score_all, asking, items)
+
+    def _evidence(self, asking: Histories, items: Rows) -> list[Evidence]:
         content = from_content(self.features_, asking, items)
         if "directed" not in self.statistics_:
             return content
