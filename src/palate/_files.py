@@ -77,14 +77,15 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
+def alone_in(folder: Path, *, patience: float | None = None) -> Iterator[bool]:
     """Waits until no other process or thread is in such a block with the same folder.
 
     The system takes the lock from a process that ends, however it ends. Gives False where the file
-    system knows no locks: somebody else may be there. Raises `TimeoutError` after ten minutes.
+    system knows no locks: somebody else may be there. Raises `TimeoutError` after `patience`
+    seconds, by default ten minutes.
     """
     path = folder / LOCK
-    descriptor = _open_locked(path)
+    descriptor = _open_locked(path, PATIENCE_SECONDS if patience is None else patience)
     try:
         yield descriptor is not None
     finally:
@@ -94,12 +95,12 @@ def alone_in(folder: Path) -> Iterator[bool]:
             os.close(descriptor)
 
 
-def _open_locked(path: Path) -> int | None:
+def _open_locked(path: Path, patience: float) -> int | None:
     """The locked file, None where there are no locks.
 
     Who waits for a lock may get that of a file that has been deleted since, and tries again.
     """
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         descriptor = _open(path)
         try:
@@ -114,7 +115,7 @@ def _open_locked(path: Path) -> int | None:
             time.sleep(_LOOK_AGAIN_SECONDS)
     raise TimeoutError(
         errno.ETIMEDOUT,
-        f"another process has been writing there for {PATIENCE_SECONDS:.0f} s: end it, or name"
+        f"another process has been writing there for {patience:.0f} s: end it, or name"
         " another folder",
     )
 

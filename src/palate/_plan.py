@@ -25,7 +25,8 @@ _METHODS: Final = {
 _LISTS: Final = {"representation": "transform", "selection": "transform", "rerankers": "reranker"}
 _SINGLE: Final = {"fusion": "transform", "recommender": "recommender"}
 _STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is not named as
-_NAMING: Final = {  # the settings of palate's own components that name blocks
+NAMING: Final = {  # the settings of palate's own components that name blocks
+    "whiten": "numbers",
     "concat": "weights",
     "weighted": "weights",
     "content": "blocks",
@@ -146,7 +147,7 @@ def _as_table(component: Any) -> Mapping[str, Any]:
 
 def _named(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
     """(setting, block) for every block that a component or a part of it names."""
-    setting = _NAMING.get(table["use"], "")
+    setting = NAMING.get(table["use"], "")
     named = table.get(setting) or ()
     for name in [named] if isinstance(named, str) else named:
         yield f"{where}.{setting}", name

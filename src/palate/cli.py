@@ -5,38 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from palate import __version__, _options
-from palate.errors import ConfigError, DataError, PalateError, did_you_mean
+from palate import __version__, _commands, _options
+from palate._app import Allow, ConfigFile, DropUnknown, JsonFile, ModelFolder, app
+from palate.errors import ConfigError, DataError, PalateError
 
 if TYPE_CHECKING:
     from palate.config import Config
     from palate.types import Dataset
-
-app = typer.Typer(
-    cls=_options.Commands,
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    help="A catalogue and what people did → language-model features → recommendations.",
-)
-
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
-ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="F", help="Write the figures.", callback=_options.json_place),
-]
-Allow = Annotated[
-    list[str] | None,
-    typer.Option(metavar="MODULE:CLASS", help="Code that DIR may run.", callback=_options.allowed),
-]
-DropUnknown = Annotated[
-    bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
-]
 
 
 def _show_version(wanted: bool) -> None:
@@ -175,85 +154,38 @@ def recommend(
 @app.command()
 def compare(
     configs: Annotated[list[Path], typer.Argument(metavar="CONFIG", help="Pipeline files.")],
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="What each block of one pipeline is worth.")
+    ] = False,
     json_file: JsonFile = None,
     drop_unknown: DropUnknown = False,
 ) -> None:
-    """Fit several pipelines on the split of the first and compare them in one table.
+    """Fit several pipelines on the split of the first, or one without each of its blocks.
 
     Example: `palate compare ranker.toml ease.toml --json figures.json`
     """
     from palate.config import check_comparable, read_config
     from palate.console import console, shown_progress, write_json
+    from palate.evaluation.ablate import ablate as take_apart
     from palate.evaluation.compare import compare as compare_models
 
+    if ablate and len(configs) > 1:
+        raise ConfigError("--ablate takes one pipeline file: it is fitted without each block")
     settings = [read_config(path) for path in configs]
     check_comparable(settings)
     names = [setting.name for setting in settings]
     split = settings[0].cut(_read(settings[0], drop_unknown))
     with shown_progress():
-        models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
-        comparison = compare_models(models, split, reference=names[0] if len(names) > 1 else None)
-    console.print(comparison.render())
-    write_json(json_file, comparison.to_json())
-
-
-@app.command("list")
-def list_components(
-    stage: Annotated[
-        str | None, typer.Argument(help="encoders, recommenders, fusion, …; all if not given.")
-    ] = None,
-) -> None:
-    """What can stand behind `use`, and what it does.
-
-    Example: `palate list recommenders`
-    """
-    from palate import registry
-    from palate.console import components_table, console
-
-    if stage is not None and stage not in registry.STAGES:
-        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, registry.STAGES)}")
-    for shown in registry.STAGES if stage is None else (stage,):
-        console.print(components_table(shown))
-
-
-@app.command()
-def bench(
-    published_format: Annotated[
-        Literal["sequence", "minionerec", "unisrec"], typer.Argument(metavar="FORMAT")
-    ],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder in that format.")],
-    refit: Annotated[
-        bool, typer.Option("--refit", help="Learn from validation events too.")
-    ] = False,
-    encoder: Annotated[
-        str | None, typer.Option(help="Text encoder; the best installed if not given.")
-    ] = None,
-    mask: Annotated[
-        bool | None, typer.Option("--mask/--no-mask", help="Hide what the history holds.")
-    ] = None,
-    recommender: Annotated[
-        list[str] | None, typer.Option("--recommender", help="Only this row (repeatable).")
-    ] = None,
-    json_file: JsonFile = None,
-) -> None:
-    """Run published benchmarks: their split, their protocol, their figures beside ours.
-
-    Example: `palate bench sequence data/beauty --json beauty.json`
-    """
-    from palate.bench.run import run_bench
-    from palate.console import console, shown_progress, write_json
-
-    with shown_progress():
-        result = run_bench(
-            published_format,
-            folder,
-            refit=refit,
-            encoder=encoder,
-            mask=mask,
-            recommenders=recommender,
-        )
-    console.print(result.render())
-    write_json(json_file, result.to_json())
+        if ablate:
+            worth = take_apart(settings[0], split)
+            table, figures = worth.render(), worth.to_json()
+        else:
+            models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
+            first = names[0] if len(names) > 1 else None
+            comparison = compare_models(models, split, reference=first)
+            table, figures = comparison.render(), comparison.to_json()
+    console.print(table)
+    write_json(json_file, figures)
 
 
 def _read(settings: Config, drop_unknown: bool) -> Dataset:
@@ -265,6 +197,9 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
     for line in map(in_toml, notes.lines()):
         errors.print(line, markup=False, soft_wrap=True, style="dim")
     return data
+
+
+_commands.register(app)
 
 
 def main() -> None:

@@ -151,7 +151,10 @@ def histories_of(data: Dataset) -> Histories:
 
 
 def dataset_of(histories: Histories, data: Dataset) -> Dataset:
-    """The catalogue of `data` with what these histories hold as its only interactions."""
+    """The catalogue of `data` with what these histories hold as its only interactions.
+
+    Events, values and texts come along where these are histories of `data`.
+    """
     row, position = ragged_positions(histories.starts, histories.stops)
     columns: dict[str, Any] = {
         USER: histories.user_ids[row],
@@ -160,7 +163,72 @@ def dataset_of(histories: Histories, data: Dataset) -> Dataset:
     }
     if histories.times is not None:
         columns[TIME] = histories.times[position]
+    others = [name for name in data.interactions.columns if name not in (*columns, TIME)]
+    source = _event_rows(histories, data) if others else None
+    if source is not None:
+        columns |= data.interactions[source[position]].select(others).to_dict()
     return data.with_interactions(pl.DataFrame(columns))
+
+
+def event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64]:
+    """The row in `data.interactions` of every entry of `histories.items` that a range holds.
+
+    Raises `AlignmentError` unless these are histories of `data`: ranges of those of `histories_of`,
+    or each person's first events, as in a split, with or without those of some items.
+    """
+    source = _event_rows(histories, data)
+    if source is None:
+        raise AlignmentError(
+            "these histories hold other events than the data set: give the one that they were "
+            "made from (for the histories of a split, the data that were cut)"
+        )
+    return source
+
+
+def _event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64] | None:
+    """As `event_rows`, 0 for entries in no range; None where the events are not those of `data`."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    small, large = sorted((histories.item_ids, data.item_ids), key=len)
+    person = data.user_ids.find(histories.user_ids)[row]
+    if not (small is large or large.starts_with(small)) or (person < 0).any():
+        return None
+    order = np.argsort(data.user_rows, kind="stable")
+    n_items = len(large)
+    wanted = person.astype(np.int64) * n_items + histories.items[position]
+    keys = (data.user_rows.astype(np.int64) * n_items + data.item_rows)[order]
+    same_layout = len(order) == len(histories.items)
+    places = [position] if same_layout else []
+    places.append(_same_occurrences(row, wanted, keys))
+    for place in places:
+        found = order[place]
+        if np.array_equal(keys[place], wanted) and _same_times(histories, data, position, found):
+            source = np.zeros(len(histories.items), dtype=np.int64)
+            source[position] = found
+            return source
+    return None
+
+
+def _same_occurrences(
+    row: NDArray[np.int64], wanted: NDArray[np.int64], keys: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Where in `keys` the k-th of a key stands, for the k-th of it in each row."""
+    order = np.lexsort((np.arange(len(row)), wanted, row))
+    fresh = np.ones(len(row), dtype=bool)
+    fresh[1:] = (np.diff(row[order]) != 0) | (np.diff(wanted[order]) != 0)
+    start = np.maximum.accumulate(np.where(fresh, np.arange(len(row)), 0))
+    nth = np.empty(len(row), dtype=np.int64)
+    nth[order] = np.arange(len(row)) - start
+    by_key = np.argsort(keys, kind="stable")
+    place = np.searchsorted(keys[by_key], wanted) + nth
+    return by_key[np.minimum(place, len(keys) - 1)] if len(keys) else place
+
+
+def _same_times(
+    histories: Histories, data: Dataset, position: NDArray[np.int64], rows: NDArray[np.int64]
+) -> bool:
+    if histories.times is None or data.times is None:
+        return True
+    return np.array_equal(histories.times[position], data.times[rows])
 
 
 def history_of_items(
@@ -222,6 +290,7 @@ __all__ = [
     "Histories",
     "Split",
     "dataset_of",
+    "event_rows",
     "histories_of",
     "history_of_items",
     "ragged_positions",

@@ -112,7 +112,7 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
     elif isinstance(encoder, Attributes):
         plan = encoder.fit(train).plan_
-        columns = ", ".join(column["column"] for column in plan)
+        columns = ", ".join(dict.fromkeys(column["column"] for column in plan))
         yield f"reads {columns}: {len(encoder.names):,} features"
 
 

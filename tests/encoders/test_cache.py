@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from palate.encoders import _cache
-from palate.encoders._cache import VectorCache, cache_folder, keys_of
+from palate.encoders._cache import VectorCache, cache_folder, keys_of, without_cache
 from palate.encoders._shards import write_shard
+from palate.encoders._text import encode_cached, in_batches
 from palate.errors import DataError
 
 WRITER = """
@@ -224,3 +225,33 @@ def test_keys_are_by_content():
 def test_text_that_is_not_unicode_is_named():
     with pytest.raises(DataError, match=r"'bad \\udcff' is not valid Unicode .character 5"):
         keys_of(["good", "bad \udcff"])
+
+
+def test_without_the_cache_nothing_is_read_or_written(cache):
+    texts = [f"text {number}" for number in range(5)]
+    asked = []
+
+    def encode(batch):
+        asked.append(len(batch))
+        return np.array([[int(text.split()[1]), 1.0] for text in batch], dtype=np.float32)
+
+    def encoded():
+        return encode_cached(texts, fingerprint="f", batches=in_batches(encode, 3))
+
+    with without_cache():
+        first = encoded()
+        again = encoded()
+    assert asked == [3, 2, 3, 2]
+    assert not cache.exists()
+    kept = encoded()
+    assert cache.exists()
+    with without_cache():
+        encoded()
+    assert encoded().shape == (5, 2)
+    assert asked == [3, 2] * 4, "the last call read the cache"
+    for vectors in (again, kept):
+        np.testing.assert_array_equal(vectors, first)
+    with pytest.raises(KeyboardInterrupt), without_cache():
+        raise KeyboardInterrupt
+    encoded()
+    assert asked == [3, 2] * 4, "the cache is back after an error"

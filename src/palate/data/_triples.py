@@ -21,6 +21,7 @@ _NAMES: dict[str, frozenset[str]] = {
 }
 _LINE = "line"
 _SHOWN = 60
+_SUFFIXES = frozenset({".tsv", ".kg", ".link", ".txt", ".gz"})
 
 __all__ = ["ENTITY", "HEAD", "RELATION", "TAIL", "linked_items", "read_links", "read_triples"]
 
@@ -73,8 +74,9 @@ def linked_items(triples: pl.DataFrame, links: str | Path | None) -> pl.DataFram
 
 def _read(path: Path, columns: tuple[str, ...], *, what: str) -> pl.DataFrame:
     if not path.is_file():
-        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"there is no file {path}.{did_you_mean(path.name, beside[:20])}")
+        beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
+        known = [other.name for other in beside if other.suffix in _SUFFIXES]
+        raise DataError(f"there is no file {path}.{did_you_mean(path.name, known[:20])}")
     lines = text_bytes(path, "utf-8").decode().split("\n")
     table = pl.DataFrame({_LINE: pl.Series(lines, dtype=pl.String).str.strip_chars_end("\r")})
     table = table.with_row_index("number", offset=1).filter(pl.col(_LINE).str.strip_chars() != "")

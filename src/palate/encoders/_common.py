@@ -24,6 +24,7 @@ from palate.types import Encoder, Rows
 MOST_NAMES = 3
 COUNTED_ITEMS = 1000  # whose words and categories tell what is rare
 NEAR = 0.25  # standard deviations between numbers that count as alike
+_SHARED = ("categories", "number")  # plans by which two items can be seen to be alike
 _MOST_CATEGORIES = 500
 _LONGEST_NAME = 40
 _HALF = 0.5
@@ -50,7 +51,7 @@ class CommonGround:
         plans: dict[str, Plan] = {}
         for encoder in every:
             if isinstance(encoder, Attributes):
-                plans |= {plan["column"]: plan for plan in encoder.plan_}
+                plans |= {plan["column"]: plan for plan in encoder.plan_ if plan["kind"] in _SHARED}
         words = []
         for name in dict.fromkeys(name for reader in readers for name in _columns_of(reader)):
             if name in plans:

@@ -62,7 +62,8 @@ def embedder(network: Any, pooling: Pooling) -> Any:
 
         def forward(self, input_ids: Any) -> Any:
             states = hidden_states(self.network, input_ids, pooling)
-            pooled = torch.cat([self.pool(kind, states, input_ids) for kind in pooling.kinds], 1)
+            rarity = None if self.idf is None else self.idf[input_ids] + 1e-6
+            pooled = torch.cat([_pooled(kind, states, rarity) for kind in pooling.kinds], 1)
             for number, activation in enumerate(activations):
                 bias = getattr(self, f"bias{number}")
                 pooled = activation(
@@ -70,20 +71,20 @@ def embedder(network: Any, pooling: Pooling) -> Any:
                 )
             return torch.nn.functional.normalize(pooled[:, : pooling.dim], dim=1)
 
-        def pool(self, kind: PoolingName, states: Any, input_ids: Any) -> Any:
-            if kind == "mean":
-                return states.mean(1)
-            if kind == "max":
-                return states.amax(1)
-            if kind in ("cls", "last"):
-                return states[:, 0 if kind == "cls" else -1]
-            if kind == "position":
-                weights = torch.ones_like(states[:, :, 0]).cumsum(1)
-            else:
-                weights = self.idf[input_ids] + 1e-6
-            return (states * (weights / weights.sum(1, keepdim=True)).unsqueeze(2)).sum(1)
-
     return Embedder().eval()
+
+
+def _pooled(kind: PoolingName, states: Any, rarity: Any) -> Any:
+    """(n, d) from (n, length, d) states; `rarity` holds the tokens' weights for "idf"."""
+    if kind == "mean":
+        return states.mean(1)
+    if kind == "max":
+        return states.amax(1)
+    if kind in ("cls", "last"):
+        return states[:, 0 if kind == "cls" else -1]
+    ones = import_torch().ones_like(states[:, :, 0])
+    weights = ones.cumsum(1) if kind == "position" else rarity
+    return (states * (weights / weights.sum(1, keepdim=True)).unsqueeze(2)).sum(1)
 
 
 def hidden_states(network: Any, input_ids: Any, pooling: Pooling) -> Any:

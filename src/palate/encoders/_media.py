@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from abc import ABC, abstractmethod
 from collections import deque
@@ -23,8 +24,11 @@ from palate.encoders._sources import Source, Sources, UnreadableError, allowed_f
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
-READERS = 4
+READERS = max(4, min(16, os.cpu_count() or 4))
 AHEAD = 64  # files that are read or decoded while a batch is encoded
+
+_SHOWN_NAMES = 6
+_PATHS_OR_BYTES = (pl.String, pl.Binary, pl.Null, pl.Categorical, pl.Enum)
 
 
 @dataclass(kw_only=True)
@@ -32,9 +36,10 @@ class MediaEncoder(ABC):
     """An encoder of files: subclasses say how content is decoded and how it becomes vectors.
 
     `column` holds paths inside `folder`, or the bytes themselves; an empty cell means that the item
-    has none. What cannot be decoded stops everything (`on_error="raise"`), or counts as missing
-    with one warning that says how many (`"skip"`). Items without one get the mean of the items that
-    people touched, and where any of these has none, a last column says so: 1 for missing.
+    has none. What cannot be decoded, or what the model makes NaN of, stops everything
+    (`on_error="raise"`), or counts as missing with one warning that says how many (`"skip"`). Items
+    without one get the mean of the items that people touched, and where any of these has none, a
+    last column says so: 1 for missing.
     """
 
     column: str | None = None
@@ -89,7 +94,8 @@ class MediaEncoder(ABC):
         return self._encode(Sources(sources, allowed_folder(self.folder)), None)
 
     def _encode_items(self, items: pl.DataFrame) -> tuple[Floats, Mask]:
-        values = [value or None for value in items[self.column_].to_list()]
+        column = items[self.column_].to_list()
+        values = [None if not value or value.isspace() else value for value in column]
         sources = Sources(values, allowed_folder(self.folder))
         return self._encode(sources, items[ITEM].to_list())
 
@@ -99,7 +105,9 @@ class MediaEncoder(ABC):
             digests = {}
             for row, digest in _worked(pool, sources.digest, sources.given, faults):
                 digests[row] = digest
-            first_row = {digest: row for row, digest in reversed(digests.items())}
+            first_row: dict[bytes, int] = {}
+            for row, digest in digests.items():
+                first_row.setdefault(digest, row)
             vectors, done = encode_once(
                 np.frombuffer(b"".join(first_row), dtype="<u8").reshape(-1, 2),
                 partial(self._batches, pool, sources, list(first_row.values()), faults),
@@ -107,6 +115,9 @@ class MediaEncoder(ABC):
                 named=lambda place: sources.name(list(first_row.values())[place]),
                 unit=f"{self.kind}s",
             )
+        for row, digest in digests.items():  # of the same content at several places
+            if first_row[digest] in faults:
+                faults[row] = faults[first_row[digest]]
         self._report(faults, sources, item_ids)
         place_of = {digest: place for place, digest in enumerate(first_row)}
         places = np.full(len(sources.values), -1)
@@ -114,6 +125,8 @@ class MediaEncoder(ABC):
             places[row] = place_of[digest]
         present = places >= 0
         present[present] = done[places[present]]
+        if len(places) == len(vectors):  # each given, and none like another
+            return vectors, present
         spread = np.zeros((len(places), vectors.shape[1]), dtype=np.float32)
         spread[present] = vectors[places[present]]
         return spread, present
@@ -127,11 +140,16 @@ class MediaEncoder(ABC):
         missing: NDArray[np.int64],
     ) -> Batches:
         """Decodes in the pool while the batch before is encoded."""
+        self._load()
         place_of = {rows[place]: place for place in missing.tolist()}
         decoded = _worked(pool, lambda row: self._decode(sources.read(row)), place_of, faults)
         while batch := list(islice(decoded, self.batch_size)):
             places = np.array([place_of[row] for row, _ in batch])
-            yield places, self._embed([content for _, content in batch])
+            vectors = self._embed([content for _, content in batch])
+            finite = np.isfinite(vectors).all(axis=1)
+            for place in places[~finite].tolist():
+                faults[rows[place]] = "the model makes NaN or infinity of it"
+            yield places[finite], vectors[finite]
 
     def _report(self, faults: dict[int, str], sources: Sources, item_ids: list[str] | None) -> None:
         if not faults:
@@ -155,11 +173,13 @@ class MediaEncoder(ABC):
             return self.column
         for name in items.columns:
             if name.lower() in self.default_columns:
+                self._check_present(name, items)
                 return name
+        shown = [*self.default_columns[:_SHOWN_NAMES]]
+        more = ["…"] if len(self.default_columns) > _SHOWN_NAMES else []
         raise DataError(
-            f"the items have no column of {self.kind}s (looked for "
-            f"{', '.join(self.default_columns)}): name it with column=. The columns are: "
-            f"{', '.join(items.columns)}"
+            f"the items have no column of {self.kind}s (looked for {', '.join(shown + more)}): "
+            f"name it with column=. The columns are: {', '.join(items.columns)}"
         )
 
     def _check_present(self, name: str, items: pl.DataFrame) -> None:
@@ -167,7 +187,7 @@ class MediaEncoder(ABC):
             raise DataError(
                 f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
             )
-        if items[name].dtype not in (pl.String, pl.Binary, pl.Null):
+        if items[name].dtype not in _PATHS_OR_BYTES:
             raise DataError(
                 f"the column {name!r} holds {items[name].dtype}: {self.kind}s are paths or bytes"
             )
@@ -176,6 +196,9 @@ class MediaEncoder(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Names the vectors in the cache: weights by content, and all that changes a vector."""
+
+    def _load(self) -> None:  # noqa: B027 - there may be nothing to load
+        """Loads the model: called in one thread, before the first file is decoded."""
 
     @abstractmethod
     def _decode(self, content: bytes) -> Any:

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate.encoders._scales import scale_plan, scaled
 from palate.text._columns import (
     flat_list_type,
     flat_lists,
@@ -51,11 +52,16 @@ def is_attribute(column: pl.Series) -> bool:
 
 def make_plan(column: pl.Series, max_categories: int, hashed: int | None) -> Plan | None:
     """What is learnt from the trained items; None for a column that never varies."""
-    numbers = _numbers(column)
+    numbers = numbers_of(column)
     if numbers is not None and _mostly_known(numbers, column):
-        return _number_plan(column.name, numbers)
+        return number_plan(column.name, numbers)
+    return category_plan(column, max_categories, hashed)
+
+
+def category_plan(column: pl.Series, max_categories: int, hashed: int | None) -> Plan | None:
+    """The categories of any column, numbers too; None for one that says the same everywhere."""
     separator = None if column.dtype == pl.List else separator_of(column)
-    _, values = _categories(column, separator)
+    _, values = categories_of(column, separator)
     counts = values.value_counts().sort(["count", values.name], descending=[True, False])
     names = counts[values.name].to_list()
     if not names or (len(names) < 2 and len(values) == len(column)):
@@ -73,7 +79,7 @@ def encode_column(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_arra
     """(n, width) float32. A row of categories has length 1, or 0 where none is known."""
     if plan["kind"] == "number":
         return _encode_numbers(column, plan)
-    rows, values = _categories(column, plan["separator"])
+    rows, values = categories_of(column, plan["separator"])
     columns = _columns_of(values, plan["categories"], plan["hashed"])
     rows, columns = rows[columns >= 0], columns[columns >= 0]
     width = len(plan["categories"]) + plan["hashed"]
@@ -90,9 +96,14 @@ def names_of(plan: Mapping[str, Any]) -> list[str]:
     """What each encoded column means."""
     name = plan["column"]
     if plan["kind"] == "number":
-        return [name, f"{name} is missing"] if plan["missing"] else [name]
+        return with_missing([plan.get("label", name)], plan)
     known = [f"{name} = {category}" for category in plan["categories"]]
     return known + [f"{name} # {bucket}" for bucket in range(plan["hashed"])]
+
+
+def with_missing(names: list[str], plan: Mapping[str, Any]) -> list[str]:
+    """The names, and that of the column which says where they are unknown, if there is one."""
+    return [*names, f"{names[0]} is missing"] if plan["missing"] else names
 
 
 def separator_of(column: pl.Series) -> str | None:
@@ -109,7 +120,7 @@ def separator_of(column: pl.Series) -> str | None:
     return None
 
 
-def _numbers(column: pl.Series) -> NDArray[np.float64] | None:
+def numbers_of(column: pl.Series) -> NDArray[np.float64] | None:
     """A column of numbers, or of strings that may be numbers, with NaN for what is none."""
     if column.dtype == pl.String:
         stripped = column.str.strip_chars().str.replace_all(r"[$€£¥,%\s]", "")
@@ -130,7 +141,10 @@ def _mostly_known(numbers: NDArray[np.float64], column: pl.Series) -> bool:
     return bool(np.isfinite(numbers).sum() > 0.8 * said)
 
 
-def _number_plan(name: str, numbers: NDArray[np.float64]) -> Plan | None:
+def number_plan(name: str, numbers: NDArray[np.float64], scale: str = "standard") -> Plan | None:
+    """How numbers (NaN where unknown) are scaled and standardised; None where they never vary."""
+    learnt = scale_plan(numbers, scale)
+    numbers = scaled(numbers, learnt)
     known = numbers[~np.isnan(numbers)]
     spread = float(known.std()) if len(known) else 0.0
     if spread == 0.0 and len(known) in (0, len(numbers)):
@@ -141,13 +155,19 @@ def _number_plan(name: str, numbers: NDArray[np.float64]) -> Plan | None:
         "mean": float(known.mean()),
         "deviation": spread or 1.0,
         "missing": len(known) < len(numbers),
+        **learnt,
     }
 
 
 def _encode_numbers(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
-    numbers = _numbers(column)
+    numbers = numbers_of(column)
     if numbers is None:
         numbers = np.full(len(column), np.nan)
+    return standardised(scaled(numbers, plan), plan)
+
+
+def standardised(numbers: NDArray[np.float64], plan: Mapping[str, Any]) -> sparse.csr_array:
+    """(n, 1 or 2): the numbers by the plan's mean and deviation, then whether one is missing."""
     unknown = np.isnan(numbers)
     standard = np.clip((numbers - plan["mean"]) / plan["deviation"], -_MOST, _MOST)
     parts = [np.where(unknown, 0.0, standard)]
@@ -156,7 +176,7 @@ def _encode_numbers(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_ar
     return sparse.csr_array(np.column_stack(parts).astype(np.float32))
 
 
-def _categories(column: pl.Series, separator: str | None) -> tuple[NDArray[np.int64], pl.Series]:
+def categories_of(column: pl.Series, separator: str | None) -> tuple[NDArray[np.int64], pl.Series]:
     """(row, category) of every category that the column names."""
     if separator is not None and column.dtype == pl.String:
         column = column.str.split(separator)

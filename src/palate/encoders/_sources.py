@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 from typing import TypeAlias
 
 from palate.errors import DataError
@@ -49,21 +50,24 @@ class Sources:
         value = self.values[row]
         if isinstance(value, bytes):
             return _not_empty(value)
-        path = self._inside(str(value))
         try:
-            if path.stat().st_size > MAX_BYTES:
+            path = self._inside(str(value))
+            status = path.stat()
+            if not S_ISREG(status.st_mode):
+                raise UnreadableError("it is no file")
+            if status.st_size > MAX_BYTES:
                 raise UnreadableError(f"it is larger than {MAX_BYTES >> 20} MiB")
             return _not_empty(path.read_bytes())
         except FileNotFoundError:
             raise UnreadableError("there is no such file") from None
         except OSError as error:
             raise UnreadableError(f"it cannot be read: {error.strerror}") from None
+        except ValueError:  # half a surrogate pair, a zero character
+            raise UnreadableError("no path can be written like this") from None
 
     def _inside(self, name: str) -> Path:
         if "://" in name:
             raise UnreadableError("it is an address: download it, and give the path")
-        if "\0" in name:
-            raise UnreadableError("the path holds a zero character")
         root = self.folder.resolve()
         path = Path(os.path.realpath(root / name))
         if not path.is_relative_to(root):

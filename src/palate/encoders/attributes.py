@@ -10,7 +10,17 @@ from scipy import sparse
 
 from palate._settings import check_types
 from palate.columns import ITEM
-from palate.encoders._plans import encode_column, is_attribute, make_plan, names_of
+from palate.encoders._kinds import (
+    AUTO,
+    OTHERS,
+    Spec,
+    check_readable,
+    encode,
+    names_of,
+    parsed,
+    plans_for,
+)
+from palate.encoders._plans import is_attribute
 from palate.errors import ConfigError, DataError, did_you_mean
 from palate.types import Dataset, Features, check_fitted, learnt
 
@@ -31,9 +41,16 @@ class Attributes:
     that never vary. Of each column the `max_categories` most frequent categories get a feature of
     their own. Others, and those that appear later, are zeros, or share `hashed` features in
     columns that have more than `max_categories`.
+
+    A table of `columns` says how to read each: {"size": {"as": "ordinal", "order": ["S", "M"]},
+    "price": "log", "brand": ["categories", "frequency"], "*": "auto"}. The ways are "auto",
+    "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
+    category, target-free), "ordinal" (`order`, lowest first), "standard", "log", "quantile", "date"
+    (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in years) and
+    "lengths" (log of characters and words). "*" stands for the default columns not named.
     """
 
-    columns: list[str] | None = None
+    columns: list[str] | dict[str, Any] | None = None
     max_categories: int = 500
     hashed: int | None = None
 
@@ -46,14 +63,22 @@ class Attributes:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
         if self.columns is not None and not self.columns:
             raise ConfigError("columns is empty: name some, or leave it out")
+        if isinstance(self.columns, dict):
+            parsed(self.columns)
 
     def fit(self, data: Dataset) -> Self:
         """Learns categories and scales; raises `DataError` where there is nothing to learn."""
-        self._check_present(self.columns or [], data.items)
-        names = attribute_columns(data.items) if self.columns is None else self.columns
+        wanted = self._wanted(data.items)
+        for name, spec in wanted:
+            check_readable(data.items[name], spec)
         for items in (data.items[data.trained_rows], data.items):
-            plans = [make_plan(items[name], self.max_categories, self.hashed) for name in names]
-            self.plan_ = [plan for plan in plans if plan]
+            self.plan_ = [
+                plan
+                for name, spec in wanted
+                for plan in plans_for(
+                    items[name], spec, max_categories=self.max_categories, hashed=self.hashed
+                )
+            ]
             if self.plan_:
                 return self
         raise DataError(
@@ -65,7 +90,7 @@ class Attributes:
         """One sparse block: (n_items, features)."""
         check_fitted(self)
         self._check_present([plan["column"] for plan in self.plan_], data.items)
-        parts = [encode_column(data.items[plan["column"]], plan) for plan in self.plan_]
+        parts = [encode(data.items[plan["column"]], plan) for plan in self.plan_]
         block = sparse.csr_array(sparse.hstack(parts, format="csr"))
         return Features(data.item_ids, {"attributes": block})
 
@@ -74,6 +99,25 @@ class Attributes:
         """What each feature means: "genres = Comedy", "year", "year is missing"."""
         check_fitted(self)
         return [name for plan in self.plan_ for name in names_of(plan)]
+
+    def _wanted(self, items: pl.DataFrame) -> list[tuple[str, Spec]]:
+        """(column, way to read it), in order; raises `DataError` for one that is not there."""
+        if self.columns is None:
+            return [(name, AUTO) for name in attribute_columns(items)]
+        self._check_present([name for name in self.columns if name != OTHERS], items)
+        if isinstance(self.columns, list):
+            return [(name, AUTO) for name in self.columns]
+        specs = parsed(self.columns)
+        if OTHERS in specs:
+            by_default = [name for name in attribute_columns(items) if name not in specs]
+            specs = {
+                name: said
+                for key, own in specs.items()
+                for name, said in (
+                    [(other, [AUTO]) for other in by_default] if key == OTHERS else [(key, own)]
+                )
+            }
+        return [(name, spec) for name, said in specs.items() for spec in said]
 
     def _check_present(self, names: list[str], items: pl.DataFrame) -> None:
         for name in names:

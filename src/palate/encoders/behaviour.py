@@ -6,18 +6,15 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import svds
 
 from palate._settings import check_types
+from palate.encoders._factors import decomposed, unit_length
 from palate.errors import ConfigError, DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 _PERSON_POWER = 0.25
 _ITEM_POWER = 0.5
-_NOTHING = 1e-5
-"""Rows shorter than this part of the longest are rounding errors of the decomposition."""
 
 
 @dataclass(kw_only=True)
@@ -47,7 +44,7 @@ class Behaviour:
         if not len(data.interactions):
             raise DataError("there are no interactions for the encoder behaviour to learn from")
         self.ids_ = data.item_ids
-        self.vectors_ = _unit(_decomposed(_normalised(data), self.dim, self.seed))
+        self.vectors_ = unit_length(decomposed(_normalised(data), self.dim, self.seed))
         return self
 
     def encode(self, data: Dataset) -> Features:
@@ -69,29 +66,6 @@ def _normalised(data: Dataset) -> sparse.csr_array:
     items = np.maximum(counts.sum(axis=0), 1e-12) ** -_ITEM_POWER
     scaled = sparse.diags_array(people) @ counts @ sparse.diags_array(items)
     return sparse.csr_array(scaled, dtype=np.float64)
-
-
-def _decomposed(matrix: sparse.csr_array, dim: int, seed: int) -> NDArray[np.float64]:
-    """(items, k): right singular vectors times the root of their values, largest first."""
-    smallest = min(matrix.shape)
-    if dim < smallest:
-        start = np.random.default_rng(seed).standard_normal(smallest)
-        _, values, right = svds(matrix, k=dim, v0=start)
-        values, right = values[::-1], right[::-1]
-    else:
-        _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    # a singular vector may as well be its opposite: its largest entry decides
-    largest = np.abs(right).argmax(axis=1)
-    signs = np.where(right[np.arange(len(right)), largest] < 0, -1.0, 1.0)
-    scaled: NDArray[np.float64] = (right * (signs * np.sqrt(values))[:, None]).T
-    return scaled
-
-
-def _unit(vectors: NDArray[np.float64]) -> Floats:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    known = lengths > _NOTHING * max(lengths.max(), 1e-300)
-    unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=known)
-    return np.asarray(unit, dtype=np.float32)
 
 
 __all__ = ["Behaviour"]

@@ -21,6 +21,7 @@ from palate.representation._rows import unit_rows
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 
 FUSED = "fused"
+NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
 
 __all__ = ["Weighted"]
 
@@ -29,8 +30,9 @@ __all__ = ["Weighted"]
 class Weighted:
     """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
 
-    Blocks wider than `dim` (None: the narrowest block) enter by their principal components, fitted
-    on items with events, narrower ones with zeros behind. Sparse blocks stay beside it.
+    Blocks wider than `dim` (None: the narrowest block of more than 8 columns, if any has) enter by
+    their principal components, fitted on items with events, narrower ones with zeros behind. Sparse
+    blocks stay beside it.
     """
 
     dim: int | None = None
@@ -59,7 +61,8 @@ class Weighted:
             raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
         self.shares_ = shares_of(dense, self.weights)
         self.widths_ = {name: part.shape[1] for name, part in dense.items()}
-        self.dim_ = self.dim or min(self.widths_.values())
+        wide = [width for width in self.widths_.values() if width > NARROW]
+        self.dim_ = self.dim or min(wide or self.widths_.values())
         self.means_, self.axes_ = {}, {}
         for name, part in dense.items():
             if part.shape[1] > self.dim_:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
 
+from palate.columns import TEXT
 from palate.errors import AlignmentError, ConfigError, did_you_mean
-from palate.histories import Histories
+from palate.histories import Histories, histories_of
 from palate.representation._rows import scale_rows
-from palate.types import Features, Ids, Matrix
+from palate.representation._told import Reader, Telling, reading, sentences_of, written
+from palate.types import Dataset, Features, Ids, Matrix
 
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
-DID, SAID = "did", "said"
+DID, SAID, TOLD, WROTE = "did", "said", "told", "wrote"
 
-__all__ = ["people_features", "pool"]
+_AS_IT_IS = Telling()
+
+__all__ = ["Reader", "Telling", "people_features", "people_views", "pool"]
 
 
 def pool(
@@ -70,3 +74,55 @@ def people_features(
             )
         said[f"{SAID}.{name}"] = vectors
     return Features(Ids(histories.user_ids), {**did, **said}, behavioural=did)
+
+
+def people_views(
+    data: Dataset,
+    items: Features | None = None,
+    reader: Reader | None = None,
+    *,
+    histories: Histories | None = None,
+    words: Mapping[str, Matrix] | None = None,
+    beside: Features | Iterable[Features] = (),
+    telling: Telling = _AS_IT_IS,
+    how: Pooling = "decayed",
+    decay: float = 0.9,
+    length: int | None = None,
+) -> Features:
+    """One row a person: what they did, what they did in words, what they wrote, what they say.
+
+    Blocks: "did.NAME", the pooled features of their `items`; "told", their history as a sentence
+    that `reader` encodes; "wrote", the mean of the texts of their events, newest weighted, where
+    the data hold texts; "said.NAME", their `words`; then the blocks of `beside`, features of people
+    by user id, such as numbers. Of a reader with blocks of its own (`Pipeline.queries`) they are
+    "told.NAME" and "wrote.NAME". `histories` (by default all that `data` hold) are histories of
+    `data`: no event outside them is looked at, so give the training part, or histories that end
+    where learning ends. `how`, `decay` and `length` pool as in `pool`. Zeros stand for nothing.
+    Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside` lacks a
+    person.
+    """
+    asking = histories_of(data) if histories is None else histories
+    if items is None:
+        items = Features(asking.item_ids, {})
+    people = people_features(asking, items, words, how=how, decay=decay, length=length)
+    did = people.select(name for name in people.parts if name in people.behavioural)
+    said = people.select(name for name in people.parts if name not in people.behavioural)
+    people = did
+    if reader is not None:
+        read = reading(reader)
+        told = read(sentences_of(asking, data, telling))
+        people = people.beside(_behavioural(people.ids, TOLD, told))
+    if reader is not None and TEXT in data.interactions.columns:
+        rate = decay if how == "decayed" else 1.0
+        texts = written(asking, data, read, decay=rate, length=length, weighted=how != "mean")
+        people = people.beside(_behavioural(people.ids, WROTE, texts))
+    people = people.beside(said)
+    for other in [beside] if isinstance(beside, Features) else beside:
+        rows = other.ids.rows(people.ids.series, what="people in the features beside")
+        people = people.beside(other.take(rows))
+    return people
+
+
+def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
+    named = {f"{view}.{name}" if name else view: part for name, part in parts.items()}
+    return Features(ids, named, behavioural=named)

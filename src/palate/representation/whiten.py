@@ -17,8 +17,19 @@ from palate.representation._blocks import (
     project,
     transform_parts,
 )
+from palate.representation._gaps import gaps_in, typical_of
+from palate.representation._numbers import are_numbers, as_angles, knots_of
 from palate.representation._rows import unit_rows
-from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    Floats,
+    Matrix,
+    Rows,
+    check_fitted,
+    learnt,
+    to_dense,
+)
 
 __all__ = ["Whiten"]
 
@@ -32,13 +43,21 @@ class Whiten:
     for much noise. Only the `keep` largest stay (None: all, but fewer than fitted rows). Fitted on
     items with events; sparse blocks only become unit rows, rows of zeros stay zeros. After Huang
     et al., "WhiteningBERT" (EMNLP Findings 2021).
+
+    Items that lack a modality, which their encoder marks in the last column, become zeros: to lack
+    the same is no likeness. The directions of a few numbers say little, so blocks in `numbers`, and
+    those of up to 4 columns whose rows are no unit rows, are compared by rank, column by column, as
+    angles: (n, 2d).
     """
 
     shrinkage: float | None = None
     keep: int | None = None
+    numbers: list[str] | None = None
 
     means_: dict[str, Floats] = learnt()
     axes_: dict[str, Floats] = learnt()
+    typical_: dict[str, Floats] = learnt()
+    knots_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -48,16 +67,26 @@ class Whiten:
             raise ConfigError(f"keep = {self.keep} cannot be used: keep 1 axis or more")
 
     def fit(self, features: Features, data: Dataset) -> Self:
-        self.means_, self.axes_ = {}, {}
+        self.means_, self.axes_, self.typical_, self.knots_ = {}, {}, {}, {}
         for name, part in dense_parts(features).items():
-            mean, covariance, count = moments(np.asarray(unit_rows(part)), data.trained_rows)
-            width = len(mean)
-            variance, axes = principal_axes(covariance, count, self.keep or width)
-            shrinkage = _default_shrinkage(count) if self.shrinkage is None else self.shrinkage
-            floor = max(shrinkage * float(np.trace(covariance)), 1e-9)
-            self.means_[name] = mean.astype(np.float32)
-            self.axes_[name] = (axes / np.sqrt(variance + floor)).astype(np.float32)
+            rows = data.trained_rows
+            typical = typical_of(part, rows)
+            if typical is not None:
+                self.typical_[name] = typical
+                rows = rows[part[rows, -1] == 0]
+            if name in (self.numbers or ()) or are_numbers(part, rows):
+                self.knots_[name] = knots_of(part, rows)
+            else:
+                self._fit_axes(name, part, rows)
         return self
+
+    def _fit_axes(self, name: str, part: Floats, rows: Rows) -> None:
+        mean, covariance, count = moments(np.asarray(unit_rows(part)), rows)
+        variance, axes = principal_axes(covariance, count, self.keep or len(mean))
+        shrinkage = _default_shrinkage(count) if self.shrinkage is None else self.shrinkage
+        floor = max(shrinkage * float(np.trace(covariance)), 1e-9)
+        self.means_[name] = mean.astype(np.float32)
+        self.axes_[name] = (axes / np.sqrt(variance + floor)).astype(np.float32)
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)
@@ -65,11 +94,17 @@ class Whiten:
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""
         check_fitted(self)
-        units = unit_rows(values)
-        if name not in self.axes_:
-            return units
-        check_width(values, len(self.means_[name]), name, "whiten")
-        return unit_rows(project(units, self.means_[name], self.axes_[name]))
+        fitted = self.axes_.get(name, self.knots_.get(name))
+        if fitted is None:
+            return unit_rows(values)
+        width = len(self.means_[name]) if name in self.means_ else fitted.shape[1]
+        check_width(values, width, name, "whiten")
+        if name in self.typical_:
+            values = to_dense(values)
+            values = np.where(gaps_in(values, self.typical_[name])[:, None], 0, values)
+        if name in self.knots_:
+            return as_angles(to_dense(values), fitted)
+        return unit_rows(project(unit_rows(values), self.means_[name], fitted))
 
 
 def _default_shrinkage(count: int) -> float:

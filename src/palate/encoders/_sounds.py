@@ -1,0 +1,106 @@
+"""From a sound file's bytes to windows of samples at the rate that a model was trained at."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+
+from palate.encoders._sources import UnreadableError
+from palate.errors import MissingExtraError
+from palate.types import Floats
+
+FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU")
+SHORTEST_SECONDS = 0.05
+SILENT_BELOW = 1e-4  # 80 dB under full scale
+RATES = range(1_000, 768_001)
+MOST_CHANNELS = 32
+_VARIANTS = {"WAVEX": "WAV", "RF64": "WAV", "W64": "WAV"}
+_BLOCK = 2**16
+
+
+def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Floats:
+    """(n, samples) mono float32 at `rate`, within ±1: windows spread evenly over a sound.
+
+    As many as it takes to hear everything, and never more than `at_most`; neighbours overlap where
+    the sound is no multiple of `seconds`. A sound shorter than a window is one shorter row. Only
+    the windows are decoded, so the length of a file costs nothing. What a damaged file lost is left
+    out. Raises `UnreadableError`: no sound, another format, too short, silent, samples that are no
+    numbers, a header that cannot be.
+    """
+    soundfile, soxr = _libraries()
+    pieces = []
+    try:
+        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+            _check_header(sound)
+            length = round(seconds * sound.samplerate)
+            count = min(at_most, -(-sound.frames // length))
+            for start in np.linspace(0, max(0, sound.frames - length), count).astype(int):
+                pieces.append(_mono(soundfile, sound, int(start), length))
+            own_rate = sound.samplerate
+    except soundfile.SoundFileError as error:
+        raise UnreadableError(f"it is no sound that can be decoded: {_reason(error)}") from None
+    longest = max(map(len, pieces))
+    if longest < SHORTEST_SECONDS * own_rate:
+        raise UnreadableError(f"{longest / own_rate:.4f} seconds of it can be heard: too short")
+    whole = np.stack([piece for piece in pieces if len(piece) == longest])
+    if not np.isfinite(whole).all():
+        raise UnreadableError("it holds samples that are no numbers")
+    if np.abs(whole).max() < SILENT_BELOW:
+        raise UnreadableError("it is silent")
+    wanted = round(longest / own_rate * rate)
+    return np.stack([_resampled(soxr, piece, own_rate, rate, wanted) for piece in whole])
+
+
+def filled(windows: Floats, samples: int) -> Floats:
+    """Windows of at least `samples`: silence follows a shorter sound, as when it is played."""
+    return np.pad(windows, ((0, 0), (0, max(0, samples - windows.shape[1]))))
+
+
+def _check_header(sound: Any) -> None:
+    kind = _VARIANTS.get(sound.format, sound.format)
+    if kind not in FORMATS:
+        raise UnreadableError(f"it is {sound.format_info}, not one of {', '.join(FORMATS)}")
+    if sound.samplerate not in RATES:
+        raise UnreadableError(f"its header says {sound.samplerate} samples a second")
+    if sound.channels > MOST_CHANNELS:
+        raise UnreadableError(f"its header says {sound.channels} channels")
+    if sound.frames < 1:
+        raise UnreadableError("it holds no samples")
+
+
+def _mono(soundfile: Any, sound: Any, start: int, length: int) -> Floats:
+    """Up to `length` samples, the mean of the channels; fewer where a file breaks off."""
+    blocks = [np.zeros(0, dtype=np.float32)]
+    try:
+        sound.seek(start)
+        while length > 0:
+            block = sound.read(min(length, _BLOCK), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            blocks.append(block.mean(axis=1, dtype=np.float32))
+            length -= len(block)
+    except soundfile.SoundFileError:
+        pass
+    return np.concatenate(blocks)
+
+
+def _resampled(soxr: Any, samples: Floats, own_rate: int, rate: int, wanted: int) -> Floats:
+    moved = samples if own_rate == rate else soxr.resample(samples, own_rate, rate)
+    exact = np.zeros(wanted, dtype=np.float32)
+    exact[: len(moved)] = moved[:wanted]
+    return np.clip(exact, -1.0, 1.0)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format"
+
+
+def _libraries() -> tuple[Any, Any]:
+    try:
+        import soundfile
+        import soxr
+    except (ImportError, OSError) as error:  # OSError: soundfile without its libsndfile
+        raise MissingExtraError("reading sounds", "audio") from error
+    return soundfile, soxr

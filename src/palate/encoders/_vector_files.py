@@ -1,0 +1,190 @@
+"""Vectors in Parquet files, palate's own or anybody's: ids beside lists of numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from palate.columns import ITEM
+from palate.data._values import as_ids
+from palate.errors import DataError, did_you_mean, first_offenders
+from palate.types import Floats, Mask
+
+MANIFEST = "manifest.json"
+FORMAT = "palate vectors 1"
+VECTOR = "vector"
+SCALE = "scale"
+ROWS_AT_ONCE = 2**16
+
+Chunk: TypeAlias = tuple[pl.Series, Floats, Mask]
+"""(ids, (n, d) vectors, which rows have one)."""
+
+
+@dataclass(frozen=True)
+class VectorFiles:
+    """Parquet files with one row an item."""
+
+    files: tuple[Path, ...]
+    id: str
+    vector: str
+    dim: int
+
+    def __len__(self) -> int:
+        return sum(map(_length, self.files))
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All rows in order, some at a time; a row without a vector is zeros.
+
+        Raises `DataError` for a damaged file, and for vectors of another length, NaN or infinity.
+        """
+        for file in self.files:
+            for start in range(0, _length(file), ROWS_AT_ONCE):
+                yield self._chunk(file, start)
+
+    def _chunk(self, file: Path, start: int) -> Chunk:
+        schema = _schema(file)
+        for name in (self.id, self.vector):
+            _check_there(name, schema, file)
+        names = [self.id, self.vector]
+        if _inner(schema[self.vector]) == pl.Int8 and SCALE in schema:
+            names.append(SCALE)
+        try:
+            frame = pl.scan_parquet(file, glob=False).slice(start, ROWS_AT_ONCE)
+            frame = frame.select(names).collect()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise _unreadable(file, error) from error
+        ids = as_ids(frame[self.id], where=f"{file}: column {self.id!r}")
+        present = frame[self.vector].is_not_null()
+        vectors = np.zeros((len(frame), self.dim), dtype=np.float32)
+        known = frame[self.vector].filter(present)
+        vectors[present.to_numpy()] = self._numbers(known, ids.filter(present), file)
+        if SCALE in names:
+            vectors *= frame[SCALE].fill_null(0).to_numpy()[:, None]
+        return ids, vectors, present.to_numpy()
+
+    def _numbers(self, values: pl.Series, ids: pl.Series, file: Path) -> Floats:
+        if not len(values):
+            return np.zeros((0, self.dim), dtype=np.float32)
+        values = values.cast(pl.List(_inner(values.dtype)))
+        if (other := values.list.len() != self.dim).any():
+            wrong = ids.filter(other)
+            raise DataError(
+                f"{file}: vectors must have {self.dim} numbers, as the first has, but not those of"
+                f" {first_offenders(wrong, len(wrong))}"
+            )
+        numbers: Floats = values.list.to_array(self.dim).to_numpy().astype(np.float32)
+        if not (finite := np.isfinite(numbers).all(axis=1)).all():
+            wrong = ids.filter(pl.Series(~finite))
+            raise DataError(
+                f"{file}: NaN or infinity in the vectors of {first_offenders(wrong, len(wrong))}."
+                " Leave a vector empty (null) where an item has none"
+            )
+        return numbers
+
+
+def open_vectors(
+    path: str | Path, *, id: str | None = None, vector: str | None = None
+) -> VectorFiles:
+    """A Parquet file or a folder of them, such as `palate encode` writes.
+
+    By default ids are in "item_id" or "id", and vectors in the one column of lists of numbers.
+    Raises `DataError` for what holds no vectors, and for a job that is not finished.
+    """
+    place = Path(path).expanduser()
+    files = _files(place)
+    schema = _schema(files[0])
+    lists = [name for name, kind in schema.items() if _inner(kind) is not None]
+    id = id or next((name for name in (ITEM, "id") if name in schema), ITEM)
+    _check_there(id, schema, files[0], hint=' Say which it is: id="COLUMN".')
+    if vector is None:
+        if len(lists) != 1:
+            found = (
+                f"its columns of lists of numbers are {', '.join(lists)}"
+                if lists
+                else (f"no column holds lists of numbers (columns: {', '.join(schema)})")
+            )
+            raise DataError(f'{files[0]}: {found}. Say which are the vectors: vector="COLUMN"')
+        vector = lists[0]
+    _check_there(vector, schema, files[0])
+    if vector not in lists:
+        raise DataError(f"{files[0]}: the column {vector!r} holds {schema[vector]}, not vectors")
+    return VectorFiles(files, id, vector, _dim(files, vector, schema[vector]))
+
+
+def _files(place: Path) -> tuple[Path, ...]:
+    if place.is_file():
+        return (place,)
+    if not place.is_dir():
+        raise DataError(f"{place}: no such file or folder of vectors")
+    manifest = read_manifest(place)
+    if manifest is not None:
+        if not manifest["complete"]:
+            raise DataError(f"{place} is not finished: run the same `palate encode` again")
+        return tuple(place / part["file"] for part in manifest["partitions"])
+    found = sorted(file for file in place.rglob("*.parquet") if file.name[0] not in "._")
+    if not found:
+        raise DataError(f"{place} holds no Parquet file")
+    return tuple(found)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """What `palate encode` says of its folder; None in a folder that it did not write.
+
+    Raises `DataError` for a damaged one.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_bytes())
+        return content if content.get("format") == FORMAT else None
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"{path} is damaged: {error}. Name another folder") from error
+
+
+def _dim(files: tuple[Path, ...], vector: str, kind: pl.DataType) -> int:
+    """The length of the vectors: that of the first."""
+    if isinstance(kind, pl.Array):
+        return int(kind.shape[0])
+    for file in files:
+        lengths = pl.scan_parquet(file, glob=False).select(pl.col(vector).list.len().drop_nulls())
+        first = lengths.head(1).collect()
+        if len(first):
+            return int(first.item())
+    raise DataError(f"{files[0]}: no row has a vector in the column {vector!r}")
+
+
+def _inner(kind: pl.DataType) -> pl.DataType | None:
+    """The type of the numbers in a column of lists of them; None for another column."""
+    inner = getattr(kind, "inner", None)
+    return inner if isinstance(inner, pl.DataType) and inner.is_numeric() else None
+
+
+def _schema(file: Path) -> dict[str, pl.DataType]:
+    try:
+        return dict(pl.scan_parquet(file, glob=False).collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _length(file: Path) -> int:
+    try:
+        return int(pl.scan_parquet(file, glob=False).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0]
+    return DataError(f"{file} cannot be read: {reason}. Copy it or write it again")
+
+
+def _check_there(name: str, schema: dict[str, pl.DataType], file: Path, hint: str = "") -> None:
+    if name not in schema:
+        raise DataError(f"{file} has no column {name!r}.{did_you_mean(name, schema)}{hint}")

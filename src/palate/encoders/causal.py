@@ -1,0 +1,30 @@
+"""Language models that write, asked for one word about a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from palate.encoders._embedder import PoolingName
+from palate.encoders.transformer import Transformer
+
+
+@dataclass(kw_only=True)
+class Causal(Transformer):
+    """Item texts as the state in which a decoder would write the next word.
+
+    The text stands between `prefix` and `suffix`, which ask for it in one word, and the last
+    token's state is taken: so a model that was never trained for vectors still gathers what the
+    text means in one place. `model` is a name on the hub or a folder (GPT-2, Llama, Qwen, Gemma).
+    For models that were trained for vectors (Qwen3-Embedding) `transformer` is the encoder.
+    Method: Jiang et al. 2023, Scaling Sentence Embeddings with Large Language Models (PromptEOL).
+    """
+
+    model: str = "Qwen/Qwen3-0.6B"
+    prefix: str | None = 'This sentence: "'
+    query_prefix: str | None = 'This sentence: "'
+    suffix: str = '" means in one word: "'
+    pooling: PoolingName | Literal["auto"] | list[PoolingName] = "last"
+
+
+__all__ = ["Causal"]

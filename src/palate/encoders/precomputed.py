@@ -1,0 +1,93 @@
+"""Vectors that were made elsewhere, matched to items by their ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+from palate._settings import check_types
+from palate.encoders._vector_files import open_vectors
+from palate.errors import ConfigError, DataError, first_offenders
+from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
+
+
+@dataclass(kw_only=True)
+class Precomputed:
+    """Vectors from Parquet: what `palate encode` wrote, or a column of lists of anybody's.
+
+    `path` is a file, or a folder of files; `id` and `vector` name its columns, where they are not
+    "item_id" and the only column of lists of numbers. Items are looked up by id, some rows at a
+    time. Those without a vector get the mean of the items that people touched, and where any of
+    these has none, a last column says so: 1 for missing. `path` is read again for items that arrive
+    later. Wishes in words do not reach this block.
+    """
+
+    path: str | None = None
+    id: str | None = None
+    vector: str | None = None
+
+    typical_: Floats = learnt()
+    gaps_: bool = learnt()
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    def fit(self, data: Dataset) -> Self:
+        """Learns what is typical; raises `DataError` where no item has a vector."""
+        vectors, present = self._find(data)
+        touched = data.trained_rows
+        known = touched[present[touched]]
+        chosen = vectors[known] if len(known) else vectors[present]
+        if not len(chosen):
+            items = data.item_ids
+            raise DataError(
+                f"{self.path} has no vector for any of the items"
+                f" ({first_offenders(items.series, len(items))}): are these the same ids?"
+            )
+        self.typical_ = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.gaps_ = not bool(present[touched].all())
+        return self
+
+    def encode(self, data: Dataset) -> Features:
+        """One block: (n_items, d), or d + 1 where the last column marks items without a vector."""
+        check_fitted(self)
+        vectors, present = self._find(data)
+        if vectors.shape[1] != len(self.typical_):
+            raise DataError(
+                f"the vectors in {self.path} have {vectors.shape[1]} numbers now, and had"
+                f" {len(self.typical_)} when this was fitted: fit again"
+            )
+        vectors[~present] = self.typical_
+        if self.gaps_:
+            vectors = np.column_stack([vectors, (~present).astype(np.float32)])
+        return Features(data.item_ids, {"precomputed": vectors})
+
+    def _find(self, data: Dataset) -> tuple[Floats, Mask]:
+        """(n_items, d) vectors and which items have one."""
+        if self.path is None:
+            raise ConfigError('Precomputed needs path="FILE OR FOLDER" of vectors in Parquet')
+        files = open_vectors(self.path, id=self.id, vector=self.vector)
+        vectors = np.zeros((len(data.item_ids), files.dim), dtype=np.float32)
+        present = np.zeros(len(vectors), dtype=np.bool_)
+        seen = np.zeros(len(vectors), dtype=np.bool_)
+        for ids, found, there in files.chunks():
+            rows = data.item_ids.find(ids)
+            own = rows >= 0
+            counts = np.bincount(rows[own], minlength=len(seen)) + seen
+            if (counts > 1).any():
+                again = data.item_ids.series.filter(pl.Series(counts > 1))
+                raise DataError(
+                    f"{self.path} has several rows of {first_offenders(again, len(again))}: keep"
+                    " one row of each item"
+                )
+            seen[rows[own]] = True
+            own &= there
+            vectors[rows[own]] = found[own]
+            present[rows[own]] = True
+        return vectors, present
+
+
+__all__ = ["Precomputed"]

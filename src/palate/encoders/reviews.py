@@ -1,0 +1,115 @@
+"""What people wrote about items, as a language model reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+from palate._settings import check_types
+from palate.columns import TEXT
+from palate.encoders._reader import read_texts, reader_of, table_of
+from palate.errors import ConfigError, DataError
+from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
+
+_ITEMS_AT_ONCE = 20_000
+
+
+@dataclass(kw_only=True)
+class Reviews:
+    """The mean of a text encoder's vectors of an item's newest `most` reviews.
+
+    Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
+    items about which nobody wrote are zeros. `encoder` is a table as a pipeline file holds it
+    (`{use = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
+    are taken. Wishes in words are read by it too.
+    """
+
+    encoder: Any = field(default_factory=lambda: {"use": "use"})
+    most: int = 50
+
+    ids_: Ids = learnt()
+    vectors_: Floats = learnt()
+
+    def __post_init__(self) -> None:
+        self.encoder = table_of(self.encoder, who="Reviews")
+        check_types(self)
+        if self.most < 1:
+            raise ConfigError(f"most must be at least 1, not {self.most}")
+        _ = self._reader
+
+    def fit(self, data: Dataset) -> Self:
+        """Reads the reviews of `data`; raises `DataError` where nobody wrote anything."""
+        said = _newest(data, self.most)
+        if not len(said):
+            raise DataError(
+                "nobody wrote anything for the encoder reviews to read: no event has a text. Name "
+                'their column, as in read(..., columns={"review": "text"}), or leave it out'
+            )
+        rows = said["row"].to_numpy()
+        touched = np.unique(rows)
+        parts = []
+        for start in range(0, len(touched), _ITEMS_AT_ONCE):
+            chunk = touched[start : start + _ITEMS_AT_ONCE]
+            part = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
+            vectors = self.encode_texts(said[TEXT][part].to_list())
+            parts.append(_mean_of(vectors, np.searchsorted(chunk, rows[part]), len(chunk)))
+        self.ids_ = Ids(data.item_ids.series[touched])
+        self.vectors_ = np.vstack(parts)
+        return self
+
+    def encode(self, data: Dataset) -> Features:
+        """One behavioural block: (n_items, d), zeros for items without a review."""
+        check_fitted(self)
+        rows = self.ids_.find(data.item_ids.series)
+        vectors = self.vectors_[rows]
+        vectors[rows < 0] = 0.0
+        return Features(data.item_ids, {"reviews": vectors}, behavioural=["reviews"])
+
+    def encode_texts(self, texts: Sequence[str]) -> Floats:
+        """(n, d) float32 vectors of any texts, as the encoder gives them."""
+        return read_texts(self._reader, texts, who="reviews")
+
+    def encode_queries(self, texts: Sequence[str]) -> Floats:
+        """(n, d) vectors of what people say, as the encoder reads wishes."""
+        read = getattr(self._reader, "encode_queries", None)
+        return self.encode_texts(texts) if read is None else to_dense(read(texts))
+
+    @cached_property
+    def _reader(self) -> Any:
+        return reader_of(self.encoder, who="reviews")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
+        names = [entry.name for entry in fields(self)]
+        return {name: value for name, value in vars(self).items() if name in names}
+
+
+def _newest(data: Dataset, most: int) -> pl.DataFrame:
+    """(row, text): the newest reviews of each catalogue row, by row."""
+    if TEXT not in data.interactions.columns:
+        return pl.DataFrame(
+            {"row": pl.Series([], dtype=pl.Int32), TEXT: pl.Series([], dtype=pl.String)}
+        )
+    events = data.interactions.select(TEXT).with_columns(row=pl.Series(data.item_rows))
+    if data.times is not None:  # part of a data set stands person by person
+        events = events[np.argsort(data.times, kind="stable")]
+    said = events.filter(pl.col(TEXT).fill_null("").str.strip_chars() != "")
+    newest = pl.int_range(pl.len(), 0, -1).over("row") <= most
+    return said.filter(newest).sort("row", maintain_order=True).select("row", TEXT)
+
+
+def _mean_of(vectors: Floats, place: Any, count: int) -> Floats:
+    """(count, d) means of the rows that belong to each place."""
+    shares = (1.0 / np.bincount(place, minlength=count))[place].astype(np.float32)
+    averaging = sparse.csr_array((shares, (place, np.arange(len(place)))), (count, len(place)))
+    means: Floats = averaging @ vectors
+    return means
+
+
+__all__ = ["Reviews"]

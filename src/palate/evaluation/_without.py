@@ -1,0 +1,107 @@
+"""A pipeline without some of its encoders: settings that name their blocks no longer do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from palate import registry
+from palate._plan import NAMING
+from palate.pipeline import Pipeline
+from palate.recommenders.ranker import Ranker
+from palate.types import Dataset, Features
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What is left out: encoders by name, and what a ranker learns from behaviour by itself."""
+
+    name: str
+    encoders: Sequence[str]
+    behaviour: bool = False
+
+
+def drops_of(fitted: Pipeline) -> list[Drop]:
+    """Each encoder, then families of several: all that read text, all that learn from events."""
+    blocks = _blocks_of(fitted)
+    drops = [Drop(name, (name,)) for name in blocks]
+    behavioural = [name for name, learnt in blocks.items() if learnt]
+    texts = [
+        name
+        for name in blocks
+        if name not in behavioural and hasattr(fitted.encoders_[name], "encode_texts")
+    ]
+    if len(texts) > 1:
+        drops.append(Drop("all text", tuple(texts)))
+    ranks = isinstance(fitted.recommender, Ranker) and fitted.recommender.behaviour
+    says = len(behavioural) < len(blocks)
+    if says and (ranks or len(behavioural) > 1):
+        drops.append(Drop("all behaviour", tuple(behavioural), behaviour=ranks))
+    return drops
+
+
+def _blocks_of(fitted: Pipeline) -> dict[str, bool]:
+    """Encoder → whether all that it makes is learnt from events, seen from one item."""
+    data = fitted.data_
+    single = Dataset(data.interactions.clear(), data.items.head(1), data.users)
+    found = {}
+    for name, encoder in fitted.encoders_.items():
+        made: Features = encoder.encode(single)
+        found[name] = made.behavioural == made.parts.keys()
+    return found
+
+
+def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
+    """A pipeline like this one without some encoders, not fitted."""
+    encoders = pipeline.encoders or {}
+    kept = {name: encoder for name, encoder in encoders.items() if name not in drop.encoders}
+
+    def pruned(component: Any) -> Any:
+        if ":" in registry.name_of(component):
+            return component
+        changed = _pruned_settings(_as_table(component), drop.encoders)
+        return replace(component, **changed) if changed else component
+
+    recommender = pruned(pipeline.recommender)
+    if drop.behaviour and isinstance(recommender, Ranker):
+        recommender = replace(recommender, behaviour=False)
+    return replace(
+        pipeline,
+        encoders=kept,
+        representation=[pruned(part) for part in pipeline.representation],
+        fusion=pruned(pipeline.fusion),
+        selection=[pruned(part) for part in pipeline.selection],
+        recommender=recommender,
+        rerankers=[pruned(part) for part in pipeline.rerankers],
+    )
+
+
+def _pruned_settings(table: Mapping[str, Any], dropped: Sequence[str]) -> dict[str, Any]:
+    """The settings that change where some blocks are gone; None where nothing is left to name."""
+    changed: dict[str, Any] = {}
+    setting = NAMING.get(table["use"], "")
+    named = table.get(setting)
+    if isinstance(named, str) and _is_of(named, dropped):
+        changed[setting] = None
+    elif isinstance(named, Mapping):
+        changed[setting] = {key: named[key] for key in named if not _is_of(key, dropped)} or None
+    elif isinstance(named, list):
+        changed[setting] = [key for key in named if not _is_of(key, dropped)] or None
+    if table["use"] == "blend":
+        parts = [{**part, **_pruned_settings(part, dropped)} for part in table["parts"]]
+        changed["parts"] = [_without_nulls(part) for part in parts]
+    return {name: value for name, value in changed.items() if value != table.get(name)}
+
+
+def _without_nulls(table: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _is_of(block: str, encoders: Sequence[str]) -> bool:
+    """Whether a block is an encoder's: called like it, or NAME.PART where it makes several."""
+    return block in encoders or any(block.startswith(f"{name}.") for name in encoders)
+
+
+def _as_table(component: Any) -> dict[str, Any]:
+    return {"use": registry.name_of(component), **registry.settings_of(component)}

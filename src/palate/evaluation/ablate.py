@@ -1,0 +1,202 @@
+"""What each block is worth: the pipeline is fitted without it, on the same split."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate.encoders._defaults import default_encoders
+from palate.errors import ConfigError, PalateError, did_you_mean
+from palate.evaluation._render import SHOWN_SLICES, metric_label, shown_metrics
+from palate.evaluation._without import Drop, drops_of, without
+from palate.evaluation.compare import Comparison, Ranked, compare
+from palate.evaluation.results import number
+from palate.evaluation.significance import Interval
+from palate.histories import Split
+from palate.pipeline import Pipeline
+from palate.progress import task
+
+if TYPE_CHECKING:
+    from palate.config import Config
+
+WHOLE = "everything"
+_SLICES = SHOWN_SLICES[:3]  # all, new items, long tail
+_HELPS, _HURTS = "▲", "▼"
+_TEXT_WIDTH = 120
+
+
+@dataclass(frozen=True, eq=False)
+class Ablation:
+    """What the whole pipeline scores above the same one without a block, or a family of blocks.
+
+    `comparison` holds the measured rows: "everything", and one for each of `drops`; `needed` says
+    what could not be left out, and why.
+    """
+
+    comparison: Comparison
+    drops: Sequence[Drop]
+    needed: Mapping[str, str]
+
+    def worth(self, name: str, metric: str, within: str = "all") -> Interval:
+        """The mean that is lost without `name`, with its interval over people."""
+        known = {drop.name: drop for drop in self.drops}
+        if name not in known:
+            raise ConfigError(f"nothing was left out as {name!r}.{did_you_mean(name, known)}")
+        gap = self.comparison.cell(_row(known[name]), metric, within).difference
+        assert gap is not None
+        return Interval(mean=-gap.mean, low=-gap.high, high=-gap.low, p=gap.p)
+
+    def render(self) -> Table:
+        """The table for a terminal: what each block adds to NDCG and recall, interval below."""
+        shown = [(part, metric) for part in _SLICES for metric in shown_metrics(self.comparison)]
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            show_footer=True,
+            footer_style="dim",
+            padding=(0, 1, 0, 0),
+            caption=self._legend(),
+            caption_justify="left",
+        )
+        table.add_column("worth of", WHOLE, overflow="fold")
+        for part, metric in shown:
+            level = self.comparison.cell(WHOLE, metric, part).interval.mean
+            footer = "–" if number(level) is None else f"{level:.4f}"
+            table.add_column(self._heading(part, metric), footer, no_wrap=True)
+        for drop in self.drops:
+            cells = [_worth_text(self.worth(drop.name, metric, part)) for part, metric in shown]
+            table.add_row(Text(drop.name), *cells)
+        return table
+
+    def _heading(self, part: str, metric: str) -> str:
+        label = "" if part == "all" else f"{self.comparison.slices[part].label}\n"
+        return f"{label}{metric_label(metric)}"
+
+    def _legend(self) -> str:
+        facts = self.comparison
+        total = facts.slices["all"]
+        sizes = [
+            f"{facts.slices[part].label} {facts.slices[part].requests:,}" for part in _SLICES[1:]
+        ]
+        return "\n".join(
+            [
+                f"{total.requests:,} requests of {total.people:,} people among all "
+                f"{facts.n_items:,} items; {', '.join(sizes)}.",
+                "What is lost without it, fitted anew; below, the 95% interval of the paired "
+                "bootstrap over people.",
+                f"{_HELPS} it helps, {_HURTS} it is better left out: the interval excludes 0.",
+                "Last line: what the whole pipeline scores.",
+                *(f"Not without {name}: {why}" for name, why in self.needed.items()),
+            ]
+        )
+
+    def __str__(self) -> str:
+        stream = io.StringIO()
+        Console(file=stream, width=_TEXT_WIDTH, color_system=None).print(self.render())
+        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")
+
+    def to_json(self) -> dict[str, Any]:
+        """What each block is worth on every slice, and the figures behind it, as JSON types."""
+        slices, metrics = self.comparison.slices, self.comparison.metrics
+        return {
+            "worth": [
+                {
+                    "name": drop.name,
+                    "encoders": list(drop.encoders),
+                    "slices": {
+                        part: {
+                            metric: _json_interval(self.worth(drop.name, metric, part))
+                            for metric in metrics
+                        }
+                        for part in slices
+                    },
+                }
+                for drop in self.drops
+            ],
+            "needed": dict(self.needed),
+            "comparison": self.comparison.to_json(),
+        }
+
+
+def ablate(
+    pipeline: Pipeline | Config,
+    split: Split,
+    *,
+    ks: Sequence[int] = (10,),
+    metrics: Sequence[str] = ("ndcg", "recall"),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Ablation:
+    """What each encoder of a pipeline is worth, and all that read text, or behaviour, together.
+
+    The pipeline, or that of a pipeline file, is fitted on `split.train` as it is, and once without
+    each; what pretrained encoders read is in the cache after the first fit. "all behaviour" also
+    turns off what the ranker learns from events by itself. What the rest cannot be fitted without
+    is in `needed`. Raises `ConfigError` where nothing can be left out.
+    """
+    whole = pipeline if isinstance(pipeline, Pipeline) else pipeline.pipeline()
+    chosen = default_encoders(split.train) if whole.encoders is None else whole.encoders
+    whole = replace(whole, encoders=dict(chosen))
+    fitted = whole.fit(split.train)
+    tried, failed = [], {}
+    wanted = drops_of(fitted)
+    with task("fit without each block", len(wanted) + 1, "fits") as done:
+        ranked = {WHOLE: Ranked.of(fitted, split, max(ks), WHOLE)}
+        done(1)
+        for drop in wanted:
+            try:
+                smaller = without(whole, drop).fit(split.train)
+            except PalateError as error:
+                failed[drop.name] = str(error)
+            else:
+                ranked[_row(drop)] = Ranked.of(smaller, split, max(ks), _row(drop))
+                tried.append(drop)
+            done(1)
+    if not tried:
+        reasons = "".join(f"; without {name}: {why}" for name, why in failed.items())
+        raise ConfigError(f"nothing can be left out of this pipeline{reasons or ': no encoder'}")
+    comparison = compare(
+        ranked,
+        split,
+        reference=WHOLE,
+        ks=ks,
+        metrics=metrics,
+        beyond=False,
+        resamples=resamples,
+        seed=seed,
+    )
+    return Ablation(comparison, tried, failed)
+
+
+def _row(drop: Drop) -> str:
+    return f"without {drop.name}"
+
+
+def _worth_text(worth: Interval) -> Text:
+    if number(worth.mean) is None:
+        return Text("–")
+    text = Text(f"{round(worth.mean, 4) + 0.0:+.4f}")
+    if worth.significant:
+        text.append(_HELPS, "green") if worth.mean > 0 else text.append(_HURTS, "red")
+    if number(worth.low) is not None:
+        text.append(f"\n{_short(worth.low)}…{_short(worth.high)}", "dim")
+    return text
+
+
+def _short(value: float) -> str:
+    """+.012, so that six intervals fit side by side."""
+    return f"{round(value, 3) + 0.0:+.3f}".replace("0.", ".", 1)
+
+
+def _json_interval(worth: Interval) -> Mapping[str, Any]:
+    found: dict[str, Any] = {name: number(value) for name, value in vars(worth).items()}
+    return found | {"significant": worth.significant}
+
+
+__all__ = ["Ablation", "ablate"]

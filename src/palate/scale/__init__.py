@@ -1,0 +1,1 @@
+"""Catalogues that do not fit in memory: Parquet in, vectors out, one partition at a time."""

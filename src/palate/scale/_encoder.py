@@ -1,0 +1,151 @@
+"""Encoders by what a person types, "transformer:model=minilm,max_tokens=64", and their fit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import polars as pl
+
+from palate import registry
+from palate.columns import ITEM, TIME, USER
+from palate.encoders._weights import folder_digest
+from palate.errors import ConfigError
+from palate.scale._source import Source
+from palate.scale._texts import decoded
+from palate.types import Dataset
+
+SAMPLE_ROWS = 10_000
+TEMPLATE = "template"
+_SPEC = re.compile(r"(?P<use>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
+_SETTING = re.compile(r"(?P<key>\w+)=(?P<value>.*)", re.DOTALL)
+
+
+def encoder_of(given: Any) -> Any:
+    """The encoder that `given` is, or that it names: "NAME" or "NAME:key=value,key=value".
+
+    A value is what the setting's type makes of it: text as it is, else JSON. Raises `ConfigError`.
+    """
+    encoder = _of_text(given) if isinstance(given, str) else given
+    if not hasattr(encoder, "encode_texts"):
+        name = registry.name_of(encoder)
+        raise ConfigError(f"{name} is no encoder of texts: {_readers()}")
+    if getattr(encoder, "text_blocks", None):
+        raise ConfigError(
+            f"the encoder makes a block of each of {', '.join(encoder.text_blocks)}: run a job for"
+            " each, or put them in one template"
+        )
+    return encoder
+
+
+def _readers() -> str:
+    known = [
+        name
+        for name in registry.names("encoders")
+        if hasattr(registry.find("encoders", name), "encode_texts")
+    ]
+    return f"of palate's own {', '.join(known)} are"
+
+
+def _of_text(text: str) -> Any:
+    found = _SPEC.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"{text!r} names no encoder: write NAME or NAME:key=value,key=value")
+    use = found["use"]
+    if use.partition(":")[0] in registry.names("encoders") and ":" in use:
+        raise ConfigError(f"{text!r}: settings are written key=value, as in use:max_chars=200")
+    cls = registry.find("encoders", use)
+    hints = get_type_hints(cls)
+    settings = {}
+    for part in re.split(r",(?=\w+=)", found["settings"] or ""):
+        if not part:
+            continue
+        setting = _SETTING.fullmatch(part)
+        if setting is None:
+            raise ConfigError(f"{part!r} in {text!r} is no setting: write key=value")
+        settings[setting["key"]] = _value(hints.get(setting["key"], str), setting["value"])
+    return registry.build("encoders", {"use": use, **settings}, where=f"encoder {text!r}")
+
+
+def _value(hint: Any, text: str) -> Any:
+    try:
+        return registry.checked(hint, text, where="")
+    except ConfigError:
+        pass
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def settings_of(encoder: Any) -> dict[str, Any]:
+    """The settings that another machine needs to make this encoder; the template stands apart."""
+    settings = registry.settings_of(encoder)
+    settings.pop(TEMPLATE, None)
+    try:
+        json.dumps(settings)
+    except TypeError as error:
+        name = type(encoder).__name__
+        raise ConfigError(f"{name}: its settings cannot be told in JSON: {error}") from error
+    return settings
+
+
+def ready(
+    use: str, settings: dict[str, Any], template: str, source: Source, columns: Sequence[str]
+) -> Any:
+    """The encoder that such settings make; what it learns it learns from the first rows."""
+    cls = registry.find("encoders", use)
+    takes = {entry.name for entry in fields(cls) if entry.init}
+    with_template = {TEMPLATE: template} if TEMPLATE in takes else {}
+    encoder = registry.build("encoders", {"use": use, **settings, **with_template}, where=use)
+    if not _learns(encoder):
+        return encoder
+    sample = sample_of(source, columns)
+    ids = pl.int_range(len(sample), eager=True).cast(pl.String).alias(ITEM)
+    events = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String, TIME: pl.Float64})
+    return encoder.fit(Dataset(interactions=events, items=sample.with_columns(ids)))
+
+
+def sample_of(source: Source, columns: Sequence[str]) -> pl.DataFrame:
+    """Some columns of the first rows; where these are empty, of the first that are not."""
+    for start in range(0, len(source), SAMPLE_ROWS):
+        frame = source.read(start, min(start + SAMPLE_ROWS, len(source)), columns)
+        frame = pl.DataFrame([decoded(frame[name])[0] for name in frame.columns])
+        if any(frame[name].null_count() < len(frame) for name in frame.columns):
+            return frame
+    return frame
+
+
+def fingerprint_of(encoder: Any) -> str:
+    """Names the vectors of a ready encoder: its weights, its settings and what it learnt."""
+    named = getattr(encoder, "fingerprint", None)
+    if named is None:
+        settings = settings_of(encoder)
+        model = str(settings.get("model") or "")
+        weights = folder_digest(Path(model)) if model and Path(model).is_dir() else ""
+        named = _digest([registry.name_of(encoder), settings, weights])
+    learnt = {name: getattr(encoder, name) for name in _learns(encoder)}
+    return f"{named}-{_digest(learnt)}" if learnt else str(named)
+
+
+def _learns(encoder: Any) -> list[str]:
+    """What it learns from data beside which columns are text."""
+    names = [entry.name for entry in fields(encoder) if not entry.init]
+    return [name for name in names if name != f"{TEMPLATE}_"]
+
+
+def _digest(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=_in_json)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _in_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [str(value.dtype), value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
+    raise ConfigError(f"what it learns holds {type(value).__name__}: fit it in a pipeline")

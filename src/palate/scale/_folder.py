@@ -1,0 +1,121 @@
+"""The folder of a job: whose it is, what is done, and when it is finished."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from palate import __version__
+from palate._files import alone_in, write_whole
+from palate.columns import ITEM
+from palate.encoders._vector_files import FORMAT, MANIFEST, SCALE, VECTOR, read_manifest
+from palate.errors import DataError
+from palate.scale._source import STAGED
+from palate.scale._work import Job, Part
+
+PATIENCE_SECONDS = 2.0
+
+
+@contextlib.contextmanager
+def own_folder(out: Path) -> Iterator[None]:
+    """The folder, which nobody else writes in meanwhile; `DataError` where somebody does."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out} cannot be made: {error.strerror}") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(alone_in(out, patience=PATIENCE_SECONDS))
+        except TimeoutError as error:
+            raise DataError(
+                f"another job is writing in {out}: wait until it ends, or name another folder"
+            ) from error
+        except OSError as error:
+            raise DataError(f"{out} cannot be written in: {error.strerror}") from error
+        yield
+
+
+def begin(job: Job) -> None:
+    """Says in the folder whose it is; `DataError` for one that holds something else."""
+    out = Path(job.out)
+    manifest = read_manifest(out)
+    if manifest is not None:
+        _check_same(manifest["job"], job, out)
+    elif strangers := [path.name for path in out.iterdir() if path.name[0] != "."]:
+        raise DataError(
+            f"{out} is not empty (it holds {min(strangers)!r}), and not of `palate encode`:"
+            " name another folder"
+        )
+    for stray in out.glob(".part-*.tmp"):
+        stray.unlink(missing_ok=True)
+    _write(out, {"complete": False, "job": job.identity, "settings": job.settings})
+
+
+def _check_same(before: dict[str, Any], job: Job, out: Path) -> None:
+    now = json.loads(json.dumps(job.identity))
+    changed = [key for key in now if before.get(key) != now[key]]
+    if not changed:
+        return
+    key = next((key for key in changed if key != "fingerprint"), changed[0])
+    what = f"{key} was {before.get(key)!r} and is {now[key]!r}"
+    if key == "fingerprint":
+        what = (
+            "its settings would make other vectors now, because they, the model's files or the rows"
+            " that it learns from have changed"
+        )
+    raise DataError(
+        f"{out} holds the vectors of another job: {what}. Name another folder, or delete this one"
+    )
+
+
+def finish(job: Job, parts: Sequence[Part]) -> int:
+    """The manifest of all files; what is left of earlier jobs goes. Gives the files' bytes."""
+    out = Path(job.out)
+    parts = sorted(parts, key=lambda part: part.number)
+    files = {part.file for part in parts}
+    for other in out.glob("part-*.parquet"):
+        if other.name not in files:
+            other.unlink(missing_ok=True)
+    scale = {SCALE: "float32: times this the vector is itself"} if job.precision == "int8" else {}
+    dims = sorted({part.dim for part in parts})
+    if len(dims) > 1:
+        raise DataError(f"{out}: the encoder gave vectors of {dims} numbers: delete the folder")
+    content = {
+        "complete": True,
+        "palate": __version__,
+        "job": job.identity,
+        "settings": job.settings,
+        "schema": {ITEM: "string", **scale, VECTOR: f"{job.precision} × {dims[0]}, or null"},
+        "dim": dims[0],
+        "rows": sum(part.rows for part in parts),
+        "written": sum(part.written for part in parts),
+        "blank": sum(part.blank for part in parts),
+        "skipped": sum(part.skipped for part in parts),
+        "partitions": [_entry(part) for part in parts],
+    }
+    _write(out, content)
+    _remove_staged(out / STAGED)
+    return sum((out / name).stat().st_size for name in files)
+
+
+def _entry(part: Part) -> dict[str, Any]:
+    names = ("file", "rows", "written", "blank", "skipped")
+    return {name: getattr(part, name) for name in names}
+
+
+def _write(out: Path, content: dict[str, Any]) -> None:
+    text = json.dumps({"format": FORMAT, **content}, ensure_ascii=False, indent=1)
+    try:
+        write_whole(out / MANIFEST, f"{text}\n".encode())
+    except OSError as error:
+        raise DataError(f"{out / MANIFEST} could not be written: {error.strerror}") from error
+
+
+def _remove_staged(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()

@@ -1,0 +1,238 @@
+"""A table of any length as numbered rows, of which any run can be read by itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from palate.data._formats import open_table
+from palate.data._text_files import UTF8
+from palate.errors import DataError, did_you_mean, first_offenders
+from palate.scale._bytes import read_as_bytes
+
+STAGED = ".source"
+_PARQUET = (".parquet", ".pq")
+_LINES = (".jsonl", ".ndjson")
+_TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_PROBE_LINES = 10_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Parquet files in the order of their names; rows are counted over all of them from 0."""
+
+    name: str
+    files: tuple[str, ...]
+    lengths: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return sum(self.lengths)
+
+    @cached_property
+    def schemas(self) -> dict[str, dict[str, pl.DataType]]:
+        """File → column → type."""
+        return {file: schema_of(Path(file)) for file in self.files}
+
+    @property
+    def schema(self) -> dict[str, pl.DataType]:
+        """Column → type, of those that all files have."""
+        first, *others = self.schemas.values()
+        return {name: kind for name, kind in first.items() if all(name in one for one in others)}
+
+    def check(self, columns: Sequence[str], *, what: str) -> None:
+        """Raises `DataError` for a column that some file lacks, or that is of different types."""
+        first, *_ = self.schemas.values()
+        for file, schema in self.schemas.items():
+            for name in columns:
+                if name not in schema:
+                    found = did_you_mean(name, schema)
+                    raise DataError(f"{file} has no column {name!r} ({what}).{found}")
+                if _family(schema[name]) != _family(first[name]):
+                    raise DataError(
+                        f"the column {name!r} holds {schema[name]} in {file}, but"
+                        f" {first[name]} in {self.files[0]}: write it alike in all files"
+                    )
+
+    def read(self, start: int, stop: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Rows `start` to `stop` of some columns; a damaged file raises `DataError`."""
+        parts = [
+            read_rows(Path(file), offset, count, columns)
+            for file, offset, count in self.slices(start, stop)
+        ]
+        return _together(parts)
+
+    def slices(self, start: int, stop: int) -> list[tuple[str, int, int]]:
+        """(file, first row in it, number of rows) of a run of rows."""
+        found, before = [], 0
+        for file, length in zip(self.files, self.lengths, strict=True):
+            first, last = max(start, before), min(stop, before + length)
+            if first < last:
+                found.append((file, first - before, last - first))
+            before += length
+        return found
+
+    def place(self, row: int) -> str:
+        """Where a row is, for messages: file and row, counted from 1."""
+        ((file, offset, _),) = self.slices(row, row + 1)
+        return f"{file}, row {offset + 1:,}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "files": list(self.files), "lengths": list(self.lengths)}
+
+    @classmethod
+    def of_json(cls, content: dict[str, Any]) -> Self:
+        return cls(content["name"], tuple(content["files"]), tuple(content["lengths"]))
+
+
+def open_source(table: str | Path, *, staged: Path, on_error: str = "raise") -> Source:
+    """A Parquet file, a folder of them, or text, which is turned into Parquet in `staged` first.
+
+    With `on_error="skip"` broken bytes in text become "�". Raises `DataError` for what is no such
+    table, is empty, or has no rows.
+    """
+    path = Path(table)
+    files = _files_of(path)
+    if files[0].suffix.lower() not in _PARQUET:
+        files = [_as_parquet(file, staged, on_error) for file in files]
+    lengths = [length_of(file) for file in files]
+    if not sum(lengths):
+        raise DataError(f"{path} has no rows")
+    return Source(
+        str(path.absolute()), tuple(str(file.absolute()) for file in files), tuple(lengths)
+    )
+
+
+def _files_of(path: Path) -> list[Path]:
+    if path.is_file():
+        if _kind(path) is None:
+            raise DataError(
+                f"{path}: {path.suffix or 'no suffix'} is no known kind of table.{_KNOWN}"
+            )
+        return [path]
+    if not path.is_dir():
+        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(f"{path}: no such file or folder.{did_you_mean(path.name, beside[:20])}")
+    found = [
+        file
+        for file in sorted(path.rglob("*"))
+        if _kind(file) and file.is_file() and not _is_hidden(file.relative_to(path))
+    ]
+    kinds = {_kind(file) for file in found}
+    if not found:
+        raise DataError(f"{path} holds no table.{_KNOWN}")
+    if len(kinds) > 1:
+        shown = first_offenders([file.name for file in found], len(found))
+        raise DataError(f"{path} holds tables of different kinds ({shown}): leave one kind there")
+    return found
+
+
+_KNOWN = f" Known: {', '.join((*_PARQUET, *_LINES, *_TEXT))}, or a folder of one kind."
+
+
+def _kind(path: Path) -> str | None:
+    name = path.name.lower()
+    for kind, endings in (("parquet", _PARQUET), ("lines", _LINES), ("text", _TEXT)):
+        if name.endswith(endings):
+            return kind
+    return None
+
+
+def _is_hidden(path: Path) -> bool:
+    """What Spark and others leave beside their tables: _SUCCESS, .part.crc."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def schema_of(path: Path) -> dict[str, pl.DataType]:
+    try:
+        return dict(pl.scan_parquet(path, glob=False).collect_schema())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def length_of(path: Path) -> int:
+    """The number of rows, from the file's end alone."""
+    try:
+        return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_rows(path: Path, offset: int, count: int, columns: Sequence[str]) -> pl.DataFrame:
+    """Some rows of some columns; text that is not UTF-8 comes as bytes, with its whole column."""
+    names = list(dict.fromkeys(columns))
+    try:
+        return pl.scan_parquet(path, glob=False).slice(offset, count).select(names).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        if "utf-8" in str(error).lower():
+            found = read_as_bytes(path, offset, count, names)
+            if found is not None:
+                return found
+        where = f"{path}, rows {offset + 1:,} to {offset + count:,},"
+        raise _unreadable(where, error) from error
+
+
+def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Rows of several files; a column that is bytes in one of them is bytes."""
+    mixed = [
+        name
+        for name in parts[0].columns
+        if {pl.String, pl.Binary} <= {part.schema[name] for part in parts}
+    ]
+    as_bytes = [part.with_columns(pl.col(mixed).cast(pl.Binary)) for part in parts]
+    return pl.concat(as_bytes, how="vertical_relaxed", rechunk=True)
+
+
+def _unreadable(where: object, error: Exception) -> DataError:
+    reason = str(error).splitlines()[0]
+    advice = "Copy it or write it again"
+    if "utf-8" in reason.lower():
+        advice = "Write such texts as UTF-8, or the column as binary"
+    return DataError(f"{where} cannot be read: {reason}. {advice}")
+
+
+def _as_parquet(path: Path, staged: Path, on_error: str) -> Path:
+    """The same rows as Parquet, streamed; done again only where the file has changed."""
+    state = path.stat()
+    identity = [str(path.absolute()), state.st_size, state.st_mtime_ns, on_error]
+    digest = hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest()
+    target = staged / f"{path.name}.{digest}.parquet"
+    if target.is_file():
+        return target
+    staged.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(".tmp")
+    try:
+        _scan(path, on_error).sink_parquet(temporary, row_group_size=2**16)
+        temporary.replace(target)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        temporary.unlink(missing_ok=True)
+        reason = str(error).splitlines()[0]
+        advice = ""
+        if "utf" in reason.lower():
+            advice = '. Save it as UTF-8, or put "�" for what is broken: on_error="skip"'
+        raise DataError(f"{path} cannot be read: {reason}{advice}") from error
+    return target
+
+
+def _scan(path: Path, on_error: str) -> pl.LazyFrame:
+    if _kind(path) == "lines":
+        return pl.scan_ndjson(path, infer_schema_length=_PROBE_LINES)
+    if on_error == "skip" and path.suffix != ".gz":
+        separator = "\t" if path.suffix.lower() == ".tsv" else ","
+        return pl.scan_csv(
+            path, separator=separator, infer_schema=False, encoding="utf8-lossy", glob=False
+        )
+    return open_table(path, what="items", key="item_id", encoding=UTF8[0]).frame
+
+
+def _family(kind: pl.DataType) -> str:
+    """Types that may stand in for each other in two files of one table."""
+    if kind.is_integer():
+        return "whole numbers"
+    return "text" if kind in (pl.String, pl.Categorical, pl.Enum) else str(kind)

