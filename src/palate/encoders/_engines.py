@@ -19,9 +19,9 @@ import numpy as np
 from palate.encoders._hardware import import_torch
 from palate.encoders._hub import quiet
 from palate.encoders._once import Batches
-from palate.encoders._tokens import Run, TokenIds
+from palate.encoders._tokens import Places, Run, TokenIds
 from palate.errors import ConfigError, MissingExtraError
-from palate.types import Floats, Rows
+from palate.types import Floats
 
 Backend: TypeAlias = Literal["auto", "torch", "openvino", "onnx"]
 
@@ -87,10 +87,10 @@ def _in_threads(
     encode: Callable[[TokenIds], Floats],
     workers: int,
     start: Callable[[], Any],
-    batches: Iterable[tuple[Rows, TokenIds]],
+    batches: Iterable[tuple[Places, TokenIds]],
 ) -> Batches:
     """Each worker computes a batch alone: small matrices gain little from many threads."""
-    waiting: deque[tuple[Rows, Future[Floats]]] = deque()
+    waiting: deque[tuple[Places, Future[Floats]]] = deque()
     with ThreadPoolExecutor(workers, initializer=start) as pool:
         for rows, ids in batches:
             waiting.append((rows, pool.submit(encode, ids)))
@@ -124,9 +124,9 @@ def openvino_engine(module: Any, dtype: str) -> Run:
     return partial(_openvino_run, ov, compiled)
 
 
-def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Rows, TokenIds]]) -> Batches:
+def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
     jobs = ov.AsyncInferQueue(compiled, threads())
-    finished: queue.SimpleQueue[tuple[Rows, Floats]] = queue.SimpleQueue()
+    finished: queue.SimpleQueue[tuple[Places, Floats]] = queue.SimpleQueue()
     jobs.set_callback(
         lambda request, rows: finished.put((rows, np.array(request.get_output_tensor(0).data)))
     )

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.encoders._once import Batches
-from palate.types import Floats, Rows
+from palate.types import Floats
 
 TokenIds: TypeAlias = NDArray[np.int64]
-Run: TypeAlias = Callable[[Iterable[tuple[Rows, TokenIds]]], Batches]
+Places: TypeAlias = NDArray[np.int64]
+Run: TypeAlias = Callable[[Iterable[tuple[Places, TokenIds]]], Batches]
 """Batches of (rows, (n, length) token ids) → batches of (rows, (n, d) vectors), in any order."""
 
 WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those before are encoded
@@ -37,7 +38,7 @@ class Tokeniser:
     chunks: bool = False
     lower: bool = False
 
-    def __call__(self, texts: Sequence[str]) -> tuple[list[list[int]], Rows]:
+    def __call__(self, texts: Sequence[str]) -> tuple[list[list[int]], Places]:
         """The ids of every piece, and the row of the text that it belongs to."""
         characters = self.max_tokens * CHARACTERS_A_TOKEN * (MOST_CHUNKS if self.chunks else 1)
         said = [self.prefix + text[:characters] for text in texts]
@@ -50,9 +51,9 @@ class Tokeniser:
             return_overflowing_tokens=self.chunks,
         )
         pieces: list[list[int]] = found["input_ids"]
-        owners = np.arange(len(texts), dtype=np.int32)
+        owners = np.arange(len(texts), dtype=np.int64)
         if self.chunks:
-            owners = np.asarray(found["overflow_to_sample_mapping"], dtype=np.int32)
+            owners = np.asarray(found["overflow_to_sample_mapping"], dtype=np.int64)
             first = np.searchsorted(owners, owners)
             kept = np.flatnonzero(np.arange(len(owners)) - first < MOST_CHUNKS)
             pieces, owners = [pieces[row] for row in kept], owners[kept]
@@ -100,7 +101,7 @@ def encode_stream(
     mean over pieces is weighted by their tokens, and of unit length as they are.
     """
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-    order = np.argsort(lengths, kind="stable").astype(np.int32)
+    order = np.argsort(lengths, kind="stable")
     windows = [order[start : start + WINDOW] for start in range(0, len(order), WINDOW)]
     with ThreadPoolExecutor(1) as reader:
         waiting = [reader.submit(tokenise, [texts[row] for row in rows]) for rows in windows[:1]]
@@ -110,18 +111,18 @@ def encode_stream(
                 waiting.append(reader.submit(tokenise, [texts[row] for row in ahead]))
             encoded = run(equal_lengths(pieces, batch_tokens))
             if tokenise.chunks:
-                yield rows.astype(np.int64), _averaged(encoded, pieces, owners, len(rows))
+                yield rows, _averaged(encoded, pieces, owners, len(rows))
             else:
                 for places, vectors in encoded:
-                    yield rows[places].astype(np.int64), vectors
+                    yield rows[places], vectors
 
 
 def equal_lengths(
     pieces: Sequence[Sequence[int]], batch_tokens: int
-) -> Iterator[tuple[Rows, TokenIds]]:
+) -> Iterator[tuple[Places, TokenIds]]:
     """(rows, (n, length) ids) of pieces of one length, the longest first."""
     lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
-    order = np.argsort(-lengths, kind="stable").astype(np.int32)
+    order = np.argsort(-lengths, kind="stable")
     bounds = np.flatnonzero(np.diff(lengths[order])) + 1
     for group in np.split(order, bounds):
         if not len(group):
@@ -133,7 +134,7 @@ def equal_lengths(
 
 
 def _averaged(
-    encoded: Batches, pieces: Sequence[Sequence[int]], owners: Rows, count: int
+    encoded: Batches, pieces: Sequence[Sequence[int]], owners: Places, count: int
 ) -> Floats:
     sums: Floats | None = None
     for places, vectors in encoded:
