@@ -65,7 +65,7 @@ def _check_extras(encoder: Encoder) -> None:
         ),
         (
             isinstance(encoder, Transformer),
-            ("torch", "sentence_transformers"),
+            ("torch", "transformers"),
             "a transformer encoder",
             "torch",
         ),

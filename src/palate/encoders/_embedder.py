@@ -47,7 +47,7 @@ def embedder(network: Any, pooling: Pooling) -> Any:
     _check_layers(network, pooling)
     activations = [_activation(layer.activation) for layer in pooling.dense]
 
-    class Embedder(torch.nn.Module):  # type: ignore[misc]
+    class Embedder(torch.nn.Module):  # type: ignore[misc, name-defined]
         """Every row is a whole text: no padding, so no mask."""
 
         def __init__(self) -> None:

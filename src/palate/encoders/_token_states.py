@@ -51,7 +51,7 @@ def token_vectors(
     torch = import_torch()
     network = network.to(device)
     said = [row for row, text in enumerate(texts) if text and not text.isspace()]
-    pieces, owners = tokenise([texts[row] for row in said]) if said else ([], [])
+    pieces, owners = tokenise([texts[row] for row in said])
     lengths = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
     first = np.concatenate([[0], np.cumsum(lengths)])
     vectors: Floats | None = None

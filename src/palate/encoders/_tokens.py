@@ -40,6 +40,8 @@ class Tokeniser:
 
     def __call__(self, texts: Sequence[str]) -> tuple[list[list[int]], Places]:
         """The ids of every piece, and the row of the text that it belongs to."""
+        if not texts:
+            return [], np.empty(0, dtype=np.int64)
         characters = self.max_tokens * CHARACTERS_A_TOKEN * (MOST_CHUNKS if self.chunks else 1)
         said = [self.prefix + text[:characters] for text in texts]
         found = self.tokenizer(
@@ -140,8 +142,9 @@ def _averaged(
     for places, vectors in encoded:
         if sums is None:
             sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
-        weights = np.float32([len(pieces[place]) for place in places])
+        weights = np.array([len(pieces[place]) for place in places], dtype=np.float32)
         np.add.at(sums, owners[places], vectors * weights[:, None])
     assert sums is not None, "every window has texts"
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    return sums / np.maximum(norms, np.float32(1e-12))
+    averaged: Floats = sums / np.maximum(norms, np.float32(1e-12))
+    return averaged

@@ -55,8 +55,8 @@ class VectorFiles:
         if _inner(schema[self.vector]) == pl.Int8 and SCALE in schema:
             names.append(SCALE)
         try:
-            frame = pl.scan_parquet(file, glob=False).slice(start, ROWS_AT_ONCE)
-            frame = frame.select(names).collect()
+            rows = pl.scan_parquet(file, glob=False).slice(start, ROWS_AT_ONCE)
+            frame = rows.select(names).collect()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise _unreadable(file, error) from error
         ids = as_ids(frame[self.id], where=f"{file}: column {self.id!r}")
@@ -71,7 +71,7 @@ class VectorFiles:
     def _numbers(self, values: pl.Series, ids: pl.Series, file: Path) -> Floats:
         if not len(values):
             return np.zeros((0, self.dim), dtype=np.float32)
-        values = values.cast(pl.List(_inner(values.dtype)))
+        values = values.cast(pl.List(_inner(values.dtype) or pl.Float32))
         if (other := values.list.len() != self.dim).any():
             wrong = ids.filter(other)
             raise DataError(
