@@ -28,7 +28,7 @@ ABOVE = (
     *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
     *("_tree", "artefact", "reasons", "pipeline"),
     *("evaluation", "bench", "config", "distillation"),
-    *("console", "preview", "demo", "_options", "cli"),
+    *("console", "preview", "demo", "_options", "_app", "_commands", "cli"),
 )
 ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)
 

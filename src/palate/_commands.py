@@ -12,6 +12,20 @@ from palate.errors import ConfigError, did_you_mean
 
 MODELS = "models"
 
+Template = Annotated[str | None, typer.Option(help='What an item says: "{title}. {genres}".')]
+Table = Annotated[
+    Path, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON lines: a file, or a folder.")
+]
+EncoderName = Annotated[
+    str, typer.Option(metavar="NAME[:key=value,…]", help="A text encoder, with its settings.")
+]
+Precision = Annotated[
+    Literal["float32", "float16", "int8"], typer.Option(help="Of the numbers in the files.")
+]
+Workers = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Of the cluster; by default all it has.")
+]
+
 
 def list_components(
     stage: Annotated[
@@ -78,23 +92,15 @@ def bench(
 
 
 def encode(
-    table: Annotated[
-        Path,
-        typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON lines: a file, or a folder."),
-    ],
-    encoder: Annotated[
-        str,
-        typer.Option(metavar="NAME[:key=value,…]", help="A text encoder, with its settings."),
-    ],
+    table: Table,
+    encoder: EncoderName,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder of vectors to write, or to go on with.")
     ],
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="This process, or a Ray cluster.")
     ] = "local",
-    template: Annotated[
-        str | None, typer.Option(help='What a row says: "{title}. {genres}".')
-    ] = None,
+    template: Template = None,
     column: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="In its place: columns (repeatable)."),
@@ -102,19 +108,14 @@ def encode(
     id_column: Annotated[
         str | None, typer.Option("--id", metavar="NAME", help="The column of ids.")
     ] = None,
-    precision: Annotated[
-        Literal["float32", "float16", "int8"], typer.Option(help="Of the numbers in the files.")
-    ] = "float32",
+    precision: Precision = "float32",
     partition_rows: Annotated[
         int, typer.Option(min=1, metavar="N", help="Rows of a file, and of memory.")
     ] = 65_536,
     on_error: Annotated[
         Literal["raise", "skip"], typer.Option(help="Stop at a bad row, or leave it out.")
     ] = "raise",
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Of the cluster; by default all it has."),
-    ] = None,
+    workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
     """Encode a table that need not fit in memory into Parquet files of vectors.
@@ -151,9 +152,7 @@ def distill(
         str, typer.Option(metavar="NAME", help="The teacher: a transformer, packaged or not.")
     ] = "minilm",
     dim: Annotated[int, typer.Option(min=1, metavar="N", help="Numbers of a vector.")] = 256,
-    template: Annotated[
-        str | None, typer.Option(help='What an item says: "{title}. {genres}".')
-    ] = None,
+    template: Template = None,
     json_file: JsonFile = None,
 ) -> None:
     """Make a small, fast encoder of your own catalogue's words from a transformer.
