@@ -37,7 +37,7 @@ def told(source, items=None, **options):
 @pytest.mark.parametrize(
     ("content", "fix"),
     [
-        (gzip.compress(LOG.encode()), "is packed with gzip: add .gz to its name"),
+        (gzip.compress(LOG.encode(), mtime=0), "is packed with gzip: add .gz to its name"),
         (b"PAR1" + bytes(90), "is Parquet: end its name with .parquet"),
         (b"PK\x03\x04" + bytes(90), "save the table as .csv"),
         (b"BZh91AY", "unpack it"),

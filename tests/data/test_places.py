@@ -30,7 +30,7 @@ def complaint(source, items=None) -> str:
         ("log.csv", separated(",").encode()),
         ("log.csv", separated(";", end="\r\n").encode()),
         ("log.csv", separated(",").rstrip("\n").encode()),
-        ("log.csv.gz", gzip.compress(separated(",").encode())),
+        ("log.csv.gz", gzip.compress(separated(",").encode(), mtime=0)),
         ("log.tsv", separated("\t").encode()),
         ("log.inter", separated("\t", "user:token,item:token").encode()),
         ("log.csv", separated(",").replace("u1", 'a "b"').encode()),

@@ -44,7 +44,7 @@ def expected(folder, network, pool):
 
 
 def encoder(folder, **settings):
-    return Transformer(model=str(folder), dtype="float32", **settings)
+    return Transformer(**{"model": str(folder), "dtype": "float32", "backend": "torch"} | settings)
 
 
 @pytest.mark.parametrize("kind", KINDS)
