@@ -222,7 +222,7 @@ def test_a_model_that_goes_while_it_is_read(component, tmp_path, monkeypatch):
 def test_without_locks_a_save_deletes_nothing(component, tmp_path, monkeypatch):
     folder = save_pipeline(component(1), tmp_path / "model")
     before = {path.name for path in folder.iterdir()}
-    monkeypatch.setattr(_files, "_open_locked", lambda _: None)
+    monkeypatch.setattr(_files, "_open_locked", lambda *_: None)
     save_pipeline(component(2), folder)
     assert seed_of(folder) == 2
     assert before < {path.name for path in folder.iterdir()}
