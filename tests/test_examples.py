@@ -43,6 +43,11 @@ SHOWN = {
         r"all behaviour +",
         r"everything +0\.1\d{3}",
     ),
+    "language_models": (
+        r"as the model was trained \(384 numbers\): (galaxy|lunar|eclipse|mars)",
+        r"the first 128 numbers \(128 numbers\): ",
+        r"9 tokens; nearest to their mean: '\w+'",
+    ),
     "large_catalogue": (
         "120 items in 3 files",
         "again: 1 files kept, 2 encoded",

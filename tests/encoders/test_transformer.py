@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 
 @pytest.fixture
 def bert(tiny_bert):
-    return Transformer(model=str(tiny_bert), dtype="float32")
+    return Transformer(model=str(tiny_bert), dtype="float32", backend="torch")
 
 
 def test_it_keeps_the_promises_of_an_encoder(bert, tiny):
@@ -63,14 +63,14 @@ def test_what_changes_a_vector_changes_the_fingerprint(bert, tiny_bert, tmp_path
 
 
 def test_the_prefix_is_read(bert):
-    prefixed = Transformer(model=bert.model, dtype="float32", prefix="tea ")
+    prefixed = Transformer(model=bert.model, dtype="float32", backend="torch", prefix="tea ")
     np.testing.assert_allclose(
         prefixed.encode_texts(["bike"]), bert.encode_texts(["tea bike"]), atol=1e-6
     )
 
 
 def test_tokens_beyond_the_limit_are_not_read(bert):
-    short = Transformer(model=bert.model, dtype="float32", max_tokens=5)
+    short = Transformer(model=bert.model, dtype="float32", backend="torch", max_tokens=5)
     one, other = short.encode_texts(["tea bike jazz tea", "tea bike jazz bike"])
     assert not np.allclose(one, bert.encode_texts(["tea bike jazz tea"])[0], atol=1e-3)
     one, other = short.encode_texts(["tea jazz tea bike bike", "tea jazz tea jazz jazz"])
@@ -79,7 +79,7 @@ def test_tokens_beyond_the_limit_are_not_read(bert):
 
 def test_bfloat16_stays_close(bert):
     texts = ["tea and jazz", "bike 7", "a b c d"]
-    rough = Transformer(model=bert.model, dtype="bfloat16").encode_texts(texts)
+    rough = Transformer(model=bert.model, dtype="bfloat16", backend="torch").encode_texts(texts)
     assert rough.dtype == np.float32
     assert ((rough * bert.encode_texts(texts)).sum(axis=1) > 0.99).all()
 
