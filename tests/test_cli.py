@@ -127,6 +127,39 @@ def test_check_misses_the_extras_that_fit_would_miss(
     assert "is fine" not in done.out
 
 
+@pytest.mark.parametrize(
+    ("encoder", "said"),
+    [
+        ('use = "image"', "no column of photos"),
+        ('use = "image"\ncolumn = "titel"', "Did you mean 'title'"),
+        ('use = "image"\ncolumn = "title"\nfolder = "gone"', "there is no such folder"),
+        ('use = "graph"', "needs a file of triples"),
+        ('use = "graph"\ntriples = "gone.tsv"', "there is no file gone.tsv"),
+        ('use = "sentiment"', "for the encoder sentiment to read: no event has a text"),
+        ('use = "reviews"', "for the encoder reviews to read: no event has a text"),
+    ],
+)
+def test_check_misses_the_files_and_columns_that_fit_would_miss(command, shop, encoder, said):
+    path = shop / "lacking.toml"
+    path.write_text(f"{FILMS.partition('[encoders.text]')[0]}[encoders.x]\n{encoder}\n")
+    done = command("check", path)
+    assert done.code == 1
+    assert said in done.err
+    assert "is fine" not in done.out
+
+
+def test_check_says_what_a_graph_knows(command, shop):
+    graph = shop / "graph.tsv"
+    names = pl.read_parquet(shop / "movies.parquet")["item_id"][:15].to_list()
+    graph.write_text("".join(f"{name}\tis\tgood\n" for name in names))
+    path = shop / "more.toml"
+    path.write_text(
+        f'{FILMS.partition("[encoders.text]")[0]}[encoders.graph]\nuse = "graph"\n'
+        f'triples = "{graph}"\n'
+    )
+    assert "reads 15 triples, which know 15 of 30 items" in good(command("check", path))
+
+
 def test_check_of_items_that_are_ids_and_no_more(command, shop):
     path = shop / "ids.toml"
     path.write_text('[data]\ninteractions = "ratings.parquet"\n')

@@ -41,6 +41,7 @@ _MOST_REQUESTS = 5_000
 _MOST_ITEMS = 50_000  # beyond, only a sample of the catalogue goes through the teacher
 _TEACHER, _STUDENT = "teacher", "student"
 _METRIC = "ndcg@10"
+_WIDTH = 80
 _FILES = {"model.safetensors", "tokenizer.json", "config.json", "modules.json"}
 
 
@@ -77,14 +78,18 @@ class DistillReport:
 
     def render(self) -> Table:
         """Teacher and student in two rows, for a terminal."""
-        title = f"{self.model} → {self.folder}: {self.tokens:,} tokens, {self.megabytes:.1f} MB"
-        table = Table(title=title, title_justify="left")
-        for name in ("", "dimensions", "texts/s", "same 10 nearest", "content NDCG@10"):
+        size = (
+            f"{self.megabytes:.1f} MB" if self.megabytes >= 1 else f"{self.megabytes * 1e3:.0f} kB"
+        )
+        title = f"{self.model} → {self.folder}: {self.tokens:,} tokens, {size}"
+        table = Table(title=title, title_justify="left", min_width=min(len(title), _WIDTH))
+        scored = [] if self.loss is None else ["content NDCG@10"]
+        for name in ("", "dimensions", "texts/s", "same 10 nearest", *scored):
             table.add_column(name, justify="left" if not name else "right")
-        ndcg = ("", "") if self.loss is None else _shown(self.loss)
-        table.add_row(_TEACHER, str(self.teacher_dim), "", "1.00", ndcg[0])
+        ndcg = ((), ()) if self.loss is None else _shown(self.loss)
+        table.add_row(_TEACHER, str(self.teacher_dim), "", "1.00", *ndcg[0])
         rate, agreement = f"{self.rate:,.0f}", f"{self.agreement:.2f}"
-        table.add_row(_STUDENT, str(self.dim), rate, agreement, ndcg[1])
+        table.add_row(_STUDENT, str(self.dim), rate, agreement, *ndcg[1])
         if self.loss is not None:
             apart = self.loss.difference
             said = f"student − teacher {apart.mean:+.4f}"
@@ -102,8 +107,8 @@ class DistillReport:
         return figures
 
 
-def _shown(loss: Loss) -> tuple[str, str]:
-    return f"{loss.teacher.mean:.4f}", f"{loss.student.mean:.4f}"
+def _shown(loss: Loss) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (f"{loss.teacher.mean:.4f}",), (f"{loss.student.mean:.4f}",)
 
 
 def catalogue_of(source: str | Path) -> Dataset | pl.DataFrame:

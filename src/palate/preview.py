@@ -12,9 +12,15 @@ from palate.config import Config, in_toml
 from palate.console import toml
 from palate.data.tables import describe
 from palate.encoders._defaults import default_encoders
+from palate.encoders._media import MediaEncoder
+from palate.encoders._sentiment_labels import check_anything_said, events_with_text
+from palate.encoders._sources import allowed_folder
 from palate.encoders._text import TemplateEncoder
-from palate.encoders._weights import MINILM
+from palate.encoders._weights import E5, MINILM, find_model
 from palate.encoders.attributes import Attributes
+from palate.encoders.graph import Graph
+from palate.encoders.reviews import Reviews
+from palate.encoders.sentiment import Sentiment
 from palate.encoders.tfidf import Tfidf
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
@@ -110,10 +116,32 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
         yield f"for example: {_clipped(example)}"
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
+        if model := _model_elsewhere(encoder):
+            yield f"{model} is not on this machine: `palate fit` asks the hub for it"
+    elif isinstance(encoder, MediaEncoder):
+        column = encoder.column_of(train.items)
+        folder = allowed_folder(encoder.folder)
+        empty = train.items[column].null_count()
+        yield f"reads {column}, paths from {folder.resolve()}; {empty:,} items have none"
+    elif isinstance(encoder, Graph):
+        triples, linked = encoder.read(train)
+        known = train.item_ids.series.is_in(linked.to_series(0).implode()).sum()
+        yield f"reads {len(triples):,} triples, which know {known:,} of {len(train.items):,} items"
+    elif isinstance(encoder, Sentiment | Reviews):
+        who = registry.name_of(encoder)
+        check_anything_said(train, who=who)
+        yield f"reads {len(events_with_text(train)):,} texts of events"
     elif isinstance(encoder, Attributes):
         plan = encoder.fit(train).plan_
         columns = ", ".join(dict.fromkeys(column["column"] for column in plan))
         yield f"reads {columns}: {len(encoder.names):,} features"
+
+
+def _model_elsewhere(encoder: TemplateEncoder) -> str | None:
+    """The model of a transformer, if it lies on the hub or nowhere."""
+    if not isinstance(encoder, Transformer) or encoder.model in (MINILM, E5):
+        return None
+    return encoder.model if find_model(encoder.model) is None else None
 
 
 def _stage_lines(pipeline: Pipeline) -> Iterator[str]:

@@ -50,8 +50,18 @@ def test_what_the_hub_has_is_said(monkeypatch):
     monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: object())
     monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: None)
     hub = sum(not card.packaged for card in models())
-    assert shown().count("│ from the hub") == hub
+    assert len(re.findall(r" from the hub *$", shown(), re.MULTILINE)) == hub
     assert shown().count("installed") == len(models()) - hub
+
+
+def test_names_fit_a_narrow_terminal():
+    console = Console(width=80, file=io.StringIO())
+    console.print(models_table())
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    for card in models():
+        rest = card.name.rpartition("/")[2]
+        assert any(line.split()[:1] in ([card.name], [rest]) for line in lines)
 
 
 def test_what_is_missing_names_the_line(monkeypatch):

@@ -87,6 +87,8 @@ def test_the_table_and_the_json_say_the_same(found):
 def test_the_table_fits_a_terminal(found):
     stream = io.StringIO()
     Console(file=stream, width=80, color_system=None).print(found.render())
+    for name in ("everything", "price", "clicks", "Recall@10"):
+        assert name in stream.getvalue()
     last = found.worth("words", "recall@10", "long_tail")
     assert f"{last.mean:+.4f}" in stream.getvalue()
     assert f"…{last.high:+.3f}".replace("0.", ".") in stream.getvalue()

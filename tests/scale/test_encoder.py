@@ -40,6 +40,8 @@ def test_somebody_elses_encoder(spec, letters):
         ("use:max_chars", "settings are written key=value"),
         ("use:max_chars=3;", r"max_chars = '3;' cannot be used"),
         ("attributes", "attributes is no encoder of texts: .*transformer, use are"),
+        ("minilm", "write transformer:model=minilm"),
+        ("image", "image is no encoder of texts: of palate's own causal, reviews, "),
         ("nowhere:Class", "cannot be imported"),
     ],
 )
@@ -82,7 +84,7 @@ def test_what_an_encoder_learns_comes_from_the_first_rows(table, tmp_path, monke
     monkeypatch.setattr("palate.registry.find", lambda *_: Learner)
     path = table(9, row1="four", row8="nobody saw this long one")
     encode_table(path, Learner(), tmp_path / "out", partition_rows=3, template="{title}")
-    features = palate.scale.vectors.read_features(tmp_path / "out")
+    features = palate.read_features(tmp_path / "out")
     longest = len("aaabee 3")
     assert features.values[1, 0] == 4 / longest
     assert features.values[8, 0] == len("nobody saw this long one") / longest

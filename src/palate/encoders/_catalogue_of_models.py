@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -38,6 +39,7 @@ google/siglip-base-patch16-224          | image | photos | 768 | 203M | Apache-2
 laion/clap-htsat-unfused                | audio | sounds | 512 |      | Apache-2.0
 """
 
+_NAME_WIDTH = 37
 _EXTRAS = {"use": "demo", "wordllama": "static", "minilm": "minilm", "e5": "e5"}
 _EXTRA_OF_ENCODER = {"static": "static", "transformer": "torch", "image": "image", "audio": "audio"}
 _MUSICNN = "pip install --no-deps musicnn==0.1.0"  # it pins a numpy of years ago
@@ -113,14 +115,16 @@ def models() -> list[ModelCard]:
 
 
 def models_table() -> Table:
-    """What `palate list models` shows."""
-    columns = ("model", "use", "reads", "numbers", "size", "licence", "on this machine")
-    table = Table(title="models", title_justify="left")
-    for name in columns:
-        table.add_column(name, justify="right" if name == "numbers" else "left", overflow="fold")
+    """What `palate list models` shows: at 80 columns names break after their owner alone."""
+    table = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
+    table.show_edge = False
+    for name in ("model, use, reads", "dim", "size", "licence"):
+        table.add_column(name, justify="right" if name == "dim" else "left", no_wrap=True)
+    table.add_column("here?", overflow="fold")
     for card in models():
-        said = (card.name, card.use, card.reads, str(card.dim), card.size, card.licence)
-        cells = (*said, card.state)
-        table.add_row(*map(Text, cells))
+        owner, slash, rest = card.name.rpartition("/")
+        name = card.name if len(card.name) <= _NAME_WIDTH else f"{owner}{slash}\n{rest}"
+        what = Text(name, "bold").append(f"\n{card.use} · {card.reads}", "not bold dim")
+        table.add_row(what, *map(Text, (str(card.dim), card.size, card.licence, card.state)))
     table.caption = "size: files of packaged models, else parameters. Any other name works as well."
     return table

@@ -91,11 +91,13 @@ def hidden_states(network: Any, input_ids: Any, pooling: Pooling) -> Any:
     """(n, length, d) float32 states of the layers that `pooling` takes."""
     whole = pooling.layer == -1 and pooling.layers == 1
     asked: dict[str, Any] = {} if whole else {"output_hidden_states": True}
-    if is_decoder(network):  # without a mask it looks for several texts in one row
+    if is_decoder(network) or _has_windows(network.config):
+        # without a mask a decoder looks for several texts in one row, and a trace loses windows
         asked["attention_mask"] = import_torch().ones_like(input_ids)
     found = network(input_ids=input_ids, **asked)
     if whole:
         return found.last_hidden_state.float()
+    _check_layers(network, pooling)
     every = found.hidden_states
     last = pooling.layer if pooling.layer >= 0 else len(every) + pooling.layer
     first = last - pooling.layers + 1
@@ -111,6 +113,10 @@ def _check_layers(network: Any, pooling: Pooling) -> None:
             f"layer = {pooling.layer} with layers = {pooling.layers} cannot be read: the model has "
             f"{count - 1} layers (0 is the words before the first)"
         )
+
+
+def _has_windows(config: Any) -> bool:
+    return any(getattr(config, name, None) for name in ("sliding_window", "local_attention"))
 
 
 def is_decoder(network: Any) -> bool:

@@ -38,11 +38,8 @@ def choose_backend(backend: Backend, device: str, dtype: str) -> str:
     compute there.
     """
     if backend == "auto":
-        if device == "cpu" and find_spec("openvino"):
-            return "openvino"
-        plain = device == "cpu" and dtype == "float32"
-        return "onnx" if plain and find_spec("onnxruntime") and find_spec("onnx") else "torch"
-    if backend != "torch":
+        backend = _quickest(device, dtype)
+    elif backend != "torch":
         for module in {"openvino": ["openvino"], "onnx": ["onnxruntime", "onnx"]}[backend]:
             if not find_spec(module):
                 raise MissingExtraError(f'backend="{backend}"', "speed")
@@ -55,9 +52,17 @@ def choose_backend(backend: Backend, device: str, dtype: str) -> str:
         raise ConfigError(f"ONNX Runtime computes in float32 or int8 here, not in {dtype!r}")
     if backend == "torch" and dtype == "int8":
         raise ConfigError(
-            'int8 is computed by OpenVINO or ONNX Runtime: pip install "palate[speed]"'
+            "int8 is computed by OpenVINO or ONNX Runtime on the processor: "
+            'pip install "palate[speed]", and choose device = "cpu"'
         )
     return backend
+
+
+def _quickest(device: str, dtype: str) -> Backend:
+    if device == "cpu" and find_spec("openvino"):
+        return "openvino"
+    plain = device == "cpu" and dtype in ("float32", "int8")
+    return "onnx" if plain and find_spec("onnxruntime") and find_spec("onnx") else "torch"
 
 
 def threads() -> int:
@@ -80,7 +85,15 @@ def torch_engine(module: Any, device: str) -> Run:
 
     if device != "cpu":
         return lambda batches: ((rows, encode(ids)) for rows, ids in batches)
-    return partial(_in_threads, encode, threads(), lambda: torch.set_num_threads(1))
+
+    def encode_all(batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
+        before = torch.get_num_threads()  # workers set it for threads that are yet to come
+        try:
+            yield from _in_threads(encode, threads(), lambda: torch.set_num_threads(1), batches)
+        finally:
+            torch.set_num_threads(before)
+
+    return encode_all
 
 
 def _in_threads(

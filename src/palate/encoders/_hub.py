@@ -30,25 +30,34 @@ def model_folder(name: str, fallback: str) -> Path:
 
 
 def load_checked(
-    name: str, folder: Path, *, spare: Sequence[str] = (), dtype: str = "float32"
+    name: str,
+    folder: Path,
+    *,
+    spare: Sequence[str] = (),
+    dtype: str = "float32",
+    reader: str = "AutoModel",
 ) -> tuple[Any, list[str]]:
     """The model, and which weights the folder lacks among those that names in `spare` cover.
 
     transformers makes up what a folder lacks, with a note at most. Here that is a `ConfigError`, as
-    are weights of another shape; so vectors never come from random numbers.
+    are weights of another shape; so vectors never come from random numbers. `reader` is the class
+    of transformers that loads it; a folder's own code is never run.
     """
     import transformers
 
     try:
         with quiet():
-            config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True)
+            config = transformers.AutoConfig.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
             if hasattr(config, "mask_ratio"):
                 config.mask_ratio = 0.0  # masked autoencoders hide most of what they see
-            model, report = transformers.AutoModel.from_pretrained(
+            model, report = getattr(transformers, reader).from_pretrained(
                 str(folder),
                 config=config,
                 dtype=dtype,
                 local_files_only=True,
+                trust_remote_code=False,
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,
             )

@@ -15,13 +15,19 @@ from palate.encoders._embedder import Dense, Pooling, PoolingName, is_decoder
 from palate.encoders._weights import find_model, is_path
 from palate.errors import ConfigError
 
-_MODES: dict[str, PoolingName] = {
-    "mean_tokens": "mean",
+_MODES: dict[str, PoolingName] = {  # in the order in which their vectors stand
     "cls_token": "cls",
     "max_tokens": "max",
-    "lasttoken": "last",
+    "mean_tokens": "mean",
     "weightedmean_tokens": "position",
+    "lasttoken": "last",
 }
+_NEW_NAMES: dict[str, PoolingName] = {"lasttoken": "last", "weightedmean": "position"}
+_HALVES = ("t5", "mt5", "umt5")  # folders may hold their encoder alone
+_COUNT_FROM_PADDING = (
+    *("roberta", "xlm-roberta", "xlm-roberta-xl", "roberta-prelayernorm", "xmod", "ibert"),
+    *("camembert", "mpnet", "longformer", "data2vec-text"),
+)
 _KNOWN = ("Transformer", "Pooling", "Dense", "Normalize")
 _SPARE = ("pooler", "lm_head", "cls.predictions", "classifier", "position_ids")
 _FALLBACK = "minilm"
@@ -48,6 +54,7 @@ class Recipe:
     most_tokens: int | None = None
     lower: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
+    pools_prompts: bool = True
 
 
 def folder_of(name: str) -> Path:
@@ -82,10 +89,11 @@ def read_recipe(folder: Path) -> Recipe:
         )
     part = kinds[0][1]
     said = _optional_json(folder / part / "sentence_bert_config.json")
-    pooling = Pooling()
+    pooling, pools_prompts = Pooling(), True
     for kind, path in kinds[1:]:
-        settings = _optional_json(folder / path / "config.json")
+        settings = {} if kind == "Normalize" else _json(folder / path / "config.json")
         if kind == "Pooling":
+            pools_prompts = bool(settings.get("include_prompt", True))
             pooling = replace(pooling, kinds=_kinds_of(settings, folder))
         if kind == "Dense":
             pooling = replace(pooling, dense=(*pooling.dense, _dense(folder / path, settings)))
@@ -96,7 +104,21 @@ def read_recipe(folder: Path) -> Recipe:
         most_tokens=None if most is None else int(most),
         lower=bool(said.get("do_lower_case", False)),
         prompts=_prompts(folder),
+        pools_prompts=pools_prompts,
     )
+
+
+def spoken_before(recipe: Recipe, name: str) -> tuple[str, str]:
+    """What a model was trained to see before items' texts, and before people's words."""
+    prompts = recipe.prompts
+    parts = name.lower().split("-")
+    if not prompts and "e5" in parts and "instruct" not in parts:
+        prompts = {"passage": "passage: ", "query": "query: "}
+    purposes = (("document", "passage", "corpus", ""), ("query", ""))
+    before, asking = (
+        next((prompts[key] for key in keys if key in prompts), "") for keys in purposes
+    )
+    return before, asking
 
 
 def load_language_model(name: str, folder: Path, *, dtype: str = "float32") -> LanguageModel:
@@ -107,7 +129,9 @@ def load_language_model(name: str, folder: Path, *, dtype: str = "float32") -> L
     """
     recipe = read_recipe(folder)
     place = folder / recipe.part
-    network, _ = _hub.load_checked(name, place, spare=_SPARE, dtype=dtype)
+    kind = _hub.settings_of_model(place).get("model_type")
+    reader = "AutoModelForTextEncoding" if kind in _HALVES else "AutoModel"
+    network, _ = _hub.load_checked(name, place, spare=_SPARE, dtype=dtype, reader=reader)
     if getattr(network.config, "is_encoder_decoder", False):
         network = network.get_encoder()
     config = network.config
@@ -133,7 +157,9 @@ def _tokenizer(name: str, folder: Path) -> Any:
 
     try:
         with _hub.quiet():
-            found = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            found = transformers.AutoTokenizer.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:  # whatever a damaged folder makes transformers raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(
@@ -150,31 +176,34 @@ def _positions(config: Any) -> int | None:
     if not isinstance(most, int) or config.model_type in ("t5", "mt5", "umt5"):
         return None
     offset = getattr(config, "pad_token_id", None)
-    counted_on = ("roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text")
-    return most - (offset or 0) - 1 if config.model_type in counted_on else most
+    return most - (offset or 0) - 1 if config.model_type in _COUNT_FROM_PADDING else most
 
 
 def _kinds_of(settings: Mapping[str, Any], folder: Path) -> tuple[PoolingName, ...]:
     named = settings.get("pooling_mode")
-    if isinstance(named, str):
-        names = {"lasttoken": "last", "weightedmean": "position"}
-        kinds = [names.get(one, one) for one in named.split("+")]
+    if named:
+        listed = named.split("+") if isinstance(named, str) else [str(one) for one in named]
+        kinds = [_NEW_NAMES.get(one, one) for one in listed]
     else:
         prefix = "pooling_mode_"
         chosen = [key.removeprefix(prefix) for key, value in settings.items() if value is True]
-        kinds = [_MODES.get(one, one) for one in chosen if f"{prefix}{one}" in settings]
-    strange = [one for one in kinds if one not in _MODES.values()]
+        said = [_MODES.get(one, one) for one in chosen if f"{prefix}{one}" in settings]
+        kinds = sorted(said, key=[*_MODES.values(), *said].index)
+    known: dict[str, PoolingName] = {one: one for one in _MODES.values()}
+    strange = [one for one in kinds if one not in known]
     if strange:
         raise ConfigError(
             f"the model in {folder} pools by {strange[0]!r}, which cannot be done here: "
             "choose another pooling"
         )
-    return tuple(one for one in _MODES.values() if one in kinds) or ("mean",)
+    return tuple(known[one] for one in kinds) or ("mean",)
 
 
 def _dense(folder: Path, settings: Mapping[str, Any]) -> Dense:
     from safetensors.numpy import load_file
 
+    if settings.get("use_residual"):
+        raise ConfigError(f"the layer in {folder} adds what it is given, which cannot be done here")
     weights = folder / "model.safetensors"
     if not weights.is_file():
         raise ConfigError(f"{weights} is missing: get the whole model again")
@@ -188,8 +217,11 @@ def _dense(folder: Path, settings: Mapping[str, Any]) -> Dense:
 
 
 def _prompts(folder: Path) -> dict[str, str]:
-    found = _optional_json(folder / "config_sentence_transformers.json").get("prompts") or {}
-    return {str(key): str(value) for key, value in found.items() if value}
+    """By purpose; "" is what stands before texts of a purpose that has no words of its own."""
+    said = _optional_json(folder / "config_sentence_transformers.json")
+    found = {str(key): str(value or "") for key, value in (said.get("prompts") or {}).items()}
+    spare = found.get(str(said.get("default_prompt_name")), "")
+    return {**found, "": spare} if any(found.values()) else {}
 
 
 def _optional_json(path: Path) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class MediaEncoder(ABC):
 
     def fit(self, data: Dataset) -> Self:
         """Learns what is typical; raises `DataError` where no item has one."""
-        self.column_ = self._column_of(data.items)
+        self.column_ = self.column_of(data.items)
         touched = data.items[data.trained_rows]
         for items in (touched, data.items):
             vectors, present = self._encode_items(items)
@@ -167,7 +167,8 @@ class MediaEncoder(ABC):
             raise DataError(f'{message}. Mend them, or count them as missing: on_error="skip"')
         warnings.warn(f"{message}. They count as missing", RuntimeWarning, stacklevel=3)
 
-    def _column_of(self, items: pl.DataFrame) -> str:
+    def column_of(self, items: pl.DataFrame) -> str:
+        """The column that would be read; `DataError` where there is none."""
         if self.column is not None:
             self._check_present(self.column, items)
             return self.column

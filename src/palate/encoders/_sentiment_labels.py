@@ -61,6 +61,15 @@ def events_with_text(data: Dataset) -> pl.DataFrame:
     return table.with_columns(**rows).filter(wrote)
 
 
+def check_anything_said(data: Dataset, *, who: str) -> None:
+    """Raises `DataError` where no event has a text."""
+    if not len(events_with_text(data)):
+        raise DataError(
+            f"nobody wrote anything for the encoder {who} to read: no event has a text. Name their "
+            'column, as in read(..., columns={"review": "text"}), or leave it out'
+        )
+
+
 def said_with_ratings(events: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:
     """Texts whose rating is clear: -1 in the lowest quarter of the scale, 1 in the highest."""
     if VALUE not in events.columns:

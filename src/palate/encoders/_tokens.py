@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
+from threading import RLock
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.encoders._once import Batches
+from palate.errors import ConfigError
 from palate.types import Floats
 
 TokenIds: TypeAlias = NDArray[np.int64]
@@ -20,8 +23,11 @@ Run: TypeAlias = Callable[[Iterable[tuple[Places, TokenIds]]], Batches]
 """Batches of (rows, (n, length) token ids) → batches of (rows, (n, d) vectors), in any order."""
 
 WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those before are encoded
+CHARACTERS = 2**23  # of a window: tokens take some 36 bytes each
 MOST_CHUNKS = 64  # of a text that is read in chunks
 CHARACTERS_A_TOKEN = 32  # more of a text than this many a token is never tokenised
+
+_ONE_AT_A_TIME = RLock()  # where a tokenizer cuts is a state of it, and all calls share that
 
 
 @dataclass(frozen=True)
@@ -42,12 +48,15 @@ class Tokeniser:
         """The ids of every piece, and the row of the text that it belongs to."""
         if not texts:
             return [], np.empty(0, dtype=np.int64)
-        characters = self.max_tokens * CHARACTERS_A_TOKEN * (MOST_CHUNKS if self.chunks else 1)
-        said = [self.prefix + text[:characters] for text in texts]
+        with _ONE_AT_A_TIME:
+            return self._cut(texts)
+
+    def _cut(self, texts: Sequence[str]) -> tuple[list[list[int]], Places]:
+        said = [self.prefix + text[: self.most_characters] for text in texts]
         found = self.tokenizer(
             [text.lower() for text in said] if self.lower else said,
             truncation=True,
-            max_length=max(self.max_tokens - len(self._suffix_ids), self._frame + 1),
+            max_length=self._room,
             return_attention_mask=False,
             return_token_type_ids=False,
             return_overflowing_tokens=self.chunks,
@@ -59,6 +68,8 @@ class Tokeniser:
             first = np.searchsorted(owners, owners)
             kept = np.flatnonzero(np.arange(len(owners)) - first < MOST_CHUNKS)
             pieces, owners = [pieces[row] for row in kept], owners[kept]
+            if self._prefix_ids:
+                pieces, owners = self._led(pieces, owners)
         if self._suffix_ids:
             end = self._closing
             pieces = [
@@ -66,6 +77,51 @@ class Tokeniser:
                 for ids in pieces
             ]
         return [ids or [self._filler] for ids in pieces], owners
+
+    @property
+    def most_characters(self) -> int:
+        """What stands after these in a text is not read."""
+        return self.max_tokens * CHARACTERS_A_TOKEN * (MOST_CHUNKS if self.chunks else 1)
+
+    @cached_property
+    def _room(self) -> int:
+        """Tokens for the frame, the prefix and the text. Raises `ConfigError` without a text's."""
+        room = self.max_tokens - len(self._suffix_ids)
+        taken = self._frame + len(self._prefix_ids)
+        if room <= taken and (self.prefix or self.suffix):
+            raise ConfigError(
+                f"max_tokens = {self.max_tokens} leaves no room for texts: what stands around them "
+                f"takes {taken + len(self._suffix_ids)}. Shorten prefix and suffix, or raise "
+                "max_tokens as far as the model can read"
+            )
+        return max(room, self._frame + 1)
+
+    def _led(self, pieces: Sequence[list[int]], owners: Places) -> tuple[list[list[int]], Places]:
+        """The pieces of every text cut anew, so that the prefix stands before each."""
+        start, end, lead = self._frame - self._closing, self._closing, self._prefix_ids
+        step = self._room - self._frame - len(lead)
+        led: list[list[int]] = []
+        counts = np.zeros(int(owners[-1]) + 1, dtype=np.int64)
+        for owner, (first, last) in enumerate(pairwise(_starts(owners))):
+            whole = pieces[first]
+            body = [token for ids in pieces[first:last] for token in ids[start : len(ids) - end]]
+            cuts = range(self._room - self._frame, len(body), step)
+            parts = [
+                body[: self._room - self._frame],
+                *(lead + body[at : at + step] for at in cuts),
+            ]
+            parts = parts[:MOST_CHUNKS]
+            counts[owner] = len(parts)
+            closing = whole[len(whole) - end :]
+            led.extend([*whole[:start], *part, *closing] for part in parts)
+        return led, np.repeat(np.arange(len(counts)), counts)
+
+    @cached_property
+    def _prefix_ids(self) -> list[int]:
+        if not self.prefix:
+            return []
+        prefix = self.prefix.lower() if self.lower else self.prefix
+        return list(self.tokenizer(prefix.rstrip(), add_special_tokens=False)["input_ids"])
 
     @cached_property
     def _suffix_ids(self) -> list[int]:
@@ -104,7 +160,7 @@ def encode_stream(
     """
     lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     order = np.argsort(lengths, kind="stable")
-    windows = [order[start : start + WINDOW] for start in range(0, len(order), WINDOW)]
+    windows = _windows(np.minimum(lengths[order], tokenise.most_characters), order)
     with ThreadPoolExecutor(1) as reader:
         waiting = [reader.submit(tokenise, [texts[row] for row in rows]) for rows in windows[:1]]
         for number, rows in enumerate(windows):
@@ -117,6 +173,34 @@ def encode_stream(
             else:
                 for places, vectors in encoded:
                     yield rows[places], vectors
+
+
+def _windows(lengths: Places, order: Places) -> list[Places]:
+    if not len(order):
+        return []
+    marks = np.arange(len(order)) // WINDOW + np.cumsum(lengths) // CHARACTERS
+    return np.split(order, np.flatnonzero(np.diff(marks)) + 1)
+
+
+def gathered(batches: Batches) -> Floats:
+    """The vectors of all batches in the order of their rows."""
+    found = list(batches)
+    order = np.argsort(np.concatenate([rows for rows, _ in found]))
+    vectors: Floats = np.concatenate([vectors for _, vectors in found])[order]
+    return vectors
+
+
+def tokens_of_texts(texts: Sequence[str], tokenise: Tokeniser) -> Iterator[TokenIds]:
+    """The different tokens of every text, whatever pieces it is read in."""
+    for start in range(0, len(texts), WINDOW):
+        pieces, owners = tokenise(texts[start : start + WINDOW])
+        for first, last in pairwise(_starts(owners)):
+            yield np.unique(np.concatenate(pieces[first:last]))
+
+
+def _starts(owners: Places) -> list[int]:
+    """Where each text's pieces start, and the end of the last's."""
+    return [0, *(np.flatnonzero(np.diff(owners)) + 1).tolist(), len(owners)]
 
 
 def equal_lengths(

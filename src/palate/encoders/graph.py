@@ -58,14 +58,8 @@ class Graph:
 
     def fit(self, data: Dataset) -> Self:
         """Learns the graph; raises `DataError` for files that cannot be used or know no item."""
-        if self.triples is None:
-            raise DataError('the encoder graph needs a file of triples: triples = "graph.tsv"')
-        triples = read_triples(self.triples)
-        linked = linked_items(triples, self.links)
-        self.ids_ = Ids(linked.to_series(0))
+        triples, linked = self.read(data)
         self.gaps_ = not bool(self._known(data)[data.trained_rows].all())
-        if not self._known(data).any():
-            raise DataError(self._strangers(data))
         self.vectors_ = self._learnt(triples, linked[ENTITY])
         known = self._known(data)
         learnable = data.trained_rows[known[data.trained_rows]]
@@ -74,6 +68,17 @@ class Graph:
         rows = self.ids_.find(data.item_ids.series[learnable])
         self.typical_ = self.vectors_[rows].mean(axis=0, dtype=np.float64).astype(np.float32)
         return self
+
+    def read(self, data: Dataset) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The triples, and the entity of each item; raises as `fit` does, and learns nothing."""
+        if self.triples is None:
+            raise DataError('the encoder graph needs a file of triples: triples = "graph.tsv"')
+        triples = read_triples(self.triples)
+        linked = linked_items(triples, self.links)
+        self.ids_ = Ids(linked.to_series(0))
+        if not self._known(data).any():
+            raise DataError(self._strangers(data))
+        return triples, linked
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, dim), or dim + 1 where the last column marks items without entity.

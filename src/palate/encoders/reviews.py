@@ -14,7 +14,8 @@ from scipy import sparse
 from palate._settings import check_types
 from palate.columns import TEXT
 from palate.encoders._reader import read_texts, reader_of, table_of
-from palate.errors import ConfigError, DataError
+from palate.encoders._sentiment_labels import check_anything_said
+from palate.errors import ConfigError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
 
 _ITEMS_AT_ONCE = 20_000
@@ -45,12 +46,8 @@ class Reviews:
 
     def fit(self, data: Dataset) -> Self:
         """Reads the reviews of `data`; raises `DataError` where nobody wrote anything."""
+        check_anything_said(data, who="reviews")
         said = _newest(data, self.most)
-        if not len(said):
-            raise DataError(
-                "nobody wrote anything for the encoder reviews to read: no event has a text. Name "
-                'their column, as in read(..., columns={"review": "text"}), or leave it out'
-            )
         rows = said["row"].to_numpy()
         touched = np.unique(rows)
         parts = []

@@ -17,8 +17,13 @@ from palate.encoders._clauses import whole_and_clauses
 from palate.encoders._lexicons import lexicon_classes, lexicon_sentiment
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_head import Head, decide, fit_head, judge
-from palate.encoders._sentiment_labels import events_with_text, labelled_texts, said_with_ratings
-from palate.errors import ConfigError, DataError
+from palate.encoders._sentiment_labels import (
+    check_anything_said,
+    events_with_text,
+    labelled_texts,
+    said_with_ratings,
+)
+from palate.errors import ConfigError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 RATINGS = "ratings"
@@ -62,12 +67,8 @@ class Sentiment:
 
     def fit(self, data: Dataset) -> Self:
         """Learns what positive means and reads the reviews; `DataError` where there are none."""
+        check_anything_said(data, who="sentiment")
         events = events_with_text(data)
-        if not len(events):
-            raise DataError(
-                "nobody wrote anything for the encoder sentiment to read: no event has a text. "
-                'Name their column, as in read(..., columns={"review": "text"}), or leave it out'
-            )
         self.head_ = self._trained(events)
         polarity, negative = self.judge_texts(events[TEXT].to_list())
         mean = float(polarity.mean(dtype=np.float64))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
@@ -17,11 +18,17 @@ from palate.encoders import _engines
 from palate.encoders._embedder import Pooling, PoolingName, embedder
 from palate.encoders._engines import Backend
 from palate.encoders._hardware import DType, import_torch, settle
-from palate.encoders._language import LanguageModel, folder_of, load_language_model, read_recipe
+from palate.encoders._language import (
+    LanguageModel,
+    folder_of,
+    load_language_model,
+    read_recipe,
+    spoken_before,
+)
 from palate.encoders._once import Batches
 from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.encoders._token_states import TokenVectors, token_vectors
-from palate.encoders._tokens import Run, Tokeniser, encode_stream
+from palate.encoders._tokens import Run, Tokeniser, encode_stream, gathered, tokens_of_texts
 from palate.encoders._weights import MINILM, folder_digest
 from palate.errors import ConfigError, MissingExtraError
 from palate.text.template import render
@@ -30,6 +37,7 @@ from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 Number: TypeAlias = DType | Literal["int8"]
 
 BATCH_TOKENS = {"cpu": 4096, "card": 65_536}
+METHOD = 2  # one more whenever the same settings give other vectors
 SAMPLE = 64  # texts that int8 is checked on
 MOST_LOST = 0.01  # of the cosine to float32
 
@@ -138,7 +146,7 @@ class Transformer(TemplateEncoder):
     def fingerprint(self) -> str:
         """Names the vectors in the cache: weights by content, and all that changes a vector.
 
-        Backends differ by rounding alone, so they share their vectors.
+        Backends differ by rounding alone, so they share their vectors, save those of int8.
         """
         return self._fingerprint(self._prefixes[0])
 
@@ -152,6 +160,7 @@ class Transformer(TemplateEncoder):
 
     def _fingerprint(self, prefix: str) -> str:
         identity = {
+            "method": METHOD,
             "weights": self._digest,
             "prefix": prefix,
             "suffix": self.suffix,
@@ -159,7 +168,7 @@ class Transformer(TemplateEncoder):
             "layers": [self.layer, self.layers],
             "max_tokens": [self.max_tokens, self.long],
             "dim": self.dim,
-            "dtype": self._hardware[1],
+            "dtype": self._precision,
             "idf": None if self._idf is None else hashlib.sha256(self._idf.tobytes()).hexdigest(),
         }
         digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -172,14 +181,18 @@ class Transformer(TemplateEncoder):
     @cached_property
     def _prefixes(self) -> tuple[str, str]:
         """Before items' texts and before people's words."""
-        prompts = dict(read_recipe(folder_of(self.model)).prompts)
-        if not prompts and "e5" in self.model.lower().rpartition("/")[2].split("-"):
-            prompts = {"passage": "passage: ", "query": "query: "}
-        said = next((prompts[key] for key in ("passage", "document") if key in prompts), "")
-        return (
-            said if self.prefix is None else self.prefix,
-            prompts.get("query", "") if self.query_prefix is None else self.query_prefix,
+        recipe = read_recipe(folder_of(self.model))
+        before, asking = spoken_before(recipe, Path(self.model).name)
+        chosen = (
+            before if self.prefix is None else self.prefix,
+            asking if self.query_prefix is None else self.query_prefix,
         )
+        if self.pooling == "auto" and not recipe.pools_prompts and any(chosen):
+            raise ConfigError(
+                f"the model {self.model!r} leaves its prompt out when it pools, which cannot be "
+                'done here: choose prefix = "" and query_prefix = "", or a pooling'
+            )
+        return chosen
 
     @cached_property
     def _hardware(self) -> tuple[str, str]:
@@ -189,6 +202,11 @@ class Transformer(TemplateEncoder):
         if self.dtype == "auto" and self.backend == "onnx":
             dtype = "float32"  # its operators for bfloat16 are few
         return device, dtype
+
+    @property
+    def _precision(self) -> str:
+        dtype = self._hardware[1]
+        return f"int8 of {self._backend}" if dtype == "int8" else dtype
 
     @cached_property
     def _backend(self) -> str:
@@ -237,17 +255,16 @@ class Transformer(TemplateEncoder):
 
     def _rarity(self, texts: Sequence[str]) -> Floats:
         """The logarithm of how rare every token of the vocabulary is among texts."""
-        pieces, owners = self._tokeniser(self._prefixes[0])(texts)
-        network = self._language.network
-        counts = np.zeros(int(network.config.vocab_size))
-        for row in range(len(pieces)):
-            counts[np.unique(pieces[row])] += 1
-        return np.log((1 + len(set(owners.tolist()))) / (1 + counts)).astype(np.float32)
+        counts = np.zeros(int(self._language.network.config.vocab_size))
+        for ids in tokens_of_texts(texts, self._tokeniser(self._prefixes[0])):
+            counts[ids] += 1
+        return np.log((1 + len(texts)) / (1 + counts)).astype(np.float32)
 
     def _stream(self, prefix: str, texts: Sequence[str]) -> Batches:
         tokenise = self._tokeniser(prefix)
-        if self._hardware[1] == "int8" and "_run" not in vars(self):
+        if self._hardware[1] == "int8" and not vars(self).get("_believed"):
             self._check_int8(tokenise, texts[:SAMPLE])
+            vars(self)["_believed"] = True
         return encode_stream(texts, tokenise, self._run, batch_tokens=self._batch_tokens)
 
     @cached_property
@@ -264,7 +281,7 @@ class Transformer(TemplateEncoder):
         """Refuses a model that rounding to 8 bits would harm."""
         exact = _engines.torch_engine(embedder(self._language.network, self._pooling), "cpu")
         found = [
-            _gathered(encode_stream(texts, tokenise, run, batch_tokens=self._batch_tokens))
+            gathered(encode_stream(texts, tokenise, run, batch_tokens=self._batch_tokens))
             for run in (exact, self._run)
         ]
         kept = float((found[0] * found[1]).sum(axis=1).mean())
@@ -275,14 +292,8 @@ class Transformer(TemplateEncoder):
             )
 
     def _forget(self) -> None:
-        self.__dict__.pop("_run", None)
-
-
-def _gathered(batches: Batches) -> Floats:
-    found = list(batches)
-    order = np.argsort(np.concatenate([rows for rows, _ in found]))
-    vectors: Floats = np.concatenate([vectors for _, vectors in found])[order]
-    return vectors
+        for name in ("_run", "_believed"):
+            vars(self).pop(name, None)
 
 
 __all__ = ["Transformer"]

@@ -30,6 +30,8 @@ WHOLE = "everything"
 _SLICES = SHOWN_SLICES[:3]  # all, new items, long tail
 _HELPS, _HURTS = "▲", "▼"
 _TEXT_WIDTH = 120
+_NAME_WIDTH = 16
+_MIN_WIDTH = len("Recall@10")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +57,25 @@ class Ablation:
 
     def render(self) -> Table:
         """The table for a terminal: what each block adds to NDCG and recall, interval below."""
-        shown = [(part, metric) for part in _SLICES for metric in shown_metrics(self.comparison)]
+        metrics, slices = shown_metrics(self.comparison), self.comparison.slices
+        parts = [part for part in _SLICES if part == "all" or slices[part].requests]
+        shown = [(part, metric) for part in parts for metric in metrics]
         table = Table(
             box=box.SIMPLE_HEAD,
             show_footer=True,
             footer_style="dim",
-            padding=(0, 1, 0, 0),
+            padding=0,
             caption=self._legend(),
             caption_justify="left",
         )
-        table.add_column("worth of", WHOLE, overflow="fold")
+        longest = max(len(name) for name in (WHOLE, *(drop.name for drop in self.drops)))
+        width = min(longest, _NAME_WIDTH)
+        table.add_column("worth of", WHOLE, overflow="fold", min_width=width)
         for part, metric in shown:
             level = self.comparison.cell(WHOLE, metric, part).interval.mean
             footer = "–" if number(level) is None else f"{level:.4f}"
-            table.add_column(self._heading(part, metric), footer, no_wrap=True)
+            heading = self._heading(part, metric)
+            table.add_column(heading, footer, overflow="fold", min_width=_MIN_WIDTH)
         for drop in self.drops:
             cells = [_worth_text(self.worth(drop.name, metric, part)) for part, metric in shown]
             table.add_row(Text(drop.name), *cells)
@@ -185,7 +192,7 @@ def _worth_text(worth: Interval) -> Text:
     if worth.significant:
         text.append(_HELPS, "green") if worth.mean > 0 else text.append(_HURTS, "red")
     if number(worth.low) is not None:
-        text.append(f"\n{_short(worth.low)}…{_short(worth.high)}", "dim")
+        text.append(f"\n{_short(worth.low)} …{_short(worth.high)}", "dim")
     return text
 
 

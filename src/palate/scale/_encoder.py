@@ -15,6 +15,7 @@ import polars as pl
 
 from palate import registry
 from palate.columns import ITEM, TIME, USER
+from palate.encoders._catalogue_of_models import models
 from palate.encoders._weights import folder_digest
 from palate.errors import ConfigError
 from palate.scale._source import Source
@@ -48,7 +49,7 @@ def _readers() -> str:
     known = [
         name
         for name in registry.names("encoders")
-        if hasattr(registry.find("encoders", name), "encode_texts")
+        if callable(getattr(registry.find("encoders", name), "encode_texts", None))
     ]
     return f"of palate's own {', '.join(known)} are"
 
@@ -60,6 +61,8 @@ def _of_text(text: str) -> Any:
     use = found["use"]
     if use.partition(":")[0] in registry.names("encoders") and ":" in use:
         raise ConfigError(f"{text!r}: settings are written key=value, as in use:max_chars=200")
+    if use not in registry.names("encoders"):
+        _check_no_model(use)
     cls = registry.find("encoders", use)
     hints = get_type_hints(cls)
     settings = {}
@@ -71,6 +74,12 @@ def _of_text(text: str) -> Any:
             raise ConfigError(f"{part!r} in {text!r} is no setting: write key=value")
         settings[setting["key"]] = _value(hints.get(setting["key"], str), setting["value"])
     return registry.build("encoders", {"use": use, **settings}, where=f"encoder {text!r}")
+
+
+def _check_no_model(name: str) -> None:
+    for card in models():
+        if card.name == name:
+            raise ConfigError(f"{name!r} is a model: write {card.use}:model={name}")
 
 
 def _value(hint: Any, text: str) -> Any:

@@ -39,18 +39,19 @@ class EncodeReport:
         """Some lines for a person."""
         lines = [
             f"{self.written:,} of {self.rows:,} rows are in {self.out}: vectors of {self.dim}"
-            f" numbers in {self.files:,} files, {self.bytes / 1e6:,.1f} MB"
+            f" numbers in {self.files:,} {'file' if self.files == 1 else 'files'},"
+            f" {self.bytes / 1e6:,.1f} MB"
         ]
         if self.blank:
             lines.append(f"{self.blank:,} of them have no text, and no vector (null)")
         if self.skipped:
-            lines.append(f"{self.skipped:,} rows were left out")
+            lines.append(f"{counted(self.skipped, 'row')} left out")
             lines += [f"  {fault}" for fault in self.faults]
         if self.kept:
-            lines.append(f"{self.kept:,} files were there already, and still true")
+            lines.append(f"{counted(self.kept, 'file')} there already, and still true")
         if self.encoded:
             lines.append(
-                f"{self.encoded:,} rows were encoded in {self.seconds:,.1f} s ({self.engine}):"
+                f"{counted(self.encoded, 'row')} encoded in {self.seconds:,.1f} s ({self.engine}):"
                 f" {self.rows_a_second:,.0f} a second"
             )
         return "\n".join(lines)
@@ -58,3 +59,8 @@ class EncodeReport:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON types."""
         return {**vars(self), "faults": list(self.faults), "rows_a_second": self.rows_a_second}
+
+
+def counted(count: int, what: str) -> str:
+    """1 file was, 2 files were."""
+    return f"{count:,} {what} was" if count == 1 else f"{count:,} {what}s were"

@@ -53,11 +53,11 @@ class Source:
             for name in columns:
                 if name not in schema:
                     found = did_you_mean(name, schema)
-                    raise DataError(f"{file} has no column {name!r} ({what}).{found}")
+                    raise DataError(f"{told(file)} has no column {name!r} ({what}).{found}")
                 if _family(schema[name]) != _family(first[name]):
                     raise DataError(
-                        f"the column {name!r} holds {schema[name]} in {file}, but"
-                        f" {first[name]} in {self.files[0]}: write it alike in all files"
+                        f"the column {name!r} holds {schema[name]} in {told(file)}, but"
+                        f" {first[name]} in {told(self.files[0])}: write it alike in all files"
                     )
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -81,7 +81,7 @@ class Source:
     def place(self, row: int) -> str:
         """Where a row is, for messages: file and row, counted from 1."""
         ((file, offset, _),) = self.slices(row, row + 1)
-        return f"{file}, row {offset + 1:,}"
+        return f"{told(file)}, row {offset + 1:,}"
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "files": list(self.files), "lengths": list(self.lengths)}
@@ -147,6 +147,12 @@ def _kind(path: Path) -> str | None:
 def _is_hidden(path: Path) -> bool:
     """What Spark and others leave beside their tables: _SUCCESS, .part.crc."""
     return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def told(file: str) -> str:
+    """What a message calls a file: a staged one by the name of the table that it was made of."""
+    path = Path(file)
+    return path.name.rsplit(".", 2)[0] if path.parent.name == STAGED else file
 
 
 def schema_of(path: Path) -> dict[str, pl.DataType]:

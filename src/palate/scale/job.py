@@ -17,7 +17,7 @@ from palate.scale._encoder import encoder_of
 from palate.scale._folder import begin, finish, own_folder
 from palate.scale._ids import rows_without_own_id
 from palate.scale._plan import check_wishes, plan
-from palate.scale._report import EncodeReport
+from palate.scale._report import EncodeReport, counted
 from palate.scale._source import STAGED, open_source
 from palate.scale._work import Failure, Job, OnError, Part, Precision, Todo
 
@@ -73,7 +73,7 @@ def encode_table(
 
 
 def _check_apart(table: Path, out: Path) -> None:
-    if out.absolute() == table.absolute() or table.absolute() in out.absolute().parents:
+    if table.is_dir() and table.absolute() in (out.absolute(), *out.absolute().parents):
         raise ConfigError(f"{out} is inside of {table}, where the table's own files are read")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file: name a folder")
@@ -136,8 +136,8 @@ def _report(
     )
     if report.skipped:
         warnings.warn(
-            f"{report.skipped:,} rows of {report.table} were left out: without an id of their own,"
-            f" or not to be encoded. {'; '.join(faults)}",
+            f"{counted(report.skipped, 'row')} left out of {report.table}: without an id of their"
+            f" own, or not to be encoded{'. ' if faults else ''}{'; '.join(faults)}",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -1,0 +1,107 @@
+from dataclasses import replace
+from threading import Event, Thread
+
+import numpy as np
+import pytest
+
+from palate.encoders import _tokens
+from palate.encoders.transformer import Transformer
+from palate.errors import ConfigError
+from palate.types import Dataset
+
+pytest.importorskip("transformers")
+
+
+def encoder(folder, **settings):
+    return Transformer(**{"model": str(folder), "dtype": "float32", "backend": "torch"} | settings)
+
+
+def tokeniser(folder, **settings):
+    return encoder(folder, long="chunks", **settings)._tokeniser(settings.get("prefix", ""))
+
+
+def test_prefix_and_suffix_stand_around_every_piece_of_a_long_text(folders):
+    folder, _ = folders("bert")
+    settings = {"prefix": "old ", "suffix": " cheap", "max_tokens": 6}
+    tokenise = tokeniser(folder, **settings)
+    pieces, owners = tokenise(["tea bike jazz green tea", "jazz", "bike tea green"])
+    words = [" ".join(tokenise.tokenizer.convert_ids_to_tokens(ids)) for ids in pieces]
+    assert words == [
+        "[CLS] old tea bike cheap [SEP]",
+        "[CLS] old jazz green cheap [SEP]",
+        "[CLS] old tea cheap [SEP]",
+        "[CLS] old jazz cheap [SEP]",
+        "[CLS] old bike tea cheap [SEP]",
+        "[CLS] old green cheap [SEP]",
+    ]
+    assert owners.tolist() == [0, 0, 0, 1, 2, 2]
+
+
+def test_pieces_with_a_prefix_are_no_more_than_others(folders, monkeypatch):
+    monkeypatch.setattr(_tokens, "MOST_CHUNKS", 3)
+    pieces, owners = tokeniser(folders("gpt2")[0], prefix="old ", max_tokens=3)(["tea " * 50, "x"])
+    assert [len(ids) for ids in pieces] == [3, 3, 3, 2]
+    assert owners.tolist() == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("words", [{"prefix": "old " * 9}, {"suffix": " old" * 50}])
+def test_words_that_leave_no_room_for_a_text_are_refused(words, folders):
+    short = encoder(folders("bert")[0], max_tokens=8 if "prefix" in words else 500, **words)
+    with pytest.raises(ConfigError, match="leaves no room for texts"):
+        short.encode_texts(["tea"])
+
+
+def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
+    monkeypatch.setattr(_tokens, "CHARACTERS", 20)
+    seen = []
+    call = _tokens.Tokeniser.__call__
+
+    def counted(self, texts):
+        seen.append(sum(map(len, texts)))
+        return call(self, texts)
+
+    monkeypatch.setattr(_tokens.Tokeniser, "__call__", counted)
+    folder, _ = folders("bert")
+    texts = ["tea", "bike jazz", "jazz tea bike", "green tea", "old old old", "cheap"]
+    found = encoder(folder).encode_texts(texts)
+    assert sum(seen) == sum(map(len, texts))
+    assert max(seen) < 20 + 13
+    monkeypatch.setattr(_tokens, "CHARACTERS", 2**23)
+    np.testing.assert_allclose(found, encoder(folder, dim=16).encode_texts(texts), atol=1e-5)
+
+
+def test_a_token_is_counted_once_a_text_however_many_pieces_hold_it(folders):
+    import polars as pl
+
+    folder, _ = folders("bert")
+    items = pl.DataFrame({"item_id": ["a", "b"], "title": ["tea tea tea jazz tea", "bike"]})
+    events = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["a", "b"]})
+    data = Dataset(interactions=events, items=items)
+    settings = {"pooling": "idf", "template": "{title}"}
+    cut = encoder(folder, **settings).fit(data)
+    pieces = encoder(folder, **settings, long="chunks", max_tokens=4).fit(data)
+    np.testing.assert_array_equal(pieces.idf_, cut.idf_)
+
+
+def test_a_tokenizer_is_asked_by_one_thread_at_a_time(folders):
+    tokenise = encoder(folders("bert")[0], suffix=" old")._tokeniser("")
+    busy, overlap = Event(), Event()
+
+    class Shared:
+        num_special_tokens_to_add = tokenise.tokenizer.num_special_tokens_to_add
+
+        def __call__(self, texts, **settings):
+            if busy.is_set():
+                overlap.set()
+            busy.set()
+            overlap.wait(0.05)
+            busy.clear()
+            return tokenise.tokenizer(texts, **settings)
+
+    shared = Shared()
+    threads = [Thread(target=replace(tokenise, tokenizer=shared), args=(["tea"],)) for _ in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not overlap.is_set()
