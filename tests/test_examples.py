@@ -98,8 +98,8 @@ SHOWN = {
         r"Features\(300 rows; did.numbers: 9\)",
     ),
     "distilled_encoder": (
-        r"│ teacher │ +512 │",
-        r"│ student │ +64 │",
+        r"│ teacher +│ +512 │",
+        r"│ student +│ +64 │",
         r"requests held back",
         r"watch the moon: .*(telescope|lunar|probe|satellite|eclipse|galaxy|comet|orbit|nebula)",
     ),

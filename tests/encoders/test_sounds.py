@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palate.encoders._sounds import filled, windows_of
+from palate.encoders._sounds import Content, filled, windows_of
 from palate.encoders._sources import UnreadableError
 
 soundfile = pytest.importorskip("soundfile")
@@ -116,6 +116,16 @@ def test_what_cannot_be_heard_says_why(name):
 def test_what_is_louder_than_full_scale_is_clipped():
     (window,) = heard(wav(5 * tone(100, 1, 16_000)))
     assert np.abs(window).max() == 1.0
+
+
+@pytest.mark.parametrize(
+    ("offset", "whence", "place"),
+    [(2, 0, 2), (-1, 0, 0), (1, 1, 4), (-4, 1, 0), (-2, 2, 3), (-9, 2, 0), (7, 0, 7)],
+)
+def test_a_header_cannot_send_a_reader_to_before_the_start(offset, whence, place):
+    content = Content(b"12345")
+    content.seek(3)
+    assert content.seek(offset, whence) == content.tell() == place
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,6 +20,15 @@ _VARIANTS = {"WAVEX": "WAV", "RF64": "WAV", "W64": "WAV"}
 _BLOCK = 2**16
 
 
+class Content(io.BytesIO):
+    """A file's bytes, for a reader that a damaged header may send to before their start."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell()}.get(whence)
+        start = self.getbuffer().nbytes if start is None else start
+        return super().seek(max(0, start + offset))
+
+
 def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Floats:
     """(n, samples) mono float32 at `rate`, within ±1: windows spread evenly over a sound.
 
@@ -32,7 +41,7 @@ def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Fl
     soundfile, soxr = _libraries()
     pieces = []
     try:
-        with soundfile.SoundFile(io.BytesIO(content)) as sound:
+        with soundfile.SoundFile(Content(content)) as sound:
             _check_header(sound)
             length = round(seconds * sound.samplerate)
             count = min(at_most, -(-sound.frames // length))
