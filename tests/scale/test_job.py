@@ -387,3 +387,16 @@ def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
 def test_wishes_that_cannot_be(table, spec, tmp_path, wish, said):
     with pytest.raises(ConfigError, match=said):
         encode_table(table(), spec, tmp_path / "out", **wish)
+
+
+@pytest.mark.parametrize("name", ["nothing.csv", "empty.csv"])
+def test_a_refused_table_leaves_no_folder(name, tmp_path):
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(DataError):
+        encode_table(tmp_path / name, "use", tmp_path / "new" / "out", columns=["title"])
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["empty.csv"]
+    assert not (tmp_path / "new" / "out").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(DataError):
+        encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])
+    assert (tmp_path / "mine").is_dir()

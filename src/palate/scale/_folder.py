@@ -21,11 +21,28 @@ PATIENCE_SECONDS = 2.0
 
 @contextlib.contextmanager
 def own_folder(out: Path) -> Iterator[None]:
-    """The folder, which nobody else writes in meanwhile; `DataError` where somebody does."""
+    """The folder, which nobody else writes in meanwhile; `DataError` where somebody does.
+
+    One that was made here and stays empty is taken away again.
+    """
+    made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"{out} cannot be made: {error.strerror}") from error
+    try:
+        with _alone(out):
+            yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):  # it holds something
+                for empty in (out / STAGED, out):
+                    if empty.exists():
+                        empty.rmdir()
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(alone_in(out, patience=PATIENCE_SECONDS))
