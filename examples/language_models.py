@@ -18,6 +18,7 @@ def main() -> None:
     for name, settings in {
         "as the model was trained": {},
         "rare tokens count more": {"pooling": "idf"},
+        "tokens count as histories teach": {"pooling": "attention"},
         "mean of the last two layers": {"pooling": "mean", "layers": 2},
         "the first 128 numbers": {"dim": 128},
     }.items():

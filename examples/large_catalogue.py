@@ -1,12 +1,28 @@
-"""More items than memory: a folder of Parquet → vectors on disk, gone on with, read and used."""
+"""More items than memory: tables of texts and photos → vectors on disk, gone on with and used."""
 
 import tempfile
+import warnings
 from pathlib import Path
 
 import polars as pl
 
 import palate
 from palate.data.samples import planted
+
+
+def photographed(items: pl.DataFrame, folder: Path) -> Path:
+    """A table of paths: every fifth item has a photo in a colour of its own, one a broken file."""
+    from PIL import Image
+
+    folder.mkdir()
+    names: list[str | None] = [None] * len(items)
+    for row in range(0, len(items), 5):
+        names[row] = f"{row}.png"
+        Image.new("RGB", (32, 32), (row % 256, 90, 160)).save(folder / f"{row}.png")
+    (folder / "0.png").write_bytes(b"lost on the way")
+    table = items.select("item_id", photo=pl.Series(names, dtype=pl.String))
+    table.write_parquet(folder / "photos.parquet")
+    return folder / "photos.parquet"
 
 
 def main() -> None:
@@ -32,9 +48,23 @@ def main() -> None:
         sizes = [len(features) for features in palate.iterate_features(vectors)]
         print(f"read a piece at a time: {sizes}; at once: {palate.read_features(vectors)}")
 
+        photos = photographed(data.items, Path(place) / "photos")
+        seen = Path(place) / "seen"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what the report says too
+            report = palate.encode_table(
+                photos, "image", seen, folder=photos.parent, partition_rows=40, on_error="skip"
+            )
+        print(f"photos: {report.encoded} encoded, {report.missing} missing, {report.bad} bad")
+
         model = palate.Pipeline(
-            encoders={"text": palate.Precomputed(path=str(vectors))}, recommender=palate.Content()
+            encoders={
+                "text": palate.Precomputed(path=str(vectors)),
+                "photo": palate.Precomputed(path=str(seen)),
+            },
+            recommender=palate.Content(),
         ).fit(data)
+        print(model.features)
         found = model.recommend(history=[data.item_ids[0]], k=3).table
         titles = dict(zip(data.items["item_id"], data.items["title"], strict=True))
         print(

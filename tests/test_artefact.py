@@ -15,8 +15,9 @@ from scipy import sparse
 
 from palate import artefact
 from palate.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
+from palate.encoders.precomputed import Precomputed
 from palate.encoders.tfidf import Tfidf
-from palate.errors import ArtefactError, NotFittedError
+from palate.errors import ArtefactError, DataError, NotFittedError
 from palate.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -450,3 +451,52 @@ def test_what_cannot_be_saved_is_named(value, words, tmp_path):
         save_pipeline(holder, tmp_path / "model")  # type: ignore[arg-type]
     assert words in str(caught.value)
     assert not (tmp_path / "model").exists()
+
+
+# ---- settings that are paths
+
+
+@pytest.fixture
+def with_paths(tiny, tmp_path, monkeypatch):
+    """A pipeline made in `tmp_path/shop`, where its vectors and labels are."""
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    ids = tiny.items["item_id"]
+    vectors = [[float(row), 1.0, row % 3] for row in range(len(ids))]
+    pl.DataFrame({"item_id": ids, "vector": vectors}).write_parquet(shop / "vectors.parquet")
+    monkeypatch.chdir(shop)
+    encoders = {"mine": Precomputed(path="vectors.parquet")}
+    return Pipeline(encoders=encoders, recommender=Popular()).fit(tiny)
+
+
+def newcomer(tiny):
+    return tiny.items.head(1).with_columns(item_id=pl.lit("new"))
+
+
+def test_a_saved_path_is_whole_and_the_setting_as_it_was(with_paths, tiny, tmp_path, monkeypatch):
+    saved = with_paths.save("model").absolute()
+    assert with_paths.encoders_["mine"].path == "vectors.parquet"
+    monkeypatch.chdir(tmp_path)
+    loaded = load(saved)
+    assert loaded.encoders_["mine"].path == str(tmp_path / "shop" / "vectors.parquet")
+    loaded.add_items(newcomer(tiny))
+
+
+def test_a_model_that_moved_with_its_files_finds_them(with_paths, tiny, tmp_path, monkeypatch):
+    with_paths.save("model")
+    monkeypatch.chdir(tmp_path)
+    moved = (tmp_path / "shop").rename(tmp_path / "moved")
+    loaded = load(moved / "model")
+    assert loaded.encoders_["mine"].path == str(moved / "vectors.parquet")
+    loaded.add_items(newcomer(tiny))
+
+
+def test_a_model_without_its_files_recommends_and_says_what_lacks(with_paths, tiny, tmp_path):
+    answer = with_paths.recommend(["person-3"]).table
+    with_paths.save(tmp_path / "model")
+    (tmp_path / "shop" / "vectors.parquet").unlink()
+    loaded = load(tmp_path / "model")
+    assert loaded.recommend(["person-3"]).table.equals(answer)
+    with pytest.raises(DataError, match=r"shop/vectors\.parquet: no such file") as caught:
+        loaded.add_items(newcomer(tiny))
+    assert caught.value.encoder == "mine"

@@ -132,9 +132,9 @@ def test_check_misses_the_extras_that_fit_would_miss(
     [
         ('use = "image"', "no column of photos"),
         ('use = "image"\ncolumn = "titel"', "Did you mean 'title'"),
-        ('use = "image"\ncolumn = "title"\nfolder = "gone"', "there is no such folder"),
+        ('use = "image"\ncolumn = "title"\nfolder = "gone"', "shop0/gone', in which"),
         ('use = "graph"', "needs a file of triples"),
-        ('use = "graph"\ntriples = "gone.tsv"', "there is no file gone.tsv"),
+        ('use = "graph"\ntriples = "gone.tsv"', "shop0/gone.tsv"),
         ('use = "sentiment"', "for the encoder sentiment to read: no event has a text"),
         ('use = "reviews"', "for the encoder reviews to read: no event has a text"),
     ],
@@ -444,3 +444,101 @@ def test_stopping_is_no_fault(command, shop, monkeypatch):
     assert done.err.startswith("stopped; ")
     assert "Traceback" not in done.err
     assert "fault of palate" not in done.err
+
+
+# ---- encoders that read files, models that move
+
+READING = """
+[data]
+interactions = "ratings.parquet"
+items = "movies.parquet"
+[encoders.mine]
+use = "precomputed"
+path = "vectors.parquet"
+[recommender]
+use = "content"
+"""
+
+
+@pytest.fixture
+def project(shop, tmp_path):
+    """A folder with the tables, a file of vectors and a pipeline file that reads them."""
+    place = tmp_path / "project"
+    place.mkdir()
+    for name in ("ratings.parquet", "movies.parquet"):
+        (place / name).write_bytes((shop / name).read_bytes())
+    ids = pl.read_parquet(place / "movies.parquet")["item_id"]
+    vectors = [[float(row % 7), 1.0, float(row % 3)] for row in range(len(ids))]
+    table = pl.DataFrame({"item_id": ids, "vector": vectors})
+    table.write_parquet(place / "vectors.parquet")
+    (place / "mine.toml").write_text(READING)
+    return place
+
+
+def test_a_project_that_moves_goes_on(command, project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checked = command("check", "project/mine.toml")
+    assert "reads 30 vectors of 3 numbers" in checked.out
+    assert command("fit", "project/mine.toml", "--out", "project/model").code == 0
+    project.rename(tmp_path / "moved")
+    done = command("evaluate", "moved/model")
+    assert done.code == 0, done.err
+    assert load("moved/model").encoders_["mine"].path == str(tmp_path / "moved/vectors.parquet")
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('path = "vectors.parket"', "vectors.parket: no such file or folder of vectors. Did you"),
+        ('path = "vectors.parquet"\nid = "title"', "no column 'title'"),
+        ('path = "mine.csv"', "mine.csv is no Parquet file"),
+        ("", 'needs vectors in Parquet: path = "FILE OR FOLDER"'),
+    ],
+)
+def test_an_error_of_an_encoder_names_its_table(command, project, table, said):
+    (project / "mine.csv").write_text("a,b")
+    path = project / "wrong.toml"
+    path.write_text(READING.replace('path = "vectors.parquet"', table))
+    for words in (["check", path], ["fit", path, "--out", project / "model"]):
+        done = command(*words)
+        assert done.code == 1
+        assert "error: [encoders.mine]: " in done.err
+        assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ('use = "static"\nmodel = "minilm"', 'another encoder: use = "transformer"'),
+        ('use = "transformer"\nmodel = "./gone"', "project/gone' with a model"),
+        ('use = "minilm"', 'use = "transformer", model = "minilm"'),
+        ('use = "sentiment"\nencoder = "use"', "encoder = 'use' cannot be used: give a text"),
+    ],
+)
+def test_check_misses_the_models_that_fit_would_miss(command, project, table, said):
+    path = project / "wrong.toml"
+    path.write_text(f"{READING.partition('[encoders')[0]}[encoders.x]\n{table}\n")
+    done = command("check", path)
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_check_says_that_a_model_is_on_the_hub(command, project, monkeypatch):
+    monkeypatch.setattr("palate.preview.find_model", lambda _: None)
+    path = project / "hub.toml"
+    text = '[encoders.x]\nuse = "static"\nmodel = "minishlab/potion-base-8M"\n'
+    path.write_text(READING.partition("[encoders")[0] + text)
+    done = command("check", path)
+    assert "potion-base-8M is not on this machine: `palate fit` asks the hub" in done.out
+
+
+def test_encode_speaks_of_its_options(command, project, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("name,title\na,tea\na,jazz\n")
+    for words, said in (
+        ([], "--id COLUMN"),
+        (["--id", "name"], "--on-error skip"),
+    ):
+        done = command("encode", table, "--encoder", "static", "--out", tmp_path / "v", *words)
+        assert done.code == 1
+        assert said in done.err

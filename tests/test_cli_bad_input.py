@@ -280,7 +280,7 @@ def test_items_without_any_text(command, shop):
     silent = "itemId,title\n" + "".join(f'i{n},""\n' for n in range(8))
     named = CONFIG.replace('"tfidf"', '"tfidf"\ntemplate = "{{title}}"')
     both_fail(command, shop(items=silent, config=named), "no item says anything", "'{title}'")
-    both_fail(command, shop(items=silent), "no column with words", "template=")
+    both_fail(command, shop(items=silent), "no column with words", "template =")
     free = CONFIG.replace('[encoders.text]\nuse = "tfidf"', "")
     model = both_work(command, shop(items=silent, config=free), "encoders: none")
     assert model.features is None

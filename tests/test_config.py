@@ -3,7 +3,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from palate.config import check_comparable, config_of, in_toml, read_config
+from palate._spoken import in_toml
+from palate.config import check_comparable, config_of, read_config
 from palate.data.split import split_by_time, split_leave_last_out, split_new_items
 from palate.encoders.behaviour import Behaviour
 from palate.encoders.use import TextEncoder
@@ -87,6 +88,51 @@ def test_paths_start_where_the_file_is(write, pipeline_file, tmp_path, monkeypat
         f"[data]\ninteractions = {str(tmp_path / 'data/log.csv')!r}\n", "far/b.toml"
     )
     assert read_config(whole).data.interactions == read_config(path).data.interactions
+
+
+def test_paths_of_encoders_start_where_the_file_is_too(pipeline_file, tmp_path, monkeypatch):
+    text = """
+        [encoders.graph]
+        use = "graph"
+        triples = "kg.tsv"
+        links = "../kg.link"
+        [encoders.photo]
+        use = "image"
+        [encoders.sound]
+        use = "audio"
+        folder = "sounds"
+        [encoders.mine]
+        use = "precomputed"
+        path = "vectors"
+        [encoders.said]
+        use = "sentiment"
+        labels = "ratings"
+        encoder = {use = "static", model = "student"}
+        [encoders.read]
+        use = "sentiment"
+        labels = "labels.csv"
+        [encoders.words]
+        use = "transformer"
+        model = "minilm"
+    """
+    path = pipeline_file(SMALL + text, "deep/a.toml")
+    deep = tmp_path / "deep"
+    for name in ("student", "minilm"):
+        (deep / name).mkdir()
+    monkeypatch.chdir(deep)
+    config = read_config("a.toml")
+    monkeypatch.chdir(tmp_path)
+    made = config.pipeline().encoders
+    assert made == read_config(path).pipeline().encoders
+    assert (made["graph"].triples, made["graph"].links) == (
+        str(deep / "kg.tsv"),
+        str(tmp_path / "kg.link"),
+    )
+    assert (made["photo"].folder, made["sound"].folder) == (str(deep), str(deep / "sounds"))
+    assert made["mine"].path == str(deep / "vectors")
+    assert (made["said"].labels, made["said"].encoder["model"]) == ("ratings", f"{deep}/student")
+    assert made["read"].labels == str(deep / "labels.csv")
+    assert made["words"].model == "minilm"
 
 
 def test_the_data_section_has_what_read_takes(write, pipeline_file):

@@ -122,6 +122,17 @@ def test_work_that_ends_early_is_shown_as_done(capsys):
     assert said.count("✓ cases") >= 2
 
 
+def test_work_inside_other_work_leaves_no_line_behind(capsys):
+    with shown_progress(), progress.task("fits", 2) as advance:
+        for name in ("one", "two"):
+            with progress.task(f"rank {name}", 5) as step:
+                step(5)
+            advance(1)
+    last = capsys.readouterr().err.splitlines()
+    assert [line for line in last if "2/2" in line]
+    assert not [line for line in last if "rank" in line]
+
+
 def test_work_that_is_stopped_is_not_shown_as_done(capsys):
     def stopped():
         with progress.task("cases", 200) as advance:

@@ -91,6 +91,26 @@ def test_blank_items_are_no_lesson(letters, tmp_path):
         distill(["", " "], model=letters(), out=tmp_path / "none")
 
 
+TEXTS = ["green tea", "steel bike", "late jazz trumpet", "绿茶 tea leaf"]
+
+
+def test_a_student_cannot_give_more_numbers_than_its_teacher(letters, tmp_path):
+    with pytest.raises(ConfigError, match=r"dim = 27: .* gives 26 numbers.*choose 26 or fewer"):
+        distill(TEXTS, model=letters(), out=tmp_path / "more", dim=27)
+    assert not (tmp_path / "more").exists()
+    assert distill(TEXTS, model=letters(), out=tmp_path / "all").dim == 26
+    assert distill(TEXTS, model=letters(), out=tmp_path / "few", dim=26).dim == 26
+
+
+def test_one_item_has_no_neighbours_to_agree_on(letters, tmp_path):
+    found = distill(["green tea"], model=letters(), out=tmp_path / "one")
+    assert np.isnan(found.agreement)
+    assert json.loads(json.dumps(found.to_json(), allow_nan=False))["agreement"] is None
+    console = Console(width=120, file=io.StringIO())
+    console.print(found.render())
+    assert "nan" not in console.file.getvalue()
+
+
 @pytest.mark.parametrize(
     "setting", [{"dim": 0}, {"vocabulary": 0}, {"texts": -1}, {"sif": 1.0}, {"pull": -0.1}]
 )

@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND_FLOOR = (
     *("errors", "_files", "columns", "_ids", "types", "histories"),
-    *("progress", "registry", "_settings"),
+    *("progress", "registry", "_paths", "_settings"),
 )
 STAGES = (
     "data",
@@ -27,7 +27,7 @@ STAGES = (
 ABOVE = (
     *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
     *("_tree", "artefact", "reasons", "pipeline"),
-    *("evaluation", "bench", "config", "distillation"),
+    *("evaluation", "bench", "_spoken", "config", "_student_check", "distillation"),
     *("console", "preview", "demo", "_options", "_app", "_commands", "cli"),
 )
 ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)
@@ -146,8 +146,15 @@ def dangers(source):
             yield node.func.id
         if any(keyword.arg == "allow_pickle" for keyword in node.keywords):
             yield "allow_pickle"
-        if ast.unparse(node.func) in ("torch.load", "np.load", "pd.read_pickle"):
-            yield ast.unparse(node.func)
+        called = ast.unparse(node.func)
+        if called in ("torch.load", "np.load", "pd.read_pickle") and not reads_tensors_only(node):
+            yield called
+
+
+def reads_tensors_only(call):
+    """Whether torch refuses all that is no tensor, which it must be told so in writing."""
+    given = {word.arg: ast.unparse(word.value) for word in call.keywords}
+    return ast.unparse(call.func) == "torch.load" and given.get("weights_only") == "True"
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids)
@@ -162,4 +169,6 @@ def test_the_danger_test_sees_dangers():
         "eval",
     ]
     assert list(dangers("np.load(f, allow_pickle=False)")) == ["allow_pickle", "np.load"]
-    assert not list(dangers("re.compile('x'); model.eval()"))
+    assert list(dangers("torch.load(f)")) == ["torch.load"]
+    assert list(dangers("torch.load(f, weights_only=safe)")) == ["torch.load"]
+    assert not list(dangers("re.compile('x'); model.eval(); torch.load(f, weights_only=True)"))

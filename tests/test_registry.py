@@ -145,3 +145,21 @@ def test_names_of_components_that_are_in_no_stage():
 
     assert registry.name_of(Local()).endswith(":" + Local.__qualname__)
     assert ":" in registry.name_of(Local())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("minilm", 'It is a model: write use = "transformer", model = "minilm"'),
+        ("wordllama", 'It is a model: write use = "static", model = "wordllama"'),
+        ("google/siglip-base-patch16-224", 'write use = "image", model = "google/siglip'),
+        ("somebody/bert", 'write use = "transformer", model = "somebody/bert"'),
+        ("transfomer", "Did you mean 'transformer'?"),
+    ],
+)
+def test_a_model_where_an_encoder_is_meant(name, said):
+    with pytest.raises(ConfigError) as caught:
+        registry.build("encoders", {"use": name}, where="[encoders.text]")
+    assert said in str(caught.value)
+    with pytest.raises(ConfigError, match="no recommender is called"):
+        registry.find("recommenders", name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from palate import _options
 from palate._app import JsonFile
 from palate.errors import ConfigError, did_you_mean
 
@@ -17,7 +19,36 @@ Table = Annotated[
     Path, typer.Argument(metavar="TABLE", help="Parquet, CSV or JSON lines: a file, or a folder.")
 ]
 EncoderName = Annotated[
-    str, typer.Option(metavar="NAME[:key=value,…]", help="A text encoder, with its settings.")
+    str,
+    typer.Option(
+        metavar="NAME[:key=value,…]", help="Of texts, photos or sounds, with its settings."
+    ),
+]
+VectorsFolder = Annotated[
+    Path, typer.Option(metavar="DIR", help="The folder of vectors to write, or to go on with.")
+]
+Engine = Annotated[Literal["local", "ray"], typer.Option(help="This process, or a Ray cluster.")]
+IdColumn = Annotated[str | None, typer.Option("--id", metavar="NAME", help="The column of ids.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="In its place: columns (repeatable); or that of photos."),
+]
+FilesFolder = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where paths of photos or sounds start; by default here."),
+]
+Marks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--list", metavar="NAME=MARK", help="What separates a column's parts (repeatable)."
+    ),
+]
+PartitionRows = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Of a file: 65,536 of texts, 4,096 of photos."),
+]
+OnError = Annotated[
+    Literal["raise", "skip"], typer.Option(help="Stop at a bad row, or leave it out.")
 ]
 Precision = Annotated[
     Literal["float32", "float16", "int8"], typer.Option(help="Of the numbers in the files.")
@@ -94,38 +125,33 @@ def bench(
 def encode(
     table: Table,
     encoder: EncoderName,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder of vectors to write, or to go on with.")
-    ],
-    engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="This process, or a Ray cluster.")
-    ] = "local",
+    out: VectorsFolder,
+    engine: Engine = "local",
     template: Template = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="In its place: columns (repeatable)."),
-    ] = None,
-    id_column: Annotated[
-        str | None, typer.Option("--id", metavar="NAME", help="The column of ids.")
-    ] = None,
+    column: Columns = None,
+    folder: FilesFolder = None,
+    marks: Marks = None,
+    id_column: IdColumn = None,
     precision: Precision = "float32",
-    partition_rows: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Rows of a file, and of memory.")
-    ] = 65_536,
-    on_error: Annotated[
-        Literal["raise", "skip"], typer.Option(help="Stop at a bad row, or leave it out.")
-    ] = "raise",
+    partition_rows: PartitionRows = None,
+    on_error: OnError = "raise",
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Encode a table that need not fit in memory into Parquet files of vectors.
+    """Encode the texts, photos or sounds of a table of any length into Parquet files of vectors.
 
     Example: `palate encode films.parquet --encoder use --out vectors`
     """
+    from palate._spoken import speaking_options
     from palate.console import console, shown_progress, write_json
     from palate.scale.job import encode_table
 
-    with shown_progress():
+    with (
+        warnings.catch_warnings(),
+        shown_progress(),
+        speaking_options(_options.names_of(encode)),
+    ):
+        warnings.filterwarnings("ignore", r"[\d,]+ rows? (was|were) left out")  # the report says so
         report = encode_table(
             table,
             encoder,
@@ -134,6 +160,8 @@ def encode(
             id=id_column,
             template=template,
             columns=column,
+            lists=_marks_of(marks),
+            folder=folder,
             precision=precision,
             partition_rows=partition_rows,
             on_error=on_error,
@@ -141,6 +169,14 @@ def encode(
         )
     console.print(report.render(), markup=False, soft_wrap=True)
     write_json(json_file, report.to_json())
+
+
+def _marks_of(given: list[str] | None) -> dict[str, str] | None:
+    """Column → the mark between its parts, of "NAME=MARK"."""
+    pairs = [part.partition("=") for part in given or ()]
+    if odd := [name for name, _, mark in pairs if not (name and mark)]:
+        raise ConfigError(f"--list {odd[0]!r} names no mark: write NAME=MARK, as in genres=|")
+    return {name: mark for name, _, mark in pairs} or None
 
 
 def distill(
@@ -151,7 +187,10 @@ def distill(
     model: Annotated[
         str, typer.Option(metavar="NAME", help="The teacher: a transformer, packaged or not.")
     ] = "minilm",
-    dim: Annotated[int, typer.Option(min=1, metavar="N", help="Numbers of a vector.")] = 256,
+    dim: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Numbers of a vector: 256, or fewer as the teacher."),
+    ] = None,
     template: Template = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -159,11 +198,12 @@ def distill(
 
     Example: `palate distill films.toml --model minilm --out encoder`
     """
+    from palate._spoken import speaking_options
     from palate.console import console, shown_progress, write_json
     from palate.distillation import catalogue_of
     from palate.distillation import distill as make_student
 
-    with shown_progress():
+    with shown_progress(), speaking_options(_options.names_of(distill)):
         report = make_student(
             catalogue_of(source), model=model, out=out, dim=dim, template=template
         )

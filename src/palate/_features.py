@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from palate.errors import DataError
+from palate.errors import DataError, PalateError
 from palate.types import Dataset, Encoder, Features, Matrix, Transform
 
 
@@ -16,8 +17,9 @@ def fit_features(
     """Fits every stage on `data`, left to right; None where there is no encoder."""
     if not encoders:
         return None
-    for encoder in encoders.values():
-        encoder.fit(data)
+    for name, encoder in encoders.items():
+        with errors_name(name):
+            encoder.fit(data)
     features = _encode_blocks(encoders, data)
     for transform in transforms:
         features = transform.fit(features, data).transform(features)
@@ -58,12 +60,25 @@ def encode_words(
         raise DataError("this pipeline has no text encoder, so it cannot read a wish in words")
     words: dict[str, Matrix] = {}
     for name, reader in readers.items():
-        vectors = getattr(reader, "encode_queries", reader.encode_texts)(list(texts))
+        with errors_name(name):
+            vectors = getattr(reader, "encode_queries", reader.encode_texts)(list(texts))
         blocks = [f"{name}.{block}" for block in getattr(reader, "text_blocks", ())]
         words |= dict.fromkeys(blocks if len(blocks) > 1 else [name], vectors)
     for transform in transforms:
         words = _transformed(words, transform)
     return words
+
+
+@contextmanager
+def errors_name(name: str) -> Iterator[None]:
+    """Palate's errors inside know that they are about the encoder `name`, and say so below."""
+    try:
+        yield
+    except PalateError as error:
+        if error.encoder is None:
+            error.encoder = name
+            error.add_note(f"raised by the encoder {name!r}")
+        raise
 
 
 def _transformed(words: Mapping[str, Matrix], transform: Any) -> dict[str, Matrix]:
@@ -81,7 +96,9 @@ def _transformed(words: Mapping[str, Matrix], transform: Any) -> dict[str, Matri
 def _encode_blocks(encoders: Mapping[str, Encoder], data: Dataset) -> Features:
     features = Features(data.item_ids, {})
     for name, encoder in encoders.items():
-        features = features.beside(_named(encoder.encode(data), name))
+        with errors_name(name):
+            encoded = encoder.encode(data)
+        features = features.beside(_named(encoded, name))
     return features
 
 

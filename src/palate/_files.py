@@ -30,22 +30,34 @@ def write_whole(path: Path, content: bytes) -> Path:
     if _is_stream(path):
         path.write_bytes(content)
         return path
+    try:
+        with whole_file(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _no_room(error, path, len(content)) from error
+        raise
+    return path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write a file under, which takes the place of `path` at the end, as `write_whole`'s.
+
+    Where something fails `path` stays as it was.
+    """
     target = path.resolve()
     temporary = target.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
+        yield temporary
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in _FULL:
-            raise _no_room(error, path, len(content)) from error
         raise
     _sync_folder(target.parent)
-    return path
 
 
 def _is_stream(path: Path) -> bool:

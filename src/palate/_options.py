@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from typer.core import TyperGroup
+from typer.models import OptionInfo
 
 from palate.errors import ConfigError, DataError
 
@@ -25,6 +28,20 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise Stopped from error
+
+
+def names_of(command: Callable[..., Any]) -> dict[str, str]:
+    """The options of a command by what Python calls them; repeatable ones are plurals there."""
+    found: dict[str, str] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        kind = get_args(parameter.annotation)
+        for told in (part for part in kind if isinstance(part, OptionInfo)):
+            declared = [told.default, *(told.param_decls or ()), f"--{name.replace('_', '-')}"]
+            option = next(one for one in map(str, declared) if one.startswith("--"))
+            many = any(get_origin(part) is list for part in (kind[0], *get_args(kind[0])))
+            python = option.removeprefix("--").replace("-", "_")
+            found[f"{python}s" if many else python] = option
+    return found
 
 
 def forgive_streams() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate import registry
+from palate._paths import WholePath, beside, found_again, located, located_inside
 from palate.errors import ArtefactError
 from palate.types import Dataset, Features, Ids
 
@@ -21,9 +23,13 @@ _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
 
 
 class Writer:
-    """Turns a component into a JSON tree, arrays and tables."""
+    """Turns a component into a JSON tree, arrays and tables.
 
-    def __init__(self) -> None:
+    Settings that are paths become whole ones, with how they are reached from `root`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
         self.arrays: dict[str, NDArray[Any]] = {}
         self.tables: dict[str, pl.DataFrame] = {}
 
@@ -32,6 +38,8 @@ class Writer:
 
         Raises `ArtefactError` for what cannot be saved.
         """
+        if isinstance(value, WholePath):
+            return {_KIND: "path", "whole": str(value), "beside": beside(value, self.root)}
         if value is None or isinstance(value, bool | int | str):
             return value
         if isinstance(value, float | np.floating):
@@ -78,15 +86,17 @@ class Writer:
         raise ArtefactError(f"{where} holds a value that cannot be saved: {kind}")
 
     def _component(self, component: Any, where: str) -> Any:
-        stage = type(component).__module__.split(".")
+        module = type(component).__module__.split(".")
+        stage = module[1] if module[0] == "palate" and len(module) == 3 else ""
         known = [entry for entry in fields(component) if hasattr(component, entry.name)]
+        settings = {e.name: getattr(component, e.name) for e in known if e.init}
+        here = Path.cwd()
+        inside = {name: located_inside(stage, part, here) for name, part in settings.items()}
         return {
             _KIND: "component",
-            "stage": stage[1] if stage[0] == "palate" and len(stage) == 3 else "",
+            "stage": stage,
             "use": registry.name_of(component),
-            "settings": self._fields(
-                {e.name: getattr(component, e.name) for e in known if e.init}, where
-            ),
+            "settings": self._fields(located(type(component), inside, here), where),
             "learnt": self._fields(
                 {e.name: getattr(component, e.name) for e in known if not e.init}, where
             ),
@@ -110,6 +120,7 @@ class Reader:
         self.allow = allow
         self.ids: dict[str, Ids] = {}
         self.kinds: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "path": self._path,
             "float": lambda tree: float.fromhex(tree["hex"]),
             "dict": lambda tree: self._values(tree["items"]),
             "array": lambda tree: self.arrays[tree["name"]],
@@ -133,6 +144,9 @@ class Reader:
 
     def _values(self, parts: dict[str, Any]) -> dict[str, Any]:
         return {name: self.value(part) for name, part in parts.items()}
+
+    def _path(self, tree: dict[str, Any]) -> str:
+        return found_again(tree["whole"], tree["beside"], Path(self.source))
 
     def _sparse(self, tree: dict[str, Any]) -> sparse.csr_array:
         data, indices, indptr = (self.value(tree[part]) for part in ("data", "indices", "indptr"))

@@ -45,7 +45,7 @@ def save_pipeline(
     somebody else.
     """
     root = Path(folder)
-    writer = Writer()
+    writer = Writer(root)
     tree = writer.tree(pipeline, "pipeline")
     try:
         check_place(root)

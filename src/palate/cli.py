@@ -11,10 +11,12 @@ import typer
 
 from palate import __version__, _commands, _options
 from palate._app import Allow, ConfigFile, DropUnknown, JsonFile, ModelFolder, app
+from palate._paths import beside, found_again, whole_path
 from palate.errors import ConfigError, DataError, PalateError
 
 if TYPE_CHECKING:
     from palate.config import Config
+    from palate.pipeline import Pipeline
     from palate.types import Dataset
 
 
@@ -84,8 +86,14 @@ def fit(
     data = _read(settings, drop_unknown)
     train = data if everything else settings.cut(data).train
     with shown_progress():
-        model = settings.pipeline().fit(train)
-    origin = {"config": str(config.resolve()), "all": everything, "drop_unknown": drop_unknown}
+        model = _fitted(settings, train)
+    whole = whole_path(str(config), Path.cwd())
+    origin = {
+        "config": str(whole),
+        "beside": beside(whole, out),
+        "all": everything,
+        "drop_unknown": drop_unknown,
+    }
     save_pipeline(model, out, origin=origin)
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
@@ -107,14 +115,15 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
         raise ConfigError(f"{model} was not made by `palate fit`: use palate.evaluate in Python")
     if origin["all"]:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
-    settings = read_config(origin["config"])
+    config = found_again(origin["config"], origin.get("beside"), model)
+    settings = read_config(config)
     split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"])[0])
     fitted = load(model, allow=allow or ())
     same_items = fitted.data_.items.equals(split.train.items)
     if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
-        cut = f"the data or the [split] of {origin['config']}"
+        cut = f"the data or the [split] of {config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
-    with shown_progress():
+    with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split)
     console.print(comparison.render())
     write_json(json_file, comparison.to_json())
@@ -177,10 +186,11 @@ def compare(
     split = settings[0].cut(_read(settings[0], drop_unknown))
     with shown_progress():
         if ablate:
-            worth = take_apart(settings[0], split)
+            with settings[0].spoken():
+                worth = take_apart(settings[0], split)
             table, figures = worth.render(), worth.to_json()
         else:
-            models = {setting.name: setting.pipeline().fit(split.train) for setting in settings}
+            models = {setting.name: _fitted(setting, split.train) for setting in settings}
             first = names[0] if len(names) > 1 else None
             comparison = compare_models(models, split, reference=first)
             table, figures = comparison.render(), comparison.to_json()
@@ -188,9 +198,14 @@ def compare(
     write_json(json_file, figures)
 
 
+def _fitted(settings: Config, train: Dataset) -> Pipeline:
+    with settings.spoken():
+        return settings.pipeline().fit(train)
+
+
 def _read(settings: Config, drop_unknown: bool) -> Dataset:
     """The data, with what was taken for what, and what was dropped, on standard error."""
-    from palate.config import in_toml
+    from palate._spoken import in_toml
     from palate.console import errors
 
     data, notes = settings.read(drop_unknown=drop_unknown)

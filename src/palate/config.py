@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +12,11 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field
 
 from palate import registry
+from palate._paths import located_table, whole_path
+from palate._spoken import of_encoder, settings_of, speaking_toml
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
 from palate.data.tables import ReadNotes, read
-from palate.errors import ConfigError, DataError, did_you_mean
+from palate.errors import ConfigError, did_you_mean
 from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.types import Dataset
@@ -52,7 +52,7 @@ class DataSection(BaseModel):
     def below(self, folder: Path) -> DataSection:
         """The same tables by whole paths."""
         named = {name: getattr(self, name) for name in ("interactions", "items", "users")}
-        paths = {name: str((folder / path).resolve()) for name, path in named.items() if path}
+        paths = {name: str(whole_path(path, folder)) for name, path in named.items() if path}
         return self.model_copy(update=paths)
 
 
@@ -60,7 +60,7 @@ class DataSection(BaseModel):
 class Config:
     """A pipeline file, checked: where the data are, how they are cut, what is fitted.
 
-    `split` holds `use` and the settings of that split; `tables` the file as it is.
+    `split` holds `use` and the settings of that split; `tables` the file with whole paths.
     """
 
     name: str
@@ -73,14 +73,14 @@ class Config:
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
         told: list[ReadNotes] = []
-        with _messages_in_toml():
+        with speaking_toml():
             data = read(**given, tell=told.append)
         return data, told[0]
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
         settings = dict(self.split)
-        with _messages_in_toml():
+        with speaking_toml():
             return SPLITS[settings.pop("use")](data, **settings)
 
     def pipeline(self) -> Pipeline:
@@ -89,8 +89,7 @@ class Config:
         tables = self.tables
         if "encoders" in tables:
             given["encoders"] = {
-                name: registry.build("encoders", table, where=f"[encoders.{name}]")
-                for name, table in tables["encoders"].items()
+                name: _encoder(name, table) for name, table in tables["encoders"].items()
             }
         for section in LISTS:
             if section in tables:
@@ -105,52 +104,11 @@ class Config:
             given["recommender"] = registry.build("recommenders", table, where="[recommender]")
         return Pipeline(**given)
 
-
-_OPTIONS = {"drop_unknown = true": "--drop-unknown"}
-
-
-def _settings_of(function: Callable[..., Any]) -> list[str]:
-    parameters = inspect.signature(function).parameters.values()
-    return [entry.name for entry in parameters if entry.kind is entry.KEYWORD_ONLY]
-
-
-_SPLIT_FUNCTIONS = {function.__name__: name for name, function in SPLITS.items()}
-_SECTION_OF = {
-    **{name: "split" for split in SPLITS if split != GIVEN for name in _settings_of(SPLITS[split])},
-    **dict.fromkeys(DataSection.model_fields, "data"),
-}
-_IN_PYTHON = re.compile(
-    rf"""(?<![\w'"/.=-])(?:(?P<function>{"|".join(_SPLIT_FUNCTIONS)})\b"""
-    rf"""|(?P<name>{"|".join(_SECTION_OF)})=(?P<value>\{{.*?\}}|\[.*?\]|"[^"]*"|'[^']*'|[\w.+-]*\w)?)"""
-)
-
-
-def in_toml(message: str) -> str:
-    """A message to people who write Python, with settings as a pipeline file holds them."""
-    return _IN_PYTHON.sub(_said_in_toml, message)
-
-
-def _said_in_toml(found: re.Match[str]) -> str:
-    if found["function"]:
-        return f'[split] use = "{_SPLIT_FUNCTIONS[found["function"]]}"'
-    name, value = found["name"], found["value"]
-    if value is None:
-        return f"[{_SECTION_OF[name]}] {name}"
-    if value in ("True", "False"):
-        value = value.lower()
-    elif value.startswith("{"):
-        value = value.replace(": ", " = ")
-    setting = f"{name} = {value}"
-    option = f" (or {_OPTIONS[setting]})" if setting in _OPTIONS else ""
-    return f"[{_SECTION_OF[name]}] {setting}{option}"
-
-
-@contextmanager
-def _messages_in_toml() -> Iterator[None]:
-    try:
-        yield
-    except (DataError, ConfigError) as error:
-        raise type(error)(in_toml(str(error))) from error
+    @contextmanager
+    def spoken(self) -> Iterator[None]:
+        """Errors raised inside speak as the file does, and name the table of their encoder."""
+        with speaking_toml(self.tables.get("encoders", ())):
+            yield
 
 
 def read_config(path: str | Path) -> Config:
@@ -207,10 +165,36 @@ def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline"
         name=name,
         data=_data_section(tables["data"]).below(folder),
         split=_split_section(tables.get("split", {})),
-        tables=tables,
+        tables=_with_whole_paths(tables, folder),
     )
     config.pipeline()
     return config
+
+
+def _encoder(name: str, table: Mapping[str, Any]) -> Any:
+    try:
+        return registry.build("encoders", table, where=f"[encoders.{name}]")
+    except ConfigError as error:
+        raise ConfigError(of_encoder(str(error))) from error
+
+
+def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The file with its components' paths, which start where it is, as whole ones."""
+    found = dict(tables)
+    for section in set(tables) - {"data", "split"}:
+        stage = "recommenders" if section == "recommender" else section
+        if section == "encoders":
+            found[section] = {
+                name: located_table(stage, table, folder) for name, table in tables[section].items()
+            }
+        elif section in LISTS:
+            found[section] = [
+                located_table(stage, table, folder) if isinstance(table, dict) else table
+                for table in tables[section]
+            ]
+        else:
+            found[section] = located_table(stage, tables[section], folder)
+    return found
 
 
 def _check_encoders(tables: Mapping[str, Any]) -> None:
@@ -241,7 +225,7 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"[split]: no split is called {use!r}.{did_you_mean(str(use), known)}")
     function = SPLITS[use]
     hints = get_type_hints(function)
-    names = _settings_of(function)
+    names = settings_of(function)
     given = {key: value for key, value in table.items() if key != "use"}
     _check_names(f'[split] use = "{use}"', given, names)
     settings = {

@@ -57,7 +57,10 @@ class _Rate(ProgressColumn):
 
 
 class ConsoleProgress:
-    """Shows what reports to `palate.progress` as bars; one finished line a task in a pipe."""
+    """Shows what reports to `palate.progress` as bars; one finished line a task in a pipe.
+
+    A task inside another one leaves no line behind: the other one says how far it all is.
+    """
 
     def __init__(self) -> None:
         self._bars = Progress(
@@ -91,7 +94,8 @@ class ConsoleProgress:
             return
         if finished:
             done = next(bar.completed for bar in self._bars.tasks if bar.id == task)
-            self._bars.update(task, total=done)
+            inside = any(other < task for other in self._open.values())
+            self._bars.update(task, total=done, visible=not inside)
         self._bars.stop_task(task)
 
 

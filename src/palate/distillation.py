@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -14,48 +14,25 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy import sparse
 
+from palate._student_check import STUDENT, TEACHER, Loss, Pair
 from palate.columns import ITEM
 from palate.config import read_config
 from palate.data._formats import open_table
-from palate.data.split import split_by_time, split_leave_last_out
 from palate.encoders._best import best_text_encoder
 from palate.encoders._student import Lesson, counted, tokenizer_over, vocabulary_of, write_student
 from palate.encoders._text import TemplateEncoder
 from palate.encoders.static import Static
 from palate.errors import ConfigError, DataError
-from palate.evaluation.compare import compare
-from palate.evaluation.significance import Interval
-from palate.histories import Answers, Split
-from palate.recommenders.content import Content
-from palate.representation._rows import unit_rows
-from palate.representation.whiten import Whiten
 from palate.text.template import default_template, render
-from palate.types import Dataset, Features, Floats, to_dense
+from palate.types import Dataset, to_dense
 
 __all__ = ["DistillReport", "catalogue_of", "distill"]
 
-NEIGHBOURS = 10
+_DIM = 256
 _HELD_OUT = 0.1
 _MOST_ASKED = 500
-_MOST_REQUESTS = 5_000
-_MOST_ITEMS = 50_000  # beyond, only a sample of the catalogue goes through the teacher
-_TEACHER, _STUDENT = "teacher", "student"
-_METRIC = "ndcg@10"
 _WIDTH = 80
 _FILES = {"model.safetensors", "tokenizer.json", "config.json", "modules.json"}
-
-
-@dataclass(frozen=True)
-class Loss:
-    """NDCG@10 of the `content` recommender with each one's vectors, on events held back.
-
-    `difference` is the student's minus the teacher's, with its interval over people.
-    """
-
-    teacher: Interval
-    student: Interval
-    difference: Interval
-    requests: int
 
 
 @dataclass(frozen=True)
@@ -63,7 +40,8 @@ class DistillReport:
     """What came out of `distill`, and what it lost.
 
     `agreement` is the share of an item's ten nearest neighbours that teacher and student have in
-    common, for items whose texts the student was not fitted to. `rate` is texts a second.
+    common, for items whose texts the student was not fitted to; NaN where there is one item alone.
+    `rate` is texts a second.
     """
 
     folder: str
@@ -87,9 +65,10 @@ class DistillReport:
         for name in ("", "dimensions", "texts/s", "same 10 nearest", *scored):
             table.add_column(name, justify="left" if not name else "right")
         ndcg = ((), ()) if self.loss is None else _shown(self.loss)
-        table.add_row(_TEACHER, str(self.teacher_dim), "", "1.00", *ndcg[0])
-        rate, agreement = f"{self.rate:,.0f}", f"{self.agreement:.2f}"
-        table.add_row(_STUDENT, str(self.dim), rate, agreement, *ndcg[1])
+        table.add_row(TEACHER, str(self.teacher_dim), "", "1.00", *ndcg[0])
+        rate = f"{self.rate:,.0f}"
+        agreement = "?" if isnan(self.agreement) else f"{self.agreement:.2f}"
+        table.add_row(STUDENT, str(self.dim), rate, agreement, *ndcg[1])
         if self.loss is not None:
             apart = self.loss.difference
             said = f"student − teacher {apart.mean:+.4f}"
@@ -101,6 +80,8 @@ class DistillReport:
     def to_json(self) -> dict[str, Any]:
         """The same figures for a file; what cannot be told is null."""
         figures = asdict(self)
+        if isnan(self.agreement):
+            figures["agreement"] = None
         for row in (figures["loss"] or {}).values():
             if isinstance(row, dict):
                 row.update({key: None for key, value in row.items() if not np.isfinite(value)})
@@ -125,7 +106,7 @@ def distill(
     *,
     model: str | TemplateEncoder,
     out: str | Path,
-    dim: int = 256,
+    dim: int | None = None,
     template: str | None = None,
     vocabulary: int = 50_000,
     texts: int = 20_000,
@@ -137,10 +118,11 @@ def distill(
 
     `catalogue` is a data set, a table of items or the texts themselves; `model` "use", "minilm", a
     folder, a name on the hub, or an encoder. The student knows the `vocabulary` most frequent words
-    of the catalogue and the model's pieces of them, each as `dim` numbers: the model's output for
-    it, fitted so that their mean comes near the model's output for `texts` of the texts (0: not
-    fitted); `pull` holds them back, `sif` says how quickly frequent words count less. All texts are
-    learnt from, events never. `Static(model=out)`, model2vec and sentence-transformers read it.
+    of the catalogue and the model's pieces of them, each as `dim` numbers (None: 256, or all that
+    the model gives if these are fewer): the model's output for it, fitted so that their mean comes
+    near the model's output for `texts` of the texts (0: not fitted); `pull` holds them back, `sif`
+    says how quickly frequent words count less. All texts are learnt from, events never.
+    `Static(model=out)`, model2vec and sentence-transformers read it.
     Raises `ConfigError` for settings or a folder that cannot be used, `DataError` for a catalogue
     without words, `MissingExtraError` without the extra "static".
     """
@@ -151,12 +133,13 @@ def distill(
     if not len(said):
         raise DataError("no item of the catalogue says anything: choose other columns")
     teacher, name = _teacher(model)
+    dim = _width(dim, every[said[0]], teacher, name)
     held, fitted = _parts(len(said), texts, seed)
     lesson, tokenizer = _lesson([every[row] for row in said], teacher, fitted, vocabulary)
     student = lesson.learn(dim=dim, sif=sif, pull=pull)
     about = {"tokenizer_name": name, "apply_pca": dim, "sif_coefficient": sif}
     write_student(folder, tokenizer, student, about)
-    pair = _Pair(every, said[held], teacher, Static(model=str(folder)))
+    pair = Pair(every, said[held], teacher, Static(model=str(folder)))
     return DistillReport(
         folder=str(folder),
         model=name,
@@ -187,8 +170,19 @@ def _lesson(
     return lesson, tokenizer
 
 
-def _check(dim: int, vocabulary: int, texts: int, sif: float, pull: float) -> None:
-    if dim < 1 or vocabulary < 1 or texts < 0 or pull < 0 or not 0 < sif < 1:
+def _width(dim: int | None, text: str, teacher: TemplateEncoder, name: str) -> int:
+    """How many numbers the student gives: never more than its teacher."""
+    most = int(teacher.encode_texts([text]).shape[1])
+    if dim is not None and dim > most:
+        raise ConfigError(
+            f"dim = {dim}: the model {name} gives {most} numbers, and a student of it cannot "
+            f"give more: choose {most} or fewer"
+        )
+    return dim or min(_DIM, most)
+
+
+def _check(dim: int | None, vocabulary: int, texts: int, sif: float, pull: float) -> None:
+    if (dim is not None and dim < 1) or vocabulary < 1 or texts < 0 or pull < 0 or not 0 < sif < 1:
         raise ConfigError(
             f"dim = {dim}, vocabulary = {vocabulary}, texts = {texts}, sif = {sif}, pull = {pull}: "
             "give 1 or more dimensions and words, 0 or more texts and pull, 0 < sif < 1"
@@ -225,75 +219,3 @@ def _parts(count: int, texts: int, seed: int) -> tuple[NDArray[np.int64], NDArra
     order = np.random.default_rng(seed).permutation(count)
     held = min(_MOST_ASKED, int(count * _HELD_OUT))
     return np.sort(order[: held or count]), np.sort(order[held : held + texts])
-
-
-class _Pair:
-    """Teacher and student over one catalogue; items beyond some ten thousand are a sample."""
-
-    def __init__(
-        self,
-        texts: Sequence[str],
-        held: NDArray[np.int64],
-        teacher: TemplateEncoder,
-        student: TemplateEncoder,
-    ) -> None:
-        others = np.setdiff1d(np.arange(len(texts)), held)
-        self.whole = len(texts) <= _MOST_ITEMS
-        if not self.whole:
-            others = np.sort(np.random.default_rng(0).choice(others, _MOST_ITEMS, replace=False))
-        self.rows = np.sort(np.concatenate([held, others]))
-        self.held = np.searchsorted(self.rows, held)
-        asked = [texts[row] for row in self.rows]
-        student.encode_texts(["a"])  # loads it
-        started = time.perf_counter()
-        self.student = to_dense(student.encode_texts(asked))
-        self.rate = len(asked) / max(time.perf_counter() - started, 1e-9)
-        self.teacher = to_dense(teacher.encode_texts(asked))
-
-    def agreement(self) -> float:
-        """The share of the ten nearest, centred, that both have for the held-out items."""
-        one, other = (_neighbours(part, self.held) for part in (self.teacher, self.student))
-        shared = [len(np.intersect1d(a, b)) for a, b in zip(one, other, strict=True)]
-        return sum(shared) / max(one.size, 1)
-
-    def loss(self, data: Dataset, seed: int) -> Loss | None:
-        """What `content` finds with either one's vectors; None where there is nothing to ask."""
-        split = _validation(data, seed) if self.whole else None
-        if split is None:
-            return None
-        models = {}
-        for name, part in ((_TEACHER, self.teacher), (_STUDENT, self.student)):
-            features = Features(data.item_ids, {"text": part})
-            features = Whiten().fit(features, split.train).transform(features)
-            models[name] = Content().fit(split.train, features)
-        found = compare(models, split, reference=_TEACHER, metrics=("ndcg",), beyond=False)
-        cells = {name: found.cell(name, _METRIC) for name in models}
-        apart = cells[_STUDENT].difference
-        one, other = cells[_TEACHER].interval, cells[_STUDENT].interval
-        return None if apart is None else Loss(one, other, apart, len(split.histories))
-
-
-def _neighbours(vectors: Floats, asked: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n, 10) nearest other rows of some, by cosine after centring."""
-    units = to_dense(unit_rows(vectors - vectors.mean(axis=0)))
-    cosines = units[asked] @ units.T
-    cosines[np.arange(len(asked)), asked] = -np.inf
-    k = min(NEIGHBOURS, len(units) - 1)
-    return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
-
-
-def _validation(data: Dataset, seed: int) -> Split | None:
-    """The last tenth of the events by time, or everybody's last; a sample of the requests."""
-    try:
-        timed = data.times is not None
-        split = split_by_time(data, test=0.1) if timed else split_leave_last_out(data)
-    except DataError:  # too few events to hold any out
-        return None
-    if not len(split.histories):
-        return None
-    rows = np.random.default_rng(seed).permutation(len(split.histories))
-    rows = np.sort(rows[:_MOST_REQUESTS])
-    sealed = split.sealed
-    values = sealed.values
-    answers = Answers(sealed.starts[rows], sealed.stops[rows], sealed.items, values)
-    return replace(split, histories=split.histories.take(rows), sealed=answers)

@@ -1,14 +1,21 @@
 """The exceptions that palate raises on purpose; each says what, where and the fix."""
 
+import copyreg
 import difflib
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import Any
 
 SHOWN_OFFENDERS = 3
 
 
 class PalateError(Exception):
-    """The root: catch this to catch everything that palate raises on purpose."""
+    """The root: catch this to catch everything that palate raises on purpose.
+
+    `encoder` is what a pipeline calls the encoder that raised it; None for all else.
+    """
+
+    encoder: str | None = None
 
 
 class DataError(PalateError, ValueError):
@@ -36,10 +43,15 @@ class ArtefactError(PalateError, OSError):
 
 
 class MissingExtraError(PalateError, ImportError):
-    """An optional dependency that is not installed."""
+    """An optional dependency that is not installed; `command` is for one that no extra brings."""
 
-    def __init__(self, needed_for: str, extra: str) -> None:
-        super().__init__(f"{needed_for} needs an extra: pip install 'palate[{extra}]'")
+    def __init__(self, needed_for: str, extra: str = "", *, command: str = "") -> None:
+        what = f"a package: {command}" if command else f"an extra: pip install 'palate[{extra}]'"
+        super().__init__(f"{needed_for} needs {what}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it reads: a worker's error reaches whoever asked."""
+        return copyreg.__newobj__, (type(self), str(self)), self.__dict__ or None  # type: ignore[attr-defined]
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -7,24 +7,31 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 from palate import registry
+from palate._features import errors_name
 from palate._plan import check_blocks
-from palate.config import Config, in_toml
+from palate._spoken import in_toml
+from palate.config import Config
 from palate.console import toml
 from palate.data.tables import describe
+from palate.encoders._catalogue_of_models import models
 from palate.encoders._defaults import default_encoders
+from palate.encoders._hub_refusals import check_reader
 from palate.encoders._media import MediaEncoder
-from palate.encoders._sentiment_labels import check_anything_said, events_with_text
+from palate.encoders._sentiment_labels import check_anything_said, events_with_text, labelled_texts
 from palate.encoders._sources import allowed_folder
 from palate.encoders._text import TemplateEncoder
-from palate.encoders._weights import E5, MINILM, find_model
+from palate.encoders._weights import MINILM, find_model, is_path
 from palate.encoders.attributes import Attributes
+from palate.encoders.audio import MUSICNN
 from palate.encoders.graph import Graph
+from palate.encoders.precomputed import Precomputed
 from palate.encoders.reviews import Reviews
-from palate.encoders.sentiment import Sentiment
+from palate.encoders.sentiment import RATINGS, Sentiment
+from palate.encoders.static import Static
 from palate.encoders.tfidf import Tfidf
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
-from palate.errors import MissingExtraError
+from palate.errors import ConfigError, MissingExtraError
 from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.text.template import render
@@ -39,6 +46,11 @@ def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
     Raises what `fit` would raise for tables, columns, templates and names of blocks that cannot be
     used.
     """
+    with config.spoken():
+        return _lines(config, drop_unknown)
+
+
+def _lines(config: Config, drop_unknown: bool) -> list[str]:
     data, notes = config.read(drop_unknown=drop_unknown)
     split = config.cut(data)
     pipeline = config.pipeline()
@@ -46,8 +58,9 @@ def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
     if encoders is None:
         encoders = default_encoders(split.train)
     check_blocks(pipeline, encoders)
-    for encoder in encoders.values():
-        _check_extras(encoder)
+    for name, encoder in encoders.items():
+        with errors_name(name):
+            _check_extras(encoder)
     return [
         *map(in_toml, notes.lines()),
         "",
@@ -102,7 +115,11 @@ def _encoder_lines(
         yield "encoders: none, so items are ids and no more"
     for name, encoder in encoders.items():
         yield f"encoder {name}: {_shown(encoder)}{'' if chosen else ' (by default)'}"
-        yield from (f"  {line}" for line in _reading_lines(copy.deepcopy(encoder), train))
+        with errors_name(name):
+            lines = list(_reading_lines(copy.deepcopy(encoder), train))
+            if model := _check_model(encoder):
+                lines.append(f"{model} is not on this machine: `palate fit` asks the hub for it")
+        yield from (f"  {line}" for line in lines)
 
 
 def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
@@ -116,8 +133,6 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
         yield f"for example: {_clipped(example)}"
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
-        if model := _model_elsewhere(encoder):
-            yield f"{model} is not on this machine: `palate fit` asks the hub for it"
     elif isinstance(encoder, MediaEncoder):
         column = encoder.column_of(train.items)
         folder = allowed_folder(encoder.folder)
@@ -127,21 +142,39 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
         triples, linked = encoder.read(train)
         known = train.item_ids.series.is_in(linked.to_series(0).implode()).sum()
         yield f"reads {len(triples):,} triples, which know {known:,} of {len(train.items):,} items"
+    elif isinstance(encoder, Precomputed):
+        vectors = encoder.open()
+        yield f"reads {len(vectors):,} vectors of {vectors.dim} numbers"
     elif isinstance(encoder, Sentiment | Reviews):
         who = registry.name_of(encoder)
         check_anything_said(train, who=who)
         yield f"reads {len(events_with_text(train)):,} texts of events"
+        labels = getattr(encoder, "labels", None)
+        if labels not in (None, RATINGS):
+            yield f"learns from {len(labelled_texts(labels)[0]):,} labelled texts"
     elif isinstance(encoder, Attributes):
         plan = encoder.fit(train).plan_
         columns = ", ".join(dict.fromkeys(column["column"] for column in plan))
         yield f"reads {columns}: {len(encoder.names):,} features"
 
 
-def _model_elsewhere(encoder: TemplateEncoder) -> str | None:
-    """The model of a transformer, if it lies on the hub or nowhere."""
-    if not isinstance(encoder, Transformer) or encoder.model in (MINILM, E5):
+def _check_model(encoder: Encoder) -> str | None:
+    """The model of an encoder, if it lies on the hub or nowhere.
+
+    Raises `ConfigError` where the hub cannot have it, or another encoder reads it.
+    """
+    reader = getattr(encoder, "_reader", encoder)  # of an encoder that has one inside
+    if not isinstance(reader, Transformer | Static | MediaEncoder):
         return None
-    return encoder.model if find_model(encoder.model) is None else None
+    settings = registry.settings_of(reader)
+    model = str(settings["model"]) if "model" in settings else MINILM
+    check_reader(model, registry.defaults_of(type(reader)).get("model", model))
+    packaged = {card.name for card in models() if card.packaged} | set(MUSICNN)
+    if model in packaged or find_model(model) is not None:
+        return None
+    if is_path(model):
+        raise ConfigError(f"there is no folder {model!r} with a model")
+    return model
 
 
 def _stage_lines(pipeline: Pipeline) -> Iterator[str]:

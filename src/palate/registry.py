@@ -35,10 +35,19 @@ def find(stage: str, use: str) -> type[Any]:
         return _find_outside(use)
     if use not in names(stage):
         singular = stage.removesuffix("s")
-        raise ConfigError(f"no {singular} is called {use!r}.{did_you_mean(use, names(stage))}")
+        hint = _of_model(use) if stage == "encoders" else None
+        hint = hint or did_you_mean(use, names(stage))
+        raise ConfigError(f"no {singular} is called {use!r}.{hint}")
     module = importlib.import_module(f"palate.{stage}.{use}")
     component: type[Any] = getattr(module, module.__all__[0])
     return component
+
+
+def _of_model(name: str) -> str | None:
+    """What to write for a model that is named where an encoder is meant; None for other names."""
+    catalogue = importlib.import_module("palate.encoders._catalogue_of_models")
+    use = catalogue.encoder_of(name)
+    return use and f' It is a model: write use = "{use}", model = "{name}"'
 
 
 def _find_outside(use: str) -> type[Any]:

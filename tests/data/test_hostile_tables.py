@@ -163,6 +163,16 @@ def test_json_of_two_kinds_names_the_record(write):
         fails(FRAME, f"items.json: 'tags' is of another kind in record {len(rows)}", items=items)
 
 
+def test_half_a_character_is_named(write):
+    """As an emoji that was cut in two leaves it."""
+    rows = [{"item": "a", "tags": ["x"]}, {"item": "b", "tags": ["y", "cut \ud83d"]}]
+    items = write("items.json", json.dumps(rows))
+    fails(FRAME, "items.json: record 2 holds 'cut \\ud83d', ", "character 5", items=items)
+    titles = pd.Series(["x", "\ud83d cut"], dtype=object)
+    frame = pd.DataFrame({"item": ["a", "b"], "title": titles})
+    fails(FRAME, "column 'title' holds '\\ud83d cut', ", "character 1", items=frame)
+
+
 def test_json_that_is_nested_without_end(write):
     fails(write("log.json", "[" * 100_000), "log.json is not JSON")
     fails(write("log.jsonl", '{"a":' * 100_000), "log.jsonl")

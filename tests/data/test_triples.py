@@ -72,3 +72,8 @@ def test_links_must_name_entities_of_the_graph(write):
     )
     with pytest.raises(DataError, match=message):
         linked_items(triples, strange)
+
+
+def test_a_name_that_no_file_can_have_is_no_file():
+    with pytest.raises(DataError, match="there is no file"):
+        read_triples("a" * 5000)

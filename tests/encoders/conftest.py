@@ -1,5 +1,6 @@
 import json
 import string
+import warnings
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ def cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv(_cache.ENVIRONMENT_VARIABLE, str(folder))
     monkeypatch.setattr(_cache, "_warned", set())
+    warnings.filterwarnings("ignore", message="the model .* does not say how it pools")
     return folder
 
 

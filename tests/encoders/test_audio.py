@@ -145,13 +145,31 @@ def test_the_first_that_cannot_be_heard_stops_everything(ears, catalogue):
 
 
 def test_what_cannot_be_heard_counts_as_missing_and_is_counted(ears, catalogue):
-    encoder = ears(on_error="skip").fit(catalogue)
+    encoder = ears(on_error="skip")
+    with pytest.warns(RuntimeWarning, match="4 of 6 sounds cannot be used.* count as missing"):
+        encoder.fit(catalogue)
     with pytest.warns(RuntimeWarning, match="4 of 6 sounds cannot be used.* count as missing"):
         block = encoder.encode(catalogue).parts["audio"]
     (low, high), _ = ears().encode_files(["low.wav", "high.wav"])
     np.testing.assert_allclose(block[[0, 6]], [low, high], atol=1e-6)
     np.testing.assert_allclose(block[1:6], np.tile((low + high) / 2, (5, 1)), atol=1e-6)
     assert block.shape == (7, 16), "no item that people touched lacks its sound"
+
+
+def test_sounds_that_break_off_are_counted_and_count_as_far_as_they_go(ears, write):
+    parts = wav(np.concatenate([sound(200), sound(900)]))
+    write("low.wav", wav(sound(200)))
+    write("off.wav", parts[: len(wav(sound(200)))])
+    log = pl.DataFrame({"user_id": ["a", "a"], "item_id": ["i0", "i1"]})
+    data = palate.read(log, items=items_with(["low.wav", "off.wav"]))
+    for on_error in ("raise", "skip"):
+        encoder = ears(on_error=on_error, max_seconds=4.0 if on_error == "skip" else 5.0)
+        with pytest.warns(
+            RuntimeWarning, match="1 of 2 sounds are not whole: off.wav of item 'i1'"
+        ):
+            encoder.fit(data)
+        block = encoder.encode(data).parts["audio"]
+        np.testing.assert_allclose(block[1], block[0], atol=1e-4)
 
 
 def test_once_a_touched_item_lacks_its_sound_a_column_says_so(ears, write):

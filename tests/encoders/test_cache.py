@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,6 +31,19 @@ _cache.MERGED_FROM = 4
 for start in range(first, last, 50):
     texts = [f"text {number}" for number in range(start, min(start + 50, last))]
     encode_cached(texts, fingerprint="f", batches=in_batches(encode, 10))
+"""
+
+KILLED_WHILE_WRITING = """
+import signal
+synced, asked = os.fsync, []
+
+def killed_at_the_fifth(descriptor):
+    asked.append(descriptor)
+    if len(asked) == 5:  # the third file: each is synced, then its folder
+        os.kill(os.getpid(), signal.SIGKILL)
+    synced(descriptor)
+
+os.fsync = killed_at_the_fifth
 """
 
 
@@ -183,6 +197,72 @@ def test_a_shard_that_another_process_merged_away(monkeypatch):
         VectorCache, "_paths", lambda self: [ghosts.pop()] if ghosts else paths(self)
     )
     assert found(["a"])[0].all()
+
+
+def test_one_file_that_cannot_be_read_never_loses_the_others():
+    cache = VectorCache("f")
+    cache.add(keys_of(["a"]), np.ones((1, 2), dtype=np.float32))
+    (cache.folder / "00000000000000000001-folder.safetensors").mkdir()
+    with pytest.warns(RuntimeWarning, match="left out, because .*00001-folder"):
+        assert found(["a"])[0].all()
+    cache.add(keys_of(["b"]), np.ones((1, 2), dtype=np.float32))
+    assert found(["a", "b"])[0].all(), "and it can still be added to"
+
+
+def test_a_link_to_nowhere_never_loses_the_others():
+    cache = VectorCache("f")
+    cache.add(keys_of(["a"]), np.ones((1, 2), dtype=np.float32))
+    (cache.folder / "00000000000000000001-link.safetensors").symlink_to(cache.folder / "lost")
+    assert found(["a"])[0].all()
+
+
+def test_a_folder_that_may_only_be_read_is_read(monkeypatch):
+    def read_only(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    VectorCache("f").add(keys_of(["a"]), np.ones((1, 2), dtype=np.float32))
+    monkeypatch.setattr("palate.encoders._shards.write_whole", read_only)
+    texts = ["a", "b"]
+    with pytest.warns(RuntimeWarning, match="Read-only") as seen:
+        vectors = encode_cached(
+            texts, fingerprint="f", batches=in_batches(lambda batch: np.full((len(batch), 2), 7.0))
+        )
+    assert len(seen) == 1
+    assert vectors.tolist() == [[1, 1], [7, 7]]
+
+
+def test_a_disk_that_is_full_for_real_costs_the_cache_alone(cache):
+    """The system refuses to write more than 2,000 bytes into one file."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    VectorCache("f").add(keys_of(["a"]), np.ones((1, 2), dtype=np.float32))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    try:
+        texts = ["a", *(f"text {number}" for number in range(300))]
+        with pytest.warns(RuntimeWarning, match="File too large.*make room"):
+            vectors = encode_cached(
+                texts,
+                fingerprint="f",
+                batches=in_batches(lambda batch: np.full((len(batch), 2), 7.0)),
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert vectors[:2].tolist() == [[1, 1], [7, 7]]
+    assert found(["a", "text 1"])[0].tolist() == [True, False]
+    assert [path.suffix for path in VectorCache("f").folder.iterdir()] == [".safetensors"]
+
+
+def test_a_process_that_is_killed_while_it_writes_loses_that_file_alone():
+    code = WRITER.replace("first, last", KILLED_WHILE_WRITING + "first, last", 1)
+    arguments = [sys.executable, "-c", code, "0", "100", "live"]
+    done = subprocess.run(arguments, env=dict(os.environ), check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL
+    folder = VectorCache("f").folder
+    assert sum(path.suffix == ".tmp" for path in folder.iterdir()) == 1
+    texts = [f"text {number}" for number in range(100)]
+    assert found(texts)[0].sum() == 20
+    assert write(0, 100).returncode == 0
+    assert found(texts)[0].all()
 
 
 def test_a_folder_that_cannot_be_written_is_no_cache_with_one_warning(tmp_path, monkeypatch):

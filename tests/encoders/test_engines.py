@@ -5,6 +5,7 @@ import pytest
 
 from palate.encoders import _engines
 from palate.encoders._cache import without_cache
+from palate.encoders._embedder import Pooling, embedder
 from palate.encoders.transformer import Transformer
 from palate.errors import ConfigError
 
@@ -44,6 +45,28 @@ def test_windows_of_attention_outlive_the_tracing(backend, tmp_path, folders):
     np.testing.assert_allclose(found, plain, atol=2e-4)
 
 
+def test_late_words_keep_their_places_in_bfloat16():
+    pytest.importorskip("openvino")
+    torch.manual_seed(5)
+    config = transformers.LlamaConfig(
+        vocab_size=500,
+        hidden_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=64,
+        max_position_embeddings=1024,
+        initializer_range=0.2,
+        use_cache=False,
+    )
+    module = embedder(transformers.LlamaModel(config).eval(), Pooling(kinds=("mean",)))
+    ids = torch.randint(4, 500, (1, 900), generator=torch.Generator().manual_seed(1)).numpy()
+    ((_, plain),) = _engines.torch_engine(module, "cpu")([(np.arange(1), ids)])
+    ((_, found),) = _engines.openvino_engine(module, "bfloat16")([(np.arange(1), ids)])
+    assert found.shape == plain.shape
+    assert float((plain * found).sum()) > 0.9995
+
+
 def test_torch_keeps_its_threads_for_what_comes_after():
     before = torch.get_num_threads()
     run = _engines.torch_engine(torch.nn.Embedding(4, 3), "cpu")
@@ -69,9 +92,9 @@ def test_int8_finds_the_backend_that_computes_it(there, monkeypatch):
 
 def test_int8_that_was_refused_is_refused_again(folders, monkeypatch):
     pytest.importorskip("openvino")
-    from palate.encoders import transformer
+    from palate.encoders import _vectoriser
 
-    monkeypatch.setattr(transformer, "MOST_LOST", 0.0)
+    monkeypatch.setattr(_vectoriser, "MOST_LOST", 0.0)
     rough = Transformer(model=str(folders("bert")[0]), dtype="int8", backend="openvino")
     for _ in range(2):
         with pytest.raises(ConfigError, match="int8 keeps only"):

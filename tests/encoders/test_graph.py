@@ -147,6 +147,18 @@ def test_catalogues_that_the_graph_does_not_know_are_refused(graph):
         encoder(graph, links=None).fit(films(["x", "y"]))
 
 
+def test_strange_names_are_names_and_what_is_no_text_is_refused(graph, names, write):
+    told = (graph / "films.tsv").read_text()
+    strange = f"m.a0\t😀\tשלום\nm.a1\tsays\t{'x' * 1_000_000}\n"
+    more = write("more.tsv", told + strange)
+    found = encoder(graph, triples=str(more), epochs=1).fit(films(names)).encode(films(names))
+    assert np.isfinite(found.values).all()
+    broken = write("broken.tsv", told.encode() + b"m.a0\tsays\t\xed\xa0\x80\n")
+    line = told.count("\n") + 1
+    with pytest.raises(DataError, match=rf"broken.tsv, line {line}: byte 0xed"):
+        encoder(graph, triples=str(broken)).fit(films(names))
+
+
 def test_what_cannot_be_used_is_refused(graph, names):
     with pytest.raises(DataError, match=r'triples = "graph.tsv"'):
         Graph().fit(films(names))

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from palate.encoders import _graph_models as models
+from palate.errors import DataError
 
 pytest.importorskip("torch")
 
@@ -94,3 +95,10 @@ def test_threads_are_as_before(split):
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("model", ["complex", "transe"])
+def test_a_model_that_runs_off_to_infinity_is_refused(split, model, monkeypatch):
+    monkeypatch.setattr(models, "LEARNING_RATE", 1e38)
+    with pytest.raises(DataError, match="ran off to infinity: take a smaller dim, or transe"):
+        models.embed(split[0], 45, 4, model=model, dim=8, epochs=2)

@@ -66,6 +66,38 @@ def test_paths_and_bytes_give_the_same(vit, draw, write):
     assert not np.allclose(given[0], given[1], atol=1e-3)
 
 
+def test_the_name_of_a_file_says_nothing(vit, draw, write):
+    jpeg = draw.file(2, "JPEG")
+    folder = write("photos/really-jpeg.heic", jpeg).parent
+    write("photos/really-heic.jpg", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    encoder = Image(folder=str(folder), on_error="skip", **vit)
+    with pytest.warns(RuntimeWarning, match=r"1 of 2 photos .*really-heic.jpg: it is a HEIC"):
+        vectors, present = encoder.encode_files(["really-jpeg.heic", "really-heic.jpg"])
+    assert present.tolist() == [True, False]
+    np.testing.assert_array_equal(vectors[:1], Image(**vit).encode_files([jpeg])[0])
+
+
+def test_a_photo_that_is_gone_after_the_fit_is_named_or_counts_as_missing(
+    vit, draw, write, photographed
+):
+    names = [f"{row}.png" for row in range(len(photographed.items))]
+    for row, name in enumerate(names):
+        path = write(f"photos/{name}", draw.file(row))
+    items = photographed.items.with_columns(photo=pl.Series(names))
+    data = Dataset(photographed.interactions, items)
+    careful = Image(folder=str(path.parent), **vit).fit(data)
+    easy = Image(folder=str(path.parent), on_error="skip", **vit).fit(data)
+    before = easy.encode(data).values
+    path.unlink()
+    gone = rf"1 of {len(names)} photos .*{path.name} of item .*no such file"
+    with pytest.raises(DataError, match=gone):
+        careful.encode(data)
+    with pytest.warns(RuntimeWarning, match=gone):
+        after = easy.encode(data).values
+    np.testing.assert_array_equal(after[:-1], before[:-1])
+    np.testing.assert_allclose(after[-1], easy.typical_, atol=1e-6)
+
+
 def test_one_bad_photo_never_loses_the_others(vit, draw):
     good = draw.file(1), draw.file(2)
     bad = good[0][:60], b"", b"<svg/>"

@@ -123,3 +123,15 @@ def test_no_events_are_refused(sessions):
 def test_settings_are_checked(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Item2Vec(**setting)
+
+
+def test_what_stands_near_nothing_is_zeros_however_few_items_there_are():
+    """Beyond the rank of the pairs directions are rounding errors, which a power must not raise."""
+    rng = np.random.default_rng(0)
+    for lonely in range(20, 26):
+        histories = [list(map(str, rng.choice(20, 3))) for _ in range(30)]
+        histories += [[str(name)] for name in range(20, lonely)]
+        data = dataset(histories, [str(name) for name in range(30)])
+        values = Item2Vec(dim=64).fit(data).encode(data).values
+        assert not values[20:].any()
+        assert values[:20].any(axis=1).sum() > 15

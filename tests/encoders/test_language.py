@@ -149,3 +149,26 @@ def test_code_in_a_folder_is_neither_run_nor_asked_about(tmp_path, monkeypatch):
 def test_layers_that_are_not_there_are_named_for_tokens_too(folders):
     with pytest.raises(ConfigError, match=r"layers = 9.*has 2 layers"):
         Transformer(model=str(folders("bert")[0]), layers=9).encode_tokens(["tea"])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "told"),
+    [
+        ("1_Pooling/config.json", [], "holds no settings by name"),
+        ("sentence_bert_config.json", {"max_seq_length": "many"}, "max_seq_length is 'many'"),
+        ("config_sentence_transformers.json", {"prompts": ["a"]}, r"its prompts are \['a'\]"),
+        ("config_sentence_transformers.json", 7, "holds no settings by name"),
+    ],
+)
+def test_settings_of_another_kind_are_named(file, content, told, tmp_path, folders):
+    folder = folder_with(folders("bert")[0], tmp_path / "odd", pooling={"pooling_mode": "mean"})
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=told):
+        read_recipe(folder)
+
+
+def test_a_model_without_a_tokenizer_is_refused(tmp_path, folders):
+    folder = shutil.copytree(folders("bert")[0], tmp_path / "mute")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ConfigError, match="has no tokenizer, so it cannot read words"):
+        load_language_model("mute", folder)

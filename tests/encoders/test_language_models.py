@@ -344,6 +344,16 @@ def test_strange_texts_get_a_vector(long, folders):
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
 
 
+@pytest.mark.parametrize("texts", [["tea", "old \ud800"], "tea", ["tea", 3]])
+def test_what_is_no_text_is_refused(texts, folders):
+    from palate.errors import DataError
+
+    folder, _ = folders("bert")
+    for encode in (encoder(folder).encode_texts, encoder(folder).encode_tokens):
+        with pytest.raises(DataError, match=r"not valid Unicode|not one|not '3'"):
+            encode(texts)
+
+
 def test_a_tokenizer_that_finds_nothing_still_gives_a_vector(folders):
     folder, _ = folders("gpt2")
     assert encoder(folder).encode_texts(["\u00a0x\u3000", "tea"]).any(axis=1).all()
@@ -352,16 +362,16 @@ def test_a_tokenizer_that_finds_nothing_still_gives_a_vector(folders):
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])
 def test_int8_is_checked_before_it_is_believed(backend, folders, monkeypatch):
     pytest.importorskip({"onnx": "onnxruntime"}.get(backend, backend))
-    from palate.encoders import transformer
+    from palate.encoders import _vectoriser
 
     folder, _ = folders("bert")
-    monkeypatch.setattr(transformer, "MOST_LOST", 0.2)
+    monkeypatch.setattr(_vectoriser, "MOST_LOST", 0.2)
     exact = encoder(folder, backend="torch").encode_texts(TEXTS)
     rough = Transformer(model=str(folder), dtype="int8", backend=backend)
     cosines = (rough.encode_texts(TEXTS) * exact).sum(axis=1)
     assert (cosines > 0.9).all()
     assert not np.allclose(cosines, 1, atol=1e-7)
-    monkeypatch.setattr(transformer, "MOST_LOST", 0.0)
+    monkeypatch.setattr(_vectoriser, "MOST_LOST", 0.0)
     with pytest.raises(ConfigError, match="int8 keeps only a cosine of"):
         Transformer(model=str(folder), dtype="int8", backend=backend).encode_texts(["jazz"])
 

@@ -42,6 +42,17 @@ def test_each_language_has_its_judge():
     assert negative[1] < 0.2 < 0.6 < negative[3]
 
 
+def test_the_end_of_a_very_long_text_is_not_read(monkeypatch):
+    """Both judges take time by the square of a text's length: a megabyte would take hours."""
+    seen = []
+    for judge in ("vader", "snownlp"):
+        monkeypatch.setattr(
+            _lexicons, f"_{judge}", lambda: lambda text: float(seen.append(len(text)) or 0)
+        )
+    lexicon_sentiment(["good " * 200_000, "很好" * 500_000, "short"])
+    assert seen == [5000, 1500, 5]
+
+
 @pytest.mark.parametrize(("text", "package"), [("good", "vaderSentiment"), ("很好", "snownlp")])
 def test_a_missing_package_is_named(text, package, monkeypatch):
     for judge in (_lexicons._vader, _lexicons._snownlp):

@@ -239,7 +239,7 @@ def test_few_decoded_files_wait_at_a_time(monkeypatch):
         ),
         ({"photos": [b"1"]}, {"column": "photo"}, r"no column 'photo'. Did you mean 'photos'"),
         ({"line": [3]}, {}, "'line' holds Int64: lines are paths or bytes"),
-        ({"line": ["a"]}, {"folder": "/not/here"}, "no such folder"),
+        ({"line": ["a"]}, {"folder": "/not/here"}, "there is no folder"),
     ],
 )
 def test_columns_and_folders_are_checked(table, settings, said):
@@ -283,3 +283,17 @@ def test_nothing_is_said_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encoded(catalogue([b"1 2", None]))
+
+
+def test_bytes_need_no_folder():
+    found = encoded(catalogue([b"1 2", None, b"3 6"]), folder="/not/here")
+    assert found.tolist() == [[1, 2, 0], [2, 4, 1], [3, 6, 0]]
+
+
+def test_one_error_tells_of_items_that_nobody_touched_too():
+    data = catalogue([b"1", b"x", b"2", b"y"], touched=3)
+    with pytest.raises(DataError, match="2 of 4 lines cannot be used"):
+        Lines().fit(data)
+    with pytest.warns(RuntimeWarning, match="2 of 4 lines"):
+        found = Lines(on_error="skip").fit(data)
+    assert found.typical_.tolist() == [1.5]

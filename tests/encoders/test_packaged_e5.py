@@ -59,6 +59,18 @@ def test_a_kill_while_it_is_built_leaves_no_half_model(monkeypatch, cache):
     assert not list((cache / "models").iterdir())
 
 
+def test_weights_that_find_no_room_are_an_error_of_the_disk(tmp_path):
+    folder = tmp_path / "gone"
+    model = _packaged_e5._Packed(b"\0" * 64, 1, 0, 1, 1, 1, 1, 1, 0.1, [], Zeros())
+    with pytest.raises(OSError, match="No such file"):
+        _packaged_e5._write_weights(model, folder)
+
+
+class Zeros(dict):
+    def __missing__(self, name):
+        return 0, 1, 0
+
+
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(_packaged_e5, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"palate\[e5\]"):

@@ -20,14 +20,17 @@ def pixels(content, side=0):
 
 def png_header(width, height):
     """A PNG that says it is large and holds next to nothing."""
+    return png(width, height, zlib.compress(b"\0" * 1000), depth=8, kind=2)
+
+
+def png(width, height, body, *, depth, kind):
 
     def chunk(kind, content):
         check = zlib.crc32(kind + content)
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
 
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    body = chunk(b"IDAT", zlib.compress(b"\0" * 1000)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + header + body
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", body) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("form", ["PNG", "WEBP", "BMP", "TIFF", "PPM", "GIF", "JPEG", "JPEG2000"])
@@ -115,6 +118,16 @@ def test_deep_greys_keep_their_brightness(draw, values, form):
     assert found.tolist() == [[[0] * 3, [80] * 3, [255] * 3]]
 
 
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_deep_colours_keep_their_brightness(kind, channels):
+    """Pillow writes no such file: 16 bits a channel, in colour or with transparency."""
+    shown = [[0] * 3, [80] * 3, [255] * 3]
+    samples = np.full((3, channels), 65535, dtype=">u2")
+    samples[:, : 3 if channels > 2 else 1] = np.array(shown)[:, : 3 if channels > 2 else 1] * 257
+    body = zlib.compress(b"\0" + samples.tobytes())
+    assert pixels(png(3, 1, body, depth=16, kind=kind)).tolist() == [shown]
+
+
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_of_what_moves_the_first_frame_is_seen(draw, form):
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
@@ -188,6 +201,8 @@ def test_large_pictures_are_decoded_one_by_one(draw, monkeypatch):
         (b"<!DOCTYPE html><html>not found</html>", "a web page"),
         (b"%PDF-1.7 ...", "a PDF"),
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photo"),
+        (b"\0\0\0\x18ftypheix\0\0\0\0mif1heic", "a HEIC photo"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "a HEIC photo"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9", "no photo in a format"),
         (b"item_id,title\n1,tea", "no photo in a format"),
         (b"\0" * 100, "no photo in a format"),

@@ -96,7 +96,7 @@ def fails(tiny, path, said, **settings):
 
 
 def test_paths_and_columns_that_are_not_there(tiny, tmp_path, write):
-    with pytest.raises(ConfigError, match="needs path="):
+    with pytest.raises(ConfigError, match="needs vectors in Parquet: path="):
         Precomputed().fit(tiny)
     with pytest.raises(NotFittedError):
         Precomputed().encode(tiny)

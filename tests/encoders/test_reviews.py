@@ -66,11 +66,18 @@ def test_the_newest_are_found_in_any_order_of_the_events(module, data):
     assert one.parts["reviews"].tolist() == two.parts["reviews"].tolist()
 
 
-def test_items_are_read_a_part_at_a_time(module, data, monkeypatch):
+@pytest.mark.parametrize(("at_once", "most"), [(1, 3), (2, 4)])
+def test_so_many_reviews_are_read_at_a_time(at_once, most, module, data, monkeypatch):
     whole = Reviews(encoder=module).fit(data).encode(data).parts["reviews"]
-    monkeypatch.setattr("palate.encoders.reviews._ITEMS_AT_ONCE", 1)
+    monkeypatch.setattr("palate.encoders.reviews._REVIEWS_AT_ONCE", at_once)
+    read, seen = Reviews.encode_texts, []
+    monkeypatch.setattr(
+        Reviews, "encode_texts", lambda self, texts: seen.append(len(texts)) or read(self, texts)
+    )
     parts = Reviews(encoder=module).fit(data).encode(data).parts["reviews"]
     np.testing.assert_array_equal(whole, parts)
+    assert max(seen) == most
+    assert sum(seen) == 4
 
 
 def test_wishes_are_read_by_the_same_encoder(module, data):

@@ -9,6 +9,7 @@ import pytest
 import palate
 from palate import testing
 from palate.columns import TEXT
+from palate.encoders import sentiment
 from palate.encoders.sentiment import Sentiment
 from palate.errors import ConfigError, DataError, NotFittedError
 from palate.types import Dataset
@@ -169,6 +170,19 @@ def test_each_text_is_read_once(words):
     assert np.array_equal(twice, [*once, *once[::-1]])
 
 
+def test_reviews_are_read_some_at_a_time(words, monkeypatch):
+    data = shop()
+    whole = Sentiment(labels="ratings", encoder=words).fit(data)
+    monkeypatch.setattr(sentiment, "_TEXTS_AT_ONCE", 7)
+    encode, seen = Words.encode_texts, []
+    monkeypatch.setattr(
+        Words, "encode_texts", lambda self, texts: seen.append(len(texts)) or encode(self, texts)
+    )
+    parts = Sentiment(labels="ratings", encoder=words).fit(data)
+    np.testing.assert_allclose(parts.summaries_, whole.summaries_, atol=1e-6)
+    assert max(seen) == 7
+
+
 def test_without_labels_the_packaged_lexicons_judge():
     pytest.importorskip("vaderSentiment")
     pytest.importorskip("snownlp")
@@ -195,6 +209,21 @@ def test_it_keeps_the_promises_of_all_encoders(tiny, words):
     text = pl.when(said == 0).then(pl.lit("lovely crisp")).when(said == 1).then(pl.lit("noisy"))
     data = tiny.with_interactions(tiny.interactions.with_columns(text.alias(TEXT)))
     testing.check_encoder(Sentiment(labels="ratings", encoder=words), data)
+
+
+def test_strange_texts_are_judged_or_refused():
+    pytest.importorskip("vaderSentiment")
+    pytest.importorskip("snownlp")
+    encoder = Sentiment().fit(shop())
+    strange = ["great " * 200_000, "很好" * 500_000, "x" * 1_000_000, "שלום", "\x00", "", None]
+    polarity, negative = encoder.judge_texts(strange)
+    assert np.isfinite(polarity).all()
+    assert (polarity[:2] > 0.5).all()
+    assert not polarity[2:].any()
+    assert not negative[2:].any()
+    for texts in (["good", "bad \ud800"], "good", ["good", 3]):
+        with pytest.raises(DataError, match=r"not valid Unicode|not one|not '3'"):
+            encoder.judge_texts(texts)
 
 
 def test_a_saved_head_judges_alike(labels, words, tmp_path):

@@ -95,3 +95,31 @@ def test_every_changed_word_changes_the_sum():
         changed[0, column] = np.nextafter(changed[0, column], np.float32(9))
         assert checksums(changed)[0] != before
     assert checksums(vectors[:, ::-1])[0] != before
+
+
+@pytest.mark.parametrize("dim", [1, 384, 1025, 5000])
+def test_sums_are_exact_for_any_words(dim):
+    words = np.random.default_rng(dim).integers(0, 2**32, (3, dim), dtype=np.uint32)
+    words[1] = 2**32 - 1
+    odd = range(1, 2 * dim, 2)
+    wanted = [
+        (dim + 0x9E3779B97F4A7C15 * sum(map(int.__mul__, row, odd))) % 2**64
+        for row in words.tolist()
+    ]
+    assert checksums(words.view(np.float32)).tolist() == wanted
+
+
+def test_of_damaged_rows_nothing_is_copied(shard, monkeypatch):
+    monkeypatch.setattr("palate.encoders._shards._CHUNK_BYTES", 4 * 3 * 7)  # seven rows at a time
+    content = bytearray(shard.path.read_bytes())
+    place = content.index(np.asarray(shard.vectors[10]).tobytes())
+    content[place] ^= 1
+    shard.path.write_bytes(bytes(content))
+    again = read_shard(shard.path)
+    out = np.full((60, 3), 5, dtype=np.float32)
+    rows, places = np.arange(8, 40), np.arange(59, 27, -1)
+    intact = again.copy(rows, out, places)
+    assert rows[~intact].tolist() == [10]
+    np.testing.assert_array_equal(out[places[intact]], shard.vectors[rows[intact]])
+    assert (out[57] == 5).all()
+    assert (out[:28] == 5).all()

@@ -1,4 +1,5 @@
 import io
+import re
 
 import numpy as np
 import pytest
@@ -25,6 +26,10 @@ def tone(pitch, seconds, rate):
 
 
 def heard(content, **settings):
+    return told(content, **settings).windows
+
+
+def told(content, **settings):
     return windows_of(content, **({"rate": 16_000, "seconds": 3.0, "at_most": 10} | settings))
 
 
@@ -80,6 +85,44 @@ def test_a_file_that_breaks_off_counts_as_far_as_it_goes(kind, capfd):
     assert whole.shape == (8, 48_000)
     assert len(half) in (3, 4, 5)
     np.testing.assert_allclose(half[0], whole[0], atol=1e-3)
+
+
+SAID = {
+    **{
+        kind: r"breaks off after (\d+\.\d) of 24\.0 seconds"
+        for kind in ("WAV", "AIFF", "AU", "W64")
+    },
+    "RF64": r"breaks off after (\d+\.\d) of 24\.0 seconds",
+    "OGG": r"breaks off after (\d+\.\d) seconds",
+    "FLAC": r"parts of its 24\.0 seconds cannot be decoded",
+    "MP3": r"parts of its 24\.0 seconds cannot be decoded",
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_what_a_file_has_lost_is_said(kind, capfd):
+    content = file(noise(24), kind=kind)
+    said = re.search(SAID[kind], told(content[: len(content) // 2], at_most=8).lost)
+    assert said
+    assert not said.groups() or 6 < float(said[1]) < 13
+
+
+@pytest.mark.parametrize("tail", [b"", b"garbage" * 50])
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU", "RF64", "W64"])
+def test_a_whole_file_has_lost_nothing_whatever_follows_it(kind, tail, capfd):
+    assert told(file(noise(4), kind=kind) + tail).lost == ""
+
+
+def test_a_few_samples_are_no_loss_worth_a_word():
+    assert told(file(noise(4))[:-200]).lost == ""
+
+
+def test_a_length_that_nobody_knew_is_no_loss():
+    content = bytearray(file(noise(2)))
+    content[4:8] = content[40:44] = b"\xff\xff\xff\xff"  # as it is written into a pipe
+    heard = told(bytes(content))
+    assert heard.lost == ""
+    assert heard.windows.shape == (1, 32_000)
 
 
 def wav(samples, **settings):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from palate.encoders import _sources
-from palate.encoders._sources import Sources, UnreadableError, allowed_folder
+from palate.encoders._sources import Sources, UnreadableError, allowed_folder, as_sources
 from palate.errors import DataError
 
 
@@ -50,6 +50,14 @@ def test_no_path_leads_out_of_the_folder(folder, name):
     (folder / "link.jpg").symlink_to(folder.parent / "secret.txt")
     (folder / "links").symlink_to(folder.parent)
     with pytest.raises(UnreadableError, match="leads out of the folder"):
+        Sources([name], folder).read(0)
+
+
+@pytest.mark.parametrize(
+    "name", ["..\\secret.txt", "C:\\secret.txt", "\\\\host\\share\\secret.txt"]
+)
+def test_no_path_as_windows_writes_it_leads_out_either(folder, name):
+    with pytest.raises(UnreadableError, match=r"no such file|leads out of the folder"):
         Sources([name], folder).read(0)
 
 
@@ -104,5 +112,16 @@ def test_the_folder_must_be_there(folder, monkeypatch):
     monkeypatch.setenv("HOME", str(folder.parent))
     assert allowed_folder("~/photos") == folder
     for name in ("~/nothing", str(folder / "a.jpg")):
-        with pytest.raises(DataError, match="no such folder"):
+        with pytest.raises(DataError, match="there is no folder"):
             allowed_folder(name)
+
+
+def test_what_is_given_by_hand_is_paths_or_bytes():
+    given = ["a.jpg", None, b"1", Path("b.jpg")]
+    assert as_sources(given) == given
+    assert as_sources([bytearray(b"1"), memoryview(b"2")]) == [b"1", b"2"]
+    for alone in ("a.jpg", b"1", Path("a.jpg")):
+        with pytest.raises(DataError, match="must be a list of paths or bytes, not one"):
+            as_sources(alone)
+    with pytest.raises(DataError, match="or None where there is none, not 'int', 'list'"):
+        as_sources(["a.jpg", 3, [1]])

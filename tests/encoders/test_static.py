@@ -203,6 +203,15 @@ def test_text_that_is_not_unicode(folder):
         Static(model=folder).encode_texts(["tea", "\ud800 tea"])
 
 
+def test_strange_texts_get_a_vector_or_say_nothing(folder):
+    strange = ["tea " * 250_000, "😀", "שלום", "x" * 1_000_000, "", " ", None]
+    lengths = np.linalg.norm(Static(model=folder).encode_texts(strange), axis=1)
+    np.testing.assert_allclose(lengths, [1, 0, 0, 0, 0, 0, 0], atol=1e-6)
+    for texts in ("tea", ["tea", 3]):
+        with pytest.raises(DataError, match=r"not one|not '3'"):
+            Static(model=folder).encode_texts(texts)
+
+
 def test_without_the_packages_the_extra_is_named(monkeypatch, folder):
     monkeypatch.setattr(_static_folder, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"palate\[static\]"):

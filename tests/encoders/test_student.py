@@ -45,6 +45,23 @@ def test_the_pieces_are_those_of_the_model(tiny_bert):
     assert found == [["tea", "b"], ["jazz"]]
 
 
+def test_the_tokenizer_is_that_of_the_part_which_reads(tiny_bert, tmp_path, capfd):
+    import shutil
+
+    from palate.encoders.transformer import Transformer
+
+    shutil.copytree(tiny_bert, tmp_path / "st" / "0_Transformer")
+    modules = [{"path": "0_Transformer", "type": "a.Transformer"}]
+    (tmp_path / "st" / "modules.json").write_text(json.dumps(modules))
+    found = _student._pieces(["teab"], Transformer(model=str(tmp_path / "st")))
+    assert found == [["tea", "b"]]
+    own = {"auto_map": {"AutoTokenizer": ["own.Tokenizer", None]}, "tokenizer_class": "Own"}
+    (tmp_path / "st" / "0_Transformer" / "tokenizer_config.json").write_text(json.dumps(own))
+    (tmp_path / "st" / "0_Transformer" / "own.py").write_text("raise SystemExit(3)")
+    _student._pieces(["teab"], Transformer(model=str(tmp_path / "st")))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_no_words_raises(letters):
     with pytest.raises(DataError, match="no words"):
         vocabulary_of(["!!!", " "], letters(), 10)

@@ -8,7 +8,13 @@ import pytest
 
 from palate import progress
 from palate.encoders import _once, _text
-from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
+from palate.encoders._text import (
+    TemplateEncoder,
+    as_texts,
+    check_unicode,
+    encode_cached,
+    in_batches,
+)
 from palate.errors import DataError, NotFittedError
 from palate.types import Dataset
 
@@ -134,6 +140,33 @@ def test_vectors_that_are_no_numbers_are_refused():
 def test_vectors_of_another_shape_are_refused():
     with pytest.raises(DataError, match=r"shape \(1, 2\), not \(1, 3\)"):
         encode_cached(["a"], fingerprint="f", batches=in_batches(Fake()), dim=3)
+
+
+def test_vectors_of_texts_that_repeat_do_not_hang_together():
+    texts = ["bb", "bb", ""]
+    vectors = encode_cached(texts, fingerprint="f", batches=in_batches(Fake()), dim=2)
+    vectors[0] = 9
+    assert vectors.tolist() == [[9, 9], [2, 98], [0, 0]]
+
+
+def test_texts_are_any_row_of_texts_and_none_says_nothing():
+    assert as_texts(("a", "", None)) == ["a", "", ""]
+    assert as_texts(pl.Series(["a", None])) == ["a", ""]
+    assert as_texts(np.array(["a", "b"])) == ["a", "b"]
+    assert as_texts([]) == []
+    vectors = encode_cached(["a", None], fingerprint="f", batches=in_batches(Fake()), dim=2)
+    assert vectors.tolist() == [[1, 97], [0, 0]]
+
+
+def test_what_is_no_text_is_named():
+    with pytest.raises(DataError, match=r"a list of texts, not one: \['tea'\]"):
+        encode_cached("tea", fingerprint="f", batches=in_batches(Fake()), dim=2)
+    with pytest.raises(
+        DataError, match=r"str or None .nothing said., not '3', 'nan', .* and 1 more"
+    ):
+        as_texts(["a", 3, float("nan"), b"b", []])
+    with pytest.raises(DataError, match=r"'b\\ud800' is not valid Unicode .character 2"):
+        check_unicode(["a", "b\ud800"])
 
 
 @dataclass(kw_only=True)

@@ -156,6 +156,21 @@ def test_words_asked_for_meet_the_items(tiny):
     assert encoder.encode_texts([]).shape == (0, len(encoder.vocabulary_))
 
 
+STRANGE = ["", " \n", "😀😀", "שלום עולם", "tea " * 250_000, "\x00", "tea pot"]
+
+
+def test_strange_texts_are_counted_or_say_nothing():
+    encoder = fitted(STRANGE, min_df=1, ngrams=[1, 1])
+    lengths = sparse.linalg.norm(encoder.encode_texts([*STRANGE, None]), axis=1)
+    np.testing.assert_allclose(lengths, [0, 0, 0, 1, 1, 0, 1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("texts", [["tea", "pot \ud800"], "tea pot", ["tea", 3]])
+def test_what_is_no_text_is_refused(texts):
+    with pytest.raises(DataError, match=r"not valid Unicode|not one|not '3'"):
+        fitted(["tea pot", "tea"], min_df=1).encode_texts(texts)
+
+
 def test_a_second_fit_replaces_the_first():
     encoder = fitted(["red tea"])
     encoder.encode_texts(["red"])

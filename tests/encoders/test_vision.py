@@ -174,7 +174,7 @@ def test_a_folder_without_its_tokeniser_is_named(tiny_clip, tmp_path):
     folder = shutil.copytree(tiny_clip, tmp_path / "clip")
     for name in ("vocab.json", "merges.txt"):
         (folder / name).unlink()
-    with pytest.raises(ConfigError, match=r"'clip' in .* has no tokeniser"):
+    with pytest.raises(ConfigError, match=r"'clip' in .* has no tokenizer"):
         HubVision("clip", folder, "cpu", "float32").encode_words(["hat"])
 
 

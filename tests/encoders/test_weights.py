@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import sys
@@ -6,7 +7,7 @@ import pytest
 
 from palate.encoders import _weights
 from palate.encoders._weights import file_digest, find_model, folder_digest, is_path
-from palate.errors import ArtefactError, MissingExtraError
+from palate.errors import ArtefactError, ConfigError, MissingExtraError
 
 
 @pytest.fixture
@@ -43,6 +44,48 @@ def test_large_files_are_hashed_once(model, monkeypatch):
     os.utime(path, ns=(5, 5))
     assert file_digest(path) == sha256(path)
     assert len(hashed) == 2
+
+
+def test_files_at_rest_are_hashed_once_and_any_change_is_noticed(model, monkeypatch):
+    hashed = []
+    sha256 = _weights._sha256
+    monkeypatch.setattr(_weights, "_sha256", lambda path: hashed.append(path.name) or sha256(path))
+    monkeypatch.setattr(_weights, "_known", {})
+    first = folder_digest(model)
+    folder_digest(model)
+    assert hashed.count("config.json") == 4, "what was just written may change unseen"
+    monkeypatch.setattr(_weights, "_AT_REST_NS", -(10**18))
+    folder_digest(model)
+    hashed.clear()
+    assert folder_digest(model) == first
+    assert hashed == []
+    path = model / "config.json"
+    status = path.stat()
+    path.write_text("[]")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert folder_digest(model) != first
+    assert hashed == ["config.json"]
+
+
+def test_a_digest_is_the_same_in_every_version(model):
+    """The vectors of all caches hang on it."""
+    (model / "1-Pooling").mkdir()
+    (model / "1-Pooling" / "config.json").write_text("{}")
+    (model / "1").mkdir()
+    (model / "1" / "vocab.txt").write_text("a")
+    names = (
+        *("1/vocab.txt", "1-Pooling/config.json", "1_Pooling/config.json"),
+        *("config.json", "model.safetensors"),
+    )
+    parts = [(name, hashlib.sha256((model / name).read_bytes()).hexdigest()) for name in names]
+    listing = "".join(f"{name}\0{digest}\0" for name, digest in parts)
+    assert folder_digest(model) == hashlib.sha256(listing.encode()).hexdigest()
+
+
+def test_a_file_that_is_gone_is_named(model):
+    (model / "tokenizer.json").symlink_to(model / "blobs" / "lost")
+    with pytest.raises(ConfigError, match=r"tokenizer\.json cannot be read: No such file.*again"):
+        folder_digest(model)
 
 
 def test_a_damaged_note_is_written_again(model, cache):

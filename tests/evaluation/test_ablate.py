@@ -14,8 +14,9 @@ from palate.encoders.behaviour import Behaviour
 from palate.encoders.tfidf import Tfidf
 from palate.errors import ConfigError
 from palate.evaluation._without import Drop, drops_of, without
-from palate.evaluation.ablate import ablate
+from palate.evaluation.ablate import _worth_text, ablate
 from palate.evaluation.compare import compare
+from palate.evaluation.significance import Interval
 from palate.fusion.concat import Concat
 from palate.fusion.weighted import Weighted
 from palate.pipeline import Pipeline
@@ -84,14 +85,30 @@ def test_the_table_and_the_json_say_the_same(found):
     assert content["comparison"]["reference"] == "everything"
 
 
-def test_the_table_fits_a_terminal(found):
+@pytest.mark.parametrize("width", [120, 80, 71, 60, 50, 30])
+def test_the_table_fits_a_terminal(found, width):
     stream = io.StringIO()
-    Console(file=stream, width=80, color_system=None).print(found.render())
-    for name in ("everything", "price", "clicks", "Recall@10"):
-        assert name in stream.getvalue()
-    last = found.worth("words", "recall@10", "long_tail")
-    assert f"{last.mean:+.4f}" in stream.getvalue()
-    assert f"…{last.high:+.3f}".replace("0.", ".") in stream.getvalue()
+    Console(file=stream, width=width, color_system=None).print(found.render())
+    text = stream.getvalue()
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    hidden = {60: "Recall@10.", 50: "Recall@10.", 30: "Recall@10, long tail."}
+    said = " ".join(text.split())
+    assert said.endswith(hidden.get(width, "the whole pipeline scores."))
+    for name in ("everything", "price", "clicks", "@10"):
+        assert name in text
+    first = found.worth("words", "ndcg@10")
+    assert f"{first.mean:+.4f}▲" in text
+    assert f"…{first.high:+.3f}".replace("0.", ".") in text
+    if width >= 71:
+        last = found.worth("words", "recall@10", "long_tail")
+        assert f"…{last.high:+.3f}".replace("0.", ".") in text
+
+
+def test_an_interval_below_nothing_does_not_look_like_one_around_it():
+    gap = Interval(mean=-0.004, low=-0.007, high=-0.0002, p=0.03)
+    assert _worth_text(gap).plain == "-0.0040▼\n-.007 …-.000"
+    assert _worth_text(replace(gap, high=0.0)).plain.endswith("…+.000")
 
 
 def test_what_is_no_block_raises(found):

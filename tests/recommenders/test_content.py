@@ -1,12 +1,14 @@
 import numpy as np
+import polars as pl
 import pytest
 from scipy import sparse
 
 from palate.errors import AlignmentError, ConfigError
+from palate.fusion.concat import Concat
 from palate.histories import history_of_items
 from palate.recommenders._evidence import Evidence
 from palate.recommenders.content import Content
-from palate.types import Features, Ids
+from palate.types import Dataset, Features, Ids
 
 TEXT = [[2, 0], [0, 3], [1, 1], [-4, 0], [0, 0]]
 TAGS = [[1, 0, 0], [0, 1, 0], [0, 0, 5], [0, 3, 4], [0, 0, 0]]
@@ -112,3 +114,64 @@ def test_blocks_that_are_not_used_do_not_speak(known, features):
     for blocks, wanted in ((["tags"], Evidence("alike", 1)), (["text"], Evidence("popular"))):
         model = Content(blocks=blocks).fit(known, features)
         assert model.evidence(asking, np.int32([3])) == [wanted]
+
+
+def with_gaps(rng, n_items=300, lacking=60):
+    text = rng.normal(size=(n_items, 12)).astype(np.float32)
+    clicks = rng.normal(size=(n_items, 3)).astype(np.float32)
+    clicks[-lacking:] = 0
+    ids = [f"i{row}" for row in range(n_items)]
+    events = pl.DataFrame({"user_id": ["u"] * 40, "item_id": ids[:40]})
+    data = Dataset(events, pl.DataFrame({"item_id": ids}))
+    return data, Features(data.item_ids, {"text": text, "clicks": clicks})
+
+
+def test_to_lack_a_block_does_not_count_against_an_item():
+    """A fifth of the items have no clicks: they get about a fifth of the places, not none."""
+    data, features = with_gaps(np.random.default_rng(8))
+    model = Content(length=2).fit(data, features)
+    asking = history_of_items(data.item_ids, [[f"i{row}", f"i{row + 1}"] for row in range(100)])
+    scores = model.score(asking)
+    scores[np.arange(100), np.arange(100)] = -1
+    scores[np.arange(100), np.arange(1, 101)] = -1
+    best = np.argsort(-scores, axis=1)[:, :10]
+    assert 0.12 < (best >= 240).mean() < 0.28
+
+
+def test_what_lacks_nothing_keeps_its_score():
+    data, features = with_gaps(np.random.default_rng(9))
+    asking = history_of_items(data.item_ids, [["i3", "i7"], ["i250", "i1", "i2"]])
+    scores = Content().fit(data, features).score(asking)
+    whole = features.with_parts({**features.parts, "clicks": features.parts["clicks"].copy()})
+    whole.parts["clicks"][-60:] = features.parts["clicks"][:60]
+    rows = np.arange(240)
+    full = Content().fit(data, whole).score(history_of_items(data.item_ids, [["i3", "i7"]]))
+    np.testing.assert_allclose(scores[:1, rows], full[:, rows], rtol=1e-6, atol=1e-7)
+
+
+def test_a_history_without_a_block_is_the_mean_of_the_others():
+    data, features = with_gaps(np.random.default_rng(10))
+    asking = history_of_items(data.item_ids, [["i250"]])
+    alone = Content(blocks=["text"]).fit(data, features).score(asking)
+    np.testing.assert_allclose(Content().fit(data, features).score(asking), alone, atol=1e-6)
+
+
+def test_blocks_weigh_as_the_fusion_says():
+    data, features = with_gaps(np.random.default_rng(11), lacking=1)
+    asking = history_of_items(data.item_ids, [["i3", "i7"]])
+    fused = Concat(weights={"text": 3.0}).fit(features, data).transform(features)
+    text, clicks = (
+        Content(blocks=[name]).fit(data, features).score(asking)[:, :-1]
+        for name in ("text", "clicks")
+    )
+    model = Content().fit(data, fused)
+    np.testing.assert_allclose(model.score(asking)[:, :-1], (3 * text + clicks) / 4, atol=1e-6)
+    twin = Features(Ids(["twin"]), {name: part[[5]] for name, part in fused.parts.items()})
+    grown = model.add_items(twin).score(history_of_items(model.item_ids_, [["i3", "i7"]]))
+    assert grown[0, -1] == pytest.approx(grown[0, 5], abs=1e-6)
+    equal = Concat().fit(features, data).transform(features)
+    np.testing.assert_allclose(
+        Content().fit(data, equal).score(asking),
+        Content().fit(data, features).score(asking),
+        atol=1e-6,
+    )

@@ -41,7 +41,6 @@ def test_marked_rows_that_hold_what_is_typical_are_gaps(photos):
 
 def test_a_last_column_that_marks_something_else_is_none(photos):
     values, lacks = photos
-    assert typical_of(values[:, :-1], ROWS) is None
     own = values.copy()
     own[lacks, 0] += 2  # marked, but not typical: such as a dense category
     assert typical_of(own, ROWS) is None
@@ -74,3 +73,26 @@ def test_gaps_that_nobody_touched_are_known_as_such(photos):
     features = Features(data.item_ids, {"photos": values})
     whitened = Whiten().fit(features, data).transform(features).parts["photos"]
     assert not whitened[lacks].any()
+
+
+def test_items_that_arrive_without_what_all_others_have_are_gaps_too():
+    values = 5 + np.random.default_rng(4).normal(size=(60, 8)).astype(np.float32)
+    touched = ROWS[:50]
+    values[55:57] = values[touched].mean(axis=0, dtype=np.float64)  # as `MediaEncoder` fills them
+    typical = typical_of(values, touched)
+    np.testing.assert_array_equal(np.flatnonzero(gaps_in(values, typical)), [55, 56])
+    data = dataset(range(50))
+    features = Features(data.item_ids, {"photos": values})
+    whitened = Whiten().fit(features, data).transform(features).parts["photos"]
+    np.testing.assert_array_equal(np.flatnonzero(~whitened.any(axis=1)), [55, 56])
+    assert typical_of(values[:, :3], touched) is None  # a few numbers may well be the mean
+
+
+def test_a_mark_that_nobody_fitted_on_bears_says_enough():
+    rng = np.random.default_rng(5)
+    counts = np.column_stack([rng.normal(size=(60, 9)), np.zeros(60)]).astype(np.float32)
+    counts[58] = [*[-5] * 9, 1]  # as `Aggregates` has it: no event, the least of all
+    data = dataset(range(50))
+    features = Features(data.item_ids, {"counts": counts})
+    whitened = Whiten().fit(features, data).transform(features).parts["counts"]
+    np.testing.assert_array_equal(np.flatnonzero(~whitened.any(axis=1)), [58])

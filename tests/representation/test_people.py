@@ -48,6 +48,15 @@ def test_length_bounds_the_history():
     np.testing.assert_allclose(pooled["text"], [[0.5, 5]])
 
 
+def test_items_that_lack_a_block_are_left_out_of_its_mean():
+    text = ITEMS.parts["text"].copy()
+    text[1] = 0
+    items = ITEMS.with_parts({**ITEMS.parts, "text": text})
+    pooled = pool(asking(["a", "b", "c"], ["b"]), items, how="mean")
+    np.testing.assert_allclose(pooled["text"], [[50.5, 0.5], [0, 0]])
+    np.testing.assert_allclose(pooled["tags"].toarray()[0], [2 / 3, 1 / 3, 4 / 3], rtol=1e-6)
+
+
 def test_what_people_say_stands_beside_what_they_did():
     words = {"text": np.float32([[7, 8], [0, 0]])}
     people = people_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate.errors import AlignmentError, ConfigError
+from palate.errors import AlignmentError, ConfigError, DataError
 from palate.representation.whiten import Whiten
 from palate.types import Dataset, Features
 
@@ -116,3 +116,16 @@ def test_settings_that_cannot_work_raise(setting):
 
 def _dense(part):
     return part if isinstance(part, np.ndarray) else part.toarray()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("row", [3, 250])
+def test_nan_in_a_block_says_where(skewed, odd, row):
+    features, data = skewed
+    values = features.parts["text"].copy()
+    values[row, 2] = odd
+    broken = features.with_parts({"text": values})
+    with pytest.raises(DataError, match=f"'text' holds NaN or infinity .* 'item {row}'"):
+        Whiten().fit(broken, data)
+    with pytest.raises(DataError, match=f"'item {row}'"):
+        Whiten().fit(features, data).transform(broken)

@@ -67,6 +67,16 @@ def test_blocks_are_averaged(data, features):
     assert picked(model, ranked(("u", BEST_FIRST)), data)[1] == ("u", "d", 2)
 
 
+def test_what_lacks_a_block_is_not_unlike_all(data, features):
+    """b lacks the second block: its likeness to a is that of the first, not half of it."""
+    ones = np.array([[1], [0], [1], [1], [1]])
+    gappy = features.with_parts({"text": features.parts["text"], "one": ones})
+    model = Diversity(weight=0.5, k=2).fit(data, gappy)
+    best = [("a", 10.0), ("b", 9.0), ("c", 8.7), ("d", 0.0)]
+    # after a: b .45 - .48 (.45 - .24 with half of it), c .435 - .25
+    assert picked(model, ranked(("u", best)), data)[1] == ("u", "c", 2)
+
+
 def test_each_request_is_its_own_even_of_one_person(data, features):
     model = Diversity(weight=0.9, k=2, block="text").fit(data, features)
     lists = ranked(

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from palate.encoders._media import MediaEncoder
+from palate.encoders._sources import UnreadableError
 from palate.encoders._text import TemplateEncoder
 from palate.errors import ConfigError, DataError
 
 ASKED = []
+DECODED = []
 
 
 @dataclass(kw_only=True)
@@ -54,6 +57,34 @@ class Letters(TemplateEncoder):
             raise DataError(f"cannot read {text!r}")
         if "unwanted" in text:
             raise ConfigError("no such model here")
+
+
+@dataclass(kw_only=True)
+class Lines(MediaEncoder):
+    """Reads "3 4" as a vector of two numbers."""
+
+    marks: str = ""
+
+    kind = "line"
+    default_columns = ("line",)
+    fingerprint = "lines-1"
+
+    def _example(self):
+        return [0.0, 0.0]
+
+    def _decode(self, content):
+        DECODED.append(content)
+        mark = Path(self.marks) / "died"
+        if b"die once" in content and not mark.exists():
+            mark.touch()
+            os._exit(9)
+        try:
+            return [float(word) for word in content.split()[:2]]
+        except ValueError:
+            raise UnreadableError("it is no line of numbers") from None
+
+    def _embed(self, batch):
+        return np.array(batch, dtype=np.float32)
 '''
 
 
@@ -77,6 +108,11 @@ def letters(modules, monkeypatch):
 @pytest.fixture
 def spec(letters):
     return f"{MODULE}:Letters"
+
+
+@pytest.fixture
+def media_spec(letters):
+    return f"{MODULE}:Lines"
 
 
 def items(count=23, **changed):

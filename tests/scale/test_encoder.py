@@ -39,9 +39,12 @@ def test_somebody_elses_encoder(spec, letters):
         ("use:max_char=3", "Did you mean 'max_chars'"),
         ("use:max_chars", "settings are written key=value"),
         ("use:max_chars=3;", r"max_chars = '3;' cannot be used"),
-        ("attributes", "attributes is no encoder of texts: .*transformer, use are"),
+        (
+            "attributes",
+            "attributes is no encoder of texts, photos or sounds: .*audio, .*transformer, use are",
+        ),
         ("minilm", "write transformer:model=minilm"),
-        ("image", "image is no encoder of texts: of palate's own causal, reviews, "),
+        ("tfidf:x=1", "tfidf"),
         ("nowhere:Class", "cannot be imported"),
     ],
 )

@@ -8,11 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
+import palate
 from palate import progress
 from palate._files import alone_in
+from palate.encoders import _once
+from palate.encoders._cache import NoCache
 from palate.errors import ConfigError, DataError
 from palate.scale import _folder
 from palate.scale.job import encode_table
+from palate.text.template import render
 
 KILLED = """
 import sys
@@ -104,15 +108,15 @@ def test_a_row_without_text_has_no_vector(table, spec, tmp_path):
     report = encode_table(path, spec, tmp_path / "out", partition_rows=4)
     _, found = vectors(tmp_path / "out")
     assert [row for row, vector in enumerate(found) if vector is None] == [2, 7]
-    assert (report.blank, report.written, report.skipped) == (2, 9, 0)
+    assert (report.missing, report.written, report.skipped) == (2, 9, 0)
     assert "2 of them have no text" in report.render()
-    assert manifest(tmp_path / "out")["blank"] == 2
+    assert manifest(tmp_path / "out")["missing"] == 2
 
 
 def test_a_table_without_any_text_still_has_rows(table, spec, tmp_path):
     path = table(3, row0=None, row1="", row2=None)
     report = encode_table(path, spec, tmp_path / "out", template="{title}")
-    assert (report.blank, report.dim) == (3, 5)
+    assert (report.missing, report.dim) == (3, 5)
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("float16", pl.Float16), ("int8", pl.Int8)])
@@ -164,6 +168,42 @@ def test_progress_counts_rows(table, spec, tmp_path):
     assert watcher.said[0] == ("encode rows", 23, "rows")
     assert watcher.said[-1] is True
     assert sum(watcher.said[1:-1]) == 23
+
+
+def test_parts_of_lists_as_a_pipeline_reads_them(letters, spec, tmp_path):
+    path = tmp_path / "items.csv"
+    said = {"genres": ["a|b | a", "one, two", "c", ""], "cast": ["a;b;", "b", ";", None]}
+    quoted = ["['c', 'd']", "['e']", "plain", None]
+    pl.DataFrame({"id": list("wxyz"), **said, "tags": quoted}).write_csv(path)
+    (tmp_path / "events.csv").write_text("user_id,item_id\nu,w\n")
+    marks = {"cast": ";"}
+    template = "{genres}: {cast} {tags}"
+    encode_table(path, spec, tmp_path / "out", template=template, lists=marks)
+    data = palate.read(tmp_path / "events.csv", path, lists=marks)
+    wanted = [text for text in render(data.items, template) if text]
+    (asked,) = letters.ASKED
+    assert asked == wanted
+    assert wanted[0] == "a, b: a, b c, d"
+    with pytest.raises(DataError, match="no column 'actors'"):
+        encode_table(path, spec, tmp_path / "two", lists={"actors": ","})
+    with pytest.raises(ConfigError, match="lists names 'cast', which is not in the template"):
+        encode_table(path, spec, tmp_path / "two", columns=["genres"], lists=marks)
+    with pytest.raises(ConfigError, match="the mark between the parts of 'cast' cannot be ''"):
+        encode_table(path, spec, tmp_path / "two", lists={"cast": ""})
+
+
+def test_rows_that_got_a_vector_are_counted_and_no_others(table, spec, tmp_path):
+    path = table(9, row2=None, row4="unreadable")
+    with pytest.warns(RuntimeWarning, match="1 row was left out"):
+        report = encode_table(path, spec, tmp_path / "out", partition_rows=4, on_error="skip")
+    assert (report.rows, report.written, report.encoded, report.bad) == (9, 8, 7, 1)
+    assert "7 rows were encoded" in report.render()
+
+
+def test_nothing_is_kept_for_a_cache_that_keeps_nothing():
+    saver = _once._Saver(NoCache(), np.zeros((2, 2), dtype=np.uint64))
+    saver.encoded(np.array([0, 1]), np.zeros((2, 3), dtype=np.float32))
+    assert saver.waiting == []
 
 
 # ---- stopped, and begun again
@@ -259,6 +299,24 @@ def test_a_folder_of_another_job_is_left_alone(table, spec, tmp_path, changed, s
         encode_table(table(12, name="other.parquet"), spec, out, **wishes)
 
 
+def test_a_job_that_did_nothing_binds_nobody(table, spec, letters, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(DataError, match="cannot read"):
+        encode_table(table(3, row1="unreadable"), spec, out)
+    assert not out.exists()
+    out.mkdir()
+    with pytest.raises(DataError, match="cannot read"):
+        encode_table(table(3, row1="unreadable"), spec, out)
+    assert list(out.iterdir()) == []
+    words = [letters.__file__.rpartition("/")[0], str(table(3, row1="die always")), spec, str(out)]
+    assert subprocess.run([sys.executable, "-c", KILLED, *words], check=False).returncode == 9
+    assert not manifest(out)["complete"]
+    assert encode_table(table(4, name="other.parquet"), spec, out).written == 4
+    with pytest.raises(DataError, match="the vectors of another job"):
+        encode_table(table(3), spec, out)
+    assert manifest(out)["rows"] == 4
+
+
 def test_a_folder_with_other_things_is_left_alone(table, spec, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -298,13 +356,13 @@ def test_a_bad_row_never_loses_the_others(table, spec, tmp_path):
         table(23, row8="unreadable", row9="a nanny", row21="also unreadable"),
         tmp_path / "out",
     )
-    with pytest.warns(RuntimeWarning, match="3 rows were left out of .*: without"):
+    with pytest.warns(RuntimeWarning, match="3 rows were left out of .*: 3 that cannot"):
         report = encode_table(path, spec, out, partition_rows=10, on_error="skip")
     ids, found = vectors(out)
     source = pl.read_parquet(path).filter(~pl.int_range(23).is_in([8, 9, 21]))
     assert ids == source["item_id"].to_list()
     assert found == [counted(title) for title in source["title"]]
-    assert (report.written, report.skipped, report.blank) == (20, 3, 0)
+    assert (report.written, report.skipped, report.missing) == (20, 3, 0)
     assert "row 9 (item 'item 24'): cannot read 'unreadable'" in report.render()
     assert [part["skipped"] for part in manifest(out)["partitions"]] == [2, 0, 1]
     with pytest.warns(RuntimeWarning, match="3 rows"):
@@ -317,9 +375,9 @@ def test_a_bad_row_never_loses_the_others(table, spec, tmp_path):
 def test_where_too_many_rows_fail_a_partition_fails_and_not_the_others(
     table, spec, tmp_path, monkeypatch
 ):
-    from palate.scale import _worker
+    from palate.scale import _text_rows
 
-    monkeypatch.setattr(_worker, "MOST_FAULTS", 2)
+    monkeypatch.setattr(_text_rows, "MOST_FAULTS", 2)
     bad = {f"row{row}": f"unreadable {row}" for row in range(5, 9)}
     with pytest.raises(DataError, match=r"1 of 3 partitions failed.*partition 1.*more than 2"):
         encode_table(table(12, **bad), spec, tmp_path / "out", partition_rows=5, on_error="skip")
@@ -351,7 +409,7 @@ def test_bytes_that_are_no_text(spec, tmp_path):
     with pytest.warns(RuntimeWarning, match="byte 3"):
         report = encode_table(path, spec, tmp_path / "out", columns=["title"], on_error="skip")
     assert vectors(tmp_path / "out")[0] == ["4", "5", "7"]
-    assert (report.skipped, report.blank) == (1, 1)
+    assert (report.skipped, report.missing) == (1, 1)
 
 
 def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
@@ -362,11 +420,11 @@ def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
 
     tried = []
 
-    def full(path, content):
+    def full(path):
         tried.append(path)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
-    monkeypatch.setattr(_write, "write_whole", full)
+    monkeypatch.setattr(_write, "whole_file", full)
     with pytest.raises(DataError, match=r"part-00000.*could not be written: No space left"):
         encode_table(table(23), spec, tmp_path / "out", partition_rows=5, on_error="skip")
     assert len(tried) == 1
@@ -395,7 +453,11 @@ def test_a_refused_table_leaves_no_folder(name, tmp_path):
     with pytest.raises(DataError):
         encode_table(tmp_path / name, "use", tmp_path / "new" / "out", columns=["title"])
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["empty.csv"]
+    assert not (tmp_path / "new").exists() or name == "empty.csv"
     assert not (tmp_path / "new" / "out").exists()
+    with pytest.raises(DataError) as caught:
+        encode_table(tmp_path / "outs", "use", tmp_path / "out")
+    assert "Did you mean" not in str(caught.value)
     (tmp_path / "mine").mkdir()
     with pytest.raises(DataError):
         encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])

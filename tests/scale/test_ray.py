@@ -2,6 +2,7 @@
 
 import sys
 
+import polars as pl
 import pytest
 
 from palate.errors import ConfigError, DataError, MissingExtraError
@@ -49,7 +50,7 @@ def test_a_worker_that_dies_costs_nothing_but_time(on_two, table, spec, tmp_path
     with pytest.warns(RuntimeWarning, match=r"partition 2 .*the worker died and is replaced"):
         report = on_two(path, "far")
     assert (tmp_path / "died").exists()
-    assert (report.files, report.written, report.kept, report.blank) == (9, 43, 0, 1)
+    assert (report.files, report.written, report.kept, report.missing) == (9, 43, 0, 1)
     near = encode_table(path, f"{spec}:harmless=true", tmp_path / "near", partition_rows=5)
     assert files(tmp_path / "far") == files(tmp_path / "near")
     again = on_two(path, "far")
@@ -58,6 +59,31 @@ def test_a_worker_that_dies_costs_nothing_but_time(on_two, table, spec, tmp_path
     assert on_two(path, "far").kept == 8
     assert files(tmp_path / "far") == files(tmp_path / "near")
     assert near.files == 9
+
+
+def test_photos_are_done_again_where_a_worker_dies(on_two, cluster, media_spec, tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    lines = [f"{row} {row * row % 7}" for row in range(17)]
+    lines[7], lines[12] = "7 0 die once", "words"
+    for row, line in enumerate(lines):
+        (folder / f"{row}.txt").write_text(line)
+    names = [None if row == 9 else f"{row}.txt" for row in range(17)]
+    path = tmp_path / "album.parquet"
+    pl.DataFrame({"item_id": [f"i{row}" for row in range(17)], "line": names}).write_parquet(path)
+    wishes = {"folder": folder, "on_error": "skip"}
+    with pytest.warns(RuntimeWarning) as warned:
+        report = on_two(path, "far", media_spec, **wishes)
+    said = " ".join(str(warning.message) for warning in warned)
+    assert "partition 1 (" in said
+    assert "the worker died and is replaced" in said
+    assert (report.written, report.missing, report.bad, report.files) == (16, 1, 1, 4)
+    near = f"{media_spec}:marks={tmp_path}"
+    with pytest.warns(RuntimeWarning, match="1 row was left out"):
+        encode_table(path, near, tmp_path / "near", partition_rows=5, **wishes)
+    assert files(tmp_path / "far") == files(tmp_path / "near")
+    with pytest.warns(RuntimeWarning, match="1 row was left out"):
+        assert on_two(path, "far", media_spec, **wishes).kept == 4
 
 
 @pytest.mark.filterwarnings("ignore:.*the worker died and is replaced:RuntimeWarning")

@@ -18,7 +18,7 @@ from palate.data._values import (
 )
 from palate.errors import DataError, first_offenders
 
-_LISTS = frozenset(["genres", "genre", "tags", "categories", "category", "keywords", "topics"])
+LISTS = frozenset(["genres", "genre", "tags", "categories", "category", "keywords", "topics"])
 _WORDS = frozenset(
     f"{TITLE} {TEXT} name description review summary caption content abstract headline comment"
     " plot overview".split()
@@ -82,7 +82,7 @@ def _mark(series: pl.Series, kind: str) -> str | None:
     if kind in ("token_seq", "float_seq"):
         is_text = series.name in _WORDS or series.name.rpartition("_")[2] in _WORDS
         return None if is_text and kind == "token_seq" else " "
-    by_convention = series.name.lower() in _LISTS
+    by_convention = series.name.lower() in LISTS
     return "|" if by_convention and series.str.contains("|", literal=True).any() else None
 
 

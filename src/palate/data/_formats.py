@@ -134,16 +134,23 @@ def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
             f"the frame of {what}: the names of columns must be text, not"
             f" {first_offenders(wrong, len(wrong))}. Rename them: frame.columns = [...]"
         )
-    return pl.DataFrame([_from_any_series(frame[name]) for name in names])
+    return pl.DataFrame([_from_any_series(frame[name], what) for name in names])
 
 
-def _from_any_series(series: nw.Series[Any]) -> pl.Series:
+def _from_any_series(series: nw.Series[Any], what: str) -> pl.Series:
     try:
         return series.to_polars()
     except Exception:  # pyarrow raises kinds of its own for a column of mixed Python objects
         values = zip(series.to_list(), series.is_null().to_list(), strict=True)
         known = [None if missing else value for value, missing in values]
-        return pl.Series(series.name, known, strict=False)
+        try:
+            return pl.Series(series.name, known, strict=False)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"the frame of {what}: the column {series.name!r} holds {error.object[:60]!r}, "
+                f"which is not valid Unicode: character {error.start + 1} is half of one, such as "
+                "an emoji that was cut. Take it out"
+            ) from error
 
 
 def _open_text(path: Path, suffix: str, encoding: str) -> Table:

@@ -28,8 +28,28 @@ def parse_json(content: bytes, name: str, key: str) -> pl.DataFrame:
         raise DataError(f"{name} is empty: it holds no record")
     try:
         return pl.DataFrame(records, infer_schema_length=None, strict=False)
+    except UnicodeEncodeError as error:
+        raise DataError(_half_a_character(records, name, error)) from error
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
         raise DataError(_of_two_kinds(records, name, error)) from error
+
+
+def _half_a_character(records: list[dict[str, Any]], name: str, error: UnicodeEncodeError) -> str:
+    r"""Which record holds one half of a surrogate pair, as \ud83d is one of an emoji."""
+    number = next(row for row, record in enumerate(records, 1) if error.object in _texts_in(record))
+    return (
+        f"{name}: record {number} holds {error.object[:60]!r}, which is not valid Unicode: "
+        f"character {error.start + 1} is half of one, such as an emoji that was cut. Take it out"
+    )
+
+
+def _texts_in(value: Any) -> list[str]:
+    """All texts inside a document of JSON, the names of fields too."""
+    if isinstance(value, dict):
+        return [text for pair in value.items() for one in pair for text in _texts_in(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in _texts_in(one)]
+    return [value] if isinstance(value, str) else []
 
 
 def _of_two_kinds(records: list[dict[str, Any]], name: str, error: Exception) -> str:

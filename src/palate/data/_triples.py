@@ -73,7 +73,11 @@ def linked_items(triples: pl.DataFrame, links: str | Path | None) -> pl.DataFram
 
 
 def _read(path: Path, columns: tuple[str, ...], *, what: str) -> pl.DataFrame:
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:  # such a name is too long for any file
+        found = False
+    if not found:
         beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
         known = [other.name for other in beside if other.suffix in _SUFFIXES]
         raise DataError(f"there is no file {path}.{did_you_mean(path.name, known[:20])}")

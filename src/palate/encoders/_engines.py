@@ -16,8 +16,9 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from palate.encoders._hardware import import_torch
+from palate.encoders._hardware import import_torch, settle
 from palate.encoders._hub import quiet
+from palate.encoders._int8 import quantise
 from palate.encoders._once import Batches
 from palate.encoders._tokens import Places, Run, TokenIds
 from palate.errors import ConfigError, MissingExtraError
@@ -26,9 +27,8 @@ from palate.types import Floats
 Backend: TypeAlias = Literal["auto", "torch", "openvino", "onnx"]
 
 NAMES = {"torch": "torch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
-_INT8_GROUP = 64  # numbers of an activation that share a scale
 _EXAMPLE = (2, 7)
-_PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16", "int8": "bf16"}
+_PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
 def choose_backend(backend: Backend, device: str, dtype: str) -> str:
@@ -114,8 +114,10 @@ def _in_threads(
             yield done, future.result()
 
 
-def openvino_engine(module: Any, dtype: str) -> Run:
-    """OpenVINO with one stream a core; int8 weights and activations where asked for."""
+def openvino_engine(
+    module: Any, dtype: str, examples: Callable[[], Iterable[TokenIds]] = list
+) -> Run:
+    """OpenVINO with one stream a core. int8 takes the ranges of numbers from `examples`."""
     import openvino as ov
 
     torch = import_torch()
@@ -125,16 +127,27 @@ def openvino_engine(module: Any, dtype: str) -> Run:
             example_input=torch.ones(_EXAMPLE, dtype=torch.long),
             input=[("input_ids", [-1, -1], ov.Type.i64)],
         )
+    _keep_angles_exact(graph)
+    if dtype == "int8":
+        quantise(graph, examples())
+        _, dtype = settle("cpu", "auto")  # of what is not worth rounding
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
         "INFERENCE_NUM_THREADS": threads(),
         "NUM_STREAMS": threads(),
     }
-    if dtype == "int8":
-        _compress(graph)
-        settings["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = _INT8_GROUP
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     return partial(_openvino_run, ov, compiled)
+
+
+def _keep_angles_exact(graph: Any) -> None:
+    """Rotary positions in float32, as torch has them: in bfloat16 the later words would mix.
+
+    What leads to an output without a matrix product is computed in its own precision, so the sines
+    and cosines become outputs beside the vectors.
+    """
+    angles = [node for node in graph.get_ops() if node.get_type_name() in ("Sin", "Cos")]
+    graph.add_outputs([node.output(0) for node in angles])
 
 
 def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
@@ -152,23 +165,6 @@ def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Places, TokenI
         jobs.wait_all()
     while not finished.empty():
         yield finished.get()
-
-
-def _compress(graph: Any) -> None:
-    """The weights of every matrix product as int8, with a scale a row."""
-    import openvino.opset13 as ops
-
-    for node in graph.get_ops():
-        if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
-            continue
-        source = node.input_value(1).get_node()
-        if source.get_type_name() != "Constant" or len(source.shape) != 2:
-            continue
-        weight = source.get_data().astype(np.float32)
-        scale = np.maximum(np.abs(weight).max(axis=1, keepdims=True) / 127, 1e-12)
-        rounded = ops.constant(np.round(weight / scale).astype(np.int8), dtype=np.int8)
-        restored = ops.multiply(ops.convert(rounded, "f32"), ops.constant(scale))
-        node.input(1).replace_source_output(restored.output(0))
 
 
 def onnx_engine(module: Any, dtype: str) -> Run:

@@ -11,6 +11,8 @@ from palate.types import Floats
 
 _NOTHING = 1e-5
 """Rows shorter than this part of the longest are rounding errors of the decomposition."""
+_SILENT = 1e-6
+"""So are singular values, however small a power would make the difference."""
 
 
 def decomposed(
@@ -26,10 +28,11 @@ def decomposed(
         values, right = values[::-1], right[::-1]
     else:
         _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    values = np.where(values > _SILENT * max(values.max(initial=0.0), 1e-300), values, 0.0)
     # a singular vector may as well be its opposite: its largest entry decides
     largest = np.abs(right).argmax(axis=1)
     signs = np.where(right[np.arange(len(right)), largest] < 0, -1.0, 1.0)
-    scaled: NDArray[np.float64] = (right * (signs * np.maximum(values, 0) ** power)[:, None]).T
+    scaled: NDArray[np.float64] = (right * (signs * values**power)[:, None]).T
     return scaled
 
 

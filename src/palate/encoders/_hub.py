@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
+from palate._paths import Located
 from palate.encoders._weights import find_model, is_path
 from palate.errors import ConfigError, MissingExtraError, first_offenders
 
 _WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]
 _WEIGHTS = ("*.safetensors", "*.bin")
+_VOCABULARIES = (
+    *("tokenizer.json", "vocab.json", "vocab.txt"),
+    *("spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
+)
+
+
+def _packaged() -> Collection[str]:
+    from palate.encoders._catalogue_of_models import models
+
+    return [card.name for card in models() if card.packaged]
+
+
+ModelName: TypeAlias = Annotated[str, Located(words=_packaged, or_name=True)]
+"""The type of a setting that is a packaged model, a folder or a name on the hub."""
 
 
 def model_folder(name: str, fallback: str) -> Path:
@@ -21,12 +36,24 @@ def model_folder(name: str, fallback: str) -> Path:
     Of a folder by sentence-transformers it is the part that sees, hears or reads. `fallback` is the
     model that needs no hub, for the error: `ConfigError` where there is no such model.
     """
+    from palate.encoders._hub_refusals import check_reader
+
+    check_reader(name, fallback)
     folder = find_model(name)
     if folder is None:
         if is_path(name):
             raise ConfigError(f"there is no folder {name!r} with a model")
         folder = fetched(name, fallback)
     return _part_that_encodes(folder)
+
+
+def check_vocabulary(name: str, folder: Path) -> None:
+    """Raises `ConfigError` for a folder without a tokenizer: transformers may make one up."""
+    if not any((folder / file).is_file() for file in _VOCABULARIES):
+        raise ConfigError(
+            f"the model {name!r} in {folder} has no tokenizer, so it cannot read words: "
+            "get the whole model again"
+        )
 
 
 def load_checked(
@@ -107,11 +134,15 @@ def quiet() -> Iterator[None]:
 
 
 def fetched(name: str, fallback: str) -> Path:
+    """The folder in the hub's cache, filled if it has to be; `ConfigError` says why it cannot."""
+    from palate.encoders._hub_refusals import check_reader, refusal
+
+    check_reader(name, fallback)
     try:
         import huggingface_hub
     except ImportError as error:
         raise MissingExtraError(f"the model {name!r}", "torch") from error
-    reason: Exception | None = None
+    reasons: list[Exception] = []
     for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
         for offline in (True, False):
             try:
@@ -124,13 +155,10 @@ def fetched(name: str, fallback: str) -> Path:
                     )
                     if next(folder.rglob(weights), None):
                         return folder
-            except (OSError, ValueError, RuntimeError) as error:
-                reason = error
-    said = _first_line(reason) if reason else "it has no weights"
-    raise ConfigError(
-        f"the model {name!r} is no folder, and the hub did not give it ({said}). Give the path of "
-        f'a folder, the name of a model on the hub, or "{fallback}"'
-    ) from reason
+            except Exception as error:  # whatever the hub's client and its connection raise
+                if not offline:
+                    reasons.append(error)
+    raise refusal(name, reasons, fallback) from (reasons[0] if reasons else None)
 
 
 def _part_that_encodes(folder: Path) -> Path:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from palate.encoders import _hub
-from palate.encoders._embedder import Dense, Pooling, PoolingName, is_decoder
+from palate.encoders._embedder import Pooling, PoolingName, is_decoder
+from palate.encoders._parts import MODULES, read_dense, with_parts
 from palate.encoders._weights import find_model, is_path
 from palate.errors import ConfigError
 
@@ -22,6 +23,7 @@ _MODES: dict[str, PoolingName] = {  # in the order in which their vectors stand
     "weightedmean_tokens": "position",
     "lasttoken": "last",
 }
+_FAMILIES: dict[str, PoolingName] = {"e5": "mean", "bge": "cls"}  # by a word of their names
 _NEW_NAMES: dict[str, PoolingName] = {"lasttoken": "last", "weightedmean": "position"}
 _HALVES = ("t5", "mt5", "umt5")  # folders may hold their encoder alone
 _COUNT_FROM_PADDING = (
@@ -35,14 +37,34 @@ _FALLBACK = "minilm"
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """What a folder holds. `prompts` are the model's own words before texts, by purpose."""
+    """What a folder holds. `prompts` are the model's own words before texts, by purpose.
 
+    `said` is how it pools, as its files or its family's name say, and `name` what errors call it.
+    """
+
+    name: str
     network: Any
     tokenizer: Any
-    pooling: Pooling
+    said: Pooling | None
     most_tokens: int
     lower: bool = False
     prompts: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def pooling(self) -> Pooling:
+        """As the model says; else the mean over tokens, a decoder's last token, and a warning."""
+        if self.said is not None:
+            return self.said
+        kind: PoolingName = "last" if is_decoder(self.network) else "mean"
+        taken = {"last": "the last token's state", "mean": "the mean over tokens"}[kind]
+        warnings.warn(
+            f"the model {self.name!r} does not say how it pools (there is no {MODULES} beside it, "
+            f"nor could it be had from the hub): {taken} is taken, and may be the wrong choice. "
+            f'Choose what its makers say: pooling = "mean", "cls" or "last"',
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return Pooling(kinds=(kind,))
 
 
 @dataclass(frozen=True)
@@ -64,7 +86,7 @@ def folder_of(name: str) -> Path:
         if is_path(name):
             raise ConfigError(f"there is no folder {name!r} with a model")
         folder = _hub.fetched(name, _FALLBACK)
-    return folder
+    return with_parts(folder)
 
 
 def read_recipe(folder: Path) -> Recipe:
@@ -72,9 +94,9 @@ def read_recipe(folder: Path) -> Recipe:
 
     Raises `ConfigError` for a model with parts that cannot be used here.
     """
-    if not (folder / "modules.json").is_file():
+    if not (folder / MODULES).is_file():
         return Recipe(prompts=_prompts(folder))
-    modules = _json(folder / "modules.json")
+    modules = _json(folder / MODULES)
     try:
         kinds = [(str(one["type"]).rpartition(".")[2], str(one["path"])) for one in modules]
     except (TypeError, KeyError) as error:
@@ -91,17 +113,19 @@ def read_recipe(folder: Path) -> Recipe:
     said = _optional_json(folder / part / "sentence_bert_config.json")
     pooling, pools_prompts = Pooling(), True
     for kind, path in kinds[1:]:
-        settings = {} if kind == "Normalize" else _json(folder / path / "config.json")
+        settings = {} if kind == "Normalize" else _settings(folder / path / "config.json")
         if kind == "Pooling":
             pools_prompts = bool(settings.get("include_prompt", True))
             pooling = replace(pooling, kinds=_kinds_of(settings, folder))
         if kind == "Dense":
-            pooling = replace(pooling, dense=(*pooling.dense, _dense(folder / path, settings)))
+            pooling = replace(pooling, dense=(*pooling.dense, read_dense(folder / path, settings)))
     most = said.get("max_seq_length")
+    if not isinstance(most, int | None):
+        raise ConfigError(f"the model in {folder}: max_seq_length is {most!r}, not a number")
     return Recipe(
         part=part,
         pooling=pooling,
-        most_tokens=None if most is None else int(most),
+        most_tokens=most,
         lower=bool(said.get("do_lower_case", False)),
         prompts=_prompts(folder),
         pools_prompts=pools_prompts,
@@ -111,8 +135,8 @@ def read_recipe(folder: Path) -> Recipe:
 def spoken_before(recipe: Recipe, name: str) -> tuple[str, str]:
     """What a model was trained to see before items' texts, and before people's words."""
     prompts = recipe.prompts
-    parts = name.lower().split("-")
-    if not prompts and "e5" in parts and "instruct" not in parts:
+    words = _words_of(name)
+    if not prompts and "e5" in words and "instruct" not in words:
         prompts = {"passage": "passage: ", "query": "query: "}
     purposes = (("document", "passage", "corpus", ""), ("query", ""))
     before, asking = (
@@ -124,8 +148,7 @@ def spoken_before(recipe: Recipe, name: str) -> tuple[str, str]:
 def load_language_model(name: str, folder: Path, *, dtype: str = "float32") -> LanguageModel:
     """Everything that a folder says about turning texts into vectors, its weights in `dtype`.
 
-    Without sentence-transformers' pooling, encoders get the mean over tokens and decoders the last
-    token. Raises `ConfigError` for what cannot be loaded, or lacks weights.
+    Raises `ConfigError` for what cannot be loaded, or lacks weights.
     """
     recipe = read_recipe(folder)
     place = folder / recipe.part
@@ -138,23 +161,32 @@ def load_language_model(name: str, folder: Path, *, dtype: str = "float32") -> L
     if hasattr(config, "use_cache"):
         config.use_cache = False  # keys and values are for writing, not for reading
     tokenizer = _tokenizer(name, place)
-    pooling = recipe.pooling
-    if pooling is None:
-        pooling = Pooling(kinds=("last" if is_decoder(network) else "mean",))
     limits = [recipe.most_tokens, _positions(config), int(tokenizer.model_max_length)]
     return LanguageModel(
+        name=name,
         network=network.eval(),
         tokenizer=tokenizer,
-        pooling=pooling,
+        said=recipe.pooling or _of_family(name, network),
         most_tokens=min(limit for limit in limits if limit),
         lower=recipe.lower,
         prompts=recipe.prompts,
     )
 
 
+def _of_family(name: str, network: Any) -> Pooling | None:
+    """How encoders of the same name pool, whoever made them; decoders follow no such rule."""
+    kinds = [_FAMILIES[word] for word in _words_of(name) if word in _FAMILIES]
+    return Pooling(kinds=kinds[:1]) if kinds and not is_decoder(network) else None
+
+
+def _words_of(name: str) -> list[str]:
+    return Path(name).name.lower().split("-")
+
+
 def _tokenizer(name: str, folder: Path) -> Any:
     import transformers
 
+    _hub.check_vocabulary(name, folder)
     try:
         with _hub.quiet():
             found = transformers.AutoTokenizer.from_pretrained(
@@ -167,6 +199,7 @@ def _tokenizer(name: str, folder: Path) -> Any:
         ) from error
     if not found.is_fast:
         raise ConfigError(f"the model {name!r} in {folder} has no fast tokenizer (tokenizer.json)")
+    found.truncation_side = "right"  # what stands before a text is never cut off
     return found
 
 
@@ -199,34 +232,26 @@ def _kinds_of(settings: Mapping[str, Any], folder: Path) -> tuple[PoolingName, .
     return tuple(known[one] for one in kinds) or ("mean",)
 
 
-def _dense(folder: Path, settings: Mapping[str, Any]) -> Dense:
-    from safetensors.numpy import load_file
-
-    if settings.get("use_residual"):
-        raise ConfigError(f"the layer in {folder} adds what it is given, which cannot be done here")
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise ConfigError(f"{weights} is missing: get the whole model again")
-    found = load_file(weights)
-    bias = found.get("linear.bias")
-    return Dense(
-        weight=np.asarray(found["linear.weight"], dtype=np.float32),
-        bias=None if bias is None else np.asarray(bias, dtype=np.float32),
-        activation=str(settings.get("activation_function", "Identity")),
-    )
-
-
 def _prompts(folder: Path) -> dict[str, str]:
     """By purpose; "" is what stands before texts of a purpose that has no words of its own."""
     said = _optional_json(folder / "config_sentence_transformers.json")
-    found = {str(key): str(value or "") for key, value in (said.get("prompts") or {}).items()}
+    prompts = said.get("prompts") or {}
+    if not isinstance(prompts, dict):
+        raise ConfigError(f"the model in {folder}: its prompts are {prompts!r}, not named ones")
+    found = {str(key): str(value or "") for key, value in prompts.items()}
     spare = found.get(str(said.get("default_prompt_name")), "")
     return {**found, "": spare} if any(found.values()) else {}
 
 
 def _optional_json(path: Path) -> dict[str, Any]:
-    found = _json(path) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    return _settings(path) if path.is_file() else {}
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    found = _json(path)
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no settings by name: get the whole model again")
+    return found
 
 
 def _json(path: Path) -> Any:

@@ -13,6 +13,7 @@ from palate.types import Floats, Mask
 
 CHINESE_SHARE = 0.3
 VADER_NEUTRAL = 0.05  # its authors' own threshold
+MOST_CHARS = {"vader": 5000, "snownlp": 1500}  # both take time by the square of a text's length
 
 __all__ = ["is_chinese", "lexicon_classes", "lexicon_sentiment"]
 
@@ -21,7 +22,8 @@ def lexicon_sentiment(texts: Sequence[str]) -> tuple[Floats, Floats]:
     """(n,) polarity from -1 to 1, and how surely each text is negative, from 0 to 1.
 
     Chinese texts go to SnowNLP (naive Bayes over words, trained on shopping reviews), all others
-    to VADER (Hutto and Gilbert 2014), which knows English and emoji. Blank texts give 0 and 0.
+    to VADER (Hutto and Gilbert 2014), which knows English and emoji. Of longer texts SnowNLP reads
+    the first 1,500 characters, VADER 5,000. Blank texts give 0 and 0.
     Raises `MissingExtraError` without the extra "sentiment".
     """
     polarity = np.zeros(len(texts), dtype=np.float32)
@@ -31,10 +33,10 @@ def lexicon_sentiment(texts: Sequence[str]) -> tuple[Floats, Floats]:
         if not text.strip():
             continue
         if chinese[row]:
-            polarity[row] = 2 * _snownlp()(text) - 1
+            polarity[row] = 2 * _snownlp()(text[: MOST_CHARS["snownlp"]]) - 1
             negative[row] = (1 - polarity[row]) / 2
         else:
-            polarity[row] = _vader()(text)
+            polarity[row] = _vader()(text[: MOST_CHARS["vader"]])
             negative[row] = polarity[row] <= -VADER_NEUTRAL
     return polarity, negative
 

@@ -11,16 +11,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._paths import FilePath
 from palate._settings import check_types
 from palate.columns import ITEM
 from palate.encoders._once import Batches, encode_once
-from palate.encoders._sources import Source, Sources, UnreadableError, allowed_folder
+from palate.encoders._sources import (
+    Partly,
+    Source,
+    Sources,
+    UnreadableError,
+    allowed_folder,
+    as_sources,
+)
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
@@ -43,7 +52,7 @@ class MediaEncoder(ABC):
     """
 
     column: str | None = None
-    folder: str = "."
+    folder: FilePath = "."
     on_error: Literal["raise", "skip"] = "raise"
     batch_size: int = 32
 
@@ -62,17 +71,17 @@ class MediaEncoder(ABC):
     def fit(self, data: Dataset) -> Self:
         """Learns what is typical; raises `DataError` where no item has one."""
         self.column_ = self.column_of(data.items)
-        touched = data.items[data.trained_rows]
-        for items in (touched, data.items):
-            vectors, present = self._encode_items(items)
-            if present.any():
-                self.typical_ = vectors[present].mean(axis=0, dtype=np.float64).astype(np.float32)
-                self.gaps_ = not bool(present.all())
-                return self
-        raise DataError(
-            f"no item has a usable {self.kind} in the column {self.column_!r}: name another "
-            "column, or leave this encoder out"
-        )
+        vectors, present = self._encode_items(data.items)  # all, so that one error tells all
+        touched = data.trained_rows
+        known = touched[present[touched]] if present[touched].any() else np.flatnonzero(present)
+        if not len(known):
+            raise DataError(
+                f"no item has a usable {self.kind} in the column {self.column_!r}: name another "
+                "column, or leave this encoder out"
+            )
+        self.typical_ = vectors[known].mean(axis=0, dtype=np.float64).astype(np.float32)
+        self.gaps_ = len(known) < (len(touched) if present[touched].any() else len(present))
+        return self
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, d), or d + 1 where the last column marks items without one."""
@@ -91,23 +100,40 @@ class MediaEncoder(ABC):
 
         Raises `DataError` for the first that cannot be used, unless `on_error` is "skip".
         """
-        return self._encode(Sources(sources, allowed_folder(self.folder)), None)
+        return self._encode(self._sources(as_sources(sources)), None)
 
     def _encode_items(self, items: pl.DataFrame) -> tuple[Floats, Mask]:
         column = items[self.column_].to_list()
         values = [None if not value or value.isspace() else value for value in column]
-        sources = Sources(values, allowed_folder(self.folder))
-        return self._encode(sources, items[ITEM].to_list())
+        return self._encode(self._sources(values), items[ITEM].to_list())
+
+    def _sources(self, values: Sequence[Source | None]) -> Sources:
+        """Bytes need no folder: a model that has moved away from its files still takes them."""
+        paths = any(isinstance(value, str | Path) for value in values)
+        return Sources(values, allowed_folder(self.folder) if paths else Path(self.folder))
 
     def _encode(self, sources: Sources, item_ids: list[str] | None) -> tuple[Floats, Mask]:
         faults: dict[int, str] = {}
+        found = self.encode_sources(sources, self.digests(sources, faults), faults)
+        self._report(faults, sources, item_ids)
+        return found
+
+    def digests(self, sources: Sources, faults: dict[int, str]) -> dict[int, bytes]:
+        """Row → what names its content; why others cannot be read goes to `faults`."""
         with ThreadPoolExecutor(READERS) as pool:
-            digests = {}
-            for row, digest in _worked(pool, sources.digest, sources.given, faults):
-                digests[row] = digest
-            first_row: dict[bytes, int] = {}
-            for row, digest in digests.items():
-                first_row.setdefault(digest, row)
+            return dict(_worked(pool, sources.digest, sources.given, faults))
+
+    def encode_sources(
+        self, sources: Sources, digests: dict[int, bytes], faults: dict[int, str]
+    ) -> tuple[Floats, Mask]:
+        """(n, d) vectors of the rows that `digests` has, and which of them could be encoded.
+
+        Equal contents are encoded once; why some cannot be goes to `faults`.
+        """
+        first_row: dict[bytes, int] = {}
+        for row, digest in digests.items():
+            first_row.setdefault(digest, row)
+        with ThreadPoolExecutor(READERS) as pool:
             vectors, done = encode_once(
                 np.frombuffer(b"".join(first_row), dtype="<u8").reshape(-1, 2),
                 partial(self._batches, pool, sources, list(first_row.values()), faults),
@@ -118,7 +144,6 @@ class MediaEncoder(ABC):
         for row, digest in digests.items():  # of the same content at several places
             if first_row[digest] in faults:
                 faults[row] = faults[first_row[digest]]
-        self._report(faults, sources, item_ids)
         place_of = {digest: place for place, digest in enumerate(first_row)}
         places = np.full(len(sources.values), -1)
         for row, digest in digests.items():
@@ -142,7 +167,7 @@ class MediaEncoder(ABC):
         """Decodes in the pool while the batch before is encoded."""
         self._load()
         place_of = {rows[place]: place for place in missing.tolist()}
-        decoded = _worked(pool, lambda row: self._decode(sources.read(row)), place_of, faults)
+        decoded = _worked(pool, partial(self._decoded, sources), place_of, faults)
         while batch := list(islice(decoded, self.batch_size)):
             places = np.array([place_of[row] for row, _ in batch])
             vectors = self._embed([content for _, content in batch])
@@ -151,21 +176,36 @@ class MediaEncoder(ABC):
                 faults[rows[place]] = "the model makes NaN or infinity of it"
             yield places[finite], vectors[finite]
 
+    def _decoded(self, sources: Sources, row: int) -> Any:
+        found = self._decode(sources.read(row))
+        if isinstance(found, Partly):
+            sources.losses[row] = found.why
+            return found.content
+        return found
+
     def _report(self, faults: dict[int, str], sources: Sources, item_ids: list[str] | None) -> None:
+        if sources.losses:
+            counted = self._counted(sources.losses, "are not whole", sources, item_ids)
+            warnings.warn(f"{counted}. The rest of them counts", RuntimeWarning, stacklevel=3)
         if not faults:
             return
-        shown = [
-            f"{sources.name(row)}{f' of item {item_ids[row]!r}' if item_ids else ''}: {why}"
-            for row, why in sorted(faults.items())[:SHOWN_OFFENDERS]
-        ]
-        more = f"; and {len(faults) - len(shown)} more" if len(faults) > len(shown) else ""
-        message = (
-            f"{len(faults)} of {len(sources.given)} {self.kind}s cannot be used: "
-            f"{'; '.join(shown)}{more}"
-        )
+        message = self._counted(faults, "cannot be used", sources, item_ids)
         if self.on_error == "raise":
             raise DataError(f'{message}. Mend them, or count them as missing: on_error="skip"')
         warnings.warn(f"{message}. They count as missing", RuntimeWarning, stacklevel=3)
+
+    def _counted(
+        self, reasons: dict[int, str], what: str, sources: Sources, item_ids: list[str] | None
+    ) -> str:
+        """How many of the files that are, and the first with their reasons."""
+        shown = [
+            f"{sources.name(row)}{f' of item {item_ids[row]!r}' if item_ids else ''}: {why}"
+            for row, why in sorted(reasons.items())[:SHOWN_OFFENDERS]
+        ]
+        more = f"; and {len(reasons) - len(shown)} more" if len(reasons) > len(shown) else ""
+        return (
+            f"{len(reasons)} of {len(sources.given)} {self.kind}s {what}: {'; '.join(shown)}{more}"
+        )
 
     def column_of(self, items: pl.DataFrame) -> str:
         """The column that would be read; `DataError` where there is none."""
@@ -201,9 +241,22 @@ class MediaEncoder(ABC):
     def _load(self) -> None:  # noqa: B027 - there may be nothing to load
         """Loads the model: called in one thread, before the first file is decoded."""
 
+    @property
+    def width(self) -> int:
+        """The length of the vectors, from one of nothing in particular."""
+        self._load()
+        return int(self._embed([self._example()]).shape[1])
+
+    def _example(self) -> Any:
+        """Something that the model can be given, as `_decode` gives it."""
+        raise DataError(f"no item has a {self.kind}")
+
     @abstractmethod
     def _decode(self, content: bytes) -> Any:
-        """What the model reads, from a file's bytes; `UnreadableError` says why it cannot."""
+        """What the model reads, from a file's bytes; `UnreadableError` says why it cannot.
+
+        `Partly` where some of it is lost and the rest counts.
+        """
 
     @abstractmethod
     def _embed(self, batch: list[Any]) -> Floats:

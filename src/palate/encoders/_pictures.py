@@ -27,7 +27,7 @@ _WHAT_ELSE_IT_IS = (
     (b"<html", "a web page"),
     (b"<!doctype html", "a web page"),
     (b"%pdf", "a PDF document"),
-    (b"ftypheic", "a HEIC photo"),
+    *((b"ftyp" + brand, "a HEIC photo") for brand in (b"hei", b"hev", b"mif1", b"msf1")),
     (b"<?xml", "an XML file"),
 )
 

@@ -146,7 +146,8 @@ def number_plan(name: str, numbers: NDArray[np.float64], scale: str = "standard"
     learnt = scale_plan(numbers, scale)
     numbers = scaled(numbers, learnt)
     known = numbers[~np.isnan(numbers)]
-    spread = float(known.std()) if len(known) else 0.0
+    # of equal numbers the deviation may be a rounding error
+    spread = float(known.std()) if len(known) and np.ptp(known) > 0 else 0.0
     if spread == 0.0 and len(known) in (0, len(numbers)):
         return None
     return {

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import mmap
+import os
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,14 +17,15 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from palate._files import write_whole
-from palate.types import Floats
+from palate.types import Floats, Mask
 
 Keys: TypeAlias = NDArray[np.uint64]
 """(n, 2): the 128 bits of each text's hash."""
 
 SUFFIX = ".safetensors"
 _DTYPES = {"U64": np.uint64, "F32": np.float32}
-_CHUNK = 4096
+_CHUNK_BYTES = 2**18  # what is read, summed and copied stays in the processor's cache
+_ODD = 0x9E3779B97F4A7C15
 
 
 class DamagedError(Exception):
@@ -49,21 +53,46 @@ class Shard:
         rows = np.minimum(rows, len(self.keys) - 1)
         return np.where((self.keys[rows] == keys).all(axis=1), rows, -1)
 
-    def take(self, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
+    def take(self, rows: NDArray[np.int64]) -> tuple[Floats, Mask]:
         """The vectors of some rows, and which of them are as they were written."""
-        vectors = self.vectors[rows]
-        return vectors, checksums(vectors) == self.sums[rows]
+        vectors = np.zeros((len(rows), self.dim), dtype=np.float32)
+        return vectors, self.copy(rows, vectors, np.arange(len(rows)))
+
+    def copy(self, rows: NDArray[np.int64], out: Floats, places: NDArray[np.int64]) -> Mask:
+        """Fills `out[places]`; says which rows are as they were written, others are left out."""
+        intact = np.zeros(len(rows), dtype=np.bool_)
+        for chunk in _chunks(len(rows), self.dim):
+            vectors = self.vectors[rows[chunk]]
+            whole = checksums(vectors) == self.sums[rows[chunk]]
+            intact[chunk] = whole
+            if whole.all():
+                out[places[chunk]] = vectors
+            else:
+                out[places[chunk][whole]] = vectors[whole]
+        return intact
+
+
+def _chunks(count: int, dim: int) -> Iterator[slice]:
+    step = max(1, _CHUNK_BYTES // (4 * max(dim, 1)))
+    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def checksums(vectors: Floats) -> NDArray[np.uint64]:
-    """A 64-bit sum a row that changes with any change of one word of it."""
+    """A 64-bit sum a row that changes with any change of one word of it.
+
+    Words times 1, 3, 5, … are added up in floating point, some columns at a time, so few that every
+    sum is a whole number below 2^53 and so exact; then they are multiplied by an odd number.
+    """
     words = np.ascontiguousarray(vectors).view(np.uint32)
-    odd = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    sums = np.full(len(words), words.shape[1], dtype=np.uint64)
-    for start in range(0, len(words), _CHUNK):
-        chunk = words[start : start + _CHUNK].astype(np.uint64)
-        sums[start : start + _CHUNK] += (chunk * odd).sum(axis=1, dtype=np.uint64)
-    return sums
+    dim = words.shape[1]
+    odd = np.arange(1, 2 * dim, 2, dtype=np.float64)
+    width = max(1, 2**20 // max(dim, 1))
+    sums = np.zeros(len(words), dtype=np.uint64)
+    for chunk in _chunks(len(words), dim):
+        for first in range(0, dim, width):
+            part = words[chunk, first : first + width].astype(np.float64)
+            sums[chunk] += (part @ odd[first : first + width]).astype(np.uint64)
+    return sums * np.uint64(_ODD) + np.uint64(dim)
 
 
 def read_shard(path: Path) -> Shard:
@@ -75,14 +104,15 @@ def read_shard(path: Path) -> Shard:
 
 
 def _read(path: Path) -> Shard:
-    size = path.stat().st_size
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if length > size:
             raise ValueError("the header is longer than the file")
         header = json.loads(file.read(length))
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     arrays = {
-        name: _mapped(path, header[name], 8 + length, size) for name in ("keys", "sums", "vectors")
+        name: _array(mapped, header[name], 8 + length) for name in ("keys", "sums", "vectors")
     }
     shard = Shard(path, **arrays)
     if not (shard.keys.ndim == shard.vectors.ndim == 2 and shard.keys.shape[1] == 2):
@@ -92,14 +122,15 @@ def _read(path: Path) -> Shard:
     return shard
 
 
-def _mapped(path: Path, entry: dict[str, Any], start: int, size: int) -> NDArray[Any]:
+def _array(mapped: mmap.mmap, entry: dict[str, Any], start: int) -> NDArray[Any]:
     dtype, shape = _DTYPES[entry["dtype"]], tuple(entry["shape"])
     first, last = entry["data_offsets"]
-    if start + last > size or last - first != np.prod(shape) * np.dtype(dtype).itemsize:
+    count = int(np.prod(shape))
+    if start + last > len(mapped) or last - first != count * np.dtype(dtype).itemsize:
         raise ValueError("the file is shorter than its header says")
     if first == last:
         return np.empty(shape, dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r", offset=start + first, shape=shape)
+    return np.frombuffer(mapped, dtype, count, start + first).reshape(shape)
 
 
 def write_shard(folder: Path, keys: Keys, vectors: Floats, *, born: int | None = None) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,16 @@ RATES = range(1_000, 768_001)
 MOST_CHANNELS = 32
 _VARIANTS = {"WAVEX": "WAV", "RF64": "WAV", "W64": "WAV"}
 _BLOCK = 2**16
+_NO_LENGTH_BYTES = 2**31 - 2**24  # from here on a header means that nobody knew
+_SHORTER = re.compile(r": (\d+) \(should be (\d+)\)")  # libsndfile's note on a header's sizes
+_OGG_PAGE, _OGG_FLAGS, _OGG_LAST = b"OggS", 5, 4
+
+
+class Heard(NamedTuple):
+    """Windows of a sound, (n, samples); `lost` says what of it is not there, "" if all is."""
+
+    windows: Floats
+    lost: str = ""
 
 
 class Content(io.BytesIO):
@@ -29,14 +40,14 @@ class Content(io.BytesIO):
         return super().seek(max(0, start + offset))
 
 
-def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Floats:
+def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Heard:
     """(n, samples) mono float32 at `rate`, within ±1: windows spread evenly over a sound.
 
     As many as it takes to hear everything, and never more than `at_most`; neighbours overlap where
     the sound is no multiple of `seconds`. A sound shorter than a window is one shorter row. Only
     the windows are decoded, so the length of a file costs nothing. What a damaged file lost is left
-    out. Raises `UnreadableError`: no sound, another format, too short, silent, samples that are no
-    numbers, a header that cannot be.
+    out, and said. Raises `UnreadableError`: no sound, another format, too short, silent, samples
+    that are no numbers, a header that cannot be.
     """
     soundfile, soxr = _libraries()
     pieces = []
@@ -47,7 +58,10 @@ def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Fl
             count = min(at_most, -(-sound.frames // length))
             for start in np.linspace(0, max(0, sound.frames - length), count).astype(int):
                 pieces.append(_mono(soundfile, sound, int(start), length))
-            own_rate = sound.samplerate
+            own_rate, lost = sound.samplerate, _lost(sound, content)
+            whole_length = min(length, sound.frames)
+            if not lost and min(map(len, pieces)) < whole_length:
+                lost = f"parts of its {sound.frames / own_rate:.1f} seconds cannot be decoded"
     except soundfile.SoundFileError as error:
         raise UnreadableError(f"it is no sound that can be decoded: {_reason(error)}") from None
     longest = max(map(len, pieces))
@@ -59,7 +73,24 @@ def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> Fl
     if np.abs(whole).max() < SILENT_BELOW:
         raise UnreadableError("it is silent")
     wanted = round(longest / own_rate * rate)
-    return np.stack([_resampled(soxr, piece, own_rate, rate, wanted) for piece in whole])
+    windows = [_resampled(soxr, piece, own_rate, rate, wanted) for piece in whole]
+    return Heard(np.stack(windows), lost)
+
+
+def _lost(sound: Any, content: bytes) -> str:
+    """What the file itself says that it should hold, where it holds less."""
+    seconds = sound.frames / sound.samplerate
+    sizes = ((int(said), int(there)) for said, there in _SHORTER.findall(sound.extra_info))
+    longer = [said / there for said, there in sizes if 0 < there < said < _NO_LENGTH_BYTES]
+    whole = seconds * max(longer, default=1.0)
+    if whole - seconds > SHORTEST_SECONDS:
+        return f"it breaks off after {seconds:.1f} of {whole:.1f} seconds"
+    if sound.format == "OGG":
+        last = content.rfind(_OGG_PAGE)
+        flags = content[last + _OGG_FLAGS : last + _OGG_FLAGS + 1]
+        if last >= 0 and not (flags and flags[0] & _OGG_LAST):
+            return f"it breaks off after {seconds:.1f} seconds"
+    return ""
 
 
 def filled(windows: Floats, samples: int) -> Floats:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISREG
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from palate.errors import DataError
+from palate.errors import DataError, first_offenders
 
 Source: TypeAlias = str | bytes | Path
 MAX_BYTES = 512 * 2**20
@@ -22,14 +22,24 @@ class UnreadableError(Exception):
 
 
 @dataclass(frozen=True)
+class Partly:
+    """What could be decoded of something of which a part is lost, and `why`."""
+
+    content: Any
+    why: str
+
+
+@dataclass(frozen=True)
 class Sources:
     """What a column holds; row i is None where the item has nothing.
 
-    Relative paths start in `folder`, and none may lead out of it, by links neither.
+    Relative paths start in `folder`, and none may lead out of it, by links neither. `losses` is
+    filled by whoever decodes: what a row has lost that counts all the same.
     """
 
     values: Sequence[Source | None]
     folder: Path
+    losses: dict[int, str] = field(default_factory=dict)
 
     @cached_property
     def given(self) -> list[int]:
@@ -75,6 +85,18 @@ class Sources:
         return path
 
 
+def as_sources(values: Sequence[Source | None]) -> list[Source | None]:
+    """The same as a list; `DataError` for one alone, and for what is neither path nor bytes."""
+    if isinstance(values, str | bytes | Path):
+        raise DataError(f"files must be a list of paths or bytes, not one: [{str(values)[:40]!r}]")
+    found = [bytes(v) if isinstance(v, bytearray | memoryview) else v for v in values]
+    strange = [type(v).__name__ for v in found if not isinstance(v, str | bytes | Path | None)]
+    if strange:
+        shown = first_offenders(strange, len(strange))
+        raise DataError(f"files must be paths or bytes, or None where there is none, not {shown}")
+    return found
+
+
 def _not_empty(content: bytes) -> bytes:
     if not content:
         raise UnreadableError("it is empty")
@@ -85,5 +107,8 @@ def allowed_folder(folder: str) -> Path:
     """The folder that paths start in; `DataError` where there is none."""
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise DataError(f"folder = {folder!r}: there is no such folder to look for files in")
+        raise DataError(
+            f"there is no folder {str(path.absolute())!r}, in which the paths start: name the one "
+            'that holds the files, folder="FOLDER"'
+        )
     return path

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from palate.encoders._hub_refusals import check_reader, refusal
 from palate.encoders._weights import find_model, is_path
 from palate.errors import ConfigError, MissingExtraError
 
@@ -70,6 +71,7 @@ def _files(model: str) -> tuple[Path, Path]:
     if model == WORDLLAMA:
         folder, layouts = _package_folder(), (_PACKAGED,)
     else:
+        check_reader(model, WORDLLAMA)
         folder = find_model(model) or _from_hub(model)
     for weights, tokenizer in layouts:
         if (folder / weights).is_file() and (folder / tokenizer).is_file():
@@ -96,12 +98,8 @@ def _from_hub(model: str) -> Path:
 
     try:
         return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors"]))
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise ConfigError(
-            f"the model {model!r} is no folder, and the hub did not give it ({reason}). Give the "
-            f'path of a folder, a name such as "minishlab/potion-base-8M", or "{WORDLLAMA}"'
-        ) from error
+    except Exception as error:  # whatever the hub's client and its connection raise
+        raise refusal(model, [error], WORDLLAMA) from error
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate._files import write_whole
+from palate.encoders._hub import quiet
+from palate.encoders._language import read_recipe
 from palate.encoders._text import TemplateEncoder
 from palate.encoders._weights import find_model
 from palate.errors import DataError, MissingExtraError
@@ -81,9 +83,14 @@ def _tokenizer_of(teacher: Any) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return getattr(AutoTokenizer.from_pretrained(folder), "backend_tokenizer", None)
-    except (OSError, ValueError, KeyError):  # a folder of another kind
+        place = folder / read_recipe(folder).part
+        with quiet():
+            found = AutoTokenizer.from_pretrained(
+                str(place), local_files_only=True, trust_remote_code=False
+            )
+    except Exception:  # whatever a folder of another kind makes transformers raise
         return None
+    return getattr(found, "backend_tokenizer", None)
 
 
 def tokenizer_over(tokens: Sequence[str], counts: NDArray[np.int64]) -> Any:

@@ -12,13 +12,40 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.encoders._cache import keys_of
+from palate.encoders._cache import keys_of, not_unicode
 from palate.encoders._once import Batches, encode_once
-from palate.errors import DataError
+from palate.errors import DataError, first_offenders
 from palate.text.template import default_template, render
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 
 _PROBE = 1000
+
+
+def as_texts(texts: Sequence[str]) -> list[str]:
+    """The same as a list, with None as a text that says nothing.
+
+    Raises `DataError` for one text alone, whose letters are no texts, and for what is no text.
+    """
+    if isinstance(texts, str):
+        raise DataError(f"texts must be a list of texts, not one: [{texts[:40]!r}]")
+    found = list(texts)
+    if set(map(type, found)) <= {str}:
+        return found
+    found = ["" if text is None else text for text in found]
+    strange = [repr(text)[:60] for text in found if not isinstance(text, str)]
+    if strange:
+        shown = first_offenders(strange, len(strange))
+        raise DataError(f"texts must be str or None (nothing said), not {shown}")
+    return found
+
+
+def check_unicode(texts: Sequence[str]) -> None:
+    """Raises `DataError` for a text that cannot be written down."""
+    try:
+        for text in texts:
+            text.encode()
+    except UnicodeEncodeError as error:
+        raise not_unicode(error) from error
 
 
 def encode_cached(
@@ -35,6 +62,7 @@ def encode_cached(
     Texts that the cache lacks go to `batches`, which answers with their positions and vectors, in
     any order. `doing` is added to what progress shows. See `encode_once`.
     """
+    texts = as_texts(texts)
     unique = dict.fromkeys(texts)
     said = [text for text in unique if text and not text.isspace()]
 
@@ -59,7 +87,8 @@ def encode_cached(
         return vectors
     row_of = {text: row for row, text in enumerate(said)}
     rows = np.fromiter((row_of.get(text, -1) for text in texts), np.int64, len(texts))
-    spread: Floats = np.where((rows >= 0)[:, None], vectors[rows], np.float32(0))
+    spread = vectors[rows]
+    spread[rows < 0] = 0
     return spread
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from palate.encoders._embedder import Pooling, hidden_states
 from palate.encoders._hardware import import_torch
+from palate.encoders._text import as_texts, check_unicode
 from palate.encoders._tokens import Tokeniser, equal_lengths
 from palate.types import Floats
 
@@ -49,6 +50,8 @@ def token_vectors(
 ) -> TokenVectors:
     """The states of every token of every text, in float32 and before any pooling."""
     torch = import_torch()
+    texts = as_texts(texts)
+    check_unicode(texts)
     network = network.to(device)
     said = [row for row, text in enumerate(texts) if text and not text.isspace()]
     pieces, owners = tokenise([texts[row] for row in said])

@@ -26,6 +26,7 @@ WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those be
 CHARACTERS = 2**23  # of a window: tokens take some 36 bytes each
 MOST_CHUNKS = 64  # of a text that is read in chunks
 CHARACTERS_A_TOKEN = 32  # more of a text than this many a token is never tokenised
+_ENDS_OF_TEXTS = ("a", ".", "1", "。")
 
 _ONE_AT_A_TIME = RLock()  # where a tokenizer cuts is a state of it, and all calls share that
 
@@ -54,7 +55,7 @@ class Tokeniser:
     def _cut(self, texts: Sequence[str]) -> tuple[list[list[int]], Places]:
         said = [self.prefix + text[: self.most_characters] for text in texts]
         found = self.tokenizer(
-            [text.lower() for text in said] if self.lower else said,
+            [self._as_read(text) for text in said],
             truncation=True,
             max_length=self._room,
             return_attention_mask=False,
@@ -118,16 +119,30 @@ class Tokeniser:
 
     @cached_property
     def _prefix_ids(self) -> list[int]:
+        """Without the space at its end, which belongs to the word that follows."""
         if not self.prefix:
             return []
-        prefix = self.prefix.lower() if self.lower else self.prefix
-        return list(self.tokenizer(prefix.rstrip(), add_special_tokens=False)["input_ids"])
+        prefix = self._as_read(self.prefix).rstrip()
+        return list(self.tokenizer(prefix, add_special_tokens=False)["input_ids"])
 
     @cached_property
     def _suffix_ids(self) -> list[int]:
+        """As they follow a text, always the same: by itself it could begin like a first word."""
         if not self.suffix:
             return []
-        return list(self.tokenizer(self.suffix, add_special_tokens=False)["input_ids"])
+        suffix = self._as_read(self.suffix)
+        for text in _ENDS_OF_TEXTS:
+            found = self.tokenizer(
+                text + suffix, add_special_tokens=False, return_offsets_mapping=True
+            )
+            bounds = found["offset_mapping"]
+            first = sum(start < len(text) for start, _ in bounds)
+            if first and all(stop <= len(text) for _, stop in bounds[:first]) and bounds[first:]:
+                return list(found["input_ids"][first:])
+        return list(self.tokenizer(suffix, add_special_tokens=False)["input_ids"])
+
+    def _as_read(self, text: str) -> str:
+        return text.lower() if self.lower else text
 
     @cached_property
     def _frame(self) -> int:
@@ -137,8 +152,11 @@ class Tokeniser:
     @cached_property
     def _closing(self) -> int:
         """How many of these stand at the end."""
-        added = self.tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]
-        return len(added) - 1 - max(place for place, mark in enumerate(added) if not mark)
+        for text in _ENDS_OF_TEXTS:
+            added = self.tokenizer(text, return_special_tokens_mask=True)["special_tokens_mask"]
+            if not all(added):
+                return int(added[::-1].index(0))
+        return self._frame // 2  # nothing that it reads is known: most have one at either end
 
     @cached_property
     def _filler(self) -> int:

@@ -21,6 +21,7 @@ FORMAT = "palate vectors 1"
 VECTOR = "vector"
 SCALE = "scale"
 ROWS_AT_ONCE = 2**16
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".gz", ".zip")
 
 Chunk: TypeAlias = tuple[pl.Series, Floats, Mask]
 """(ids, (n, d) vectors, which rows have one)."""
@@ -119,9 +120,17 @@ def open_vectors(
 
 def _files(place: Path) -> tuple[Path, ...]:
     if place.is_file():
+        if place.suffix in _TABLES:
+            raise DataError(
+                f"{place} is no Parquet file: write it as one, with ids and lists of numbers, or "
+                "encode its texts with `palate encode`"
+            )
         return (place,)
     if not place.is_dir():
-        raise DataError(f"{place}: no such file or folder of vectors")
+        beside = place.parent.iterdir() if place.parent.is_dir() else iter(())
+        known = [path.name for path in beside if path.suffix == ".parquet" or path.is_dir()]
+        hint = did_you_mean(place.name, known).partition(" Known")[0]
+        raise DataError(f"{place}: no such file or folder of vectors.{hint}")
     manifest = read_manifest(place)
     if manifest is not None:
         if not manifest["complete"]:

@@ -14,18 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.encoders._hardware import import_torch
-from palate.encoders._hub import load_checked, quiet
+from palate.encoders._hub import check_vocabulary, load_checked, quiet
 from palate.encoders._weights import file_digest
 from palate.errors import ArtefactError, ConfigError, MissingExtraError
 from palate.types import Floats
 
 PACKAGED = "efficientnet-lite0"
 PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-_VOCABULARIES = (
-    *("tokenizer.json", "vocab.json", "vocab.txt"),
-    *("spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
-)
-
 Prepared: TypeAlias = dict[str, NDArray[Any]]
 """What a model reads of one photo: name of an input → its array, without a batch dimension."""
 
@@ -179,12 +174,7 @@ class HubVision:
     def _tokenizer(self) -> Any:
         from transformers import AutoTokenizer
 
-        # where there is none, transformers may make one up that knows no word
-        if not any((self.folder / name).is_file() for name in _VOCABULARIES):
-            raise ConfigError(
-                f"the model {self.name!r} in {self.folder} has no tokeniser, so it cannot read "
-                "words: get the whole model again"
-            )
+        check_vocabulary(self.name, self.folder)
         try:
             with quiet():
                 return AutoTokenizer.from_pretrained(str(self.folder), local_files_only=True)

@@ -5,25 +5,33 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from palate._files import write_whole
+from palate._paths import is_path as is_path
 from palate.encoders._cache import cache_folder
-from palate.errors import ArtefactError, MissingExtraError
+from palate.errors import ArtefactError, ConfigError, MissingExtraError
 
 MINILM = "minilm"
 E5 = "e5"
+GEMMA = "gemma"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _READ = {".safetensors", ".bin", ".json", ".txt", ".model"}
 _OTHER_FORMATS = {"onnx", "openvino", "coreml", ".git"}
 _WORTH_REMEMBERING = 2**20
+_AT_REST_NS = 2_000_000_000  # a file that changed later could change again at the same time of day
+
+_known: dict[str, tuple[tuple[int, ...], str]] = {}
 
 
 def find_model(name: str) -> Path | None:
     """The folder of a model: packaged, given, or in the hub's cache; None where none has it.
 
-    Raises `MissingExtraError` for "minilm" and "e5" without their packages.
+    Raises `MissingExtraError` for "minilm", "e5" and "gemma" without their packages.
     """
     if name == MINILM:
         return _packaged_minilm()
@@ -31,6 +39,10 @@ def find_model(name: str) -> Path | None:
         from palate.encoders._packaged_e5 import packaged_e5  # which asks for digests here
 
         return packaged_e5()
+    if name == GEMMA:
+        from palate.encoders._packaged_gemma import packaged_gemma
+
+        return packaged_gemma()
     if Path(name).expanduser().is_dir():
         return Path(name).expanduser()
     if is_path(name):
@@ -40,29 +52,52 @@ def find_model(name: str) -> Path | None:
     return next((folder for folder in folders if folder), None)
 
 
-def is_path(name: str) -> bool:
-    """Whether a name can only be a path: the hub's names have one slash at most."""
-    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
-
-
 def folder_digest(folder: Path) -> str:
-    """A hash over the names and contents of a model's files."""
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix in _READ and not _OTHER_FORMATS & set(path.relative_to(folder).parts)
-    )
+    """A hash over the names and contents of a model's files; `ConfigError` names one that is gone.
+
+    Files that lie unchanged are not read again: see `file_digest`.
+    """
     hasher = hashlib.sha256()
-    for path in files:
-        hasher.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\0".encode())
+    for name in sorted(_files_of(str(folder)), key=lambda name: name.split("/")):
+        try:
+            digest = file_digest(folder / name)
+        except OSError as error:
+            raise ConfigError(
+                f"the model's file {folder / name} cannot be read: {error.strerror}. Get the whole "
+                "model again"
+            ) from error
+        hasher.update(f"{name}\0{digest}\0".encode())
     return hasher.hexdigest()
 
 
+def _files_of(folder: str) -> Iterator[str]:
+    """The files that count, as POSIX paths inside of `folder`."""
+    for place, inside, names in os.walk(folder):
+        inside[:] = [name for name in inside if name not in _OTHER_FORMATS]
+        start = place[len(folder) :].replace(os.sep, "/").strip("/")
+        for name in names:
+            if Path(name).suffix in _READ:
+                yield f"{start}/{name}" if start else name
+
+
 def file_digest(path: Path) -> str:
-    """sha256 of a file; that of a large one is remembered while its size and time stay."""
+    """sha256 of a file, remembered while its size, times and place on the disk stay.
+
+    The process remembers all files, the cache's folder large ones.
+    """
     status = path.stat()
-    if status.st_size < _WORTH_REMEMBERING:
-        return _sha256(path)
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    state = (status.st_size, *times, status.st_ino, status.st_dev)
+    seen, digest = _known.get(str(path), (None, ""))
+    if seen == state:
+        return digest
+    digest = _noted_digest(path, status) if status.st_size >= _WORTH_REMEMBERING else _sha256(path)
+    if time.time_ns() - max(times) > _AT_REST_NS:
+        _known[str(path)] = (state, digest)
+    return digest
+
+
+def _noted_digest(path: Path, status: os.stat_result) -> str:
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     note = cache_folder() / "weights" / f"{place}.json"
     seen = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}

@@ -15,11 +15,12 @@ from typing import ClassVar
 import numpy as np
 
 from palate.encoders._hardware import DType, settle
-from palate.encoders._hub import model_folder
+from palate.encoders._hub import ModelName, model_folder
 from palate.encoders._listeners import Listener, load_listener
 from palate.encoders._media import MediaEncoder
 from palate.encoders._musicnn import load_musicnn, packaged_musicnn
 from palate.encoders._sounds import SHORTEST_SECONDS, filled, windows_of
+from palate.encoders._sources import Partly
 from palate.encoders._weights import folder_digest
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
@@ -39,11 +40,11 @@ class Audio(MediaEncoder):
     heard, in windows of `window` seconds spread over it, by default of the length that the model
     was trained on; the vector is the mean over windows and time. What cannot be heard (silence,
     under a twentieth of a second, no sound) is treated as `on_error` says; a file that breaks off
-    counts as far as it goes. `dtype` "auto" is float32 for the packaged models, and for others
-    bfloat16 where the hardware computes in it.
+    counts as far as it goes, and a warning counts such files. `dtype` "auto" is float32 for the
+    packaged models, and for others bfloat16 where the hardware computes in it.
     """
 
-    model: str = "musicnn"
+    model: ModelName = "musicnn"
     window: float | None = None
     max_seconds: float = 30.0
     batch_size: int = 16
@@ -115,14 +116,20 @@ class Audio(MediaEncoder):
     def _load(self) -> None:
         _ = self._listener
 
-    def _decode(self, content: bytes) -> Floats:
+    def _example(self) -> Floats:
+        listener = self._listener
+        samples = round(max(self.window or listener.seconds, listener.at_least) * listener.rate)
+        return np.sin(np.arange(samples, dtype=np.float32))[None]
+
+    def _decode(self, content: bytes) -> Floats | Partly:
         listener = self._listener
         seconds = self.window or listener.seconds
         at_most = max(1, int(self.max_seconds / seconds + 1e-9))
-        windows = windows_of(
+        heard = windows_of(
             content, rate=listener.rate, seconds=min(seconds, self.max_seconds), at_most=at_most
         )
-        return filled(windows, round(listener.at_least * listener.rate))
+        windows = filled(heard.windows, round(listener.at_least * listener.rate))
+        return Partly(windows, heard.lost) if heard.lost else windows
 
     def _embed(self, batch: list[Floats]) -> Floats:
         """Windows of one length go through the model together, so that none is padded."""

@@ -51,8 +51,7 @@ class Behaviour:
         """One behavioural block: (n_items, min(dim, people, items)), zeros for unknown items."""
         check_fitted(self)
         rows = self.ids_.find(data.item_ids.series)
-        vectors = self.vectors_[rows]
-        vectors[rows < 0] = 0.0
+        vectors = np.where((rows < 0)[:, None], np.float32(0), self.vectors_[rows])
         return Features(data.item_ids, {"behaviour": vectors}, behavioural=["behaviour"])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from palate.encoders._embedder import PoolingName
+from palate.encoders._hub import ModelName
 from palate.encoders.transformer import Transformer
 
 
@@ -15,12 +16,14 @@ class Causal(Transformer):
 
     The text stands between `prefix` and `suffix`, which ask for it in one word, and the last
     token's state is taken: so a model that was never trained for vectors still gathers what the
-    text means in one place. `model` is a name on the hub or a folder (GPT-2, Llama, Qwen, Gemma).
-    For models that were trained for vectors (Qwen3-Embedding) `transformer` is the encoder.
-    Method: Jiang et al. 2023, Scaling Sentence Embeddings with Large Language Models (PromptEOL).
+    text means in one place. Asked for what makes two items alike ("Product: ", and "Category:" on
+    the next line) small models do far better than with the general words that stand here. `model`
+    is a name on the hub, a folder (GPT-2, Llama, Qwen, Gemma) or the packaged "gemma". For models
+    that were trained for vectors (Qwen3-Embedding) `transformer` is the encoder. Method: Jiang et
+    al. 2023, Scaling Sentence Embeddings with Large Language Models (PromptEOL).
     """
 
-    model: str = "Qwen/Qwen3-0.6B"
+    model: ModelName = "Qwen/Qwen3-0.6B"
     prefix: str | None = 'This sentence: "'
     query_prefix: str | None = 'This sentence: "'
     suffix: str = '" means in one word: "'

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._paths import FilePath
 from palate._settings import check_types
 from palate.data._triples import ENTITY, HEAD, RELATION, TAIL, linked_items, read_triples
 from palate.encoders._graph_models import GraphModel, embed
@@ -31,8 +32,8 @@ class Graph:
     Methods: Trouillon et al. 2016 with Lacroix et al. 2018 (ComplEx), Bordes et al. 2013 (TransE).
     """
 
-    triples: str | None = None
-    links: str | None = None
+    triples: FilePath | None = None
+    links: FilePath | None = None
     model: GraphModel = "complex"
     dim: int = 64
     epochs: int = 10

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from palate.encoders._hardware import DType, settle
-from palate.encoders._hub import model_folder, settings_of_model
+from palate.encoders._hub import ModelName, model_folder, settings_of_model
 from palate.encoders._media import MediaEncoder
 from palate.encoders._pictures import import_pillow, read_picture
 from palate.encoders._sources import UnreadableError
@@ -47,7 +47,7 @@ class Image(MediaEncoder):
     2019, EfficientNet; Radford et al. 2021, CLIP.
     """
 
-    model: str = PACKAGED
+    model: ModelName = PACKAGED
     device: str = "auto"
     dtype: DType = "auto"
 
@@ -114,6 +114,9 @@ class Image(MediaEncoder):
 
     def _load(self) -> None:
         _ = self._vision
+
+    def _example(self) -> Any:
+        return self._vision.prepare(import_pillow().new("RGB", (64, 64)))
 
     def _decode(self, content: bytes) -> Any:
         vision: Vision = self._vision

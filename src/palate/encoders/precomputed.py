@@ -8,8 +8,9 @@ from typing import Self
 import numpy as np
 import polars as pl
 
+from palate._paths import FilePath
 from palate._settings import check_types
-from palate.encoders._vector_files import open_vectors
+from palate.encoders._vector_files import VectorFiles, open_vectors
 from palate.errors import ConfigError, DataError, first_offenders
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
@@ -25,7 +26,7 @@ class Precomputed:
     later. Wishes in words do not reach this block.
     """
 
-    path: str | None = None
+    path: FilePath | None = None
     id: str | None = None
     vector: str | None = None
 
@@ -65,11 +66,17 @@ class Precomputed:
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {"precomputed": vectors})
 
+    def open(self) -> VectorFiles:
+        """The files, with nothing read but their columns; raises `DataError` for what are none."""
+        if self.path is None:
+            raise ConfigError(
+                'the encoder precomputed needs vectors in Parquet: path="FILE OR FOLDER"'
+            )
+        return open_vectors(self.path, id=self.id, vector=self.vector)
+
     def _find(self, data: Dataset) -> tuple[Floats, Mask]:
         """(n_items, d) vectors and which items have one."""
-        if self.path is None:
-            raise ConfigError('Precomputed needs path="FILE OR FOLDER" of vectors in Parquet')
-        files = open_vectors(self.path, id=self.id, vector=self.vector)
+        files = self.open()
         vectors = np.zeros((len(data.item_ids), files.dim), dtype=np.float32)
         present = np.zeros(len(vectors), dtype=np.bool_)
         seen = np.zeros(len(vectors), dtype=np.bool_)

@@ -18,7 +18,7 @@ from palate.encoders._sentiment_labels import check_anything_said
 from palate.errors import ConfigError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
 
-_ITEMS_AT_ONCE = 20_000
+_REVIEWS_AT_ONCE = 50_000
 
 
 @dataclass(kw_only=True)
@@ -49,10 +49,9 @@ class Reviews:
         check_anything_said(data, who="reviews")
         said = _newest(data, self.most)
         rows = said["row"].to_numpy()
-        touched = np.unique(rows)
+        touched, first = np.unique(rows, return_index=True)
         parts = []
-        for start in range(0, len(touched), _ITEMS_AT_ONCE):
-            chunk = touched[start : start + _ITEMS_AT_ONCE]
+        for chunk in np.split(touched, np.flatnonzero(np.diff(first // _REVIEWS_AT_ONCE)) + 1):
             part = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
             vectors = self.encode_texts(said[TEXT][part].to_list())
             parts.append(_mean_of(vectors, np.searchsorted(chunk, rows[part]), len(chunk)))
@@ -64,8 +63,7 @@ class Reviews:
         """One behavioural block: (n_items, d), zeros for items without a review."""
         check_fitted(self)
         rows = self.ids_.find(data.item_ids.series)
-        vectors = self.vectors_[rows]
-        vectors[rows < 0] = 0.0
+        vectors = np.where((rows < 0)[:, None], np.float32(0), self.vectors_[rows])
         return Features(data.item_ids, {"reviews": vectors}, behavioural=["reviews"])
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:

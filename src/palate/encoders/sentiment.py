@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Annotated, Any, Self, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._paths import Located
 from palate._settings import check_types
 from palate.columns import ITEM, TEXT
 from palate.encoders._clauses import whole_and_clauses
@@ -23,12 +24,14 @@ from palate.encoders._sentiment_labels import (
     labelled_texts,
     said_with_ratings,
 )
+from palate.encoders._text import as_texts, check_unicode
 from palate.errors import ConfigError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 RATINGS = "ratings"
+Labels: TypeAlias = Annotated[str, Located(words=lambda: [RATINGS])]
 COLUMNS = ("mean", "spread", "negative", "reviews")
-_TEXTS_AT_ONCE = 20_000
+_TEXTS_AT_ONCE = 5_000  # each with up to 24 clauses
 
 __all__ = ["Sentiment"]
 
@@ -45,7 +48,7 @@ class Sentiment:
     average; the count is log(1 + reviews). All four are standardised over items with events.
     """
 
-    labels: str | None = None
+    labels: Labels | None = None
     encoder: Any = field(default_factory=lambda: {"use": "use"})
     prior: float = 5.0
     seed: int = 0
@@ -131,6 +134,8 @@ class Sentiment:
         """`width` arrays with a number for each text; every text is judged once."""
         if not hasattr(self, "head_"):
             check_fitted(self)
+        texts = as_texts(texts)
+        check_unicode(texts)
         place_of = {text: place for place, text in enumerate(dict.fromkeys(texts))}
         unique = list(place_of)
         parts = [
@@ -165,7 +170,10 @@ class Sentiment:
         return fit_head(self._vectors(texts), values, seed=self.seed)
 
     def _vectors(self, texts: Sequence[str]) -> Floats:
-        return whole_and_clauses(texts, partial(read_texts, self._reader, who="sentiment"))
+        read = partial(read_texts, self._reader, who="sentiment")
+        starts = range(0, max(len(texts), 1), _TEXTS_AT_ONCE)
+        parts = [whole_and_clauses(texts[at : at + _TEXTS_AT_ONCE], read) for at in starts]
+        return np.vstack(parts)
 
     @cached_property
     def _reader(self) -> Any:

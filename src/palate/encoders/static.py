@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate._settings import check_types
+from palate.encoders._hub import ModelName
 from palate.encoders._static_folder import WORDLLAMA, TokenVectors, read_token_vectors
-from palate.encoders._text import TemplateEncoder
+from palate.encoders._text import TemplateEncoder, as_texts
 from palate.errors import ConfigError, DataError
 from palate.progress import task
 from palate.text.template import render
@@ -40,7 +41,7 @@ class Static(TemplateEncoder):
     again. Method: Tulkens and van Dongen 2024, model2vec.
     """
 
-    model: str = WORDLLAMA
+    model: ModelName = WORDLLAMA
     weighting: Weighting = "auto"
     sif: float = 1e-3
     max_tokens: int = 512
@@ -75,6 +76,7 @@ class Static(TemplateEncoder):
         """
         if self._weighs:
             check_fitted(self)
+        texts = as_texts(texts)
         vectors = np.zeros((len(texts), self._width), dtype=np.float32)
         with task("encode texts", len(texts), "texts") as did:
             for start in range(0, len(texts), _BATCH):

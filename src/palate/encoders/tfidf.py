@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from palate._settings import check_types
-from palate.encoders._text import TemplateEncoder
+from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
 from palate.text.normalise import is_stop_word, tokenise
 from palate.text.template import render
@@ -82,6 +82,8 @@ class Tfidf(TemplateEncoder):
         return self._counted(self._of_items, texts)
 
     def _counted(self, counter: Any, texts: Sequence[str]) -> sparse.csr_array:
+        texts = as_texts(texts)
+        check_unicode(texts)
         if not texts:
             return sparse.csr_array((0, len(self.vocabulary_)), dtype=np.float32)
         return sparse.csr_array(counter.transform(texts), dtype=np.float32)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
-import numpy as np
 import polars as pl
 
 from palate._settings import check_types
-from palate.encoders import _engines
-from palate.encoders._embedder import Pooling, PoolingName, embedder
+from palate.encoders import _engines, _token_weights
+from palate.encoders._embedder import Pooling, PoolingName
 from palate.encoders._engines import Backend
 from palate.encoders._hardware import DType, import_torch, settle
+from palate.encoders._hub import ModelName
+from palate.encoders._int8 import METHOD as INT8_METHOD
 from palate.encoders._language import (
     LanguageModel,
     folder_of,
@@ -25,41 +26,43 @@ from palate.encoders._language import (
     read_recipe,
     spoken_before,
 )
-from palate.encoders._once import Batches
 from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.encoders._token_states import TokenVectors, token_vectors
-from palate.encoders._tokens import Run, Tokeniser, encode_stream, gathered, tokens_of_texts
+from palate.encoders._tokens import Tokeniser
+from palate.encoders._vectoriser import Vectoriser
 from palate.encoders._weights import MINILM, folder_digest
 from palate.errors import ConfigError, MissingExtraError
+from palate.histories import histories_of
 from palate.text.template import render
-from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
+from palate.types import Dataset, Features, Floats, check_fitted, learnt
 
 Number: TypeAlias = DType | Literal["int8"]
 
 BATCH_TOKENS = {"cpu": 4096, "card": 65_536}
-METHOD = 2  # one more whenever the same settings give other vectors
-SAMPLE = 64  # texts that int8 is checked on
-MOST_LOST = 0.01  # of the cosine to float32
+METHOD = 3  # one more whenever the same settings give other vectors
+LEARNT = ("idf", "attention")
 
 
 @dataclass(kw_only=True)
 class Transformer(TemplateEncoder):
     """Item texts as vectors of unit length from a language model.
 
-    `model` is a name on the hub, a folder, or a packaged one: "minilm" (all-MiniLM-L6-v2, English)
-    or "e5" (multilingual-e5-small, Chinese too), extras of these names. `pooling` "auto" is what
-    sentence-transformers' files say, else the mean for encoders and the last token for decoders;
-    several stand beside each other. States are the mean of `layers` layers that end with `layer`.
-    `prefix` stands before items' texts, `query_prefix` before people's words (None: what the model
-    was trained with), `suffix` after both. Texts over `max_tokens` lose their end, or are read in
-    pieces and averaged (`long="chunks"`). The first `dim` numbers stay. `columns` gives every
-    column a block of its own, in place of the template. `backend` "auto" is OpenVINO on a
-    processor if it is installed, else torch; `dtype` "auto" is bfloat16 where the hardware computes
-    in it. A model is loaded only for texts whose vectors are not cached. Method: Reimers and
-    Gurevych 2019, Sentence-BERT; "position" weights: Muennighoff 2022, SGPT.
+    `model` is a name on the hub, a folder, or a packaged one: "minilm" (all-MiniLM-L6-v2, English),
+    "e5" (multilingual-e5-small, Chinese too) or "gemma" (a decoder), extras of these names.
+    `pooling` "auto" is what sentence-transformers' files say, else, with a warning, the mean or a
+    decoder's last token; several stand beside each other. "idf" weighs tokens by how rare they are
+    in the catalogue, "attention" as histories teach, which makes the block behavioural. States are
+    the mean of `layers` layers that end with `layer`. `prefix` stands before items' texts,
+    `query_prefix` before people's words (None: what the model was trained with), `suffix` after
+    both. Texts over `max_tokens` lose their end, or are read in pieces and averaged
+    (`long="chunks"`). The first `dim` numbers stay. `columns` gives every column a block of its
+    own, in place of the template. `backend` "auto" is OpenVINO on a processor if it is installed,
+    else torch; `dtype` "auto" is bfloat16 where the hardware computes in it. A model is loaded only
+    for texts whose vectors are not cached. Method: Reimers and Gurevych 2019, Sentence-BERT;
+    "position" weights: Muennighoff 2022, SGPT.
     """
 
-    model: str = MINILM
+    model: ModelName = MINILM
     prefix: str | None = None
     query_prefix: str | None = None
     suffix: str = ""
@@ -76,6 +79,7 @@ class Transformer(TemplateEncoder):
     dtype: Number = "auto"
 
     idf_: Floats | None = learnt()
+    attention_: Floats | None = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -91,13 +95,23 @@ class Transformer(TemplateEncoder):
             raise ConfigError('pooling is empty: name at least one, or leave it at "auto"')
 
     def fit(self, data: Dataset) -> Self:
-        """Settles the template, and how rare tokens are where pooling asks for it."""
+        """Settles the template, and which tokens count how much where pooling asks for it.
+
+        Raises `DataError` where nobody's history says which texts go together.
+        """
         super().fit(data)
-        self.idf_ = None
+        self.idf_ = self.attention_ = None
         self._forget()
         if "idf" in self._kinds:
-            trained = data.items[data.trained_rows]
-            self.idf_ = self._rarity(render(trained, self.template_))
+            texts = render(data.items[data.trained_rows], self.template_)
+            vocabulary = int(self._language.network.config.vocab_size)
+            self.idf_ = _token_weights.rarity(texts, self._tokeniser(), vocabulary)
+        if "attention" in self._kinds:
+            texts, histories = render(data.items, self.template_), histories_of(data)
+            self.attention_ = _token_weights.attention(
+                texts, histories, self._tokeniser(), self.encode_tokens
+            )
+        self._forget()
         return self
 
     def _template_for(self, items: pl.DataFrame) -> str:
@@ -107,13 +121,12 @@ class Transformer(TemplateEncoder):
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, d), or a block a column; zeros for an item without any text."""
-        if self.columns is None:
-            return super().encode(data)
         check_fitted(self)
-        parts: dict[str, Matrix] = {
-            name: self.encode_texts(render(data.items, f"{{{name}}}")) for name in self.columns
-        }
-        return Features(data.item_ids, parts)
+        parts = super().encode(data).parts if self.columns is None else {}
+        for name in self.text_blocks:
+            parts[name] = self.encode_texts(render(data.items, f"{{{name}}}"))
+        learnt = parts if "attention" in self._kinds else ()
+        return Features(data.item_ids, parts, behavioural=learnt)
 
     @property
     def text_blocks(self) -> list[str]:
@@ -135,9 +148,9 @@ class Transformer(TemplateEncoder):
         """One vector a token, with its text; the states that pooling would take, not cached."""
         return token_vectors(
             texts,
-            self._tokeniser(self._prefixes[0]),
+            self._tokeniser(),
             self._language.network,
-            self._pooling,
+            self._states,
             device=self._hardware[0],
             batch_tokens=self._batch_tokens,
         )
@@ -154,7 +167,7 @@ class Transformer(TemplateEncoder):
         return encode_cached(
             texts,
             fingerprint=self._fingerprint(prefix),
-            batches=lambda missing: self._stream(prefix, missing),
+            batches=lambda texts: self._vectoriser.stream(texts, self._tokeniser(prefix)),
             doing=f"with {_engines.NAMES[self._backend]}, {self._hardware[1]}",
         )
 
@@ -169,9 +182,9 @@ class Transformer(TemplateEncoder):
             "max_tokens": [self.max_tokens, self.long],
             "dim": self.dim,
             "dtype": self._precision,
-            "idf": None if self._idf is None else hashlib.sha256(self._idf.tobytes()).hexdigest(),
+            **{name: sha256(values.tobytes()).hexdigest() for name, values in self._learnt.items()},
         }
-        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        digest = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         return f"transformer-{digest[:32]}"
 
     @cached_property
@@ -206,15 +219,19 @@ class Transformer(TemplateEncoder):
     @property
     def _precision(self) -> str:
         dtype = self._hardware[1]
-        return f"int8 of {self._backend}" if dtype == "int8" else dtype
+        return f"int8, method {INT8_METHOD}, of {self._backend}" if dtype == "int8" else dtype
 
     @cached_property
     def _backend(self) -> str:
         return _engines.choose_backend(self.backend, *self._hardware)
 
     @property
-    def _idf(self) -> Floats | None:
-        return getattr(self, "idf_", None)
+    def _learnt(self) -> dict[str, Floats]:
+        """What fit has learnt for the pooling that is asked for, by its name."""
+        names = [name for name in LEARNT if name in self._kinds]
+        if names:
+            check_fitted(self)
+        return {name: getattr(self, f"{name}_") for name in names}
 
     @property
     def _kinds(self) -> list[Any]:
@@ -236,64 +253,43 @@ class Transformer(TemplateEncoder):
         return load_language_model(self.model, folder_of(self.model), dtype=numbers)
 
     @property
-    def _pooling(self) -> Pooling:
+    def _states(self) -> Pooling:
+        """Which states of tokens are taken; what becomes of them stands in `_pooling`."""
         base = self._language.pooling if self.pooling == "auto" else Pooling(kinds=self._kinds)
-        if "idf" in base.kinds:
-            check_fitted(self)
-        return replace(base, layer=self.layer, layers=self.layers, dim=self.dim, idf=self._idf)
+        return replace(base, layer=self.layer, layers=self.layers, dim=self.dim)
 
-    def _tokeniser(self, prefix: str) -> Tokeniser:
+    @property
+    def _pooling(self) -> Pooling:
+        learnt = self._learnt
+        return replace(self._states, idf=learnt.get("idf"), attention=learnt.get("attention"))
+
+    def _tokeniser(self, prefix: str | None = None) -> Tokeniser:
+        """What stands before a text is `prefix`, by default an item's."""
         language = self._language
         return Tokeniser(
             tokenizer=language.tokenizer,
             max_tokens=min(self.max_tokens, language.most_tokens),
-            prefix=prefix,
+            prefix=self._prefixes[0] if prefix is None else prefix,
             suffix=self.suffix,
             chunks=self.long == "chunks",
             lower=language.lower,
         )
 
-    def _rarity(self, texts: Sequence[str]) -> Floats:
-        """The logarithm of how rare every token of the vocabulary is among texts."""
-        counts = np.zeros(int(self._language.network.config.vocab_size))
-        for ids in tokens_of_texts(texts, self._tokeniser(self._prefixes[0])):
-            counts[ids] += 1
-        return np.log((1 + len(texts)) / (1 + counts)).astype(np.float32)
-
-    def _stream(self, prefix: str, texts: Sequence[str]) -> Batches:
-        tokenise = self._tokeniser(prefix)
-        if self._hardware[1] == "int8" and not vars(self).get("_believed"):
-            self._check_int8(tokenise, texts[:SAMPLE])
-            vars(self)["_believed"] = True
-        return encode_stream(texts, tokenise, self._run, batch_tokens=self._batch_tokens)
-
     @cached_property
-    def _run(self) -> Run:
-        module = embedder(self._language.network, self._pooling)
+    def _vectoriser(self) -> Vectoriser:
         device, dtype = self._hardware
-        if self._backend == "openvino":
-            return _engines.openvino_engine(module, dtype)
-        if self._backend == "onnx":
-            return _engines.onnx_engine(module, dtype)
-        return _engines.torch_engine(module, device)
-
-    def _check_int8(self, tokenise: Tokeniser, texts: Sequence[str]) -> None:
-        """Refuses a model that rounding to 8 bits would harm."""
-        exact = _engines.torch_engine(embedder(self._language.network, self._pooling), "cpu")
-        found = [
-            gathered(encode_stream(texts, tokenise, run, batch_tokens=self._batch_tokens))
-            for run in (exact, self._run)
-        ]
-        kept = float((found[0] * found[1]).sum(axis=1).mean())
-        if kept < 1 - MOST_LOST:
-            raise ConfigError(
-                f"int8 keeps only a cosine of {kept:.3f} to float32 with the model {self.model!r} "
-                f'on {_engines.NAMES[self._backend]}: choose dtype = "bfloat16" or "float32"'
-            )
+        return Vectoriser(
+            language=self._language,
+            pooling=self._pooling,
+            tokenise=self._tokeniser(),
+            backend=self._backend,
+            device=device,
+            dtype=dtype,
+            batch_tokens=self._batch_tokens,
+        )
 
     def _forget(self) -> None:
-        for name in ("_run", "_believed"):
-            vars(self).pop(name, None)
+        vars(self).pop("_vectoriser", None)
 
 
 __all__ = ["Transformer"]

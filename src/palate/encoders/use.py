@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from palate._settings import check_types
-from palate.encoders._text import TemplateEncoder, encode_cached, in_batches
+from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
 
@@ -42,7 +42,7 @@ class TextEncoder(TemplateEncoder):
         Raises `MissingExtraError` without the extra "demo".
         """
         return encode_cached(
-            [_clipped(text, self.max_chars) for text in texts],
+            [_clipped(text, self.max_chars) for text in as_texts(texts)],
             fingerprint=self.fingerprint,
             batches=in_batches(self._encode),
             dim=_DIM,

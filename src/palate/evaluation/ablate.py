@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -31,7 +31,7 @@ _SLICES = SHOWN_SLICES[:3]  # all, new items, long tail
 _HELPS, _HURTS = "▲", "▼"
 _TEXT_WIDTH = 120
 _NAME_WIDTH = 16
-_MIN_WIDTH = len("Recall@10")
+_MIN_WIDTH, _MAX_WIDTH = len("+0.1234▲"), len("+.123 …+.123")
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,37 +55,54 @@ class Ablation:
         assert gap is not None
         return Interval(mean=-gap.mean, low=-gap.high, high=-gap.low, p=gap.p)
 
-    def render(self) -> Table:
-        """The table for a terminal: what each block adds to NDCG and recall, interval below."""
+    def render(self) -> RenderableType:
+        """The table for a terminal: what each block adds to NDCG and recall, interval below.
+
+        A narrow terminal shows fewer metrics, then fewer slices, and says so.
+        """
+        return _Fitting(self)
+
+    def _table(self, width: int) -> Table:
+        """The columns that fit so many characters; the first one always stands."""
         metrics, slices = shown_metrics(self.comparison), self.comparison.slices
         parts = [part for part in _SLICES if part == "all" or slices[part].requests]
-        shown = [(part, metric) for part in parts for metric in metrics]
+        longest = max(len(name) for name in (WHOLE, *(drop.name for drop in self.drops)))
+        name_width = min(longest, _NAME_WIDTH)
+        room = max(1, (width - name_width - 2) // (_MIN_WIDTH + 1))
+        kept = metrics if len(parts) * len(metrics) <= room else metrics[:1]
+        shown = [(part, metric) for part in parts[:room] for metric in kept]
+        hidden = [metric_label(metric) for metric in metrics if metric not in kept]
+        hidden += [slices[part].label for part in parts[room:]]
         table = Table(
             box=box.SIMPLE_HEAD,
             show_footer=True,
             footer_style="dim",
             padding=0,
-            caption=self._legend(),
+            caption=self._legend(hidden),
             caption_justify="left",
         )
-        longest = max(len(name) for name in (WHOLE, *(drop.name for drop in self.drops)))
-        width = min(longest, _NAME_WIDTH)
-        table.add_column("worth of", WHOLE, overflow="fold", min_width=width)
+        if longest + 2 + len(shown) * (_MAX_WIDTH + 1) <= width:
+            name_width = longest
+        share = (width - name_width - 2) // len(shown) - 1
+        column: Any = {"overflow": "fold", "width": max(_MIN_WIDTH, min(share, _MAX_WIDTH))}
+        table.add_column("worth of", WHOLE, overflow="fold", width=name_width)
         for part, metric in shown:
             level = self.comparison.cell(WHOLE, metric, part).interval.mean
             footer = "–" if number(level) is None else f"{level:.4f}"
             heading = self._heading(part, metric)
-            table.add_column(heading, footer, overflow="fold", min_width=_MIN_WIDTH)
+            table.add_column(heading, footer, **column)
         for drop in self.drops:
             cells = [_worth_text(self.worth(drop.name, metric, part)) for part, metric in shown]
             table.add_row(Text(drop.name), *cells)
         return table
 
     def _heading(self, part: str, metric: str) -> str:
-        label = "" if part == "all" else f"{self.comparison.slices[part].label}\n"
-        return f"{label}{metric_label(metric)}"
+        label = "" if part == "all" else self.comparison.slices[part].label
+        first, _, last = label.rpartition(" ")
+        name, _, k = metric_label(metric).partition("@")
+        return "\n".join(filter(None, [first, last, name, f"@{k}"]))
 
-    def _legend(self) -> str:
+    def _legend(self, hidden: Sequence[str]) -> str:
         facts = self.comparison
         total = facts.slices["all"]
         sizes = [
@@ -99,6 +116,7 @@ class Ablation:
                 "bootstrap over people.",
                 f"{_HELPS} it helps, {_HURTS} it is better left out: the interval excludes 0.",
                 "Last line: what the whole pipeline scores.",
+                *([f"In a wider terminal: {', '.join(hidden)}."] if hidden else []),
                 *(f"Not without {name}: {why}" for name, why in self.needed.items()),
             ]
         )
@@ -162,7 +180,7 @@ def ablate(
             except PalateError as error:
                 failed[drop.name] = str(error)
             else:
-                ranked[_row(drop)] = Ranked.of(smaller, split, max(ks), _row(drop))
+                ranked[_row(drop)] = Ranked.of(smaller, split, max(ks), f"the rest, {_row(drop)}")
                 tried.append(drop)
             done(1)
     if not tried:
@@ -181,6 +199,16 @@ def ablate(
     return Ablation(comparison, tried, failed)
 
 
+@dataclass(frozen=True)
+class _Fitting:
+    """The table that fits whatever it is printed on."""
+
+    found: Ablation
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.found._table(options.max_width)
+
+
 def _row(drop: Drop) -> str:
     return f"without {drop.name}"
 
@@ -197,8 +225,8 @@ def _worth_text(worth: Interval) -> Text:
 
 
 def _short(value: float) -> str:
-    """+.012, so that six intervals fit side by side."""
-    return f"{round(value, 3) + 0.0:+.3f}".replace("0.", ".", 1)
+    """+.012, so that six intervals fit side by side; -.000 is below 0."""
+    return f"{value + 0.0:+.3f}".replace("0.", ".", 1)
 
 
 def _json_interval(worth: Interval) -> Mapping[str, Any]:

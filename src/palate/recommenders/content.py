@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,11 +15,14 @@ from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, aligned, require
 from palate.recommenders._evidence import Evidence, from_content
+from palate.recommenders._standing import Gaps, equate
 from palate.recommenders._wishes import fused_with_words
-from palate.representation._rows import unit_rows
+from palate.representation._rows import row_norms, scale_rows, unit_rows
 from palate.types import Dataset, Features, Floats, Matrix, Rows, learnt, to_dense
 
 __all__ = ["Content"]
+
+_SAME = 1e-3  # lengths that differ by less are the same
 
 
 @dataclass(kw_only=True)
@@ -26,8 +31,10 @@ class Content(CatalogueModel):
 
     The k-th newest of the `length` newest items counts `decay`^k. What people say in words
     (`histories.queries`) is a profile of its own; beside a history the two lists are fused.
-    `blocks` names the blocks to use (None: all). New items score like any other; histories that
-    are empty and silent get what is popular.
+    `blocks` names the blocks to use (None: all); where their rows have different lengths, as with
+    the `weights` of `Concat`, blocks weigh by the squares of these. Zeros are what an item lacks:
+    it is scored by its other blocks, brought to the mean and spread of the items that lack nothing,
+    so new items score like any other. Histories that are empty and silent get what is popular.
     """
 
     decay: float = 0.9
@@ -44,30 +51,48 @@ class Content(CatalogueModel):
 
     def fit(self, data: Dataset, items: Features | None = None) -> Self:
         self._know(data)
-        self.items_ = self._used(aligned(items, data, who="content"))
+        used = self._used(aligned(items, data, who="content"))
+        weights = _weights_of(used)
+        self.items_ = _weighted(used, weights)
+        self.__dict__.pop("_gaps", None)
         return self
 
     def add_items(self, items: Features) -> Self:
         """Items that arrived later: from now on they score like any other."""
         used = self._used(items)
         super().add_items(items)
-        self.items_ = self.items_.below(used)
+        weights = dict(zip(self.items_.parts, self._gaps.weights.tolist(), strict=True))
+        self.items_ = self.items_.below(_weighted(used, weights))
+        self.__dict__.pop("_gaps", None)
         return self
 
     def score(self, histories: Histories) -> Floats:
-        """(n, n_items) mean cosines, -1 to 1; reciprocal ranks for a history with words."""
+        """(n, n_items) mean cosines, reciprocal ranks for a history with words.
+
+        The mean is over the blocks that the request knows; items that lack one of these are put on
+        the scale of those that lack none, so they may go a little beyond 1.
+        """
         return fused_with_words(self._score_all, self._asking(histories))
 
     def _score_all(self, asking: Histories) -> Floats:
         weights = asking.matrix(decay=self.decay, length=self.length)
         scores = np.zeros((len(asking), len(self.item_ids_)), dtype=np.float32)
-        for name, part in self.items_.parts.items():
+        known = np.zeros(len(asking), dtype=np.float32)
+        profiles: list[Matrix] = []
+        for (name, part), weight in zip(self.items_.parts.items(), self._gaps.weights, strict=True):
             profile = unit_rows(weights @ part)
             if name in asking.queries:
                 profile = unit_rows(_with_words(profile, asking.queries[name], name))
             scores += to_dense(profile @ part.T)
-        scores /= max(len(self.items_.parts), 1)
+            known += (row_norms(profile) > 0) * weight
+            profiles.append(profile)
+        equate(scores, profiles, self.items_, self._gaps)
+        scores /= np.where(known > 0, known, 1)[:, None]
         return self._completed(scores)
+
+    @cached_property
+    def _gaps(self) -> Gaps:
+        return Gaps.of(self.items_)
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """For request i and item i: the history's nearest item, or the words where nearer."""
@@ -80,7 +105,34 @@ class Content(CatalogueModel):
             if name not in items.parts:
                 known = did_you_mean(name, items.parts)
                 raise ConfigError(f"content.blocks: no block is called {name!r}.{known}")
-        return items.with_parts({name: unit_rows(items.parts[name]) for name in names})
+        return items.select(names)
+
+
+def _weights_of(items: Features) -> dict[str, float]:
+    """Each block's weight, 1 on the mean: the square of its rows' length where all have the same.
+
+    Rows of many lengths are no weights, and then all blocks weigh 1.
+    """
+    squares = {}
+    for name, part in items.parts.items():
+        lengths = row_norms(part)
+        lengths = lengths[lengths > 0]
+        if len(lengths) and np.ptp(lengths) > _SAME * lengths.max():
+            return dict.fromkeys(items.parts, 1.0)
+        squares[name] = float(lengths.max(initial=0.0)) ** 2
+    given = [square for square in squares.values() if square]
+    if not given or np.ptp(given) <= _SAME * max(given):
+        return dict.fromkeys(items.parts, 1.0)
+    return {name: square / (sum(given) / len(given)) for name, square in squares.items()}
+
+
+def _weighted(items: Features, weights: Mapping[str, float]) -> Features:
+    """Unit rows, times their block's weight where that is not 1."""
+    parts = {name: unit_rows(part) for name, part in items.parts.items()}
+    for name, part in parts.items():
+        if (weight := weights[name]) not in (0.0, 1.0):
+            parts[name] = scale_rows(part, np.full(part.shape[0], weight, dtype=np.float32))
+    return items.with_parts(parts)
 
 
 def _with_words(profile: Matrix, words: Matrix, name: str) -> Matrix:

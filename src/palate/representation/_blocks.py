@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.errors import AlignmentError, did_you_mean
+from palate.errors import AlignmentError, DataError, did_you_mean, first_offenders
 from palate.types import Features, Floats, Mask, Matrix, Rows
 
 _CHUNK = 16_384
@@ -25,16 +26,31 @@ class BlockTransform(Protocol):
 
 def transform_parts(transform: BlockTransform, features: Features) -> Features:
     """The features with each block transformed by itself; names and ids stay."""
+    check_finite(features)
     parts = {name: transform.transform_block(name, part) for name, part in features.parts.items()}
     return features.with_parts(parts)
 
 
 def dense_parts(features: Features) -> dict[str, Floats]:
+    check_finite(features)
     return {
         name: part
         for name, part in features.parts.items()
         if isinstance(part, np.ndarray) and part.shape[1]
     }
+
+
+def check_finite(features: Features) -> None:
+    """Raises `DataError` for NaN or infinity, which would spread from one item to all."""
+    for name, part in features.parts.items():
+        values: Any = part
+        sums = np.asarray(values.sum(axis=1, dtype=np.float64)).ravel()
+        if not np.isfinite(sums).all():
+            odd = features.ids.series.filter(pl.Series(~np.isfinite(sums)))
+            raise DataError(
+                f"the block {name!r} holds NaN or infinity for the items "
+                f"{first_offenders(odd, len(odd))}: its encoder must say something finite of each"
+            )
 
 
 def learnt_of(learnt: Mapping[str, T], name: str, who: str) -> T:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Literal, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from palate.columns import TEXT
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories, histories_of
-from palate.representation._rows import scale_rows
+from palate.representation._rows import row_norms, scale_rows
 from palate.representation._told import Reader, Telling, reading, sentences_of, written
 from palate.types import Dataset, Features, Ids, Matrix
 
@@ -34,7 +35,8 @@ def pool(
     """(n, d) for each block: the mean of the features of the `length` newest items of each history.
 
     "mean" counts each item once, "weighted" by its event's weight, "decayed" by that times
-    `decay`^k for the k-th newest event. An empty history gives zeros; sparse blocks stay sparse.
+    `decay`^k for the k-th newest event. Items that lack a block, rows of zeros, are left out of its
+    mean. An empty history gives zeros; sparse blocks stay sparse.
     """
     if how not in POOLINGS:
         raise ConfigError(f"how = {how!r} cannot be used.{did_you_mean(str(how), POOLINGS)}")
@@ -42,10 +44,16 @@ def pool(
     weights = asking.matrix(
         decay=decay if how == "decayed" else 1.0, length=length, weighted=how != "mean"
     )
-    sums = np.asarray(weights.sum(axis=1)).ravel()
+    return {name: _averaged(weights, part) for name, part in features.parts.items()}
+
+
+def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
+    """(n, d) weighted means of the rows that are not zeros."""
+    known = row_norms(part) > 0
+    sums = np.asarray(weights @ known.astype(np.float32))
     shares = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
     averaging = scale_rows(weights, shares.astype(np.float32))
-    return {name: averaging @ part for name, part in features.parts.items()}
+    return averaging @ part
 
 
 def people_features(

@@ -44,10 +44,11 @@ class Whiten:
     items with events; sparse blocks only become unit rows, rows of zeros stay zeros. After Huang
     et al., "WhiteningBERT" (EMNLP Findings 2021).
 
-    Items that lack a modality, which their encoder marks in the last column, become zeros: to lack
-    the same is no likeness. The directions of a few numbers say little, so blocks in `numbers`, and
-    those of up to 4 columns whose rows are no unit rows, are compared by rank, column by column, as
-    angles: (n, 2d).
+    Items that lack a modality become zeros: to lack the same is no likeness. Their encoder gives
+    them the mean of the others, and a mark in the last column if some that were fitted on lack it;
+    a mark that none of these bears says enough. The directions of a few numbers say little, so
+    blocks in `numbers`, and those of up to 4 columns whose rows are no unit rows, are compared by
+    rank, column by column, as angles: (n, 2d).
     """
 
     shrinkage: float | None = None
@@ -73,7 +74,8 @@ class Whiten:
             typical = typical_of(part, rows)
             if typical is not None:
                 self.typical_[name] = typical
-                rows = rows[part[rows, -1] == 0]
+                if len(typical) < part.shape[1]:
+                    rows = rows[part[rows, -1] == 0]
             if name in (self.numbers or ()) or are_numbers(part, rows):
                 self.knots_[name] = knots_of(part, rows)
             else:
@@ -100,11 +102,15 @@ class Whiten:
         width = len(self.means_[name]) if name in self.means_ else fitted.shape[1]
         check_width(values, width, name, "whiten")
         if name in self.typical_:
-            values = to_dense(values)
-            values = np.where(gaps_in(values, self.typical_[name])[:, None], 0, values)
+            values = _without_gaps(to_dense(values), self.typical_[name])
         if name in self.knots_:
             return as_angles(to_dense(values), fitted)
         return unit_rows(project(unit_rows(values), self.means_[name], fitted))
+
+
+def _without_gaps(values: Floats, typical: Floats) -> Floats:
+    gaps = gaps_in(values, typical)
+    return np.where(gaps[:, None], np.float32(0), values) if gaps.any() else values
 
 
 def _default_shrinkage(count: int) -> float:

@@ -13,7 +13,7 @@ from palate._settings import check_types
 from palate.columns import ITEM, RANK, SCORE, USER
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
-from palate.representation._rows import unit_rows
+from palate.representation._rows import row_norms, unit_rows
 from palate.types import Dataset, Features, Floats, Recommendations, check_fitted, learnt, to_dense
 
 __all__ = ["Diversity"]
@@ -25,8 +25,9 @@ class Diversity:
 
     Picks from each request's best `candidates`, one by one, by (1 - `weight`) × relevance -
     `weight` × the largest cosine to one that was picked before. Relevance is the score brought to
-    0…1 among the candidates; the cosine is that of `block`, or the mean over all blocks. Scores
-    stay, ranks are new. `k` are left of each request (None: all, what was no candidate behind).
+    0…1 among the candidates; the cosine is that of `block`, or the mean over the blocks that both
+    items have. Scores stay, ranks are new. `k` are left of each request (None: all, what was no
+    candidate behind).
     """
 
     weight: float = 0.3
@@ -103,10 +104,16 @@ class Diversity:
         return picked
 
     def _cosines(self, items: NDArray[Any]) -> Floats:
+        """(n, n) mean cosines over the blocks that both of a pair have: rows of zeros lack one."""
         parts = [part[items] for part in self.items_.parts.values()]
         cosines = np.zeros((len(items), len(items)), dtype=np.float32)
+        shared = np.zeros_like(cosines)
         for part in parts:
             cosines += to_dense(part @ part.T) / np.float32(len(parts))
+            known = (row_norms(part) > 0).astype(np.float32)
+            shared += np.outer(known, known)
+        gaps = (shared > 0) & (shared < len(parts))
+        cosines[gaps] *= len(parts) / shared[gaps]
         return cosines
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,13 +16,16 @@ import polars as pl
 from palate import registry
 from palate.columns import ITEM, TIME, USER
 from palate.encoders._catalogue_of_models import models
+from palate.encoders._media import MediaEncoder
 from palate.encoders._weights import folder_digest
 from palate.errors import ConfigError
 from palate.scale._source import Source
-from palate.scale._texts import decoded
+from palate.scale._texts import decoded, with_parts
+from palate.scale._work import Job
 from palate.types import Dataset
 
 SAMPLE_ROWS = 10_000
+OF_THE_JOB = ("column", "folder", "on_error")  # settings of an encoder of files
 TEMPLATE = "template"
 _SPEC = re.compile(r"(?P<use>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
 _SETTING = re.compile(r"(?P<key>\w+)=(?P<value>.*)", re.DOTALL)
@@ -34,9 +37,11 @@ def encoder_of(given: Any) -> Any:
     A value is what the setting's type makes of it: text as it is, else JSON. Raises `ConfigError`.
     """
     encoder = _of_text(given) if isinstance(given, str) else given
+    if isinstance(encoder, MediaEncoder):
+        return encoder
     if not hasattr(encoder, "encode_texts"):
         name = registry.name_of(encoder)
-        raise ConfigError(f"{name} is no encoder of texts: {_readers()}")
+        raise ConfigError(f"{name} is no encoder of texts, photos or sounds: {_readers()}")
     if getattr(encoder, "text_blocks", None):
         raise ConfigError(
             f"the encoder makes a block of each of {', '.join(encoder.text_blocks)}: run a job for"
@@ -46,12 +51,12 @@ def encoder_of(given: Any) -> Any:
 
 
 def _readers() -> str:
-    known = [
-        name
-        for name in registry.names("encoders")
-        if callable(getattr(registry.find("encoders", name), "encode_texts", None))
-    ]
+    known = [name for name in registry.names("encoders") if _reads(registry.find("encoders", name))]
     return f"of palate's own {', '.join(known)} are"
+
+
+def _reads(cls: type[Any]) -> bool:
+    return issubclass(cls, MediaEncoder) or callable(getattr(cls, "encode_texts", None))
 
 
 def _of_text(text: str) -> Any:
@@ -94,9 +99,10 @@ def _value(hint: Any, text: str) -> Any:
 
 
 def settings_of(encoder: Any) -> dict[str, Any]:
-    """The settings that another machine needs to make this encoder; the template stands apart."""
+    """The settings that another machine needs to make this encoder; what it reads stands apart."""
     settings = registry.settings_of(encoder)
-    settings.pop(TEMPLATE, None)
+    for name in OF_THE_JOB if isinstance(encoder, MediaEncoder) else (TEMPLATE,):
+        settings.pop(name, None)
     try:
         json.dumps(settings)
     except TypeError as error:
@@ -105,27 +111,27 @@ def settings_of(encoder: Any) -> dict[str, Any]:
     return settings
 
 
-def ready(
-    use: str, settings: dict[str, Any], template: str, source: Source, columns: Sequence[str]
-) -> Any:
-    """The encoder that such settings make; what it learns it learns from the first rows."""
-    cls = registry.find("encoders", use)
+def ready(job: Job) -> Any:
+    """The encoder that a job's settings make; what it learns it learns from the first rows."""
+    cls = registry.find("encoders", job.use)
     takes = {entry.name for entry in fields(cls) if entry.init}
-    with_template = {TEMPLATE: template} if TEMPLATE in takes else {}
-    encoder = registry.build("encoders", {"use": use, **settings, **with_template}, where=use)
+    with_template = {TEMPLATE: job.template} if TEMPLATE in takes else {}
+    table = {"use": job.use, **job.settings, **with_template}
+    encoder = registry.build("encoders", table, where=job.use)
     if not _learns(encoder):
         return encoder
-    sample = sample_of(source, columns)
+    sample = sample_of(job.source, job.columns, job.lists)
     ids = pl.int_range(len(sample), eager=True).cast(pl.String).alias(ITEM)
     events = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String, TIME: pl.Float64})
     return encoder.fit(Dataset(interactions=events, items=sample.with_columns(ids)))
 
 
-def sample_of(source: Source, columns: Sequence[str]) -> pl.DataFrame:
+def sample_of(source: Source, columns: Sequence[str], lists: Mapping[str, str]) -> pl.DataFrame:
     """Some columns of the first rows; where these are empty, of the first that are not."""
     for start in range(0, len(source), SAMPLE_ROWS):
         frame = source.read(start, min(start + SAMPLE_ROWS, len(source)), columns)
-        frame = pl.DataFrame([decoded(frame[name])[0] for name in frame.columns])
+        readable = [decoded(frame[name])[0] for name in frame.columns]
+        frame = pl.DataFrame([with_parts(series, lists.get(series.name)) for series in readable])
         if any(frame[name].null_count() < len(frame) for name in frame.columns):
             return frame
     return frame
@@ -144,7 +150,9 @@ def fingerprint_of(encoder: Any) -> str:
 
 
 def _learns(encoder: Any) -> list[str]:
-    """What it learns from data beside which columns are text."""
+    """What it learns from data, if its vectors depend on that."""
+    if isinstance(encoder, MediaEncoder):
+        return []
     names = [entry.name for entry in fields(encoder) if not entry.init]
     return [name for name in names if name != f"{TEMPLATE}_"]
 

@@ -12,7 +12,7 @@ from palate import __version__
 from palate._files import alone_in, write_whole
 from palate.columns import ITEM
 from palate.encoders._vector_files import FORMAT, MANIFEST, SCALE, VECTOR, read_manifest
-from palate.errors import DataError
+from palate.errors import DataError, PalateError
 from palate.scale._source import STAGED
 from palate.scale._work import Job, Part
 
@@ -23,7 +23,8 @@ PATIENCE_SECONDS = 2.0
 def own_folder(out: Path) -> Iterator[None]:
     """The folder, which nobody else writes in meanwhile; `DataError` where somebody does.
 
-    One that was made here and stays empty is taken away again.
+    Where an error ends the work before a partition is done nothing stays of it, and a folder that
+    was made here is taken away again.
     """
     made = not out.exists()
     try:
@@ -32,13 +33,30 @@ def own_folder(out: Path) -> Iterator[None]:
         raise DataError(f"{out} cannot be made: {error.strerror}") from error
     try:
         with _alone(out):
-            yield
+            try:
+                yield
+            except PalateError:
+                _forget(out)
+                raise
     finally:
         if made:
             with contextlib.suppress(OSError):  # it holds something
-                for empty in (out / STAGED, out):
-                    if empty.exists():
-                        empty.rmdir()
+                out.rmdir()
+
+
+def _forget(out: Path) -> None:
+    """A job that has done nothing yet leaves nothing; whose the folder was is not known then."""
+    with contextlib.suppress(OSError, DataError):
+        manifest = read_manifest(out)
+        if manifest is None or not _binds(manifest, out):
+            _remove_staged(out / STAGED)
+        if manifest is not None and not _binds(manifest, out):
+            (out / MANIFEST).unlink()
+
+
+def _binds(manifest: dict[str, Any], out: Path) -> bool:
+    """Whether there is something that another job would spoil."""
+    return bool(manifest["complete"]) or any(out.glob("part-*.parquet"))
 
 
 @contextlib.contextmanager
@@ -59,9 +77,9 @@ def begin(job: Job) -> None:
     """Says in the folder whose it is; `DataError` for one that holds something else."""
     out = Path(job.out)
     manifest = read_manifest(out)
-    if manifest is not None:
+    if manifest is not None and _binds(manifest, out):
         _check_same(manifest["job"], job, out)
-    elif strangers := [path.name for path in out.iterdir() if path.name[0] != "."]:
+    elif strangers := [name for path in out.iterdir() if _is_strange(name := path.name, manifest)]:
         raise DataError(
             f"{out} is not empty (it holds {min(strangers)!r}), and not of `palate encode`:"
             " name another folder"
@@ -69,6 +87,10 @@ def begin(job: Job) -> None:
     for stray in out.glob(".part-*.tmp"):
         stray.unlink(missing_ok=True)
     _write(out, {"complete": False, "job": job.identity, "settings": job.settings})
+
+
+def _is_strange(name: str, manifest: dict[str, Any] | None) -> bool:
+    return name[0] != "." and (name != MANIFEST or manifest is None)
 
 
 def _check_same(before: dict[str, Any], job: Job, out: Path) -> None:
@@ -109,7 +131,8 @@ def finish(job: Job, parts: Sequence[Part]) -> int:
         "dim": dims[0],
         "rows": sum(part.rows for part in parts),
         "written": sum(part.written for part in parts),
-        "blank": sum(part.blank for part in parts),
+        "missing": sum(part.missing for part in parts),
+        "bad": sum(part.bad for part in parts),
         "skipped": sum(part.skipped for part in parts),
         "partitions": [_entry(part) for part in parts],
     }
@@ -119,7 +142,7 @@ def finish(job: Job, parts: Sequence[Part]) -> int:
 
 
 def _entry(part: Part) -> dict[str, Any]:
-    names = ("file", "rows", "written", "blank", "skipped")
+    names = ("file", "rows", "written", "missing", "bad", "skipped")
     return {name: getattr(part, name) for name in names}
 
 

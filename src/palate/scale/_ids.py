@@ -12,7 +12,7 @@ from palate.errors import SHOWN_OFFENDERS, DataError
 from palate.scale._source import Source
 from palate.scale._texts import ids_of
 
-ROWS_AT_ONCE = 2**20
+ROWS_AT_ONCE = 2**17
 HASHES_AT_ONCE = 2**25
 MOST_BAD_ROWS = 1_000_000
 

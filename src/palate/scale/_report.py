@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
+
+from palate.scale._work import Job, Part
+
+SHOWN_FAULTS = 3
 
 
 @dataclass(frozen=True)
 class EncodeReport:
     """What `encode_table` did.
 
-    `rows` are those of the table; of these `written` are in the files, `blank` without a vector,
-    and `skipped` are not. `kept` files were there already; `encoded` rows were not. `bytes` are
-    those of all files, `seconds` those of this run. `faults` are some reasons why rows are missing.
+    `rows` are those of the table; of these `written` are in the files, `missing` of them without a
+    text, photo or sound (`holds` says which) and so without a vector; `skipped` are not there, of
+    which `bad` cannot be read or encoded and the others have no id of their own. `kept` files were
+    there already; `encoded` rows got their vector now. `bytes` are those of all files, `seconds`
+    those of this run. `faults` are some reasons why rows are bad.
     """
 
     table: str
@@ -20,8 +27,10 @@ class EncodeReport:
     engine: str
     rows: int
     written: int
-    blank: int
+    missing: int
     skipped: int
+    bad: int
+    holds: str
     dim: int
     files: int
     kept: int
@@ -29,6 +38,39 @@ class EncodeReport:
     bytes: int
     seconds: float
     faults: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, job: Job, parts: Sequence[Part], *, engine: str, size: int, seconds: float) -> Self:
+        """From what became of all partitions."""
+        faults = [fault for part in parts for fault in part.faults]
+        return cls(
+            table=job.source.name,
+            out=job.out,
+            engine=engine,
+            rows=len(job.source),
+            written=sum(part.written for part in parts),
+            missing=sum(part.missing for part in parts),
+            skipped=sum(part.skipped for part in parts),
+            bad=sum(part.bad for part in parts),
+            holds=job.holds,
+            dim=parts[0].dim,
+            files=len(parts),
+            kept=sum(part.kept for part in parts),
+            encoded=sum(part.encoded for part in parts if not part.kept),
+            bytes=size,
+            seconds=seconds,
+            faults=tuple(faults[:SHOWN_FAULTS]),
+        )
+
+    @property
+    def left_out(self) -> str:
+        """How many rows are in no file, and why; "" for none."""
+        if not self.skipped:
+            return ""
+        without, bad = self.skipped - self.bad, f"{self.bad:,} that cannot be read or encoded"
+        why = [f"{without:,} without an id of their own"] * bool(without) + [bad] * bool(self.bad)
+        said = f"{counted(self.skipped, 'row')} left out of {self.table}: {' and '.join(why)}"
+        return "\n  ".join([said, *self.faults])
 
     @property
     def rows_a_second(self) -> float:
@@ -42,11 +84,11 @@ class EncodeReport:
             f" numbers in {self.files:,} {'file' if self.files == 1 else 'files'},"
             f" {self.bytes / 1e6:,.1f} MB"
         ]
-        if self.blank:
-            lines.append(f"{self.blank:,} of them have no text, and no vector (null)")
+        if self.missing:
+            have = "of them has" if self.missing == 1 else "of them have"
+            lines.append(f"{self.missing:,} {have} no {self.holds}, and no vector (null)")
         if self.skipped:
-            lines.append(f"{counted(self.skipped, 'row')} left out")
-            lines += [f"  {fault}" for fault in self.faults]
+            lines.append(self.left_out)
         if self.kept:
             lines.append(f"{counted(self.kept, 'file')} there already, and still true")
         if self.encoded:

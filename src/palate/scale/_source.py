@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,16 +10,14 @@ from typing import Any, Self
 
 import polars as pl
 
-from palate.data._formats import open_table
-from palate.data._text_files import UTF8
+from palate.encoders._vector_files import MANIFEST
 from palate.errors import DataError, did_you_mean, first_offenders
 from palate.scale._bytes import read_as_bytes
+from palate.scale._staged import LINES, as_parquet
 
 STAGED = ".source"
 _PARQUET = (".parquet", ".pq")
-_LINES = (".jsonl", ".ndjson")
 _TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-_PROBE_LINES = 10_000
 
 
 @dataclass(frozen=True)
@@ -94,13 +90,13 @@ class Source:
 def open_source(table: str | Path, *, staged: Path, on_error: str = "raise") -> Source:
     """A Parquet file, a folder of them, or text, which is turned into Parquet in `staged` first.
 
-    With `on_error="skip"` broken bytes in text become "�". Raises `DataError` for what is no such
-    table, is empty, or has no rows.
+    With `on_error="skip"` broken bytes in text become "�", and lines that are no JSON empty rows.
+    Raises `DataError` for what is no such table, is empty, or has no rows.
     """
     path = Path(table)
-    files = _files_of(path)
+    files = files_of(path)
     if files[0].suffix.lower() not in _PARQUET:
-        files = [_as_parquet(file, staged, on_error) for file in files]
+        files = [as_parquet(file, staged, on_error) for file in files]
     lengths = [length_of(file) for file in files]
     if not sum(lengths):
         raise DataError(f"{path} has no rows")
@@ -109,7 +105,8 @@ def open_source(table: str | Path, *, staged: Path, on_error: str = "raise") -> 
     )
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """The files of a table in order; `DataError` where there is none."""
     if path.is_file():
         if _kind(path) is None:
             raise DataError(
@@ -117,8 +114,9 @@ def _files_of(path: Path) -> list[Path]:
             )
         return [path]
     if not path.is_dir():
-        beside = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise DataError(f"{path}: no such file or folder.{did_you_mean(path.name, beside[:20])}")
+        beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+        tables = [other.name for other in beside if _kind(other) or _may_hold_tables(other)]
+        raise DataError(f"{path}: no such file or folder.{did_you_mean(path.name, tables[:20])}")
     found = [
         file
         for file in sorted(path.rglob("*"))
@@ -133,12 +131,16 @@ def _files_of(path: Path) -> list[Path]:
     return found
 
 
-_KNOWN = f" Known: {', '.join((*_PARQUET, *_LINES, *_TEXT))}, or a folder of one kind."
+def _may_hold_tables(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".") and not (path / MANIFEST).exists()
+
+
+_KNOWN = f" Known: {', '.join((*_PARQUET, *LINES, *_TEXT))}, or a folder of one kind."
 
 
 def _kind(path: Path) -> str | None:
     name = path.name.lower()
-    for kind, endings in (("parquet", _PARQUET), ("lines", _LINES), ("text", _TEXT)):
+    for kind, endings in (("parquet", _PARQUET), ("lines", LINES), ("text", _TEXT)):
         if name.endswith(endings):
             return kind
     return None
@@ -201,40 +203,6 @@ def _unreadable(where: object, error: Exception) -> DataError:
     if "utf-8" in reason.lower():
         advice = "Write such texts as UTF-8, or the column as binary"
     return DataError(f"{where} cannot be read: {reason}. {advice}")
-
-
-def _as_parquet(path: Path, staged: Path, on_error: str) -> Path:
-    """The same rows as Parquet, streamed; done again only where the file has changed."""
-    state = path.stat()
-    identity = [str(path.absolute()), state.st_size, state.st_mtime_ns, on_error]
-    digest = hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest()
-    target = staged / f"{path.name}.{digest}.parquet"
-    if target.is_file():
-        return target
-    staged.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(".tmp")
-    try:
-        _scan(path, on_error).sink_parquet(temporary, row_group_size=2**16)
-        temporary.replace(target)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        temporary.unlink(missing_ok=True)
-        reason = str(error).splitlines()[0]
-        advice = ""
-        if "utf" in reason.lower():
-            advice = '. Save it as UTF-8, or put "�" for what is broken: on_error="skip"'
-        raise DataError(f"{path} cannot be read: {reason}{advice}") from error
-    return target
-
-
-def _scan(path: Path, on_error: str) -> pl.LazyFrame:
-    if _kind(path) == "lines":
-        return pl.scan_ndjson(path, infer_schema_length=_PROBE_LINES)
-    if on_error == "skip" and path.suffix != ".gz":
-        separator = "\t" if path.suffix.lower() == ".tsv" else ","
-        return pl.scan_csv(
-            path, separator=separator, infer_schema=False, encoding="utf8-lossy", glob=False
-        )
-    return open_table(path, what="items", key="item_id", encoding=UTF8[0]).frame
 
 
 def _family(kind: pl.DataType) -> str:

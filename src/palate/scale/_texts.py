@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -38,22 +38,39 @@ def ids_of(series: pl.Series, *, where: str) -> pl.Series:
     if series.dtype == pl.String:
         known &= ~series.str.contains(r"^\s*$|\x00").fill_null(True)
     ids = as_ids(series.filter(known), where=where)
-    spread = np.full(len(series), None, dtype=object)
-    spread[known.to_numpy()] = ids.to_numpy()
-    return pl.Series(series.name, spread.tolist(), dtype=pl.String)
+    if not len(ids):
+        return pl.Series(series.name, [None] * len(series), dtype=pl.String)
+    places = pl.select(pl.when(known).then(known.cum_sum() - 1)).to_series()
+    return ids.gather(places).alias(series.name)
 
 
 def texts_of(
-    frame: pl.DataFrame, template: str, columns: Sequence[str]
+    frame: pl.DataFrame, template: str, columns: Sequence[str], lists: Mapping[str, str]
 ) -> tuple[list[str], dict[int, str]]:
-    """One text a row, and why some rows have none that can be read."""
+    """One text a row, and why some rows have none that can be read.
+
+    `lists` maps columns to the mark between their parts.
+    """
     faults: dict[int, str] = {}
     readable = []
     for name in columns:
         series, broken = decoded(frame[name])
-        readable.append(series)
+        readable.append(with_parts(series, lists.get(name)))
         faults |= broken
     return render(pl.DataFrame(readable), template), faults
+
+
+def with_parts(series: pl.Series, mark: str | None) -> pl.Series:
+    """Texts that hold lists, "a|b|a", as a template says lists, "a, b"; others as they are."""
+    if mark is None or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        return series
+    text = pl.col("text")
+    parts = text.str.split(mark).list.eval(pl.element().str.strip_chars())
+    parts = parts.list.eval(pl.element().filter(pl.element() != ""))
+    joined = parts.list.unique(maintain_order=True).list.join(", ")
+    said = pl.when(text.str.contains(mark, literal=True)).then(joined).otherwise(text)
+    frame = series.cast(pl.String).to_frame("text")
+    return frame.select(said.alias(series.name)).to_series()
 
 
 def is_blank(texts: Sequence[str]) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self, TypeAlias
 
 from palate.scale._source import Source
@@ -14,7 +14,11 @@ OnError: TypeAlias = Literal["raise", "skip"]
 
 @dataclass(frozen=True)
 class Job:
-    """Rows of `source` → files in `out`; nothing here that JSON cannot say."""
+    """Rows of `source` → files in `out`; nothing here that JSON cannot say.
+
+    A job of texts has a `template` of `columns`, of which `lists` says what separates parts; one of
+    photos or sounds has a single column, and the `folder` that paths start in.
+    """
 
     source: Source
     id: str
@@ -27,6 +31,9 @@ class Job:
     partition_rows: int
     on_error: OnError
     out: str
+    lists: dict[str, str] = field(default_factory=dict)
+    folder: str | None = None
+    holds: str = "text"
 
     @property
     def partitions(self) -> int:
@@ -35,9 +42,11 @@ class Job:
     @property
     def identity(self) -> dict[str, Any]:
         """What must be equal for a job to go on where another one stopped."""
+        column = {} if self.folder is None else {"column": self.columns[0]}
         return {
             "table": self.source.name,
             "id": self.id,
+            **column,
             "template": self.template,
             "encoder": self.use,
             "fingerprint": self.fingerprint,
@@ -68,21 +77,32 @@ class Job:
 
 @dataclass(frozen=True)
 class Part:
-    """What became of a partition. `kept` was done before; `faults` says why rows were left out."""
+    """What became of a partition.
+
+    Of its `rows` those `written` are in the file, `missing` of them without a vector, and `bad` are
+    not, because they cannot be read or encoded. `kept` was done before; `faults` says why some are
+    bad.
+    """
 
     number: int
     file: str
     rows: int
     written: int
-    blank: int
+    missing: int
+    bad: int
     dim: int
     kept: bool = False
     faults: tuple[str, ...] = ()
 
     @property
     def skipped(self) -> int:
-        """Rows that the file lacks: without an id of their own, or broken."""
+        """Rows that the file lacks: without an id of their own, or bad."""
         return self.rows - self.written
+
+    @property
+    def encoded(self) -> int:
+        """Rows that have a vector."""
+        return self.written - self.missing
 
 
 @dataclass(frozen=True)

@@ -8,47 +8,57 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import sparse
 
 from palate.encoders._cache import without_cache
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError
 from palate.scale._encoder import fingerprint_of, ready
-from palate.scale._texts import ids_of, is_blank, texts_of
+from palate.scale._media_rows import MediaRows
+from palate.scale._text_rows import TextRows
+from palate.scale._texts import ids_of
 from palate.scale._work import Job, Part, stem_of
-from palate.scale._write import write_vectors, written_before
+from palate.scale._write import frames_of, write_frames, written_before
 from palate.types import Floats, Mask
 
-MOST_FAULTS = 1000
+
+class Content(Protocol):
+    """What the rows of a partition hold beside their ids; `faults` says why some hold nothing."""
+
+    @property
+    def faults(self) -> dict[int, str]: ...
+
+    @property
+    def missing(self) -> Mask:
+        """Which rows hold nothing, and are not broken."""
+
+    def content(self) -> Iterator[bytes]:
+        """What the vectors depend on."""
+
+    def encode(self, faults: dict[int, str]) -> Floats:
+        """(n, d) vectors; zeros where there is none, and where `faults` says why, then or now."""
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a partition that have an id; `faults` says why some have no text."""
+    """The rows of a partition that have an id of their own."""
 
     ids: pl.Series
-    texts: list[str]
     numbers: NDArray[np.int64]
-    faults: dict[int, str]
-
-    @cached_property
-    def blank(self) -> Mask:
-        mask = is_blank(self.texts)
-        mask[list(self.faults)] = False
-        return mask
+    held: Content
 
     def digest(self, job: Job) -> str:
-        """Names the vectors: equal where job, ids and texts are."""
+        """Names the vectors: equal where job, ids and contents are."""
         hasher = hashlib.blake2b(digest_size=10)
         hasher.update(json.dumps(job.identity, sort_keys=True).encode())
-        for column in (self.ids, pl.Series(self.texts, dtype=pl.String)):
-            hasher.update(column.str.len_bytes().to_numpy().tobytes())
-            hasher.update("".join(column.to_list()).encode())
-        hasher.update(json.dumps(self.faults, sort_keys=True).encode())
+        hasher.update(self.ids.str.len_bytes().to_numpy().tobytes())
+        hasher.update("".join(self.ids.to_list()).encode())
+        for content in self.held.content():
+            hasher.update(content)
+        hasher.update(json.dumps(dict.fromkeys(sorted(self.held.faults))).encode())
         return hasher.hexdigest()
 
 
@@ -62,7 +72,7 @@ class Worker:
     def encoder(self) -> Any:
         """Made from its settings; `ConfigError` where these make other vectors on this machine."""
         job = self.job
-        encoder = ready(job.use, job.settings, job.template, job.source, job.columns)
+        encoder = ready(job)
         if fingerprint_of(encoder) != job.fingerprint:
             raise ConfigError(
                 f"{job.use} would make other vectors on this machine than where the job began: give"
@@ -79,85 +89,59 @@ class Worker:
         start, stop = self.job.range_of(number)
         rows = self._read(start, stop, left_out)
         path = Path(self.job.out) / f"{stem_of(number)}{rows.digest(self.job)}.parquet"
-        done, faults = written_before(path), dict(rows.faults)
+        done, faults = written_before(path), dict(rows.held.faults)
         if done is not None and self.job.on_error == "raise" and done[0] < len(rows.ids):
             done = None  # rows were skipped then
         kept = done is not None
         if done is None:
-            vectors = self._encoded(rows, faults, number)
-            good = np.ones(len(rows.ids), dtype=np.bool_)
-            good[list(faults)] = False
-            present = ~rows.blank[good]
-            ids = rows.ids.filter(pl.Series(good))
-            done = write_vectors(path, ids, vectors[good], present, self.job.precision)
+            done = write_frames(path, self._frames(rows, faults, number))
         written, dim = done
-        blank, said = int(rows.blank.sum()), tuple(self._said(rows, faults))
-        return Part(number, path.name, stop - start, written, blank, dim, kept, said)
+        return Part(
+            number,
+            path.name,
+            rows=stop - start,
+            written=written,
+            missing=int(rows.held.missing.sum()),
+            bad=len(rows.ids) - written,
+            dim=dim,
+            kept=kept,
+            faults=tuple(self._said(rows, faults)),
+        )
 
     def _read(self, start: int, stop: int, left_out: Sequence[int]) -> _Rows:
         job = self.job
-        frame = job.source.read(start, stop, [job.id, *job.columns])
+        names = [job.id] if job.folder is not None else [job.id, *job.columns]
+        frame = job.source.read(start, stop, names)
         own = np.ones(stop - start, dtype=np.bool_)
         own[np.asarray(left_out, dtype=np.int64) - start] = False
+        numbers = np.flatnonzero(own) + start
         frame = frame.filter(pl.Series(own))
         ids = ids_of(frame[job.id], where=f"{job.source.name}: column {job.id!r}")
-        texts, faults = texts_of(frame, job.template, job.columns)
-        return _Rows(ids, texts, np.flatnonzero(own) + start, faults)
+        if job.folder is not None:
+            return _Rows(ids, numbers, MediaRows.of(job, self.encoder, numbers))
+        return _Rows(ids, numbers, TextRows.of(job, lambda: self.encoder, frame))
 
-    def _encoded(self, rows: _Rows, faults: dict[int, str], number: int) -> Floats:
-        """(n, d): zeros for blank rows and for those that `faults` tells of, then or now."""
-        if faults and self.job.on_error == "raise":
-            said = "; ".join(self._said(rows, faults))
-            raise DataError(f'{said}. Mend them, or leave such rows out: on_error="skip"')
-        wanted = ~rows.blank
-        wanted[list(faults)] = False
-        places = np.flatnonzero(wanted)
+    def _frames(self, rows: _Rows, faults: dict[int, str], number: int) -> list[pl.DataFrame]:
+        """What is to be written: not the rows that `faults` tells of, then or now."""
+        self._check_faultless(rows, faults)
         try:
             with without_cache():
-                found = list(self._halves(rows.texts, places, faults))
-                width = found[0][1].shape[1] if found else self._vectors([""]).shape[1]
+                vectors = rows.held.encode(faults)
         except DataError as error:
             raise DataError(f"{self.job.named(number)}: {error}") from error
-        vectors = np.zeros((len(rows.ids), width), dtype=np.float32)
-        for places, encoded in found:
-            vectors[places] = encoded
-        return vectors
+        self._check_faultless(rows, faults)
+        present, ids = ~rows.held.missing, rows.ids
+        if faults:
+            good = np.ones(len(ids), dtype=np.bool_)
+            good[list(faults)] = False
+            ids, vectors, present = ids.filter(pl.Series(good)), vectors[good], present[good]
+        return frames_of(ids, vectors, present, self.job.precision)
 
-    def _halves(
-        self, texts: list[str], places: NDArray[np.int64], faults: dict[int, str]
-    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """All at once; where that fails and rows may be skipped, each half by itself."""
-        if not len(places):
-            return
-        try:
-            yield places, self._vectors([texts[place] for place in places])
-            return
-        except DataError as error:
-            if self.job.on_error == "raise":
-                raise
-            if len(faults) >= MOST_FAULTS:
-                raise DataError(
-                    f"more than {MOST_FAULTS:,} rows fail, the last: {error}"
-                ) from error
-            if len(places) == 1:
-                faults[int(places[0])] = str(error)
-                return
-        middle = len(places) // 2
-        yield from self._halves(texts, places[:middle], faults)
-        yield from self._halves(texts, places[middle:], faults)
-
-    def _vectors(self, texts: list[str]) -> Floats:
-        vectors = self.encoder.encode_texts(texts)
-        if sparse.issparse(vectors):
-            raise ConfigError(f"{self.job.use} makes sparse vectors, which go into no such file")
-        dense: Floats = np.asarray(vectors, dtype=np.float32)
-        if dense.ndim != 2 or len(dense) != len(texts):
-            shape = f"{dense.shape} for {len(texts)} texts"
-            raise ConfigError(f"{self.job.use} gives vectors of shape {shape}")
-        if broken := np.flatnonzero(~np.isfinite(dense).all(axis=1)).tolist():
-            shown = ", ".join(repr(texts[row][:60]) for row in broken[:SHOWN_OFFENDERS])
-            raise DataError(f"the encoder gave NaN or infinity for {len(broken)} texts: {shown}")
-        return dense
+    def _check_faultless(self, rows: _Rows, faults: dict[int, str]) -> None:
+        if faults and self.job.on_error == "raise":
+            more = len(faults) - SHOWN_OFFENDERS
+            said = "; ".join(self._said(rows, faults)) + (f"; and {more} more" if more > 0 else "")
+            raise DataError(f'{said}. Mend them, or leave such rows out: on_error="skip"')
 
     def _said(self, rows: _Rows, faults: dict[int, str]) -> Iterator[str]:
         for place in sorted(faults)[:SHOWN_OFFENDERS]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -16,13 +16,10 @@ from palate.scale import _local, _ray
 from palate.scale._encoder import encoder_of
 from palate.scale._folder import begin, finish, own_folder
 from palate.scale._ids import rows_without_own_id
-from palate.scale._plan import check_wishes, plan
-from palate.scale._report import EncodeReport, counted
-from palate.scale._source import STAGED, open_source
+from palate.scale._plan import Wishes, check_workers, plan
+from palate.scale._report import SHOWN_FAULTS, EncodeReport
+from palate.scale._source import STAGED, files_of, open_source
 from palate.scale._work import Failure, Job, OnError, Part, Precision, Todo
-
-PARTITION_ROWS = 2**16
-SHOWN_FAULTS = 3
 
 Engine: TypeAlias = Literal["local", "ray"]
 
@@ -36,40 +33,55 @@ def encode_table(
     id: str | None = None,
     template: str | None = None,
     columns: Sequence[str] | None = None,
+    lists: Mapping[str, str] | None = None,
+    folder: str | Path | None = None,
     precision: Precision = "float32",
-    partition_rows: int = PARTITION_ROWS,
+    partition_rows: int | None = None,
     on_error: OnError = "raise",
     workers: int | None = None,
 ) -> EncodeReport:
-    """Encodes the texts of a table that need not fit in memory, into Parquet files in `out`.
+    """Encodes texts, photos or sounds of a table of any length into Parquet files in `out`.
 
     `table` is a Parquet file or a folder of them (CSV, TSV and JSON lines become Parquet first);
-    `encoder` a text encoder, or its name with settings, "transformer:model=minilm". Files have
-    `item_id` and `vector`, of `partition_rows` rows each; a row without text has none (null).
-    `precision` "int8" adds each row's `scale`. A job that was stopped goes on where it was, and
-    what changed in the table since is encoded again. `on_error="skip"` leaves out rows without an
-    id of their own and rows that cannot be encoded. `engine="ray"` takes the workers of the
+    `encoder` one of texts, photos or sounds, or its name with settings, "transformer:model=minilm".
+    Texts come from a `template` or from `columns`; `lists` maps columns of them to the mark between
+    their parts, which is "|" in `genres`, `tags` and the like. Photos and sounds come from one
+    column of bytes, or of paths, which lead nowhere outside of `folder`.
+
+    Files have `item_id` and `vector`, of `partition_rows` rows each (65,536 of texts, 4,096 of
+    photos or sounds); a row that holds nothing has no vector (null). `precision` "int8" adds each
+    row's `scale`. A job that was stopped goes on where it was, and what changed since in the table
+    or in the files that it names is encoded again. `on_error="skip"` leaves out rows without an id
+    of their own and rows that cannot be read or encoded. `engine="ray"` takes the workers of the
     cluster that `RAY_ADDRESS` names, or of this machine. Nothing goes through the cache of vectors.
 
     Raises `DataError` for a table, a row or a folder that cannot be used, `ConfigError` for other
     wishes, `MissingExtraError` where the encoder or the engine is not installed.
     """
-    how: dict[str, Any] = {
-        "precision": precision,
-        "partition_rows": partition_rows,
-        "on_error": on_error,
-    }
-    check_wishes(engine=engine, workers=workers, **how)
-    reader, place = encoder_of(encoder), Path(out)
-    _check_apart(Path(table), place)
+    wishes = Wishes(id, template, columns, lists, folder, precision, partition_rows, on_error)
+    wishes.check()
+    check_workers(engine, workers)
+    report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
+    if report.skipped:
+        warnings.warn(report.left_out, RuntimeWarning, stacklevel=2)
+    return report
+
+
+def _encoded(
+    table: Path, encoder: Any, out: Path, wishes: Wishes, engine: Engine, workers: int | None
+) -> EncodeReport:
+    _check_apart(table, out)
+    files_of(table)
     started = time.monotonic()
-    with own_folder(place):
-        source = open_source(table, staged=place / STAGED, on_error=on_error)
-        job = plan(source, reader, place, id=id, template=template, columns=columns, **how)
+    with own_folder(out):
+        source = open_source(table, staged=out / STAGED, on_error=wishes.on_error)
+        job = plan(source, encoder, out, wishes)
         begin(job)
         parts = _run(job, engine, workers)
+        _check_any(job, parts)
         size = finish(job, parts)
-    return _report(job, parts, engine, size, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    return EncodeReport.of(job, parts, engine=engine, size=size, seconds=seconds)
 
 
 def _check_apart(table: Path, out: Path) -> None:
@@ -100,6 +112,13 @@ def _run(job: Job, engine: Engine, workers: int | None) -> list[Part]:
     return parts
 
 
+def _check_any(job: Job, parts: Sequence[Part]) -> None:
+    """A table of which nothing can be used is no catalogue with some bad rows."""
+    if any(part.bad for part in parts) and not any(part.encoded for part in parts):
+        faults = [fault for part in parts for fault in part.faults][:SHOWN_FAULTS]
+        raise DataError(f"no row of {job.source.name} can be encoded: {'; '.join(faults)}")
+
+
 def _todo(job: Job, without: np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[Todo]:
     for number in range(job.partitions):
         first, last = np.searchsorted(without, job.range_of(number))
@@ -112,36 +131,6 @@ def _engine(
     if engine == "local":
         return _local.run
     return lambda job, todo, advance: _ray.run(job, todo, advance, workers=workers)
-
-
-def _report(
-    job: Job, parts: Sequence[Part], engine: Engine, size: int, seconds: float
-) -> EncodeReport:
-    faults = [fault for part in parts for fault in part.faults][:SHOWN_FAULTS]
-    report = EncodeReport(
-        table=job.source.name,
-        out=job.out,
-        engine=engine,
-        rows=len(job.source),
-        written=sum(part.written for part in parts),
-        blank=sum(part.blank for part in parts),
-        skipped=sum(part.skipped for part in parts),
-        dim=parts[0].dim,
-        files=len(parts),
-        kept=sum(part.kept for part in parts),
-        encoded=sum(part.rows for part in parts if not part.kept),
-        bytes=size,
-        seconds=seconds,
-        faults=tuple(faults),
-    )
-    if report.skipped:
-        warnings.warn(
-            f"{counted(report.skipped, 'row')} left out of {report.table}: without an id of their"
-            f" own, or not to be encoded{'. ' if faults else ''}{'; '.join(faults)}",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    return report
 
 
 __all__ = ["EncodeReport", "encode_table"]

@@ -1,0 +1,136 @@
+"""Settings that are paths: in a pipeline file they start where it lies, in Python at the program.
+
+A component says which of its settings are paths by their type, `FilePath` or another `str` with a
+`Located`; nothing here knows a setting by its name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
+
+from palate.errors import ConfigError
+
+
+class WholePath(str):
+    """A path from the root, made of a setting."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Located:
+    """Marks a setting as the path of a file or a folder.
+
+    What `words` gives is no path. Where `or_name`, nor is anything else that could be the name of a
+    model, unless a folder there is called so.
+    """
+
+    words: Callable[[], Collection[str]] = tuple
+    or_name: bool = False
+
+    def whole(self, value: Any, folder: Path) -> Any:
+        """`value`, as it is or as the path that it is from `folder`."""
+        if not isinstance(value, str) or value in self.words():
+            return value
+        path = whole_path(value, folder)
+        if self.or_name and not (is_path(value) or (value and _is_there(path, folder=True))):
+            return value
+        return path
+
+
+FilePath: TypeAlias = Annotated[str, Located()]
+"""The type of a setting that is the path of a file or a folder."""
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can only be a path: the hub's names have one slash at most."""
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or "\\" in name
+
+
+def whole_path(path: str, folder: Path) -> str:
+    """`path` from the root, if it starts in `folder`; itself where no path can be written so."""
+    try:
+        return WholePath(os.path.realpath(folder / Path(path).expanduser()))
+    except (ValueError, RuntimeError):  # a zero character, somebody who has no home
+        return path
+
+
+def located(cls: Any, settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Settings of a dataclass in which paths that start in `folder` are whole ones.
+
+    A path that is left out and has a default is put in.
+    """
+    found = dict(settings)
+    for name, mark in _marks(cls).items():
+        value = settings.get(name, getattr(cls, name, None))  # where a dataclass leaves defaults
+        whole = mark.whole(value, folder)
+        if whole is not value:
+            found[name] = whole
+    return found
+
+
+def located_table(stage: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """As `located`, of a component's table, and of the tables of components inside it."""
+    from palate import registry  # which loads pydantic: not before it is needed
+
+    found = {key: located_inside(stage, value, folder) for key, value in table.items()}
+    try:
+        cls = registry.find(stage, str(table.get("use")))
+    except ConfigError:  # whoever builds it says so
+        return found
+    return located(cls, found, folder)
+
+
+def located_inside(stage: str, value: Any, folder: Path) -> Any:
+    """A setting in which the tables of components have whole paths."""
+    if isinstance(value, list):
+        return [located_inside(stage, part, folder) for part in value]
+    if isinstance(value, dict) and "use" in value:
+        return located_table(stage, value, folder)
+    return value
+
+
+@cache
+def _marks(cls: Any) -> dict[str, Located]:
+    """Which settings of a dataclass are paths; none where its annotations cannot be resolved."""
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError):
+        return {}
+    found = {entry.name: _mark_in(hints[entry.name]) for entry in fields(cls) if entry.init}
+    return {name: mark for name, mark in found.items() if mark is not None}
+
+
+def _mark_in(hint: Any) -> Located | None:
+    if get_origin(hint) is Annotated:
+        return next((mark for mark in hint.__metadata__ if isinstance(mark, Located)), None)
+    return next(filter(None, map(_mark_in, get_args(hint))), None)
+
+
+def beside(path: str, folder: Path) -> str | None:
+    """How `path` is reached from `folder`; None where it is not, as from another drive."""
+    try:
+        return os.path.relpath(path, os.path.realpath(folder))
+    except ValueError:
+        return None
+
+
+def found_again(path: str, near: str | None, folder: Path) -> str:
+    """`path`, or where nothing is there what lies `near` to `folder`: both moved together."""
+    if near and not _is_there(path):
+        moved = os.path.realpath(folder / near)
+        if _is_there(moved):
+            return moved
+    return path
+
+
+def _is_there(path: str, *, folder: bool = False) -> bool:
+    try:
+        return Path(path).is_dir() if folder else Path(path).exists()
+    except OSError:  # a name that is too long, a place that is not ours to look at
+        return False

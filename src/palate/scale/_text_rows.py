@@ -1,0 +1,98 @@
+"""The texts of a partition: what names them, and their vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError
+from palate.scale._texts import is_blank, texts_of
+from palate.scale._work import Job
+from palate.types import Floats, Mask
+
+MOST_FAULTS = 1000
+
+
+@dataclass(frozen=True)
+class TextRows:
+    """One text a row; `faults` says why some rows have none that can be read."""
+
+    job: Job
+    encoder: Callable[[], Any]
+    texts: list[str]
+    faults: dict[int, str]
+
+    @classmethod
+    def of(cls, job: Job, encoder: Callable[[], Any], frame: pl.DataFrame) -> Self:
+        texts, faults = texts_of(frame, job.template, job.columns, job.lists)
+        return cls(job, encoder, texts, faults)
+
+    @cached_property
+    def missing(self) -> Mask:
+        """Which rows say nothing."""
+        mask = is_blank(self.texts)
+        mask[list(self.faults)] = False
+        return mask
+
+    def content(self) -> Iterator[bytes]:
+        """What the vectors depend on."""
+        column = pl.Series(self.texts, dtype=pl.String)
+        yield column.str.len_bytes().to_numpy().tobytes()
+        yield "".join(self.texts).encode()
+
+    def encode(self, faults: dict[int, str]) -> Floats:
+        """(n, d): zeros for rows without text, and for those that `faults` tells of then or now."""
+        wanted = ~self.missing
+        wanted[list(faults)] = False
+        places = np.flatnonzero(wanted)
+        found = list(self._halves(places, faults))
+        if len(found) == 1 and len(found[0][0]) == len(self.texts):
+            return found[0][1]
+        width = found[0][1].shape[1] if found else self._vectors([""]).shape[1]
+        vectors = np.zeros((len(self.texts), width), dtype=np.float32)
+        for places, encoded in found:
+            vectors[places] = encoded
+        return vectors
+
+    def _halves(
+        self, places: NDArray[np.int64], faults: dict[int, str]
+    ) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """All at once; where that fails and rows may be skipped, each half by itself."""
+        if not len(places):
+            return
+        try:
+            yield places, self._vectors([self.texts[place] for place in places])
+            return
+        except DataError as error:
+            if self.job.on_error == "raise":
+                raise
+            if len(faults) >= MOST_FAULTS:
+                raise DataError(
+                    f"more than {MOST_FAULTS:,} rows fail, the last: {error}"
+                ) from error
+            if len(places) == 1:
+                faults[int(places[0])] = str(error)
+                return
+        middle = len(places) // 2
+        yield from self._halves(places[:middle], faults)
+        yield from self._halves(places[middle:], faults)
+
+    def _vectors(self, texts: list[str]) -> Floats:
+        vectors = self.encoder().encode_texts(texts)
+        if sparse.issparse(vectors):
+            raise ConfigError(f"{self.job.use} makes sparse vectors, which go into no such file")
+        dense: Floats = np.asarray(vectors, dtype=np.float32)
+        if dense.ndim != 2 or len(dense) != len(texts):
+            shape = f"{dense.shape} for {len(texts)} texts"
+            raise ConfigError(f"{self.job.use} gives vectors of shape {shape}")
+        if broken := np.flatnonzero(~np.isfinite(dense).all(axis=1)).tolist():
+            shown = ", ".join(repr(texts[row][:60]) for row in broken[:SHOWN_OFFENDERS])
+            raise DataError(f"the encoder gave NaN or infinity for {len(broken)} texts: {shown}")
+        return dense

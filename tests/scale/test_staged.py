@@ -1,0 +1,58 @@
+"""Tables of text that are turned into Parquet, broken ones too."""
+
+import gzip
+
+import pytest
+
+from palate.errors import DataError
+from palate.scale import _staged
+from palate.scale._source import open_source
+
+
+@pytest.fixture
+def rows(tmp_path):
+    def rows(path, columns, on_error="skip"):
+        source = open_source(path, staged=tmp_path / "staged", on_error=on_error)
+        assert [file.suffix for file in (tmp_path / "staged").iterdir()] == [".parquet"]
+        return source.read(0, len(source), columns).rows()
+
+    return rows
+
+
+LINES = (
+    b'{"id": 1, "t": "x"}\n{"id": 2, "t": "zw\xf6lf"}\n{"id": 3, "t": \n\n[4]\n{"id": 5, "t": 6}\n'
+)
+
+
+def test_lines_that_are_no_records_are_empty_rows(write, rows):
+    path = write("items.jsonl", LINES)
+    wanted = [(1, "x"), (2, "zw\ufffdlf"), (None, None), (None, None), (5, "6")]
+    assert rows(path, ["id", "t"]) == wanted
+    with pytest.raises(DataError, match=r"items.jsonl cannot be read: .*on_error="):
+        rows(path, ["id", "t"], on_error="raise")
+
+
+def test_records_that_json_forbids(write, rows):
+    deep = b'{"id": 4, "t": ' + b"[" * 100_000 + b"\n"
+    path = write("items.jsonl", b'{"id": 1, "t": NaN}\n{"id": 2, "t": "\\ud800"}\n' + deep)
+    assert rows(path, ["id", "t"]) == [(None, None), (2, "?"), (None, None)]
+
+
+def test_a_column_that_changes_its_type_late(write, rows, monkeypatch):
+    monkeypatch.setattr(_staged, "_PROBE_LINES", 1)
+    path = write("items.jsonl", '{"id": 1}\n{"id": "b"}\n')
+    assert rows(path, ["id"]) == [("1",), ("b",)]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_broken_bytes_leave_marks_and_quotes_as_they_are(write, rows, packed, monkeypatch):
+    monkeypatch.setattr(_staged, "_BLOCK", 5)  # a character is cut in two
+    content = 'id;t\n1;"say ""zwölf"""\n2;'.encode() + b"zw\xf6lf\n"
+    path = write("items.csv.gz", gzip.compress(content)) if packed else write("items.csv", content)
+    assert rows(path, ["id", "t"]) == [("1", 'say "zwölf"'), ("2", "zw\ufffdlf")]
+
+
+def test_what_is_beyond_mending_is_named_by_its_own_name(write, rows):
+    with pytest.raises(DataError, match=r"items.csv: two columns are called 't'") as caught:
+        rows(write("items.csv", b"id,t,t\n1,\xf6,y\n"), ["id"])
+    assert "mended" not in str(caught.value)
