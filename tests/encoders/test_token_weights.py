@@ -49,7 +49,7 @@ def near_of(touched, people):
 def test_words_that_say_what_goes_together_get_the_weight():
     states, touched, people = shelf(telling=1.0)
     found = learn_attention(states, near_of(touched, people))
-    assert weights_of(states, found)[:, 0].mean() > 0.6  # evenly spread it is 0.2
+    assert weights_of(states, found)[:, 0].mean() > 0.4  # evenly spread it is 0.2
     again = learn_attention(states, near_of(touched, people))
     np.testing.assert_array_equal(found, again)
 
@@ -81,7 +81,7 @@ def test_neighbours_are_of_one_person_of_usable_items_and_of_two():
     near = Neighbours.of(histories, np.array([True, True, True, False]))
     assert near.pairs.tolist() == [[0, 1], [2, 0]]
     assert near.people.tolist() == [0, 1]
-    assert near.most_met().tolist() == [0, 1, 2]
+    assert sorted(near.met().tolist()) == [0, 1, 2]
     some = near.among([2, 0])
     assert some.pairs.tolist() == [[0, 1]]
 
@@ -113,9 +113,9 @@ def by_topic():
     rng = np.random.default_rng(0)
     topics, others = ["tea", "bike", "jazz"], ["green", "old", "cheap"]
     texts = [
-        " ".join(rng.permutation([topics[row % 3], *rng.choice(others, 4)])) for row in range(60)
+        " ".join(rng.permutation([topics[row % 3], *rng.choice(others, 9)])) for row in range(60)
     ]
-    histories = [rng.integers(0, 20, 8) * 3 + person % 3 for person in range(400)]
+    histories = [rng.integers(0, 20, 8) * 3 + person % 3 for person in range(900)]
     return shop(texts, histories)
 
 
@@ -159,7 +159,7 @@ def test_it_is_learnt_from_behaviour_and_says_so(folders):
     blocks = taught(folder, data, template=None, columns=["title"], pooling=["mean", "attention"])
     assert blocks.encode(data).behavioural == {"title"}
     assert blocks.encode(data).parts["title"].shape == (60, 32)
-    fewer = Dataset(interactions=data.interactions.head(1600), items=data.items)
+    fewer = Dataset(interactions=data.interactions.head(4000), items=data.items)
     assert taught(folder, fewer).fingerprint != encoder.fingerprint
 
 
@@ -169,12 +169,12 @@ def test_nobody_with_two_items_is_told(folders):
         taught(folders("bert")[0], data)
 
 
-def test_only_the_items_that_are_met_most_often_are_held(folders, monkeypatch):
+def test_only_as_many_states_as_fit_are_held(folders, monkeypatch):
     from palate.encoders import _token_weights
 
     asked = []
     real = _token_weights.learn_attention
-    monkeypatch.setattr(_token_weights, "MOST_TOKENS", 40)
+    monkeypatch.setattr(_token_weights, "MOST_TOKENS", 200)
     monkeypatch.setattr(
         _token_weights,
         "learn_attention",
@@ -182,6 +182,6 @@ def test_only_the_items_that_are_met_most_often_are_held(folders, monkeypatch):
     )
     taught(folders("bert")[0], by_topic())
     ((states, near),) = asked
-    assert len(states.tokens) <= 40
+    assert 100 < len(states.tokens) <= 200
     assert len(near.pairs) > 0
     assert near.pairs.max() < len(states)

@@ -17,14 +17,15 @@ from palate.histories import Histories
 from palate.progress import task
 from palate.types import Floats, Mask
 
-MOST_TOKENS = 150_000  # whose states are held in memory, of the items with most events
+MOST_TOKENS = 150_000  # whose states are held in memory
 _TEXTS_AT_ONCE = 1024
 _STEPS = 300
 _LOOK_EVERY = 25
 _PATIENCE = 4
 _PAIRS = 128  # of a step
-_RATE = 0.05
+_RATE = 0.01
 _SHARPNESS = np.float32(np.log(5.0))  # of the softmax over a batch, to begin with
+_SHRINKAGE = 4.0  # over items, as `whiten` has it by default
 _HELD_OUT = 5  # every so many-th person is kept to judge by
 _MOST_JUDGED = 1024
 
@@ -45,7 +46,7 @@ def attention(
     tokenise: Tokeniser,
     states_of: Callable[[Sequence[str]], TokenVectors],
 ) -> Floats:
-    """(d,) the vector of `learn_attention`, from the items with most events, by their texts.
+    """(d,) the vector of `learn_attention`, by the texts of some items, drawn from all that were met.
 
     Raises `DataError` where nobody's history says which texts go together.
     """
@@ -58,7 +59,7 @@ def attention(
         )
     rows: list[int] = []
     tokens = 0
-    met = near.most_met()
+    met = near.met()
     for start in range(0, len(met), _TEXTS_AT_ONCE):
         part = met[start : start + _TEXTS_AT_ONCE].tolist()
         pieces, owners = tokenise([texts[row] for row in part])
@@ -88,10 +89,9 @@ class Neighbours:
         kept &= usable[pairs].all(axis=1)
         return cls(pairs[kept], person[1:][kept])
 
-    def most_met(self) -> NDArray[np.int64]:
-        """The items, those that occur most often first."""
-        met = np.bincount(self.pairs.ravel())
-        return np.argsort(-met, kind="stable")[: int((met > 0).sum())]
+    def met(self) -> NDArray[np.int64]:
+        """The items that somebody met, in no order."""
+        return np.random.default_rng(0).permutation(np.unique(self.pairs))
 
     def among(self, rows: Sequence[int]) -> Neighbours:
         """The pairs of some items, by their places in `rows`."""
@@ -106,7 +106,7 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     """(d,) vector: a text is the mean of its tokens' states, weighted by softmax(states · vector).
 
     Learnt so that of all items of a batch the one that follows in a history is the most alike (in
-    cosine, less the mean; corrected for how often an item occurs), by Adam from zero, which is the
+    cosine, whitened; corrected for how often an item occurs), by Adam from zero, which is the
     mean. How high that one stands for people that it does not learn from says when to stop, and
     zero is kept where it does not stand surely higher (two standard errors). Method: Yang et al.
     2016, Hierarchical Attention Networks; loss: Yi et al. 2019, Sampling-Bias-Corrected Neural
@@ -115,12 +115,12 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     torch = import_torch()
     held = near.people % _HELD_OUT == _HELD_OUT - 1
     rng = np.random.default_rng(seed)
-    learner = _Learner(states, near)
     judged = near.pairs[rng.permutation(np.flatnonzero(held))[:_MOST_JUDGED]]
     taught = near.pairs[~held]
     best = np.zeros(states.vectors.shape[1], dtype=np.float32)
     if len(judged) < 2 or len(taught) < 2:
         return best
+    learner = _Learner(states, near)
     query, sharpness = (torch.tensor(v, requires_grad=True) for v in (best.copy(), _SHARPNESS))
     adam = torch.optim.Adam([query, sharpness], lr=_RATE)
     at_first = highest = learner.judge(query, judged)
@@ -148,6 +148,14 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     return vector
 
 
+def _whitening(vectors: Floats) -> Floats:
+    """(d, d): what pipelines do to vectors before they compare them, lest it be learnt instead."""
+    values, axes = np.linalg.eigh(np.cov(vectors.astype(np.float64), rowvar=False))
+    floor = max(max(_SHRINKAGE / len(vectors), 1e-4) * values.sum(), 1e-9)
+    whitening: Floats = (axes / np.sqrt(np.maximum(values, 0) + floor)).astype(np.float32)
+    return whitening
+
+
 class _Learner:
     """The loss of pairs of items under a vector, in units in which states have variance 1 / d."""
 
@@ -158,13 +166,14 @@ class _Learner:
         self.scale = 1 / (max(float(states.vectors.std()), 1e-6) * width**0.5)
         self.flat = self.torch.from_numpy(states.vectors)
         sums = np.add.reduceat(states.vectors, states.starts[:-1], axis=0)
-        means = sums / np.diff(states.starts)[:, None]
+        means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
         self.centre = self.torch.from_numpy(means.mean(axis=0))
+        self.axes = self.torch.from_numpy(_whitening(means))
         often = np.bincount(near.pairs.ravel(), minlength=len(states)) / (2 * len(near.pairs))
         self.commonness = self.torch.from_numpy(np.log(np.maximum(often, 1e-9)).astype(np.float32))
 
     def pooled(self, query: Any, rows: NDArray[np.int64]) -> Any:
-        """(n, d) directions of items less the mean of all."""
+        """(n, d) directions of items less the mean of all, whitened as the mean would be."""
         first, last = self.starts[rows], self.starts[rows + 1]
         longest = int((last - first).max())
         places = np.minimum(first[:, None] + np.arange(longest), last[:, None] - 1)
@@ -172,7 +181,8 @@ class _Learner:
         states = self.flat[self.torch.from_numpy(places)]
         scores = (states @ (query * self.scale)).masked_fill(blank, -self.torch.inf)
         pooled = (states * scores.softmax(dim=1).unsqueeze(2)).sum(dim=1)
-        return self.torch.nn.functional.normalize(pooled - self.centre, dim=1)
+        unit = self.torch.nn.functional.normalize
+        return unit((unit(pooled, dim=1) - self.centre) @ self.axes, dim=1)
 
     def loss(self, query: Any, sharpness: Any, pairs: Pairs) -> Any:
         """The mean over pairs, asked for either item from the other."""
