@@ -46,7 +46,7 @@ def attention(
     tokenise: Tokeniser,
     states_of: Callable[[Sequence[str]], TokenVectors],
 ) -> Floats:
-    """(d,) the vector of `learn_attention`, by the texts of some items, drawn from all that were met.
+    """(d,) the vector of `learn_attention`, by the texts of some items, at random.
 
     Raises `DataError` where nobody's history says which texts go together.
     """
