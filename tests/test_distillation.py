@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from palate import _student_check
 from palate.data.samples import planted
 from palate.distillation import catalogue_of, distill
 from palate.encoders.static import Static
@@ -135,3 +136,11 @@ def test_a_catalogue_from_a_pipeline_file_or_a_table(data, tmp_path):
     table = catalogue_of(tmp_path / "items.parquet")
     assert isinstance(table, pl.DataFrame)
     assert table["title"].to_list() == data.items["title"].to_list()
+
+
+def test_a_catalogue_a_little_above_the_most_is_taken_whole(letters, monkeypatch):
+    monkeypatch.setattr(_student_check, "_MOST_ITEMS", 9)
+    texts = [f"item {chr(97 + row)}" for row in range(10)]
+    pair = _student_check.Pair(texts, np.array([2, 7]), letters(), letters())
+    assert len(pair.rows) == 10
+    assert pair.agreement() == 1.0

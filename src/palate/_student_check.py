@@ -54,7 +54,8 @@ class Pair:
         others = np.setdiff1d(np.arange(len(texts)), held)
         self.whole = len(texts) <= _MOST_ITEMS
         if not self.whole:
-            others = np.sort(np.random.default_rng(0).choice(others, _MOST_ITEMS, replace=False))
+            count = min(_MOST_ITEMS, len(others))
+            others = np.sort(np.random.default_rng(0).choice(others, count, replace=False))
         self.rows = np.sort(np.concatenate([held, others]))
         self.held = np.searchsorted(self.rows, held)
         asked = [texts[row] for row in self.rows]

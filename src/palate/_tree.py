@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -167,12 +167,14 @@ class Reader:
 
     def _component(self, tree: dict[str, Any]) -> Any:
         use, stage = tree["use"], tree["stage"]
-        if ":" in use and use not in self.allow and use != PIPELINE:
-            raise ArtefactError(
-                f"{self.source} asks for code outside palate, {use!r}: if you trust it, load it "
-                f"with allow=[{use!r}] (--allow {use})"
-            )
-        component = registry.find(stage, use)(**self._values(tree["settings"]))
+        settings = self._values(tree["settings"])
+        for name in (use, *_used_in(settings)):
+            if ":" in name and name not in self.allow and name != PIPELINE:
+                raise ArtefactError(
+                    f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
+                    f"it with allow=[{name!r}] (--allow {name})"
+                )
+        component = registry.find(stage, use)(**settings)
         wanted = {entry.name for entry in fields(component) if not entry.init}
         learnt = self._values(tree["learnt"])
         if learnt and (other := sorted(learnt.keys() ^ wanted)):
@@ -180,3 +182,14 @@ class Reader:
         for name, part in learnt.items():
             setattr(component, name, part)
         return component
+
+
+def _used_in(setting: Any) -> Iterator[str]:
+    """What the tables of components inside a setting use."""
+    if isinstance(setting, Mapping):
+        if isinstance(setting.get("use"), str):
+            yield setting["use"]
+        setting = list(setting.values())
+    if isinstance(setting, list):
+        for part in setting:
+            yield from _used_in(part)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from palate.encoders import _engines, _int8
-from palate.encoders._embedder import Pooling, embedder
+from palate.encoders._embedder import Dense, Pooling, embedder
 
 pytest.importorskip("openvino")
 torch = pytest.importorskip("torch")
@@ -104,3 +104,17 @@ def test_nothing_stays_nothing():
     rounding = _int8._Rounding.of(_int8._Seen.of(rows), np.ones((4, 3), dtype=np.float32))
     assert not rounding(np.zeros((1, 3), dtype=np.float32)).any()
     np.testing.assert_allclose(rounding(rows) * rounding.smooth, rows, atol=0.03)
+
+
+def test_few_of_the_rows_that_enter_are_held(monkeypatch):
+    dense = Dense(np.eye(64, dtype=np.float32)[:5], None)
+    graph = graph_of(embedder(network(), Pooling(dense=[dense])))
+    sources = [nodes[0].input_value(0) for nodes in _int8._products(graph)]
+    every = _int8._watched(graph, sources, examples())
+    monkeypatch.setattr(_int8, "_SAMPLE", 10)
+    seen = _int8._watched(graph, sources, examples())
+    for one, whole, total in zip(seen, every, [256] * 8 + [24], strict=True):
+        assert sum(map(len, whole.rows)) == total
+        wanted = np.linspace(0, total - 1, 10).astype(int)
+        np.testing.assert_array_equal(one.sample(), whole.sample()[wanted])
+        np.testing.assert_array_equal(one.high, whole.sample().max(axis=0))

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -267,3 +268,8 @@ def test_the_packaged_model_writes_and_knows_what_is_alike():
     )
     alike = vectors @ vectors.T
     assert min(alike[0, 1], alike[2, 3]) > alike[:2, 2:].max()
+
+
+def test_weights_that_find_no_room_are_an_error_of_the_disk(tmp_path):
+    with pytest.raises(OSError, match="No such file"):
+        _packaged_gemma._write_weights(SimpleNamespace(tensors=[]), tmp_path / "gone")

@@ -185,3 +185,13 @@ def test_only_as_many_states_as_fit_are_held(folders, monkeypatch):
     assert 100 < len(states.tokens) <= 200
     assert len(near.pairs) > 0
     assert near.pairs.max() < len(states)
+
+
+def test_a_text_that_is_too_long_by_itself_leaves_the_mean(folders, monkeypatch):
+    from palate.encoders import _token_weights
+
+    monkeypatch.setattr(_token_weights, "MOST_TOKENS", 3)
+    encoder = taught(folders("bert")[0], by_topic())
+    assert encoder.attention_.shape == (16,)
+    assert not encoder.attention_.any()
+    assert encoder.encode_texts(["tea"]).any()

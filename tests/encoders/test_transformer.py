@@ -62,6 +62,15 @@ def test_what_changes_a_vector_changes_the_fingerprint(bert, tiny_bert, tmp_path
     assert len(set(prints)) == 5
 
 
+def test_vectors_in_8_bits_are_named_by_the_words_before_items_too(bert):
+    pytest.importorskip("openvino")
+    settings = {"model": bert.model, "dtype": "int8", "backend": "openvino", "query_prefix": "q "}
+    one, other = (Transformer(**settings, prefix=prefix) for prefix in ("tea ", "bike "))
+    assert one._fingerprint("q ") != other._fingerprint("q "), "ranges come from texts behind them"
+    exact = [Transformer(**settings | {"dtype": "float32"}, prefix=one) for one in ("a ", "b ")]
+    assert exact[0]._fingerprint("q ") == exact[1]._fingerprint("q ")
+
+
 def test_the_prefix_is_read(bert):
     prefixed = Transformer(model=bert.model, dtype="float32", backend="torch", prefix="tea ")
     np.testing.assert_allclose(

@@ -46,6 +46,16 @@ def test_large_files_are_hashed_once(model, monkeypatch):
     assert len(hashed) == 2
 
 
+def test_a_note_is_not_believed_of_other_weights_of_the_same_size_and_time(model, monkeypatch):
+    path = model / "model.safetensors"
+    status = path.stat()
+    before = file_digest(path)
+    path.write_bytes(b"WEIGHTS" * 200_000)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    monkeypatch.setattr(_weights, "_known", {})  # as another process has it
+    assert file_digest(path) != before
+
+
 def test_files_at_rest_are_hashed_once_and_any_change_is_noticed(model, monkeypatch):
     hashed = []
     sha256 = _weights._sha256

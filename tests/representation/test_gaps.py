@@ -96,3 +96,12 @@ def test_a_mark_that_nobody_fitted_on_bears_says_enough():
     features = Features(data.item_ids, {"counts": counts})
     whitened = Whiten().fit(features, data).transform(features).parts["counts"]
     np.testing.assert_array_equal(np.flatnonzero(~whitened.any(axis=1)), [58])
+
+
+def test_a_tag_that_nobody_touched_marks_nothing():
+    tags = (np.random.default_rng(6).random((60, 12)) < 0.4).astype(np.float32)
+    tags[:, 0], tags[:50, -1], tags[50:, -1] = 1, 0, 1
+    data = dataset(range(50))
+    features = Features(data.item_ids, {"tags": tags})
+    whitened = Whiten().fit(features, data).transform(features).parts["tags"]
+    assert whitened.any(axis=1).all()

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
@@ -330,6 +331,17 @@ def test_a_folder_with_other_things_is_left_alone(table, spec, tmp_path):
         encode_table(table(), spec, out / "manifest.json")
     with pytest.raises(ConfigError, match="inside of"):
         encode_table(tmp_path, spec, out)
+
+
+@pytest.mark.parametrize("template", ["{title}", "{nothing}"])
+def test_what_others_keep_beside_staged_tables_stays(table, spec, tmp_path, template):
+    path, staged = tmp_path / "items.csv", tmp_path / "out" / ".source"
+    pl.read_parquet(table(3)).write_csv(path)
+    staged.mkdir(parents=True)
+    (staged / "novel.txt").write_text("years of work")
+    with suppress(DataError):
+        encode_table(path, spec, staged.parent, template=template)
+    assert [file.name for file in staged.iterdir()] == ["novel.txt"]
 
 
 def test_two_jobs_do_not_write_in_one_folder(table, spec, tmp_path, monkeypatch):

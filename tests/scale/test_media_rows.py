@@ -276,3 +276,14 @@ def test_real_photos_and_sounds(tmp_path):
     np.testing.assert_array_equal([found["a"], found["b"]], direct)
     table[2:].write_csv(tmp_path / "none.csv")
     assert encode_table(tmp_path / "none.csv", encoder, tmp_path / "none").dim == 1280
+
+
+def test_a_path_that_is_no_text_is_named_by_its_row(album, encode, tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    album("3 4", "5 12")
+    lines = pa.array([b"0.txt", b"\xff.txt"], pa.binary()).view(pa.string())
+    path = tmp_path / "broken.parquet"
+    parquet.write_table(pa.table({"item_id": ["a", "b"], "line": lines}), path)
+    with pytest.raises(DataError, match=r"row 2 \(item 'b'\): byte 1 of 'line' is not UTF-8"):
+        encode(path)

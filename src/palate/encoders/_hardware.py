@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -51,6 +52,7 @@ def _computes_in_bfloat16(device: str) -> bool:
     return any(getattr(cpu, check, lambda: False)() for check in checks)
 
 
+@cache
 def _processor_flags() -> set[str]:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

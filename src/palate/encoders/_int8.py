@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,24 +21,33 @@ _STEPS = 255
 
 @dataclass
 class _Seen:
-    """What enters a product: the range of every channel, and some of the rows."""
+    """What enters a product: the range of every channel, and some of the `total` rows."""
 
     low: Floats
     high: Floats
-    rows: list[Floats]
+    total: int
+    count: int = 0
+    rows: list[Floats] = field(default_factory=list)
 
     @classmethod
-    def of(cls, rows: Floats) -> _Seen:
-        return cls(rows.min(axis=0), rows.max(axis=0), [rows])
+    def of(cls, rows: Floats, total: int | None = None) -> _Seen:
+        """Of the first rows; there will be `total`, by default no more."""
+        seen = cls(rows[0], rows[0], len(rows) if total is None else total)
+        seen.add(rows)
+        return seen
 
     def add(self, rows: Floats) -> None:
         self.low = np.minimum(self.low, rows.min(axis=0))
         self.high = np.maximum(self.high, rows.max(axis=0))
-        self.rows.append(rows)
+        wanted = np.linspace(0, self.total - 1, min(_SAMPLE, self.total)).astype(np.int64)
+        wanted -= self.count
+        self.rows.append(rows[wanted[(wanted >= 0) & (wanted < len(rows))]])
+        self.count += len(rows)
 
     def sample(self) -> Floats:
+        """(512, channels) at most, spread evenly."""
         rows: Floats = np.concatenate(self.rows)
-        return rows[np.linspace(0, len(rows) - 1, min(_SAMPLE, len(rows))).astype(np.int64)]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -110,13 +119,15 @@ def _watched(graph: Any, sources: Sequence[Any], batches: Iterable[TokenIds]) ->
     probe = ov.Model([ops.result(source) for source in sources], graph.get_parameters(), "probe")
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = ov.Core().compile_model(probe, "CPU", settings)
+    batches = list(batches)
+    tokens, texts = sum(ids.size for ids in batches), sum(map(len, batches))
     seen: list[_Seen] = []
     for ids in batches:
         for place, rows in enumerate(_rows(compiled([ids]))):
             if place < len(seen):
                 seen[place].add(rows)
-            else:
-                seen.append(_Seen.of(rows))
+            else:  # after pooling a text is one row
+                seen.append(_Seen.of(rows, tokens if len(rows) == ids.size else texts))
     return seen
 
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from palate._paths import FilePath
 from palate._settings import check_types
 from palate.columns import ITEM
+from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
 from palate.encoders._sources import (
     Partly,
@@ -41,7 +42,7 @@ _PATHS_OR_BYTES = (pl.String, pl.Binary, pl.Null, pl.Categorical, pl.Enum)
 
 
 @dataclass(kw_only=True)
-class MediaEncoder(ABC):
+class MediaEncoder(LoadsItself, ABC):
     """An encoder of files: subclasses say how content is decoded and how it becomes vectors.
 
     `column` holds paths inside `folder`, or the bytes themselves; an empty cell means that the item
@@ -238,7 +239,7 @@ class MediaEncoder(ABC):
     def fingerprint(self) -> str:
         """Names the vectors in the cache: weights by content, and all that changes a vector."""
 
-    def _load(self) -> None:  # noqa: B027 - there may be nothing to load
+    def _load(self) -> None:
         """Loads the model: called in one thread, before the first file is decoded."""
 
     @property
@@ -261,11 +262,6 @@ class MediaEncoder(ABC):
     @abstractmethod
     def _embed(self, batch: list[Any]) -> Floats:
         """(n, d) vectors of decoded contents."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
-        names = [entry.name for entry in fields(self)]
-        return {name: value for name, value in vars(self).items() if name in names}
 
 
 def _worked(

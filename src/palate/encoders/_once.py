@@ -29,7 +29,7 @@ def encode_once(
     fingerprint: str,
     named: Callable[[int], str],
     unit: str,
-    doing: str = "",
+    doing: Callable[[], str] = str,
     dim: int | None = None,
     folder: Path | None = None,
 ) -> tuple[Floats, Mask]:
@@ -49,7 +49,7 @@ def encode_once(
         return vectors, known
     with (
         _Saver(cache, keys) as saver,
-        task(f"encode {unit} {doing}".strip(), len(keys), unit) as did,
+        task(f"encode {unit} {doing()}".strip(), len(keys), unit) as did,
     ):
         did(len(keys) - len(missing))
         for rows, encoded in batches(missing):

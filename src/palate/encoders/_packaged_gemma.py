@@ -126,10 +126,14 @@ def _unpack(joined: Path, folder: Path, did: Callable[[int], None]) -> None:
 
 def _write_weights(packed: Any, folder: Path) -> None:
     """Everything in bfloat16, as Gemma was published; the words' vectors also write, once kept."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     found = {_name(tensor.name): _restored(tensor) for tensor in packed.tensors}
-    save_file(found, folder / "model.safetensors", metadata={"format": "pt"})
+    try:
+        save_file(found, folder / "model.safetensors", metadata={"format": "pt"})
+    except SafetensorError as error:
+        raise OSError(str(error)) from error
 
 
 def _name(packed: str) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from palate.encoders._cache import keys_of, not_unicode
+from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
 from palate.errors import DataError, first_offenders
 from palate.text.template import default_template, render
@@ -54,13 +55,13 @@ def encode_cached(
     fingerprint: str,
     batches: Callable[[Sequence[str]], Batches],
     dim: int | None = None,
-    doing: str = "",
+    doing: Callable[[], str] = str,
     folder: Path | None = None,
 ) -> Floats:
     """(n, dim) vectors: blank texts are zeros, every other text is encoded once, ever.
 
     Texts that the cache lacks go to `batches`, which answers with their positions and vectors, in
-    any order. `doing` is added to what progress shows. See `encode_once`.
+    any order. `doing` says what progress adds to that. See `encode_once`.
     """
     texts = as_texts(texts)
     unique = dict.fromkeys(texts)
@@ -108,7 +109,7 @@ def in_batches(
 
 
 @dataclass(kw_only=True)
-class TemplateEncoder(ABC):
+class TemplateEncoder(LoadsItself, ABC):
     """An encoder of item texts: subclasses say how texts become vectors.
 
     `template` says which columns are read ("{title}. {genres}"); by default the text-like ones.
@@ -152,8 +153,3 @@ class TemplateEncoder(ABC):
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
-        names = [entry.name for entry in fields(self)]
-        return {name: value for name, value in vars(self).items() if name in names}

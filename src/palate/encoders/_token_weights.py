@@ -46,7 +46,7 @@ def attention(
     tokenise: Tokeniser,
     states_of: Callable[[Sequence[str]], TokenVectors],
 ) -> Floats:
-    """(d,) the vector of `learn_attention`, by the texts of some items, at random.
+    """(d,) the vector of `learn_attention`, by the texts of some items, by chance.
 
     Raises `DataError` where nobody's history says which texts go together.
     """
@@ -69,6 +69,7 @@ def attention(
         tokens += int(lengths[fits].sum())
         if not fits.all():
             break
+    rows = rows or met[:1].tolist()  # one that is too long says how wide the states are
     return learn_attention(states_of([texts[row] for row in rows]), near.among(rows))
 
 
@@ -90,8 +91,10 @@ class Neighbours:
         return cls(pairs[kept], person[1:][kept])
 
     def met(self) -> NDArray[np.int64]:
-        """The items that somebody met, in no order."""
-        return np.random.default_rng(0).permutation(np.unique(self.pairs))
+        """The items, in the order in which pairs that are drawn by chance bring them."""
+        drawn = np.random.default_rng(0).permutation(self.pairs).ravel()
+        _, first = np.unique(drawn, return_index=True)
+        return drawn[np.sort(first)]
 
     def among(self, rows: Sequence[int]) -> Neighbours:
         """The pairs of some items, by their places in `rows`."""
@@ -113,8 +116,8 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     Modeling.
     """
     torch = import_torch()
-    held = near.people % _HELD_OUT == _HELD_OUT - 1
     rng = np.random.default_rng(seed)
+    held = rng.permutation(int(near.people.max(initial=0)) + 1)[near.people] % _HELD_OUT == 0
     judged = near.pairs[rng.permutation(np.flatnonzero(held))[:_MOST_JUDGED]]
     taught = near.pairs[~held]
     best = np.zeros(states.vectors.shape[1], dtype=np.float32)

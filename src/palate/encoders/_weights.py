@@ -100,7 +100,11 @@ def file_digest(path: Path) -> str:
 def _noted_digest(path: Path, status: os.stat_result) -> str:
     place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
     note = cache_folder() / "weights" / f"{place}.json"
-    seen = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+    seen = {
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,  # which copies and archives may set to what it was before
+        "ctime_ns": status.st_ctime_ns,
+    }
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         remembered = json.loads(note.read_text())
         if {key: remembered[key] for key in seen} == seen:

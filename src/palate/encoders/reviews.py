@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from scipy import sparse
 
 from palate._settings import check_types
 from palate.columns import TEXT
+from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_labels import check_anything_said
 from palate.errors import ConfigError
@@ -22,7 +23,7 @@ _REVIEWS_AT_ONCE = 50_000
 
 
 @dataclass(kw_only=True)
-class Reviews:
+class Reviews(LoadsItself):
     """The mean of a text encoder's vectors of an item's newest `most` reviews.
 
     Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
@@ -78,11 +79,6 @@ class Reviews:
     @cached_property
     def _reader(self) -> Any:
         return reader_of(self.encoder, who="reviews")
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
-        names = [entry.name for entry in fields(self)]
-        return {name: value for name, value in vars(self).items() if name in names}
 
 
 def _newest(data: Dataset, most: int) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, TypeAlias
 
@@ -16,6 +16,7 @@ from palate._settings import check_types
 from palate.columns import ITEM, TEXT
 from palate.encoders._clauses import whole_and_clauses
 from palate.encoders._lexicons import lexicon_classes, lexicon_sentiment
+from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_head import Head, decide, fit_head, judge
 from palate.encoders._sentiment_labels import (
@@ -37,7 +38,7 @@ __all__ = ["Sentiment"]
 
 
 @dataclass(kw_only=True)
-class Sentiment:
+class Sentiment(LoadsItself):
     """What people wrote about each item: mean and spread of its sentiment, share negative, count.
 
     Reviews are the `text` of the events that are fitted on. `labels` says what positive means: a
@@ -197,11 +198,6 @@ class Sentiment:
         shares = (np.bincount(place, negative, count) + self.prior * share) / total
         columns = [means, spreads, shares, np.log1p(reviews)]
         return np.column_stack(columns).astype(np.float32)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
-        names = [entry.name for entry in fields(self)]
-        return {name: value for name, value in vars(self).items() if name in names}
 
 
 def _says_something(texts: Sequence[str]) -> Floats:

@@ -101,7 +101,6 @@ class Transformer(TemplateEncoder):
         """
         super().fit(data)
         self.idf_ = self.attention_ = None
-        self._forget()
         if "idf" in self._kinds:
             texts = render(data.items[data.trained_rows], self.template_)
             vocabulary = int(self._language.network.config.vocab_size)
@@ -111,7 +110,7 @@ class Transformer(TemplateEncoder):
             self.attention_ = _token_weights.attention(
                 texts, histories, self._tokeniser(), self.encode_tokens
             )
-        self._forget()
+        vars(self).pop("_vectoriser", None)  # which pools as was learnt before
         return self
 
     def _template_for(self, items: pl.DataFrame) -> str:
@@ -125,8 +124,8 @@ class Transformer(TemplateEncoder):
         parts = super().encode(data).parts if self.columns is None else {}
         for name in self.text_blocks:
             parts[name] = self.encode_texts(render(data.items, f"{{{name}}}"))
-        learnt = parts if "attention" in self._kinds else ()
-        return Features(data.item_ids, parts, behavioural=learnt)
+        taught = parts if "attention" in self._kinds else ()
+        return Features(data.item_ids, parts, behavioural=taught)
 
     @property
     def text_blocks(self) -> list[str]:
@@ -168,7 +167,7 @@ class Transformer(TemplateEncoder):
             texts,
             fingerprint=self._fingerprint(prefix),
             batches=lambda texts: self._vectoriser.stream(texts, self._tokeniser(prefix)),
-            doing=f"with {_engines.NAMES[self._backend]}, {self._hardware[1]}",
+            doing=lambda: f"with {_engines.NAMES[self._backend]}, {self._hardware[1]}",
         )
 
     def _fingerprint(self, prefix: str) -> str:
@@ -188,13 +187,17 @@ class Transformer(TemplateEncoder):
         return f"transformer-{digest[:32]}"
 
     @cached_property
+    def _folder(self) -> Path:
+        return folder_of(self.model)
+
+    @cached_property
     def _digest(self) -> str:
-        return folder_digest(folder_of(self.model))
+        return folder_digest(self._folder)
 
     @cached_property
     def _prefixes(self) -> tuple[str, str]:
         """Before items' texts and before people's words."""
-        recipe = read_recipe(folder_of(self.model))
+        recipe = read_recipe(self._folder)
         before, asking = spoken_before(recipe, Path(self.model).name)
         chosen = (
             before if self.prefix is None else self.prefix,
@@ -219,7 +222,10 @@ class Transformer(TemplateEncoder):
     @property
     def _precision(self) -> str:
         dtype = self._hardware[1]
-        return f"int8, method {INT8_METHOD}, of {self._backend}" if dtype == "int8" else dtype
+        if dtype != "int8":
+            return dtype
+        ranges = self._prefixes[0]  # stands before the texts that they are taken from
+        return f"int8, method {INT8_METHOD}, of {self._backend}, {ranges!r}"
 
     @cached_property
     def _backend(self) -> str:
@@ -250,7 +256,7 @@ class Transformer(TemplateEncoder):
         except ImportError as error:
             raise MissingExtraError("Transformer", "torch") from error
         numbers = self._hardware[1] if self._backend == "torch" else "float32"
-        return load_language_model(self.model, folder_of(self.model), dtype=numbers)
+        return load_language_model(self.model, self._folder, dtype=numbers)
 
     @property
     def _states(self) -> Pooling:
@@ -260,8 +266,8 @@ class Transformer(TemplateEncoder):
 
     @property
     def _pooling(self) -> Pooling:
-        learnt = self._learnt
-        return replace(self._states, idf=learnt.get("idf"), attention=learnt.get("attention"))
+        found = self._learnt
+        return replace(self._states, idf=found.get("idf"), attention=found.get("attention"))
 
     def _tokeniser(self, prefix: str | None = None) -> Tokeniser:
         """What stands before a text is `prefix`, by default an item's."""
@@ -287,9 +293,6 @@ class Transformer(TemplateEncoder):
             dtype=dtype,
             batch_tokens=self._batch_tokens,
         )
-
-    def _forget(self) -> None:
-        vars(self).pop("_vectoriser", None)
 
 
 __all__ = ["Transformer"]

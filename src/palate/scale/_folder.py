@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from palate.scale._source import STAGED
 from palate.scale._work import Job, Part
 
 PATIENCE_SECONDS = 2.0
+_STAGED_FILE = re.compile(r"mended\..+|.+\.[0-9a-f]{16}\.(parquet|tmp)")
 
 
 @contextlib.contextmanager
@@ -155,7 +157,9 @@ def _write(out: Path, content: dict[str, Any]) -> None:
 
 
 def _remove_staged(folder: Path) -> None:
+    """Only what `as_parquet` makes: somebody may keep files of their own in such a folder."""
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
-            file.unlink()
+            if _STAGED_FILE.fullmatch(file.name):
+                file.unlink()
         folder.rmdir()

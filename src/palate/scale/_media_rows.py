@@ -73,7 +73,11 @@ class MediaRows:
         """Why rows are bad, with what the column holds there, and where a path starts."""
         lasting = isinstance(self.sources.values, StoredBytes)
         where = "" if lasting else f" in {self.sources.folder}"
-        return {row: f"{self.sources.name(row)}{where}: {why}" for row, why in faults.items()}
+        named = {row: f"{self.sources.name(row)}{where}: " for row in faults}
+        return {  # of a cell that is no text nothing can be shown
+            row: why if self.sources.values[row] is None else named[row] + why
+            for row, why in faults.items()
+        }
 
 
 def _values(
