@@ -478,7 +478,7 @@ def project(shop, tmp_path):
 def test_a_project_that_moves_goes_on(command, project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checked = command("check", "project/mine.toml")
-    assert "reads 30 vectors of 3 numbers" in checked.out
+    assert "reads 30 rows of 3 numbers, which know 30 of 30 items" in checked.out
     assert command("fit", "project/mine.toml", "--out", "project/model").code == 0
     project.rename(tmp_path / "moved")
     done = command("evaluate", "moved/model")

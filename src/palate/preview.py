@@ -31,7 +31,7 @@ from palate.encoders.static import Static
 from palate.encoders.tfidf import Tfidf
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError, MissingExtraError, did_you_mean
 from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.text.template import render
@@ -118,7 +118,11 @@ def _encoder_lines(
         with errors_name(name):
             lines = list(_reading_lines(copy.deepcopy(encoder), train))
             if model := _check_model(encoder):
-                lines.append(f"{model} is not on this machine: `palate fit` asks the hub for it")
+                packaged = [card.name for card in models() if card.packaged]
+                lines.append(
+                    f"{model} is not on this machine: `palate fit` asks the hub for it."
+                    f"{did_you_mean(model, packaged)}"
+                )
         yield from (f"  {line}" for line in lines)
 
 
@@ -134,17 +138,13 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
     elif isinstance(encoder, MediaEncoder):
-        column = encoder.column_of(train.items)
-        folder = allowed_folder(encoder.folder)
-        empty = train.items[column].null_count()
-        yield f"reads {column}, paths from {folder.resolve()}; {empty:,} items have none"
+        yield from _media_lines(encoder, train)
     elif isinstance(encoder, Graph):
         triples, linked = encoder.read(train)
         known = train.item_ids.series.is_in(linked.to_series(0).implode()).sum()
         yield f"reads {len(triples):,} triples, which know {known:,} of {len(train.items):,} items"
     elif isinstance(encoder, Precomputed):
-        vectors = encoder.open()
-        yield f"reads {len(vectors):,} vectors of {vectors.dim} numbers"
+        yield from _precomputed_lines(encoder, train)
     elif isinstance(encoder, Sentiment | Reviews):
         who = registry.name_of(encoder)
         check_anything_said(train, who=who)
@@ -156,6 +156,29 @@ def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
         plan = encoder.fit(train).plan_
         columns = ", ".join(dict.fromkeys(column["column"] for column in plan))
         yield f"reads {columns}: {len(encoder.names):,} features"
+
+
+def _media_lines(encoder: MediaEncoder, train: Dataset) -> Iterator[str]:
+    column = encoder.column_of(train.items)
+    folder = allowed_folder(encoder.folder)
+    given, faults = encoder.looked_for(train.items)
+    yield (
+        f"reads {column}, paths from {folder.resolve()}; "
+        f"{len(train.items) - given:,} of {len(train.items):,} items have none"
+    )
+    if faults:
+        yield faults
+
+
+def _precomputed_lines(encoder: Precomputed, train: Dataset) -> Iterator[str]:
+    vectors = encoder.open()
+    known = int(encoder.known(train).sum())
+    if not known:
+        encoder.fit(train)  # which says why
+    yield (
+        f"reads {len(vectors):,} rows of {vectors.dim} numbers, "
+        f"which know {known:,} of {len(train.items):,} items"
+    )
 
 
 def _check_model(encoder: Encoder) -> str | None:

@@ -183,3 +183,13 @@ def test_reading_leaves_the_files_alone(write):
     before = path.read_bytes()
     fails(path, "soon")
     assert path.read_bytes() == before
+
+
+def test_an_encoding_of_chinese_is_guessed(write):
+    text = "item,title\na,小号帐篷，防水\nb,青花瓷茶壶\n"
+    with pytest.raises(DataError, match='encoding="gb18030"'):
+        read(LOG, items=write("gbk.csv", text.encode("gbk")))
+    with pytest.raises(DataError, match='encoding="latin-1"'):
+        read(
+            LOG, items=write("west.csv", "item,title\na,Müller Käse\nb,größer\n".encode("latin-1"))
+        )

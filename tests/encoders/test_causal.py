@@ -19,6 +19,7 @@ def test_the_prompt_stands_around_the_text_and_the_last_state_is_taken(folders):
     assert Causal().prefix == Causal().query_prefix != ""
 
 
+@pytest.mark.filterwarnings("ignore:.*is unknown to the model")
 def test_it_can_be_chosen_by_name(folders):
     from palate import registry
 

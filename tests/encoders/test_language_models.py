@@ -337,6 +337,7 @@ STRANGE = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*is unknown to the model")
 @pytest.mark.parametrize("long", ["cut", "chunks"])
 def test_strange_texts_get_a_vector(long, folders):
     folder, _ = folders("bert")
@@ -354,6 +355,7 @@ def test_what_is_no_text_is_refused(texts, folders):
             encode(texts)
 
 
+@pytest.mark.filterwarnings("ignore:.*is unknown to the model")
 def test_a_tokenizer_that_finds_nothing_still_gives_a_vector(folders):
     folder, _ = folders("gpt2")
     assert encoder(folder).encode_texts(["\u00a0x\u3000", "tea"]).any(axis=1).all()
@@ -389,3 +391,12 @@ def test_what_a_backend_cannot_do_is_said(settings, said, folders):
         Transformer(
             **{"model": str(folders("bert")[0]), "dtype": "float32"} | settings
         ).encode_texts(["tea"])
+
+
+def test_a_model_that_does_not_know_the_language_is_told(folders):
+    folder, _ = folders("bert")
+    with pytest.warns(RuntimeWarning, match=r"[456]\d% of what these texts are made of is unknown"):
+        encoder(folder, pooling="mean").encode_texts(["帐篷 茶壶 小提琴", "tea 帐篷 茶壶"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder(folder, pooling="mean").encode_texts(["tea bike jazz green", "green tea"])

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from palate import testing
-from palate.encoders import _media
+from palate.encoders import _media, _sources
 from palate.encoders._media import MediaEncoder
 from palate.encoders._sources import UnreadableError
 from palate.errors import ConfigError, DataError
@@ -226,7 +226,7 @@ def test_few_decoded_files_wait_at_a_time(monkeypatch):
     monkeypatch.setattr(Lines, "_decode", counted)
     monkeypatch.setattr(Lines, "_embed", taken)
     encoded(catalogue([b"%d 1" % row for row in range(1000)]), batch_size=10)
-    assert most <= _media.AHEAD + 10
+    assert most <= _sources.AHEAD + 10
 
 
 @pytest.mark.parametrize(
@@ -297,3 +297,19 @@ def test_one_error_tells_of_items_that_nobody_touched_too():
     with pytest.warns(RuntimeWarning, match="2 of 4 lines"):
         found = Lines(on_error="skip").fit(data)
     assert found.typical_.tolist() == [1.5]
+
+
+def test_files_that_are_plainly_not_there_are_told_without_decoding(tmp_path, log):
+    (tmp_path / "whole.txt").write_text("3 4")
+    (tmp_path / "empty.txt").touch()
+    data = catalogue(["whole.txt", "empty.txt", None, "../else.txt", "gone.txt", " "])
+    lenient = Lines(folder=str(tmp_path), on_error="skip")
+    given, faults = lenient.looked_for(data.items)
+    assert given == 4
+    assert faults.startswith("3 of 4 lines cannot be used: empty.txt of item 'i1': ")
+    assert "gone.txt of item 'i4': there is no such file" in faults
+    assert not log["decoded"]
+    with pytest.raises(DataError, match=r"3 of 4 lines .*on_error=.skip"):
+        Lines(folder=str(tmp_path)).looked_for(data.items)
+    (tmp_path / "empty.txt").write_text("1 2")
+    assert Lines(folder=str(tmp_path)).looked_for(data.items.head(3)) == (2, "")

@@ -187,6 +187,7 @@ def test_only_as_many_states_as_fit_are_held(folders, monkeypatch):
     assert near.pairs.max() < len(states)
 
 
+@pytest.mark.filterwarnings("ignore:.*found no weights that surely help")
 def test_a_text_that_is_too_long_by_itself_leaves_the_mean(folders, monkeypatch):
     from palate.encoders import _token_weights
 
@@ -195,3 +196,14 @@ def test_a_text_that_is_too_long_by_itself_leaves_the_mean(folders, monkeypatch)
     assert encoder.attention_.shape == (16,)
     assert not encoder.attention_.any()
     assert encoder.encode_texts(["tea"]).any()
+
+
+def test_where_nothing_was_gained_it_says_so(folders):
+    rng = np.random.default_rng(2)
+    data = by_topic()
+    chance = data.interactions.with_columns(
+        pl.Series("item_id", rng.permutation(data.interactions["item_id"].to_numpy()))
+    )
+    with pytest.warns(RuntimeWarning, match='"mean" gives the same'):
+        encoder = taught(folders("bert")[0], Dataset(interactions=chance, items=data.items))
+    assert not encoder.attention_.any()

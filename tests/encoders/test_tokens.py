@@ -137,6 +137,7 @@ def test_what_stands_before_a_text_is_never_cut_off(folders, tmp_path):
     assert words == ["[CLS]", "old", "tea", "bike", "[SEP]"]
 
 
+@pytest.mark.filterwarnings("ignore:.*is unknown to the model")
 def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
     monkeypatch.setattr(_tokens, "CHARACTERS", 20)
     seen = []

@@ -474,3 +474,19 @@ def test_a_refused_table_leaves_no_folder(name, tmp_path):
     with pytest.raises(DataError):
         encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])
     assert (tmp_path / "mine").is_dir()
+
+
+def test_a_table_is_the_same_however_it_is_spelt_or_moved(table, spec, tmp_path, monkeypatch):
+    path, out = table(12), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    (tmp_path / "beside").mkdir()
+    monkeypatch.chdir(tmp_path / "beside")
+    spelt = encode_table(f"../{path.name}", spec, "../out", partition_rows=5)
+    (tmp_path / "link").symlink_to(tmp_path)
+    linked = encode_table(tmp_path / "link" / path.name, spec, out, partition_rows=5)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path.rename(elsewhere / path.name)
+    out.rename(elsewhere / "out")
+    moved = encode_table(elsewhere / path.name, spec, elsewhere / "out", partition_rows=5)
+    assert [report.kept for report in (spelt, linked, moved)] == [3, 3, 3]

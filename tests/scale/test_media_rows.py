@@ -201,6 +201,8 @@ def test_where_nothing_can_be_read_it_is_the_wrong_folder(album, encode, tmp_pat
         DataError, match=r"no row of .*album.parquet can be encoded: .*0.txt in .*em"
     ):
         encode(path, folder=tmp_path / "empty", on_error="skip")
+    with pytest.warns(RuntimeWarning, match="1 row .* left out"):  # the folder is nobody's
+        assert encode(album("3 4", None, "words"), on_error="skip").encoded == 1
 
 
 def test_rows_without_an_id_of_their_own_are_counted_apart(album, encode, tmp_path):

@@ -11,6 +11,8 @@ from palate.errors import DataError
 UTF8 = ("utf-8", "utf8")
 _MARK = b"\xef\xbb\xbf"
 _MARKS_OF_UTF16 = (0xFF, 0xFE)
+_PROBED_BYTES = 2**16
+_FEW_LETTERS = 4
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip: add .gz to its name",
     b"PAR1": "is Parquet: end its name with .parquet",
@@ -86,10 +88,24 @@ def check_first_line(path: Path, first: bytes) -> None:
 
 def wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataError:
     """Which byte is none of `encoding`, and which encoding it may be."""
-    other = "latin-1" if encoding.lower() in UTF8 else "utf-8"
+    other = "utf-8"
+    if encoding.lower() in UTF8:
+        other = "gb18030" if _may_be_chinese(path) else "latin-1"
     if line == 1 and byte in _MARKS_OF_UTF16:
         other = "utf-16"
     return DataError(
         f"{path}, line {line}: byte 0x{byte:02x} is not {encoding}."
         f' If the file was written with another encoding, say so: encoding="{other}"'
     )
+
+
+def _may_be_chinese(path: Path) -> bool:
+    """Whether most of what is not ASCII reads as Chinese characters in GB 18030."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_PROBED_BYTES).decode("gb18030", errors="replace")
+    except OSError:
+        return False
+    strange = [letter for letter in text if not letter.isascii()]
+    chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in strange)
+    return bool(strange) and chinese > 0.8 * len(strange) and len(strange) >= _FEW_LETTERS

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -30,15 +29,17 @@ from palate.encoders._sources import (
     UnreadableError,
     allowed_folder,
     as_sources,
+    worked,
 )
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
 READERS = max(4, min(16, os.cpu_count() or 4))
-AHEAD = 64  # files that are read or decoded while a batch is encoded
 
 _SHOWN_NAMES = 6
 _PATHS_OR_BYTES = (pl.String, pl.Binary, pl.Null, pl.Categorical, pl.Enum)
+
+_MEND = 'Mend them, or count them as missing: on_error="skip"'
 
 
 @dataclass(kw_only=True)
@@ -96,6 +97,25 @@ class MediaEncoder(LoadsItself, ABC):
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
 
+    def looked_for(self, items: pl.DataFrame) -> tuple[int, str]:
+        """How many items have one, and which of these are plainly not there ("" for none).
+
+        Nothing is decoded. Raises `DataError` where some are not and `on_error` is "raise".
+        """
+        sources = self._sources_of(items, self.column_of(items))
+        faults: dict[int, str] = {}
+        for row in sources.given:
+            try:
+                sources.look(row)
+            except UnreadableError as error:
+                faults[row] = str(error)
+        if not faults:
+            return len(sources.given), ""
+        message = self._counted(faults, "cannot be used", sources, items[ITEM].to_list())
+        if self.on_error == "raise":
+            raise DataError(f"{message}. {_MEND}")
+        return len(sources.given), message
+
     def encode_files(self, sources: Sequence[Source | None]) -> tuple[Floats, Mask]:
         """(n, d) vectors of paths or bytes, and which of them could be encoded (zeros elsewhere).
 
@@ -104,9 +124,11 @@ class MediaEncoder(LoadsItself, ABC):
         return self._encode(self._sources(as_sources(sources)), None)
 
     def _encode_items(self, items: pl.DataFrame) -> tuple[Floats, Mask]:
-        column = items[self.column_].to_list()
-        values = [None if not value or value.isspace() else value for value in column]
-        return self._encode(self._sources(values), items[ITEM].to_list())
+        return self._encode(self._sources_of(items, self.column_), items[ITEM].to_list())
+
+    def _sources_of(self, items: pl.DataFrame, column: str) -> Sources:
+        values = items[column].to_list()
+        return self._sources([None if not value or value.isspace() else value for value in values])
 
     def _sources(self, values: Sequence[Source | None]) -> Sources:
         """Bytes need no folder: a model that has moved away from its files still takes them."""
@@ -122,7 +144,7 @@ class MediaEncoder(LoadsItself, ABC):
     def digests(self, sources: Sources, faults: dict[int, str]) -> dict[int, bytes]:
         """Row → what names its content; why others cannot be read goes to `faults`."""
         with ThreadPoolExecutor(READERS) as pool:
-            return dict(_worked(pool, sources.digest, sources.given, faults))
+            return dict(worked(pool, sources.digest, sources.given, faults))
 
     def encode_sources(
         self, sources: Sources, digests: dict[int, bytes], faults: dict[int, str]
@@ -168,7 +190,7 @@ class MediaEncoder(LoadsItself, ABC):
         """Decodes in the pool while the batch before is encoded."""
         self._load()
         place_of = {rows[place]: place for place in missing.tolist()}
-        decoded = _worked(pool, partial(self._decoded, sources), place_of, faults)
+        decoded = worked(pool, partial(self._decoded, sources), place_of, faults)
         while batch := list(islice(decoded, self.batch_size)):
             places = np.array([place_of[row] for row, _ in batch])
             vectors = self._embed([content for _, content in batch])
@@ -192,7 +214,7 @@ class MediaEncoder(LoadsItself, ABC):
             return
         message = self._counted(faults, "cannot be used", sources, item_ids)
         if self.on_error == "raise":
-            raise DataError(f'{message}. Mend them, or count them as missing: on_error="skip"')
+            raise DataError(f"{message}. {_MEND}")
         warnings.warn(f"{message}. They count as missing", RuntimeWarning, stacklevel=3)
 
     def _counted(
@@ -262,24 +284,3 @@ class MediaEncoder(LoadsItself, ABC):
     @abstractmethod
     def _embed(self, batch: list[Any]) -> Floats:
         """(n, d) vectors of decoded contents."""
-
-
-def _worked(
-    pool: ThreadPoolExecutor,
-    work: Callable[[int], Any],
-    rows: Iterable[int],
-    faults: dict[int, str],
-) -> Iterator[tuple[int, Any]]:
-    """(row, result) in order, some rows ahead of whoever asks; what fails goes to `faults`."""
-    waiting: deque[tuple[int, Future[Any]]] = deque()
-    todo = iter(rows)
-    while True:
-        for row in islice(todo, AHEAD - len(waiting)):
-            waiting.append((row, pool.submit(work, row)))
-        if not waiting:
-            return
-        row, future = waiting.popleft()
-        try:
-            yield row, future.result()
-        except UnreadableError as error:
-            faults[row] = str(error)

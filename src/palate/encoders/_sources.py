@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any, TypeAlias
@@ -15,6 +19,7 @@ from palate.errors import DataError, first_offenders
 
 Source: TypeAlias = str | bytes | Path
 MAX_BYTES = 512 * 2**20
+AHEAD = 64  # files that are read or decoded while a batch is encoded
 
 
 class UnreadableError(Exception):
@@ -60,20 +65,27 @@ class Sources:
         value = self.values[row]
         if isinstance(value, bytes):
             return _not_empty(value)
-        try:
-            path = self._inside(str(value))
-            status = path.stat()
-            if not S_ISREG(status.st_mode):
-                raise UnreadableError("it is no file")
-            if status.st_size > MAX_BYTES:
-                raise UnreadableError(f"it is larger than {MAX_BYTES >> 20} MiB")
-            return _not_empty(path.read_bytes())
-        except FileNotFoundError:
-            raise UnreadableError("there is no such file") from None
-        except OSError as error:
-            raise UnreadableError(f"it cannot be read: {error.strerror}") from None
-        except ValueError:  # half a surrogate pair, a zero character
-            raise UnreadableError("no path can be written like this") from None
+        with _reasons():
+            return _not_empty(self._file(str(value)).read_bytes())
+
+    def look(self, row: int) -> None:
+        """Raises `UnreadableError` where it is plain without reading that there is nothing."""
+        value = self.values[row]
+        if isinstance(value, bytes):
+            _not_empty(value)
+            return
+        with _reasons():
+            if not self._file(str(value)).stat().st_size:
+                _not_empty(b"")
+
+    def _file(self, name: str) -> Path:
+        path = self._inside(name)
+        status = path.stat()
+        if not S_ISREG(status.st_mode):
+            raise UnreadableError("it is no file")
+        if status.st_size > MAX_BYTES:
+            raise UnreadableError(f"it is larger than {MAX_BYTES >> 20} MiB")
+        return path
 
     def _inside(self, name: str) -> Path:
         if "://" in name:
@@ -83,6 +95,19 @@ class Sources:
         if not path.is_relative_to(root):
             raise UnreadableError(f"the path leads out of the folder {str(root)!r}")
         return path
+
+
+@contextmanager
+def _reasons() -> Iterator[None]:
+    """What the file system raises, as why a row cannot be used."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise UnreadableError("there is no such file") from None
+    except OSError as error:
+        raise UnreadableError(f"it cannot be read: {error.strerror}") from None
+    except ValueError:  # half a surrogate pair, a zero character
+        raise UnreadableError("no path can be written like this") from None
 
 
 def as_sources(values: Sequence[Source | None]) -> list[Source | None]:
@@ -112,3 +137,24 @@ def allowed_folder(folder: str) -> Path:
             'that holds the files, folder="FOLDER"'
         )
     return path
+
+
+def worked(
+    pool: ThreadPoolExecutor,
+    work: Callable[[int], Any],
+    rows: Iterable[int],
+    faults: dict[int, str],
+) -> Iterator[tuple[int, Any]]:
+    """(row, result) in order, some rows ahead of whoever asks; what fails goes to `faults`."""
+    waiting: deque[tuple[int, Future[Any]]] = deque()
+    todo = iter(rows)
+    while True:
+        for row in islice(todo, AHEAD - len(waiting)):
+            waiting.append((row, pool.submit(work, row)))
+        if not waiting:
+            return
+        row, future = waiting.popleft()
+        try:
+            yield row, future.result()
+        except UnreadableError as error:
+            faults[row] = str(error)

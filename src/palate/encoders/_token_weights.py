@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,6 +19,10 @@ from palate.progress import task
 from palate.types import Floats, Mask
 
 MOST_TOKENS = 150_000  # whose states are held in memory
+_NO_GAIN = (
+    'pooling = "attention" found no weights that surely help, so every token counts alike: '
+    'pooling = "mean" gives the same, and fits faster'
+)
 _TEXTS_AT_ONCE = 1024
 _STEPS = 300
 _LOOK_EVERY = 25
@@ -70,7 +75,10 @@ def attention(
         if not fits.all():
             break
     rows = rows or met[:1].tolist()  # one that is too long says how wide the states are
-    return learn_attention(states_of([texts[row] for row in rows]), near.among(rows))
+    found = learn_attention(states_of([texts[row] for row in rows]), near.among(rows))
+    if not found.any():
+        warnings.warn(_NO_GAIN, RuntimeWarning, stacklevel=3)
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ from palate.errors import ConfigError
 SAMPLE = 64  # texts that int8 is checked on
 MOST_LOST = 0.01  # of the cosine to float32
 _EXAMPLE_TOKENS = 256
+_MOST_UNKNOWN = 0.1  # of the tokens, those of the model's own around a text among them
 
 
 @dataclass
@@ -42,7 +44,11 @@ class Vectoriser:
     _believed: bool = False
 
     def stream(self, texts: Sequence[str], tokenise: Tokeniser) -> Batches:
-        """(rows, vectors) of texts in any order; `ConfigError` where int8 would harm them."""
+        """(rows, vectors) of texts in any order; `ConfigError` where int8 would harm them.
+
+        Warns where the model does not know much of what the texts are made of.
+        """
+        self._check_known(texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE], tokenise)
         if self.dtype == "int8" and not self._believed:
             self._check_int8(texts[:: max(1, len(texts) // SAMPLE)][:SAMPLE], tokenise)
             self._believed = True
@@ -61,6 +67,19 @@ class Vectoriser:
         """The tokens of texts of every kind, the same for every catalogue."""
         pieces, _ = self.tokenise(TEXTS)
         return (ids for _, ids in equal_lengths(pieces, _EXAMPLE_TOKENS))
+
+    def _check_known(self, texts: Sequence[str], tokenise: Tokeniser) -> None:
+        unknown = getattr(tokenise.tokenizer, "unk_token_id", None)
+        ids = np.concatenate([np.array(ids) for ids in tokenise(texts)[0]] or [np.zeros(0)])
+        share = float(np.mean(ids == unknown)) if len(ids) and unknown is not None else 0.0
+        if share > _MOST_UNKNOWN:
+            warnings.warn(
+                f"{share:.0%} of what these texts are made of is unknown to the model "
+                f"{self.language.name!r} (another language, perhaps, or emoji) and does not count: "
+                'model = "e5" reads many languages, Chinese too, as does the encoder "use"',
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _check_int8(self, texts: Sequence[str], tokenise: Tokeniser) -> None:
         exact = _engines.torch_engine(embedder(self.language.network, self.pooling), "cpu")

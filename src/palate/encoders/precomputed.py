@@ -66,6 +66,10 @@ class Precomputed:
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {"precomputed": vectors})
 
+    def known(self, data: Dataset) -> Mask:
+        """(n_items,) which items have a vector."""
+        return self._find(data)[1]
+
     def open(self) -> VectorFiles:
         """The files, with nothing read but their columns; raises `DataError` for what are none."""
         if self.path is None:

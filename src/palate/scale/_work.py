@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
 from palate.scale._source import Source
 
 Precision: TypeAlias = Literal["float32", "float16", "int8"]
 OnError: TypeAlias = Literal["raise", "skip"]
+
+
+def _seen_from(out: str, table: str) -> str:
+    """The way from the folder to its table: the same however they are spelt or moved together."""
+    table, out = os.path.realpath(table), os.path.realpath(out)
+    try:
+        return Path(os.path.relpath(table, out)).as_posix()
+    except ValueError:  # on another drive
+        return table
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Job:
         """What must be equal for a job to go on where another one stopped."""
         column = {} if self.folder is None else {"column": self.columns[0]}
         return {
-            "table": self.source.name,
+            "table": _seen_from(self.out, self.source.name),
             "id": self.id,
             **column,
             "template": self.template,

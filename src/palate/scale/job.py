@@ -115,6 +115,8 @@ def _run(job: Job, engine: Engine, workers: int | None) -> list[Part]:
 def _check_any(job: Job, parts: Sequence[Part]) -> None:
     """A table of which nothing can be used is no catalogue with some bad rows."""
     if any(part.bad for part in parts) and not any(part.encoded for part in parts):
+        for part in parts:  # they hold nothing, and must not keep the folder from another job
+            (Path(job.out) / part.file).unlink(missing_ok=True)
         faults = [fault for part in parts for fault in part.faults][:SHOWN_FAULTS]
         raise DataError(f"no row of {job.source.name} can be encoded: {'; '.join(faults)}")
 
