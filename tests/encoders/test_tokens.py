@@ -4,7 +4,7 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 
-from palate.encoders import _tokens
+from palate.encoders import _tokens, _vectoriser
 from palate.encoders.transformer import Transformer
 from palate.errors import ConfigError
 from palate.types import Dataset
@@ -137,7 +137,6 @@ def test_what_stands_before_a_text_is_never_cut_off(folders, tmp_path):
     assert words == ["[CLS]", "old", "tea", "bike", "[SEP]"]
 
 
-@pytest.mark.filterwarnings("ignore:.*is unknown to the model")
 def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
     monkeypatch.setattr(_tokens, "CHARACTERS", 20)
     seen = []
@@ -148,6 +147,7 @@ def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
         return call(self, texts)
 
     monkeypatch.setattr(_tokens.Tokeniser, "__call__", counted)
+    monkeypatch.setattr(_vectoriser.Vectoriser, "_check_known", lambda *_: None)
     folder, _ = folders("bert")
     texts = ["tea", "bike jazz", "jazz tea bike", "green tea", "old old old", "cheap"]
     found = encoder(folder).encode_texts(texts)
