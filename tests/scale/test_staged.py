@@ -27,7 +27,8 @@ LINES = (
 def test_lines_that_are_no_records_are_empty_rows(write, rows):
     path = write("items.jsonl", LINES)
     wanted = [(1, "x"), (2, "zw\ufffdlf"), (None, None), (None, None), (5, "6")]
-    assert rows(path, ["id", "t"]) == wanted
+    with pytest.warns(RuntimeWarning, match=r"items.jsonl: .* became .*, 1 times"):
+        assert rows(path, ["id", "t"]) == wanted
     with pytest.raises(DataError, match=r"items.jsonl cannot be read: .*on_error="):
         rows(path, ["id", "t"], on_error="raise")
 
@@ -49,7 +50,8 @@ def test_broken_bytes_leave_marks_and_quotes_as_they_are(write, rows, packed, mo
     monkeypatch.setattr(_staged, "_BLOCK", 5)  # a character is cut in two
     content = 'id;t\n1;"say ""zwölf"""\n2;'.encode() + b"zw\xf6lf\n"
     path = write("items.csv.gz", gzip.compress(content)) if packed else write("items.csv", content)
-    assert rows(path, ["id", "t"]) == [("1", 'say "zwölf"'), ("2", "zw\ufffdlf")]
+    with pytest.warns(RuntimeWarning, match=r"items.csv.*: .* became .*, 1 times"):
+        assert rows(path, ["id", "t"]) == [("1", 'say "zwölf"'), ("2", "zw\ufffdlf")]
 
 
 def test_what_is_beyond_mending_is_named_by_its_own_name(write, rows):

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import hashlib
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,14 @@ def as_parquet(path: Path, staged: Path, on_error: str) -> Path:
     except DataError:
         if on_error != "skip":
             raise
-        _convert_mended(path, target)
+        broken = _convert_mended(path, target)
+        if broken:
+            warnings.warn(
+                f'{path}: what is no UTF-8 became "�", {broken:,} times. If that is more than a slip, '
+                "save it as UTF-8 and encode it anew",
+                RuntimeWarning,
+                stacklevel=2,
+            )
     return target
 
 
@@ -67,18 +75,22 @@ def _scan(path: Path, probed: int | None) -> pl.LazyFrame:
     return open_table(path, what="items", key="item_id", encoding=UTF8[0]).frame
 
 
-def _convert_mended(path: Path, target: Path) -> None:
+def _convert_mended(path: Path, target: Path) -> int:
+    """How many letters were broken."""
     name = path.name.removesuffix(path.suffix) if path.suffix == ".gz" else path.name
     copy = target.parent / f"mended.{name}"
+    broken = 0
     try:
         with copy.open("wb") as file:
             for text in _mended(path):
+                broken += text.count("�")
                 file.write(text.encode("utf-8", "replace"))
         _convert(copy, target, None)
     except DataError as error:
         raise DataError(str(error).replace(str(copy), str(path))) from error
     finally:
         copy.unlink(missing_ok=True)
+    return broken
 
 
 def _mended(path: Path) -> Iterator[str]:
