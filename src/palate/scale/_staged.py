@@ -44,8 +44,8 @@ def as_parquet(path: Path, staged: Path, on_error: str) -> Path:
         broken = _convert_mended(path, target)
         if broken:
             warnings.warn(
-                f'{path}: what is no UTF-8 became "�", {broken:,} times. If that is more than a slip, '
-                "save it as UTF-8 and encode it anew",
+                f'{path}: what is no UTF-8 became "�", {broken:,} times. If that is no mere slip, '
+                "save the file as UTF-8 and encode it anew",
                 RuntimeWarning,
                 stacklevel=2,
             )
