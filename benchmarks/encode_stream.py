@@ -88,7 +88,7 @@ def main() -> None:
         return
     given = dict(enumerate(sys.argv[1:]))
     encoder, items = given.get(0, "use"), int(given.get(1, 1_000_000))
-    figures = measure(encoder, items, given.get(2, "local"), int(given.get(3, 2**16)))
+    figures = measure(encoder, items, given.get(2, "local"), int(given.get(3, 2**15)))
     print(figures)
     name = re.sub(r"\W+", "-", encoder).strip("-")
     print(record(f"encode-stream-{name}", figures))

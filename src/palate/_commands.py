@@ -45,7 +45,7 @@ Marks = Annotated[
 ]
 PartitionRows = Annotated[
     int | None,
-    typer.Option(min=1, metavar="N", help="Of a file: 65,536 of texts, 4,096 of photos."),
+    typer.Option(min=1, metavar="N", help="Of a file: 32,768 of texts, 4,096 of photos."),
 ]
 OnError = Annotated[
     Literal["raise", "skip"], typer.Option(help="Stop at a bad row, or leave it out.")

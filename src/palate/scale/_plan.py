@@ -22,7 +22,7 @@ from palate.scale._work import Job, OnError, Precision
 from palate.text._parse import parse
 from palate.text.template import default_template
 
-TEXT_ROWS = 2**16
+TEXT_ROWS = 2**15
 MEDIA_ROWS = 2**12
 
 

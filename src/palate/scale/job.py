@@ -48,7 +48,7 @@ def encode_table(
     their parts, which is "|" in `genres`, `tags` and the like. Photos and sounds come from one
     column of bytes, or of paths, which lead nowhere outside of `folder`.
 
-    Files have `item_id` and `vector`, of `partition_rows` rows each (65,536 of texts, 4,096 of
+    Files have `item_id` and `vector`, of `partition_rows` rows each (32,768 of texts, 4,096 of
     photos or sounds); a row that holds nothing has no vector (null). `precision` "int8" adds each
     row's `scale`. A job that was stopped goes on where it was, and what changed since in the table
     or in the files that it names is encoded again. `on_error="skip"` leaves out rows without an id
