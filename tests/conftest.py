@@ -7,11 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from palate.encoders._text import TemplateEncoder
 from palate.types import Dataset, Features
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch and LightGBM bring an OpenMP each
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 TOPIC_SIZES = {"tea": 12, "bikes": 9, "jazz": 6, "chess": 3}
 WORDS = {

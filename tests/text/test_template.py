@@ -3,7 +3,7 @@ import re
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from palate.errors import ConfigError, DataError
@@ -71,7 +71,6 @@ SEPARATORS = st.sampled_from([". ", ", ", " by ", " - ", "; ", " ", ": ", " | "]
 WRAPPED = st.sampled_from(["{%s}", "({%s})", "[{%s}]", '"{%s}"'])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(WORDS, WRAPPED, SEPARATORS), min_size=1, max_size=5))
 def test_no_debris(parts):
     names = [f"n{place}" for place in range(len(parts))]
