@@ -8,19 +8,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias
 
+from palate._paths import beside
 from palate.scale._source import Source
 
 Precision: TypeAlias = Literal["float32", "float16", "int8"]
 OnError: TypeAlias = Literal["raise", "skip"]
-
-
-def _seen_from(out: str, table: str) -> str:
-    """The way from the folder to its table: the same however they are spelt or moved together."""
-    table, out = os.path.realpath(table), os.path.realpath(out)
-    try:
-        return Path(os.path.relpath(table, out)).as_posix()
-    except ValueError:  # on another drive
-        return table
 
 
 @dataclass(frozen=True)
@@ -55,7 +47,7 @@ class Job:
         """What must be equal for a job to go on where another one stopped."""
         column = {} if self.folder is None else {"column": self.columns[0]}
         return {
-            "table": _seen_from(self.out, self.source.name),
+            "table": self._table,
             "id": self.id,
             **column,
             "template": self.template,
@@ -64,6 +56,12 @@ class Job:
             "precision": self.precision,
             "partition_rows": self.partition_rows,
         }
+
+    @property
+    def _table(self) -> str:
+        """The way to it from the folder: the same however they are spelt or moved together."""
+        table = os.path.realpath(self.source.name)
+        return beside(table, Path(self.out)) or table
 
     def range_of(self, number: int) -> tuple[int, int]:
         """The rows of a partition."""
