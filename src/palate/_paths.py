@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
+from palate.component import changed, types_of
 from palate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from palate.registry import Opened
 
 
 class WholePath(str):
@@ -66,9 +69,9 @@ def located(cls: Any, settings: Mapping[str, Any], folder: Path) -> dict[str, An
     A path that is left out and has a default is put in.
     """
     found = dict(settings)
-    for name, mark in _marks(cls).items():
+    for name, hint in types_of(cls).items():
         value = settings.get(name, getattr(cls, name, None))  # where a dataclass leaves defaults
-        whole = mark.whole(value, folder)
+        whole = changed(hint, value, Located, lambda mark, path: mark.whole(path, folder))
         if whole is not value:
             found[name] = whole
     return found
@@ -78,38 +81,20 @@ def located_table(stage: str, table: Mapping[str, Any], folder: Path) -> dict[st
     """As `located`, of a component's table, and of the tables of components inside it."""
     from palate import registry  # which loads pydantic: not before it is needed
 
-    found = {key: located_inside(stage, value, folder) for key, value in table.items()}
     try:
-        cls = registry.find(stage, str(table.get("use")))
+        opened = registry.Opened.of(stage, table)
     except ConfigError:  # whoever builds it says so
-        return found
-    return located(cls, found, folder)
+        opened = registry.Opened(stage, None, table)
+    return {**table, **located_whole(opened, folder)}
 
 
-def located_inside(stage: str, value: Any, folder: Path) -> Any:
-    """A setting in which the tables of components have whole paths."""
-    if isinstance(value, list):
-        return [located_inside(stage, part, folder) for part in value]
-    if isinstance(value, dict) and "use" in value:
-        return located_table(stage, value, folder)
-    return value
+def located_whole(opened: Opened, folder: Path) -> dict[str, Any]:
+    """As `located`, of a component's settings, and of the tables of components inside it."""
 
+    def inside(_: str, stage: str, part: Any) -> Any:
+        return located_table(stage, part, folder) if isinstance(part, Mapping) else part
 
-@cache
-def _marks(cls: Any) -> dict[str, Located]:
-    """Which settings of a dataclass are paths; none where its annotations cannot be resolved."""
-    try:
-        hints = get_type_hints(cls, include_extras=True)
-    except (NameError, TypeError):
-        return {}
-    found = {entry.name: _mark_in(hints[entry.name]) for entry in fields(cls) if entry.init}
-    return {name: mark for name, mark in found.items() if mark is not None}
-
-
-def _mark_in(hint: Any) -> Located | None:
-    if get_origin(hint) is Annotated:
-        return next((mark for mark in hint.__metadata__ if isinstance(mark, Located)), None)
-    return next(filter(None, map(_mark_in, get_args(hint))), None)
+    return located(opened.cls, opened.with_parts(inside), folder)
 
 
 def beside(path: str, folder: Path) -> str | None:

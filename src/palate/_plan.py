@@ -8,8 +8,8 @@ from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from palate import registry
+from palate.component import blocks_named
 from palate.errors import ConfigError, did_you_mean
-from palate.fusion.weighted import FUSED, Weighted
 from palate.recommenders._names import check_block_names
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ _METHODS: Final = {
 _LISTS: Final = {"representation": "transform", "selection": "transform", "rerankers": "reranker"}
 _SINGLE: Final = {"fusion": "transform", "recommender": "recommender"}
 _STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is not named as
-NAMING: Final = {  # the settings of palate's own components that name blocks
-    "whiten": "numbers",
-    "concat": "weights",
-    "weighted": "weights",
-    "content": "blocks",
-    "diversity": "block",
-}
 
 
 def check_parts(pipeline: Pipeline) -> None:
@@ -107,57 +100,48 @@ def _is_own(component: object) -> bool:
 def check_blocks(pipeline: Pipeline, encoders: Mapping[str, Encoder]) -> None:
     """Raises `ConfigError` for a setting that names a block which none of `encoders` gives.
 
-    What components outside palate name, and what comes after a transform of theirs, is left to the
-    fit, and so is all where there is no encoder.
+    What comes after a transform outside palate that does not say which blocks it makes (`makes`) is
+    left to the fit, and so is all where there is no encoder.
     """
     blocks = _Blocks.of(encoders)
-    for where, transform in _transforms(pipeline):
-        _check_named(transform, where, blocks)
-        if not _is_own(transform):
+    for stage, where, transform in _transforms(pipeline):
+        _check_named(stage, transform, where, blocks)
+        if not (_is_own(transform) or hasattr(transform, "makes")):
             return
-        if isinstance(transform, Weighted):
-            blocks = replace(blocks, names=(FUSED, *blocks.names), settled=False)
-    _check_named(pipeline.recommender, registry.name_of(pipeline.recommender), blocks)
+        if made := getattr(transform, "makes", ()):
+            blocks = replace(blocks, names=(*made, *blocks.names), settled=False)
+    recommender = pipeline.recommender
+    _check_named("recommenders", recommender, registry.name_of(recommender), blocks)
     for reranker in pipeline.rerankers:
-        _check_named(reranker, registry.name_of(reranker), blocks)
-    if blocks.settled and "ranker" in _uses(_as_table(pipeline.recommender)):
+        _check_named("rerankers", reranker, registry.name_of(reranker), blocks)
+    if blocks.settled and "ranker" in _uses(registry.Opened.of("recommenders", recommender)):
         check_block_names(blocks.names)
 
 
-def _transforms(pipeline: Pipeline) -> Iterator[tuple[str, Any]]:
+def _transforms(pipeline: Pipeline) -> Iterator[tuple[str, str, Any]]:
+    """(stage, where it stands, transform) from left to right."""
     for place, transform in enumerate(pipeline.representation):
-        yield f"representation[{place}]", transform
-    yield "fusion", pipeline.fusion
+        yield "representation", f"representation[{place}]", transform
+    yield "fusion", "fusion", pipeline.fusion
     for place, transform in enumerate(pipeline.selection):
-        yield f"selection[{place}]", transform
+        yield "selection", f"selection[{place}]", transform
 
 
-def _check_named(component: Any, where: str, blocks: _Blocks) -> None:
-    for setting, name in _named(_as_table(component), where):
+def _check_named(stage: str, component: Any, where: str, blocks: _Blocks) -> None:
+    for setting, name in _named(registry.Opened.of(stage, component), where):
         if blocks.names and name not in blocks:
             known = did_you_mean(name, blocks.names)
             raise ConfigError(f"{setting}: no block is called {name!r}.{known}")
 
 
-def _as_table(component: Any) -> Mapping[str, Any]:
-    """As a pipeline file holds it; of components outside palate the name alone."""
-    use = {"use": registry.name_of(component)}
-    return {**use, **registry.settings_of(component)} if _is_own(component) else use
-
-
-def _named(table: Mapping[str, Any], where: str) -> Iterator[tuple[str, str]]:
+def _named(part: registry.Opened, where: str) -> Iterator[tuple[str, str]]:
     """(setting, block) for every block that a component or a part of it names."""
-    setting = NAMING.get(table["use"], "")
-    named = table.get(setting) or ()
-    for name in [named] if isinstance(named, str) else named:
+    for setting, name in blocks_named(part.cls, part.settings):
         yield f"{where}.{setting}", name
-    for place, part in enumerate(_parts(table)):
-        yield from _named(part, f"{where}.parts[{place}]")
+    for setting, inner in part.parts():
+        yield from _named(inner, f"{where}.{setting}")
 
 
-def _parts(table: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return table.get("parts", []) if table["use"] == "blend" else []
-
-
-def _uses(table: Mapping[str, Any]) -> set[str]:
-    return {table["use"]}.union(*map(_uses, _parts(table)))
+def _uses(part: registry.Opened) -> set[str]:
+    """The names of a component and of all inside it."""
+    return {registry.use_of(part.cls)}.union(*(_uses(inner) for _, inner in part.parts()))

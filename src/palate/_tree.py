@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate import registry
-from palate._paths import WholePath, beside, found_again, located, located_inside
+from palate._paths import WholePath, beside, found_again, located_whole
 from palate.errors import ArtefactError
 from palate.types import Dataset, Features, Ids
 
@@ -90,13 +90,12 @@ class Writer:
         stage = module[1] if module[0] == "palate" and len(module) == 3 else ""
         known = [entry for entry in fields(component) if hasattr(component, entry.name)]
         settings = {e.name: getattr(component, e.name) for e in known if e.init}
-        here = Path.cwd()
-        inside = {name: located_inside(stage, part, here) for name, part in settings.items()}
+        opened = registry.Opened(stage, type(component), settings)
         return {
             _KIND: "component",
             "stage": stage,
             "use": registry.name_of(component),
-            "settings": self._fields(located(type(component), inside, here), where),
+            "settings": self._fields(located_whole(opened, Path.cwd()), where),
             "learnt": self._fields(
                 {e.name: getattr(component, e.name) for e in known if not e.init}, where
             ),

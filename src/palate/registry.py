@@ -5,15 +5,19 @@ nothing else. `use = "ease"` finds `palate/recommenders/ease.py`; `use = "packag
 finds anybody's.
 """
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from palate.component import Confusable, Inside, mark_in, same_objects, types_of
 from palate.errors import ConfigError, did_you_mean
 
 STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
@@ -35,19 +39,22 @@ def find(stage: str, use: str) -> type[Any]:
         return _find_outside(use)
     if use not in names(stage):
         singular = stage.removesuffix("s")
-        hint = _of_model(use) if stage == "encoders" else None
-        hint = hint or did_you_mean(use, names(stage))
+        hint = _confused(stage, use) or did_you_mean(use, names(stage))
         raise ConfigError(f"no {singular} is called {use!r}.{hint}")
     module = importlib.import_module(f"palate.{stage}.{use}")
     component: type[Any] = getattr(module, module.__all__[0])
     return component
 
 
-def _of_model(name: str) -> str | None:
-    """What to write for a model that is named where an encoder is meant; None for other names."""
-    catalogue = importlib.import_module("palate.encoders._catalogue_of_models")
-    use = catalogue.encoder_of(name)
-    return use and f' It is a model: write use = "{use}", model = "{name}"'
+def _confused(stage: str, name: str) -> str | None:
+    """What to write for a value of a component's setting that is named in place of a component."""
+    for known in names(stage):
+        cls: Any = find(stage, known)
+        marks = (mark_in(hint, Confusable) for hint in types_of(cls).values())
+        for mark in filter(None, marks):
+            if hint := mark.hint(name):
+                return hint
+    return None
 
 
 def _find_outside(use: str) -> type[Any]:
@@ -64,7 +71,11 @@ def _find_outside(use: str) -> type[Any]:
 
 def name_of(component: object) -> str:
     """What `use` must say to get this component's class."""
-    cls = type(component)
+    return use_of(type(component))
+
+
+def use_of(cls: type[Any]) -> str:
+    """What `use` must say to get a class."""
     parts = cls.__module__.split(".")
     if parts[0] == "palate" and len(parts) == 3 and parts[1] in STAGES:
         return parts[2]
@@ -74,6 +85,67 @@ def name_of(component: object) -> str:
 def settings_of(component: Any) -> dict[str, Any]:
     """The hyperparameters of a component, as a pipeline file would hold them."""
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
+
+
+def table_of(component: Any) -> dict[str, Any]:
+    """A component as a pipeline file holds it."""
+    return {"use": name_of(component), **settings_of(component)}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A component, or its table in a pipeline file, taken apart."""
+
+    stage: str
+    cls: Any
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, stage: str, component: Any) -> Opened:
+        """Raises `ConfigError` for a table whose `use` names no component of the stage."""
+        if isinstance(component, Mapping):
+            settings = {key: value for key, value in component.items() if key != "use"}
+            return cls(stage, find(stage, str(component.get("use"))), settings)
+        settings = settings_of(component) if is_dataclass(component) else {}
+        return cls(stage, type(component), settings)
+
+    def with_parts(self, change: Callable[[str, str, Any], Any]) -> dict[str, Any]:
+        """The settings, with each component inside as `change(setting, stage, component)` has it.
+
+        Its stage is the one that the setting's type says (`Inside`), and else the same as here:
+        then it is a table that says `use`. `setting` is "parts[0]" where there are several.
+        """
+
+        def inside(value: Any, where: str, stage: str) -> Any:
+            if isinstance(value, list | tuple):
+                rows = [inside(row, f"{where}[{place}]", stage) for place, row in enumerate(value)]
+                return value if same_objects(rows, value) else rows
+            if is_dataclass(value) and not isinstance(value, type):
+                return change(where, stage, value)
+            if not isinstance(value, Mapping):
+                return value
+            if isinstance(value.get("use"), str):
+                return change(where, stage, value)
+            table = {name: inside(row, f"{where}.{name}", stage) for name, row in value.items()}
+            return value if same_objects(table.values(), value.values()) else table
+
+        found = {}
+        for name, value in self.settings.items():
+            mark = mark_in(types_of(self.cls).get(name), Inside)
+            found[name] = inside(value, name, mark.stage if mark else self.stage)
+        return found
+
+    def parts(self) -> list[tuple[str, Opened]]:
+        """(setting, component) of all inside; whoever builds one says that nothing is called so."""
+        found = []
+
+        def keep(where: str, stage: str, part: Any) -> Any:
+            with suppress(ConfigError):
+                found.append((where, Opened.of(stage, part)))
+            return part
+
+        self.with_parts(keep)
+        return found
 
 
 def summary_of(component: type[Any]) -> str:

@@ -2,7 +2,8 @@ import errno
 
 import pytest
 
-from palate.encoders._hub_refusals import check_reader, refusal
+from palate.encoders._catalogue_of_models import check_reader
+from palate.encoders._hub_refusals import refusal
 from palate.errors import ConfigError
 
 hub = pytest.importorskip("huggingface_hub.errors")

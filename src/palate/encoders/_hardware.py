@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from palate.errors import MissingExtraError
+from palate.optional import optional
 
 DType: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -63,8 +63,4 @@ def _processor_flags() -> set[str]:
 
 def import_torch() -> Any:
     """The torch module, or `MissingExtraError`."""
-    try:
-        import torch
-    except ImportError as error:
-        raise MissingExtraError("a transformer encoder", "torch") from error
-    return torch
+    return optional("torch", needed_for="a transformer encoder")

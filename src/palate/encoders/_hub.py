@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from palate._paths import Located
+from palate.component import Confusable
+from palate.encoders._catalogue_of_models import NamesModel, as_model, check_reader, models
 from palate.encoders._weights import find_model, is_path
-from palate.errors import ConfigError, MissingExtraError, first_offenders
+from palate.errors import ConfigError, first_offenders
+from palate.optional import optional
 
 _WITHOUT_WEIGHTS = ["*.json", "*.txt", "*.model"]
 _WEIGHTS = ("*.safetensors", "*.bin")
@@ -21,12 +24,12 @@ _VOCABULARIES = (
 
 
 def _packaged() -> Collection[str]:
-    from palate.encoders._catalogue_of_models import models
-
     return [card.name for card in models() if card.packaged]
 
 
-ModelName: TypeAlias = Annotated[str, Located(words=_packaged, or_name=True)]
+ModelName: TypeAlias = Annotated[
+    str, Located(words=_packaged, or_name=True), NamesModel(), Confusable(as_model)
+]
 """The type of a setting that is a packaged model, a folder or a name on the hub."""
 
 
@@ -36,8 +39,6 @@ def model_folder(name: str, fallback: str) -> Path:
     Of a folder by sentence-transformers it is the part that sees, hears or reads. `fallback` is the
     model that needs no hub, for the error: `ConfigError` where there is no such model.
     """
-    from palate.encoders._hub_refusals import check_reader
-
     check_reader(name, fallback)
     folder = find_model(name)
     if folder is None:
@@ -135,13 +136,10 @@ def quiet() -> Iterator[None]:
 
 def fetched(name: str, fallback: str) -> Path:
     """The folder in the hub's cache, filled if it has to be; `ConfigError` says why it cannot."""
-    from palate.encoders._hub_refusals import check_reader, refusal
+    from palate.encoders._hub_refusals import refusal
 
     check_reader(name, fallback)
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        raise MissingExtraError(f"the model {name!r}", "torch") from error
+    huggingface_hub = optional("huggingface_hub", needed_for=f"the model {name!r}")
     reasons: list[Exception] = []
     for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
         for offline in (True, False):

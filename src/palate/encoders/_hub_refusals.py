@@ -17,18 +17,6 @@ _PACKAGED = {  # by the encoder's own packaged model
 _NOT_ALLOWED, _FORBIDDEN, _TOO_OFTEN, _THEIR_FAULT = 401, 403, 429, 500
 
 
-def check_reader(name: str, fallback: str) -> None:
-    """Raises `ConfigError` for a packaged model that another encoder than that of `fallback` reads.
-
-    So nobody asks the hub for it.
-    """
-    encoder_of = {card.name: card.use for card in models() if card.packaged}
-    wanted = encoder_of.get(name)
-    if wanted and wanted != encoder_of.get(fallback, wanted):
-        model = "" if wanted == name else f', model = "{name}"'
-        raise ConfigError(f'the model {name!r} has another encoder: use = "{wanted}"{model}')
-
-
 def refusal(name: str, reasons: Sequence[Exception], fallback: str) -> ConfigError:
     """The error for a model that the hub did not give for these `reasons`, one a repository.
 

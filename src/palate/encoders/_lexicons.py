@@ -8,9 +8,10 @@ from functools import cache
 import numpy as np
 import polars as pl
 
-from palate.errors import MissingExtraError
+from palate.optional import Requirement
 from palate.types import Floats, Mask
 
+NEEDED = Requirement(("vaderSentiment", "snownlp"), "sentiment without labels")
 CHINESE_SHARE = 0.3
 VADER_NEUTRAL = 0.05  # its authors' own threshold
 MOST_CHARS = {"vader": 5000, "snownlp": 1500}  # both take time by the square of a text's length
@@ -59,18 +60,11 @@ def is_chinese(texts: Sequence[str]) -> Mask:
 
 @cache
 def _vader() -> Callable[[str], float]:
-    try:
-        from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
-    except ImportError as error:
-        raise MissingExtraError("sentiment without labels", "sentiment") from error
-    analyser = SentimentIntensityAnalyzer()
+    analyser = NEEDED.load("vaderSentiment.vaderSentiment").SentimentIntensityAnalyzer()
     return lambda text: float(analyser.polarity_scores(text)["compound"])
 
 
 @cache
 def _snownlp() -> Callable[[str], float]:
-    try:
-        from snownlp import SnowNLP
-    except ImportError as error:
-        raise MissingExtraError("sentiment without labels", "sentiment") from error
-    return lambda text: float(SnowNLP(text).sentiments)
+    judge = NEEDED.load("snownlp").SnowNLP
+    return lambda text: float(judge(text).sentiments)

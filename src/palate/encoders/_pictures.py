@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from palate.encoders._sources import UnreadableError
-from palate.errors import MissingExtraError
+from palate.optional import Requirement
 
+NEEDED = Requirement(("PIL",), "an encoder of photos")
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "AVIF", "BMP", "TIFF", "JPEG2000", "PPM")
 MAX_PIXELS = 50_000_000
 LONGEST_STRIP = 16
@@ -55,12 +56,9 @@ def read_picture(content: bytes, side: int = 0) -> Any:
 
 def import_pillow() -> ModuleType:
     """`PIL.Image` with its formats, or `MissingExtraError`."""
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingExtraError("an encoder of photos", "image") from error
+    image: ModuleType = NEEDED.load("PIL.Image")
     _know_formats()
-    return Image  # type: ignore[no-any-return]
+    return image
 
 
 @cache

@@ -20,7 +20,7 @@ def table_of(encoder: Any, *, who: str) -> dict[str, Any]:
             f"{who}.encoder = {encoder!r} cannot be used: give a text encoder, or the table of "
             'one, as {"use": "use"}'
         )
-    return {"use": registry.name_of(encoder), **registry.settings_of(encoder)}
+    return registry.table_of(encoder)
 
 
 def reader_of(table: Mapping[str, Any], *, who: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
@@ -68,6 +68,12 @@ def check_anything_said(data: Dataset, *, who: str) -> None:
             f"nobody wrote anything for the encoder {who} to read: no event has a text. Name their "
             'column, as in read(..., columns={"review": "text"}), or leave it out'
         )
+
+
+def about_texts(data: Dataset, *, who: str) -> Iterator[str]:
+    """How many texts the encoder `who` would read; raises `DataError` where there are none."""
+    check_anything_said(data, who=who)
+    yield f"reads {len(events_with_text(data)):,} texts of events"
 
 
 def said_with_ratings(events: pl.DataFrame) -> tuple[list[str], NDArray[np.float64]]:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from palate.encoders._sources import UnreadableError
-from palate.errors import MissingExtraError
+from palate.optional import Requirement
 from palate.types import Floats
 
+NEEDED = Requirement(("soundfile", "soxr"), "reading sounds")
 FORMATS = ("WAV", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU")
 SHORTEST_SECONDS = 0.05
 SILENT_BELOW = 1e-4  # 80 dB under full scale
@@ -49,7 +50,7 @@ def windows_of(content: bytes, *, rate: int, seconds: float, at_most: int) -> He
     out, and said. Raises `UnreadableError`: no sound, another format, too short, silent, samples
     that are no numbers, a header that cannot be.
     """
-    soundfile, soxr = _libraries()
+    soundfile, soxr = NEEDED.load("soundfile"), NEEDED.load("soxr")
     pieces = []
     try:
         with soundfile.SoundFile(Content(content)) as sound:
@@ -135,12 +136,3 @@ def _resampled(soxr: Any, samples: Floats, own_rate: int, rate: int, wanted: int
 
 def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].strip().rstrip(".") or "unknown format"
-
-
-def _libraries() -> tuple[Any, Any]:
-    try:
-        import soundfile
-        import soxr
-    except (ImportError, OSError) as error:  # OSError: soundfile without its libsndfile
-        raise MissingExtraError("reading sounds", "audio") from error
-    return soundfile, soxr

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.encoders._hub_refusals import check_reader, refusal
+from palate.encoders._catalogue_of_models import check_reader
+from palate.encoders._hub_refusals import refusal
 from palate.encoders._weights import find_model, is_path
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError
+from palate.optional import Requirement, optional
 
 WORDLLAMA = "wordllama"
+NEEDED = Requirement(("tokenizers",), "Static")
+PACKAGE = Requirement(("wordllama", "tokenizers"), "the packaged static model")
 
 _PACKAGED = ("weights/l2_supercat_256.safetensors", "tokenizers/l2_supercat_tokenizer_config.json")
 _LAYOUTS = (
@@ -48,14 +51,11 @@ def read_token_vectors(model: str, max_tokens: int) -> TokenVectors:
     The tokeniser stops after `max_tokens`. Raises `MissingExtraError` without the extra "static",
     `ConfigError` for a model that is not there or that is no static one. Format: model2vec 0.10.
     """
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError("Static", "static") from error
+    tokenizers = NEEDED.load()
     weights_file, tokenizer_file = _files(model)
     arrays = _read_arrays(weights_file)
     try:
-        tokenizer = Tokenizer.from_file(str(tokenizer_file))
+        tokenizer = tokenizers.Tokenizer.from_file(str(tokenizer_file))
     except Exception as error:  # the class that tokenizers raises is Exception itself
         raise ConfigError(f"{tokenizer_file} is no tokeniser: {error}") from error
     tokenizer.no_padding()
@@ -85,19 +85,15 @@ def _files(model: str) -> tuple[Path, Path]:
 
 def _package_folder() -> Path:
     """Where wordllama lies. Importing it would set up logging for the whole process."""
-    spec = find_spec("wordllama")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError("the packaged static model", "static")
-    return Path(spec.origin).parent
+    return PACKAGE.folder()
 
 
 def _from_hub(model: str) -> Path:
     if is_path(model):
         raise ConfigError(f"there is no folder {model!r} with a static model")
-    from huggingface_hub import snapshot_download
-
+    hub = optional("huggingface_hub", needed_for=f"the model {model!r}")
     try:
-        return Path(snapshot_download(model, allow_patterns=["*.json", "*.safetensors"]))
+        return Path(hub.snapshot_download(model, allow_patterns=["*.json", "*.safetensors"]))
     except Exception as error:  # whatever the hub's client and its connection raise
         raise refusal(model, [error], WORDLLAMA) from error
 

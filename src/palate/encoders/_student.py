@@ -18,7 +18,8 @@ from palate.encoders._hub import quiet
 from palate.encoders._language import read_recipe
 from palate.encoders._text import TemplateEncoder
 from palate.encoders._weights import find_model
-from palate.errors import DataError, MissingExtraError
+from palate.errors import DataError
+from palate.optional import optional
 from palate.text.normalise import is_unspaced, tokenise
 from palate.types import Floats
 
@@ -95,10 +96,9 @@ def _tokenizer_of(teacher: Any) -> Any:
 
 def tokenizer_over(tokens: Sequence[str], counts: NDArray[np.int64]) -> Any:
     """A tokeniser that reads any text as few of these tokens; 0 is what it does not know."""
-    try:
-        from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
-    except ImportError as error:
-        raise MissingExtraError("distill", "static") from error
+    optional("tokenizers", needed_for="distill")
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
+
     likelihood = np.log(np.maximum(counts, 1) / max(counts.sum(), 1)) - _TOKEN_COST
     scored = [(UNKNOWN, 0.0), *zip(tokens, likelihood.tolist(), strict=True)]
     tokenizer = Tokenizer(models.Unigram(scored, unk_id=0, byte_fallback=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.encoders._cache import keys_of, not_unicode
+from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
 from palate.errors import DataError, first_offenders
@@ -20,6 +21,7 @@ from palate.text.template import default_template, render
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 
 _PROBE = 1000
+_EXAMPLE_LENGTH = 100
 
 
 def as_texts(texts: Sequence[str]) -> list[str]:
@@ -124,14 +126,30 @@ class TemplateEncoder(LoadsItself, ABC):
         Raises `DataError` where no item has a text.
         """
         self.template_ = self._template_for(data.items)
-        if not any(render(data.items.head(_PROBE), self.template_)) and not any(
-            render(data.items, self.template_)
-        ):
+        if not any(render(data.items.head(_PROBE), self.template_)):
+            self._check_said(render(data.items, self.template_), self.template_)
+        return self
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """Which template is read, what that makes of an item, and whether the model is here.
+
+        Raises as `fit` does, and for a model that is not there.
+        """
+        template = self._template_for(data.items)
+        texts = render(data.items, template)
+        self._check_said(texts, template)
+        yield f'reads "{template}"' + ("" if self.template else ", made from the columns")
+        yield f"for example: {_clipped(next(filter(None, texts)))}"
+        if silent := sum(not text for text in texts):
+            yield f"{silent:,} of {len(texts):,} items say nothing in it"
+        yield from about_model(self)
+
+    def _check_said(self, texts: Sequence[str], template: str) -> None:
+        if not any(texts):
             raise DataError(
-                f"no item says anything in the columns of the template {self.template_!r}: "
+                f"no item says anything in the columns of the template {template!r}: "
                 "choose other columns, or leave this encoder out"
             )
-        return self
 
     def _template_for(self, items: pl.DataFrame) -> str:
         return self.template or default_template(items)
@@ -153,3 +171,8 @@ class TemplateEncoder(LoadsItself, ABC):
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
+
+
+def _clipped(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _EXAMPLE_LENGTH else line[:_EXAMPLE_LENGTH].rstrip() + "…"

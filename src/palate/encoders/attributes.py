@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import polars as pl
@@ -85,6 +86,12 @@ class Attributes:
             f"none of the items' columns ({', '.join(data.items.columns)}) holds categories or "
             "numbers that vary; name some with columns=[...], or leave this encoder out"
         )
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """Which columns are read and how many features they make; raises as `fit` does."""
+        fitted = replace(self).fit(data)
+        columns = ", ".join(dict.fromkeys(plan["column"] for plan in fitted.plan_))
+        yield f"reads {columns}: {len(fitted.names):,} features"
 
     def encode(self, data: Dataset) -> Features:
         """One sparse block: (n_items, features)."""

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,14 +17,16 @@ from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName, model_folder
 from palate.encoders._listeners import Listener, load_listener
 from palate.encoders._media import MediaEncoder
-from palate.encoders._musicnn import load_musicnn, packaged_musicnn
-from palate.encoders._sounds import SHORTEST_SECONDS, filled, windows_of
+from palate.encoders._musicnn import PACKAGE, load_musicnn, packaged_musicnn
+from palate.encoders._sounds import NEEDED, SHORTEST_SECONDS, filled, windows_of
 from palate.encoders._sources import Partly
 from palate.encoders._weights import folder_digest
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError
+from palate.optional import Requirement, check_installed
 from palate.types import Floats
 
 MUSICNN = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
+_LIBRARIES = Requirement(("torch", "transformers"), "Audio", "audio")
 _RECIPE = 1  # of decoding: another number where the same file gives other windows
 
 
@@ -68,6 +69,11 @@ class Audio(MediaEncoder):
                 f"max_seconds must be at least {SHORTEST_SECONDS}, not {self.max_seconds}"
             )
 
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What reads sounds and models, and the weights of a packaged one."""
+        return (_LIBRARIES, NEEDED, *((PACKAGE,) if self.model in MUSICNN else ()))
+
     @cached_property
     def fingerprint(self) -> str:
         """Names the vectors in the cache: weights by content, and all that changes a vector."""
@@ -100,9 +106,7 @@ class Audio(MediaEncoder):
 
     @cached_property
     def _listener(self) -> Listener:
-        for name in ("torch", "transformers"):
-            if find_spec(name) is None:
-                raise MissingExtraError("Audio", "audio")
+        check_installed([_LIBRARIES])
         if self.model in MUSICNN:
             return load_musicnn(self._folder, *self._hardware)
         listener = load_listener(self.model, self._folder, *self._hardware)

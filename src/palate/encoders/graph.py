@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 from palate._paths import FilePath
 from palate._settings import check_types
 from palate.data._triples import ENTITY, HEAD, RELATION, TAIL, linked_items, read_triples
-from palate.encoders._graph_models import GraphModel, embed
+from palate.encoders._graph_models import NEEDED, GraphModel, embed
 from palate.errors import ConfigError, DataError, first_offenders
+from palate.optional import Requirement
 from palate.types import Dataset, Features, Floats, Ids, Mask, check_fitted, learnt
 
 __all__ = ["Graph"]
@@ -43,6 +45,8 @@ class Graph:
     vectors_: Floats = learnt()
     typical_: Floats = learnt()
     gaps_: bool = learnt()
+
+    requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -80,6 +84,12 @@ class Graph:
         if not self._known(data).any():
             raise DataError(self._strangers(data))
         return triples, linked
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """How many triples there are and how many items they know; raises as `fit` does."""
+        triples, linked = replace(self).read(data)
+        known = data.item_ids.series.is_in(linked.to_series(0).implode()).sum()
+        yield f"reads {len(triples):,} triples, which know {known:,} of {len(data.items):,} items"
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, dim), or dim + 1 where the last column marks items without entity.

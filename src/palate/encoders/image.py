@@ -14,10 +14,11 @@ import numpy as np
 from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName, model_folder, settings_of_model
 from palate.encoders._media import MediaEncoder
-from palate.encoders._pictures import import_pillow, read_picture
+from palate.encoders._pictures import NEEDED, import_pillow, read_picture
 from palate.encoders._sources import UnreadableError
 from palate.encoders._text import encode_cached, in_batches
 from palate.encoders._vision import (
+    PACKAGE,
     PACKAGED,
     EfficientNetLite0,
     HubVision,
@@ -26,8 +27,10 @@ from palate.encoders._vision import (
 )
 from palate.encoders._weights import folder_digest
 from palate.errors import ConfigError
+from palate.optional import Requirement
 from palate.types import Floats
 
+_LIBRARIES = Requirement(("torch", "transformers"), "Image", "image")
 _RECIPE = 1  # of decoding: another number where the same file gives other pixels
 
 
@@ -65,6 +68,11 @@ class Image(MediaEncoder):
         super().__post_init__()
         if not self.model:
             raise ConfigError(f'model must be a name, a folder or "{PACKAGED}"')
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """The packaged weights, or what reads others."""
+        return (PACKAGE,) if self.model == PACKAGED else (NEEDED, _LIBRARIES)
 
     @property
     def encode_texts(self) -> Callable[[Sequence[str]], Floats]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -39,18 +40,22 @@ class Precomputed:
     def fit(self, data: Dataset) -> Self:
         """Learns what is typical; raises `DataError` where no item has a vector."""
         vectors, present = self._find(data)
+        self._check_known(present, data)
         touched = data.trained_rows
         known = touched[present[touched]]
         chosen = vectors[known] if len(known) else vectors[present]
-        if not len(chosen):
-            items = data.item_ids
-            raise DataError(
-                f"{self.path} has no vector for any of the items"
-                f" ({first_offenders(items.series, len(items))}): are these the same ids?"
-            )
         self.typical_ = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
         self.gaps_ = not bool(present[touched].all())
         return self
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """How many vectors there are and how many items they know; raises as `fit` does."""
+        vectors, present = self.open(), self.known(data)
+        self._check_known(present, data)
+        yield (
+            f"reads {len(vectors):,} rows of {vectors.dim} numbers, "
+            f"which know {int(present.sum()):,} of {len(data.items):,} items"
+        )
 
     def encode(self, data: Dataset) -> Features:
         """One block: (n_items, d), or d + 1 where the last column marks items without a vector."""
@@ -77,6 +82,14 @@ class Precomputed:
                 'the encoder precomputed needs vectors in Parquet: path="FILE OR FOLDER"'
             )
         return open_vectors(self.path, id=self.id, vector=self.vector)
+
+    def _check_known(self, present: Mask, data: Dataset) -> None:
+        if not present.any():
+            items = data.item_ids
+            raise DataError(
+                f"{self.path} has no vector for any of the items"
+                f" ({first_offenders(items.series, len(items))}): are these the same ids?"
+            )
 
     def _find(self, data: Dataset) -> tuple[Floats, Mask]:
         """(n_items, d) vectors and which items have one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -13,10 +13,13 @@ from scipy import sparse
 
 from palate._settings import check_types
 from palate.columns import TEXT
+from palate.component import AnyEncoder
+from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
-from palate.encoders._sentiment_labels import check_anything_said
+from palate.encoders._sentiment_labels import about_texts, check_anything_said
 from palate.errors import ConfigError
+from palate.optional import Requirement, requirements_of
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
 
 _REVIEWS_AT_ONCE = 50_000
@@ -32,7 +35,7 @@ class Reviews(LoadsItself):
     are taken. Wishes in words are read by it too.
     """
 
-    encoder: Any = field(default_factory=lambda: {"use": "use"})
+    encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
     most: int = 50
 
     ids_: Ids = learnt()
@@ -44,6 +47,16 @@ class Reviews(LoadsItself):
         if self.most < 1:
             raise ConfigError(f"most must be at least 1, not {self.most}")
         _ = self._reader
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What its encoder needs."""
+        return requirements_of(self._reader)
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """How many reviews are read, and by which model if it is not on this machine."""
+        yield from about_texts(data, who="reviews")
+        yield from about_model(self._reader)
 
     def fit(self, data: Dataset) -> Self:
         """Reads the reviews of `data`; raises `DataError` where nobody wrote anything."""

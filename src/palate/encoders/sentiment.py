@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, TypeAlias
@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from palate._paths import Located
 from palate._settings import check_types
 from palate.columns import ITEM, TEXT
+from palate.component import AnyEncoder
+from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._clauses import whole_and_clauses
-from palate.encoders._lexicons import lexicon_classes, lexicon_sentiment
+from palate.encoders._lexicons import NEEDED, lexicon_classes, lexicon_sentiment
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_head import Head, decide, fit_head, judge
 from palate.encoders._sentiment_labels import (
+    about_texts,
     check_anything_said,
     events_with_text,
     labelled_texts,
@@ -27,6 +30,7 @@ from palate.encoders._sentiment_labels import (
 )
 from palate.encoders._text import as_texts, check_unicode
 from palate.errors import ConfigError
+from palate.optional import Requirement, requirements_of
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 RATINGS = "ratings"
@@ -50,7 +54,7 @@ class Sentiment(LoadsItself):
     """
 
     labels: Labels | None = None
-    encoder: Any = field(default_factory=lambda: {"use": "use"})
+    encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
     prior: float = 5.0
     seed: int = 0
 
@@ -68,6 +72,20 @@ class Sentiment(LoadsItself):
         if self.seed < 0:
             raise ConfigError(f"seed must be 0 or more, not {self.seed}")
         _ = self._reader
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """The lexicons, or with `labels` what its encoder needs."""
+        return (NEEDED,) if self.labels is None else requirements_of(self._reader)
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """How many texts are read, of events and of labels; raises as `fit` does."""
+        yield from about_texts(data, who="sentiment")
+        if self.labels is None:
+            return
+        if self.labels != RATINGS:
+            yield f"learns from {len(labelled_texts(self.labels)[0]):,} labelled texts"
+        yield from about_model(self._reader)
 
     def fit(self, data: Dataset) -> Self:
         """Learns what positive means and reads the reviews; `DataError` where there are none."""

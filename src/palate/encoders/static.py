@@ -14,9 +14,16 @@ from scipy import sparse
 
 from palate._settings import check_types
 from palate.encoders._hub import ModelName
-from palate.encoders._static_folder import WORDLLAMA, TokenVectors, read_token_vectors
+from palate.encoders._static_folder import (
+    NEEDED,
+    PACKAGE,
+    WORDLLAMA,
+    TokenVectors,
+    read_token_vectors,
+)
 from palate.encoders._text import TemplateEncoder, as_texts
 from palate.errors import ConfigError, DataError
+from palate.optional import Requirement
 from palate.progress import task
 from palate.text.template import render
 from palate.types import Dataset, Floats, check_fitted, learnt
@@ -59,6 +66,11 @@ class Static(TemplateEncoder):
             raise ConfigError(f"max_tokens must be at least 1, not {self.max_tokens}")
         if self.dim is not None and self.dim < 1:
             raise ConfigError(f"dim must be at least 1, not {self.dim}")
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """The packaged weights, or what reads others."""
+        return (PACKAGE,) if self.model == WORDLLAMA else (NEEDED,)
 
     def fit(self, data: Dataset) -> Self:
         """Settles the template and, with a `weighting`, counts the tokens of trained items."""

@@ -13,7 +13,8 @@ from scipy import sparse
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
-from palate.text.normalise import is_stop_word, tokenise
+from palate.optional import Requirement
+from palate.text.normalise import SEGMENTER, is_stop_word, tokenise
 from palate.text.template import render
 from palate.types import Dataset, Floats, check_fitted, learnt
 
@@ -52,6 +53,11 @@ class Tfidf(TemplateEncoder):
         for name in ("min_df", "max_features"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What splits Chinese into words, where that is wanted."""
+        return (SEGMENTER,) if self.segment else ()
 
     def fit(self, data: Dataset) -> Self:
         """Learns vocabulary and idf; raises `DataError` where the items have no words."""

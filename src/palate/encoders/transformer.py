@@ -13,10 +13,10 @@ from typing import Any, Literal, Self, TypeAlias
 import polars as pl
 
 from palate._settings import check_types
-from palate.encoders import _engines, _token_weights
+from palate.encoders import _engines, _packaged_e5, _packaged_gemma, _token_weights, _weights
 from palate.encoders._embedder import Pooling, PoolingName
 from palate.encoders._engines import Backend
-from palate.encoders._hardware import DType, import_torch, settle
+from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName
 from palate.encoders._int8 import METHOD as INT8_METHOD
 from palate.encoders._language import (
@@ -30,9 +30,10 @@ from palate.encoders._text import TemplateEncoder, encode_cached
 from palate.encoders._token_states import TokenVectors, token_vectors
 from palate.encoders._tokens import Tokeniser
 from palate.encoders._vectoriser import Vectoriser
-from palate.encoders._weights import MINILM, folder_digest
-from palate.errors import ConfigError, MissingExtraError
+from palate.encoders._weights import E5, GEMMA, MINILM, folder_digest
+from palate.errors import ConfigError
 from palate.histories import histories_of
+from palate.optional import Requirement
 from palate.text.template import render
 from palate.types import Dataset, Features, Floats, check_fitted, learnt
 
@@ -41,6 +42,13 @@ Number: TypeAlias = DType | Literal["int8"]
 BATCH_TOKENS = {"cpu": 4096, "card": 65_536}
 METHOD = 3  # one more whenever the same settings give other vectors
 LEARNT = ("idf", "attention")
+
+_LIBRARIES = Requirement(("torch", "transformers"), "a transformer encoder")
+_PACKAGES = {
+    MINILM: _weights.PACKAGE,
+    E5: _packaged_e5.PACKAGE,
+    GEMMA: _packaged_gemma.PACKAGE,
+}
 
 
 @dataclass(kw_only=True)
@@ -93,6 +101,11 @@ class Transformer(TemplateEncoder):
             raise ConfigError("columns must name at least one column, and stand without a template")
         if isinstance(self.pooling, list) and not self.pooling:
             raise ConfigError('pooling is empty: name at least one, or leave it at "auto"')
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What reads the model, and the weights of a packaged one."""
+        return (_PACKAGES.get(self.model, _LIBRARIES), *_engines.needed_by(self.backend))
 
     def fit(self, data: Dataset) -> Self:
         """Settles the template, and which tokens count how much where pooling asks for it.
@@ -250,11 +263,8 @@ class Transformer(TemplateEncoder):
 
     @cached_property
     def _language(self) -> LanguageModel:
-        import_torch()
-        try:
-            import transformers  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("Transformer", "torch") from error
+        _LIBRARIES.load("torch")
+        _LIBRARIES.load("transformers")
         numbers = self._hardware[1] if self._backend == "torch" else "float32"
         return load_language_model(self.model, self._folder, dtype=numbers)
 

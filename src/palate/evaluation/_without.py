@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from palate import registry
-from palate._plan import NAMING
+from palate.component import without_blocks
+from palate.errors import ConfigError
 from palate.pipeline import Pipeline
 from palate.recommenders.ranker import Ranker
 from palate.types import Dataset, Features
@@ -57,13 +58,10 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
     encoders = pipeline.encoders or {}
     kept = {name: encoder for name, encoder in encoders.items() if name not in drop.encoders}
 
-    def pruned(component: Any) -> Any:
-        if ":" in registry.name_of(component):
-            return component
-        changed = _pruned_settings(_as_table(component), drop.encoders)
-        return replace(component, **changed) if changed else component
+    def pruned(component: Any, stage: str = "") -> Any:
+        return _pruned(component, stage, drop.encoders)
 
-    recommender = pruned(pipeline.recommender)
+    recommender = pruned(pipeline.recommender, "recommenders")
     if drop.behaviour and isinstance(recommender, Ranker):
         recommender = replace(recommender, behaviour=False)
     return replace(
@@ -77,31 +75,21 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
     )
 
 
-def _pruned_settings(table: Mapping[str, Any], dropped: Sequence[str]) -> dict[str, Any]:
-    """The settings that change where some blocks are gone; None where nothing is left to name."""
-    changed: dict[str, Any] = {}
-    setting = NAMING.get(table["use"], "")
-    named = table.get(setting)
-    if isinstance(named, str) and _is_of(named, dropped):
-        changed[setting] = None
-    elif isinstance(named, Mapping):
-        changed[setting] = {key: named[key] for key in named if not _is_of(key, dropped)} or None
-    elif isinstance(named, list):
-        changed[setting] = [key for key in named if not _is_of(key, dropped)] or None
-    if table["use"] == "blend":
-        parts = [{**part, **_pruned_settings(part, dropped)} for part in table["parts"]]
-        changed["parts"] = [_without_nulls(part) for part in parts]
-    return {name: value for name, value in changed.items() if value != table.get(name)}
-
-
-def _without_nulls(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in table.items() if value is not None}
+def _pruned(component: Any, stage: str, dropped: Sequence[str]) -> Any:
+    """A component, or its table, whose settings name none of the blocks that are gone."""
+    try:
+        opened = registry.Opened.of(stage, component)
+    except ConfigError:  # a table that says `use` and is no component's
+        return component
+    kept = opened.with_parts(lambda _, own, part: _pruned(part, own, dropped))
+    kept |= without_blocks(opened.cls, kept, lambda block: _is_of(block, dropped))
+    changed = {name: value for name, value in kept.items() if value != opened.settings[name]}
+    if isinstance(component, Mapping):
+        left = {**component, **changed}
+        return {name: value for name, value in left.items() if value is not None}
+    return replace(component, **changed) if changed else component
 
 
 def _is_of(block: str, encoders: Sequence[str]) -> bool:
     """Whether a block is an encoder's: called like it, or NAME.PART where it makes several."""
     return block in encoders or any(block.startswith(f"{name}.") for name in encoders)
-
-
-def _as_table(component: Any) -> dict[str, Any]:
-    return {"use": registry.name_of(component), **registry.settings_of(component)}

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from palate._settings import check_types
+from palate.component import BlockName
 from palate.fusion._shares import check_weights, shares_of
 from palate.representation._blocks import learnt_of, transform_parts
 from palate.representation._rows import scale_rows, unit_rows
@@ -26,7 +27,7 @@ class Concat:
     """
 
     scale: bool = True
-    weights: dict[str, float] | None = None
+    weights: dict[BlockName, float] | None = None
 
     factors_: dict[str, float] = learnt()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 
 from palate._settings import check_types
+from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError
 from palate.fusion._shares import check_weights, shares_of
 from palate.representation._blocks import (
@@ -36,13 +38,15 @@ class Weighted:
     """
 
     dim: int | None = None
-    weights: dict[str, float] | None = None
+    weights: dict[BlockName, float] | None = None
 
     shares_: dict[str, float] = learnt()
     widths_: dict[str, int] = learnt()
     means_: dict[str, Floats] = learnt()
     axes_: dict[str, Floats] = learnt()
     dim_: int = learnt()
+
+    makes: ClassVar[Sequence[str]] = (FUSED,)
 
     def __post_init__(self) -> None:
         check_types(self)

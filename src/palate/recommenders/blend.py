@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 
 from palate import registry
 from palate._settings import check_types
+from palate.component import AnyRecommender
 from palate.histories import Histories
+from palate.optional import Requirement, requirements_of
 from palate.recommenders._base import require, zscores
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.recommenders._wishes import fused_with_words
@@ -32,7 +35,7 @@ class Blend:
     recommenders, of which the settings are taken; `weights` are 1 each where left out.
     """
 
-    parts: list[Any] = field(default_factory=_default_parts)
+    parts: list[AnyRecommender] = field(default_factory=_default_parts)
     weights: list[float] | None = None
 
     parts_: list[Recommender] = learnt()
@@ -47,6 +50,11 @@ class Blend:
             f"weights has {count} numbers for {len(self.parts)} parts: give one each",
         )
         self._build()
+
+    @property
+    def requires(self) -> tuple[Requirement, ...]:
+        """What its parts need."""
+        return tuple(chain.from_iterable(map(requirements_of, self._build())))
 
     def fit(self, data: Dataset, items: Features | None = None) -> Self:
         self.parts_ = [part.fit(data, items) for part in self._build()]
@@ -107,4 +115,4 @@ def _as_table(part: Any) -> dict[str, Any]:
         is_dataclass(part) and not isinstance(part, type),
         f'parts: {part!r} is no recommender: write {{use = "NAME"}}, or give a recommender',
     )
-    return {"use": registry.name_of(part), **registry.settings_of(part)}
+    return registry.table_of(part)

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from palate._settings import check_types
+from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, aligned, require
@@ -39,7 +40,7 @@ class Content(CatalogueModel):
 
     decay: float = 0.9
     length: int = 50
-    blocks: list[str] | None = None
+    blocks: list[BlockName] | None = None
 
     items_: Features = learnt()
 

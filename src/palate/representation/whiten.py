@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from palate._settings import check_types
+from palate.component import BlockName
 from palate.errors import ConfigError
 from palate.representation._blocks import (
     check_width,
@@ -53,7 +54,7 @@ class Whiten:
 
     shrinkage: float | None = None
     keep: int | None = None
-    numbers: list[str] | None = None
+    numbers: list[BlockName] | None = None
 
     means_: dict[str, Floats] = learnt()
     axes_: dict[str, Floats] = learnt()

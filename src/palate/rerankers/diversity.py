@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from palate._settings import check_types
 from palate.columns import ITEM, RANK, SCORE, USER
+from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.representation._rows import row_norms, unit_rows
@@ -33,7 +34,7 @@ class Diversity:
     weight: float = 0.3
     k: int | None = None
     candidates: int = 100
-    block: str | None = None
+    block: BlockName | None = None
 
     items_: Features = learnt()
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from palate.errors import ConfigError, DataError, MissingExtraError, PalateError
+from palate.errors import ConfigError, DataError, PalateError
+from palate.optional import optional
 from palate.scale._work import Failure, Job, Part, Todo
 from palate.scale._worker import Worker
 from palate.scale._write import WriteError
@@ -33,10 +34,7 @@ def run(
 
     A partition whose worker dies is done again by a new one, `ATTEMPTS` times in all.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError('engine="ray"', "ray") from error
+    ray = optional("ray", needed_for='engine="ray"')
     with _cluster(ray, workers):
         crew = _Crew(ray, job, *_shares(ray.cluster_resources(), workers))
         try:

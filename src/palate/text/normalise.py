@@ -11,7 +11,8 @@ from typing import Literal, TypeAlias, get_args
 
 import polars as pl
 
-from palate.errors import ConfigError, MissingExtraError, did_you_mean
+from palate.errors import ConfigError, did_you_mean
+from palate.optional import Requirement
 from palate.text._stop_words_zh import STOP_WORDS_ZH
 
 Language: TypeAlias = Literal["en", "zh"]
@@ -20,6 +21,7 @@ Language: TypeAlias = Literal["en", "zh"]
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
 is_unspaced = re.compile(f"[{_UNSPACED}]").match
+SEGMENTER = Requirement(("rjieba",), "Chinese word segmentation")
 _SPACED_TOKEN = re.compile(r"\w+")
 _WORD_OR_SIGN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 _EDGES = r"^[\p{P}\p{S}]+|[\p{P}\p{S}]+$"
@@ -117,11 +119,7 @@ def character_pairs(run: str) -> list[str]:
 @cache
 def segmenter() -> Callable[[str], list[str]]:
     """The `cut` of rjieba, or `MissingExtraError`."""
-    try:
-        import rjieba
-    except ImportError as error:
-        raise MissingExtraError("Chinese word segmentation", "zh") from error
-    cut: Callable[[str], list[str]] = rjieba.cut
+    cut: Callable[[str], list[str]] = SEGMENTER.load().cut
     return cut
 
 
