@@ -1,23 +1,27 @@
-"""A recommender of one's own: one class, named in a pipeline file by `use = "module:Class"`.
+"""Components of one's own: a class each, named in a pipeline file by `use = "module:Class"`.
 
-`palate.testing` holds it to the promises that palate's own components keep. Encoders, transforms
-and rerankers of one's own work alike.
+`palate.testing` holds them to the promises that palate's own components keep. What they say
+of themselves (`BlockName`, `describe`) is what pipelines and `palate check` know them by.
 """
 
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
+from scipy import sparse
 
 import palate
 from palate import testing
+from palate.component import BlockName
 from palate.config import read_config
 from palate.data.samples import planted
 from palate.histories import Histories
-from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
+from palate.preview import preview
+from palate.types import Dataset, Features, Floats, Ids, Matrix, check_fitted, learnt
 
 PIPELINE = """
 [data]
@@ -27,10 +31,43 @@ items = "items.parquet"
 [encoders.words]
 use = "tfidf"
 
+[[representation]]
+use = "own_component:Clip"
+blocks = ["words"]
+
 [recommender]
 use = "own_component:BuyAgain"
 decay = 0.8
 """
+
+
+@dataclass(kw_only=True)
+class Clip:
+    """Values of some blocks held within `most`, so that no rare word outshouts a text."""
+
+    blocks: list[BlockName]  # the type says so: a name that no encoder gives is refused
+    most: float = 0.5
+
+    makes: ClassVar[Sequence[str]] = ()  # blocks that were not there before: none
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """Lines for `palate check`."""
+        yield f"holds {', '.join(self.blocks)} within {self.most}"
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        """There is nothing to learn."""
+        return self
+
+    def transform(self, features: Features) -> Features:
+        """Every block under its name, rows as they were."""
+        parts = features.parts.items()
+        return features.with_parts({name: self.transform_block(name, part) for name, part in parts})
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """Rows of a block, of items or of what people ask for."""
+        if name not in self.blocks:
+            return values
+        return sparse.csr_array(values).minimum(self.most).maximum(-self.most)
 
 
 @dataclass(kw_only=True)
@@ -69,16 +106,25 @@ def main(folder: Path) -> None:
     data = planted()
     words = palate.Tfidf().fit(data).encode(data)
     testing.check_recommender(BuyAgain(), data, words)
-    print("BuyAgain keeps every promise of a recommender")
+    testing.check_transform(Clip(blocks=["tfidf"]), words, data)
+    print("BuyAgain and Clip keep every promise of a recommender and of a transform")
 
+    data.interactions.drop("weight").write_parquet(folder / "events.parquet")
+    data.items.write_parquet(folder / "items.parquet")
     (folder / "again.toml").write_text(PIPELINE)
+    print(*preview(read_config(folder / "again.toml"))[-4:], sep="\n")
+    try:
+        palate.Pipeline(encoders={"words": palate.Tfidf()}, representation=[Clip(blocks=["word"])])
+    except palate.PalateError as error:
+        print(error)
+
     model = read_config(folder / "again.toml").pipeline().fit(data)
     found = model.recommend(history=["i018", "i027"], k=3, exclude_seen=False)
     print("after i018, then i027:", ", ".join(found.table["item_id"]))
 
     model.save(folder / "model")
-    use = "own_component:BuyAgain"
-    loaded = palate.load(folder / "model", allow=[use])  # whose code may run is said, never guessed
+    own = ["own_component:BuyAgain", "own_component:Clip"]
+    loaded = palate.load(folder / "model", allow=own)  # whose code may run is said, never guessed
     again = loaded.recommend(history=["i018", "i027"], k=3, exclude_seen=False)
     print("the loaded model says the same:", again.table.equals(found.table))
 

@@ -92,7 +92,7 @@ def test_check_says_what_was_taken_for_what(command, shop):
 
 
 def test_check_shows_the_template_that_is_made_by_default(command, shop, monkeypatch):
-    monkeypatch.setattr("palate.preview.find_spec", bool)  # whatever is installed
+    monkeypatch.setattr("palate.optional.find_spec", bool)  # whatever is installed
     path = shop / "default.toml"
     path.write_text('[data]\ninteractions = "ratings.parquet"\nitems = "movies.parquet"\n')
     said = good(command("check", path))
@@ -120,7 +120,7 @@ def test_check_misses_the_extras_that_fit_would_miss(
     (tmp_path / "a.toml").write_text(
         f"{FILMS.partition('[encoders.text]')[0]}[encoders.text]\n{encoder}\n"
     )
-    monkeypatch.setattr("palate.preview.find_spec", lambda name: name != missing)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: name != missing)
     done = command("check", tmp_path / "a.toml")
     assert done.code == 1
     assert f"pip install 'palate[{extra}]'" in done.err
@@ -524,7 +524,7 @@ def test_check_misses_the_models_that_fit_would_miss(command, project, table, sa
 
 
 def test_check_says_that_a_model_is_on_the_hub(command, project, monkeypatch):
-    monkeypatch.setattr("palate.preview.find_model", lambda _: None)
+    monkeypatch.setattr("palate.encoders._catalogue_of_models.find_model", lambda _: None)
     path = project / "hub.toml"
     text = '[encoders.x]\nuse = "static"\nmodel = "minishlab/potion-base-8M"\n'
     path.write_text(READING.partition("[encoders")[0] + text)

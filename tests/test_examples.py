@@ -33,7 +33,9 @@ SHOWN = {
         "想看 “how to cook at home”：\n  《.+》 美食",
     ),
     "own_component": (
-        "BuyAgain keeps every promise",
+        "BuyAgain and Clip keep every promise",
+        r"representation: own_component:Clip \(blocks = .*\n  holds words within 0.5\n",
+        "no block is called 'word'. Did you mean 'words'",
         "after i018, then i027: i027, i018, i",
         "the loaded model says the same: True",
     ),

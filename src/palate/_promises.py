@@ -13,7 +13,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from palate.errors import NotFittedError
+from palate.errors import ConfigError, NotFittedError
+from palate.optional import requirements_of
 from palate.registry import settings_of
 from palate.types import Dataset, Features, Ids, Matrix, to_dense
 
@@ -44,6 +45,20 @@ def check_settings(component: Any) -> None:
             promise(entry.name.endswith("_"), f"learnt {entry.name!r} ends in _", component)
     promise(json.loads(json.dumps(settings)) == settings, "settings survive JSON", component)
     promise(settings_of(fresh(component)) == settings, "settings build the same again", component)
+    try:
+        requirements_of(component)
+    except ConfigError as error:
+        promise(False, str(error), component)
+
+
+def check_described(component: Any, data: Dataset) -> None:
+    """What a component says that it would do is said in lines."""
+    blank = fresh(component)
+    if not hasattr(blank, "describe"):
+        return
+    with _unchanged(component, (data,)):
+        said = all(isinstance(line, str) for line in blank.describe(data))
+    promise(said, "describe gives lines of text", component)
 
 
 def check_unfitted(component: Any, use: Callable[[Any], object]) -> None:

@@ -104,7 +104,7 @@ def changed(hint: Any, value: Any, kind: type[Mark], change: Callable[[Mark, str
             (changed(arms[0], name, kind, change), changed(arms[1], part, kind, change))
             for name, part in value.items()
         ]
-        table = dict(pair for pair in pairs if GONE not in pair)
+        table = {name: part for name, part in pairs if name is not GONE and part is not GONE}
         same = same_objects(table, value) and same_objects(table.values(), value.values())
         return value if same else table or GONE
     if isinstance(value, list | tuple) and arms:
@@ -119,7 +119,7 @@ def same_objects(parts: Iterable[Any], others: Iterable[Any]) -> bool:
     return [*map(id, parts)] == [*map(id, others)]
 
 
-def _marked(hint: Any, value: Any, kind: type[Mark]) -> list[str]:
+def marked(hint: Any, value: Any, kind: type[Mark]) -> list[str]:
     """Each text inside a setting whose type bears a mark of some kind."""
     found: list[str] = []
 
@@ -138,7 +138,7 @@ def _may_be_none(hint: Any) -> bool:
 def blocks_named(cls: Any, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(setting, block) for every block that settings of a component name."""
     for setting, hint in types_of(cls).items():
-        for name in _marked(hint, settings.get(setting), NamesBlock):
+        for name in marked(hint, settings.get(setting), NamesBlock):
             yield setting, name
 
 

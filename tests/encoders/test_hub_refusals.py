@@ -85,5 +85,8 @@ def test_a_model_of_another_encoder():
         check_reader("wordllama", "minilm")
     with pytest.raises(ConfigError, match=r'another encoder: use = "use"$'):
         check_reader("use", "minilm")
-    for name, fallback in (("e5", "minilm"), ("BAAI/bge-m3", "minilm"), ("minilm", "mine")):
+    with pytest.raises(ConfigError, match='another encoder: use = "transformer"'):
+        check_reader("minilm", "gemma")
+    fine = {"gemma": "minilm", "e5": "minilm", "BAAI/bge-m3": "minilm", "minilm": "mine"}
+    for name, fallback in fine.items():
         check_reader(name, fallback)

@@ -290,9 +290,8 @@ def test_settings_are_checked():
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch, draw):
-    from palate.encoders import _vision
 
-    monkeypatch.setattr(_vision, "find_spec", lambda _: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"palate\[image\]"):
         Image().encode_files([draw.file(1)])
 

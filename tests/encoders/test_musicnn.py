@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from palate.encoders import _musicnn
 from palate.encoders._musicnn import Musicnn, load_musicnn, log_mel, packaged_musicnn
 from palate.errors import ArtefactError, MissingExtraError
 
@@ -249,6 +248,6 @@ def test_damaged_weights_are_refused(tmp_path, monkeypatch):
 
 
 def test_without_the_package_the_line_that_installs_it_is_said(monkeypatch):
-    monkeypatch.setattr(_musicnn, "find_spec", lambda name: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"pip install --no-deps musicnn==0\.1\.0$"):
         packaged_musicnn("MSD")

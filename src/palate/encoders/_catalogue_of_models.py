@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate import registry
-from palate.component import mark_in, types_of
+from palate.component import marked, types_of
 from palate.encoders._packaged_gemma import TERMS
 from palate.encoders._weights import find_model, is_path
 from palate.errors import ConfigError, did_you_mean
@@ -135,10 +135,15 @@ def check_reader(name: str, fallback: str) -> None:
     So nobody asks the hub for it.
     """
     encoder_of = {card.name: card.use for card in models() if card.packaged}
-    wanted = encoder_of.get(name)
-    if wanted and wanted != encoder_of.get(fallback, wanted):
+    wanted, given = encoder_of.get(name), encoder_of.get(fallback)
+    if wanted and given and not _is_kind_of(wanted, given):
         model = "" if wanted == name else f', model = "{name}"'
         raise ConfigError(f'the model {name!r} has another encoder: use = "{wanted}"{model}')
+
+
+def _is_kind_of(use: str, other: str) -> bool:
+    """Whether an encoder is another with settings of its own, as `causal` is `transformer`."""
+    return issubclass(registry.find("encoders", use), registry.find("encoders", other))
 
 
 def about_model(encoder: Any) -> Iterator[str]:
@@ -149,16 +154,14 @@ def about_model(encoder: Any) -> Iterator[str]:
     packaged = [card.name for card in models() if card.packaged]
     cls: Any = type(encoder)
     for setting, hint in types_of(cls).items():
-        name = getattr(encoder, setting)
-        if not name or mark_in(hint, NamesModel) is None:
-            continue
-        check_reader(name, str(registry.defaults_of(cls)[setting]))
-        if name in packaged or find_model(name) is not None:
-            continue
-        if is_path(name):
-            raise ConfigError(f"there is no folder {name!r} with a model")
-        guess = did_you_mean(name, packaged)
-        yield f"{name} is not on this machine: `palate fit` asks the hub for it.{guess}"
+        for name in marked(hint, getattr(encoder, setting), NamesModel):
+            check_reader(name, str(registry.defaults_of(cls)[setting]))
+            if name in packaged or find_model(name) is not None:
+                continue
+            if is_path(name):
+                raise ConfigError(f"there is no folder {name!r} with a model")
+            guess = did_you_mean(name, packaged)
+            yield f"{name} is not on this machine: `palate fit` asks the hub for it.{guess}"
 
 
 def models_table() -> Table:

@@ -56,9 +56,11 @@ def read_picture(content: bytes, side: int = 0) -> Any:
 
 def import_pillow() -> ModuleType:
     """`PIL.Image` with its formats, or `MissingExtraError`."""
-    image: ModuleType = NEEDED.load("PIL.Image")
+    NEEDED.load()
+    from PIL import Image
+
     _know_formats()
-    return image
+    return Image  # type: ignore[no-any-return]
 
 
 @cache
