@@ -1,9 +1,12 @@
 """The commands, on the pipeline file of the manual and tables of planted data."""
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -542,3 +545,141 @@ def test_encode_speaks_of_its_options(command, project, tmp_path):
         done = command("encode", table, "--encoder", "static", "--out", tmp_path / "v", *words)
         assert done.code == 1
         assert said in done.err
+
+
+# ---- components of somebody else, known by what they say of themselves
+
+PARTS = '''
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from palate._paths import FilePath
+from palate.component import AnyEncoder, BlockName
+from palate.encoders.tfidf import Tfidf
+from palate.optional import Requirement, requirements_of
+from palate.types import Features
+
+
+@dataclass(kw_only=True)
+class Listed:
+    """Whether a file lists an item."""
+
+    list: FilePath | None = None
+    paints: bool = False
+
+    @property
+    def requires(self):
+        needed = Requirement(("no_such_module",), "Listed", command="pip install colour-science")
+        return (needed,) if self.paints else ()
+
+    def describe(self, data):
+        yield f"reads {len(Path(self.list).read_text().split()):,} names"
+        self.fit(data)
+
+    def fit(self, data):
+        self.fitted = Path(self.list).read_text().split()
+        return self
+
+    def encode(self, data):
+        found = data.item_ids.series.is_in(self.fitted).to_numpy().astype(np.float32)
+        return Features(data.item_ids, {"listed": found[:, None]})
+
+
+@dataclass(kw_only=True)
+class Nothing:
+    """Passes features on."""
+
+    block: BlockName | None = None
+    reader: AnyEncoder = None
+
+    @property
+    def requires(self):
+        return (Requirement(("rjieba",), "Nothing"),) if self.block == "words" else ()
+
+    def describe(self, data):
+        return [f"passes {self.block} of {len(data.items)} items on"]
+
+    def fit(self, features, data):
+        return self
+
+    def transform(self, features):
+        return features
+'''
+
+LISTED = """
+[data]
+interactions = "ratings.parquet"
+items = "movies.parquet"
+[encoders.mine]
+use = "somebodys_parts:Listed"
+list = "names.txt"
+[encoders.words]
+use = "tfidf"
+[[representation]]
+use = "somebodys_parts:Nothing"
+block = "mine"
+[recommender]
+use = "covisit"
+"""
+
+
+@pytest.fixture
+def own(project, monkeypatch):
+    """The path of a pipeline file with components of somebody else, which lie elsewhere."""
+    (project.parent / "somebodys_parts.py").write_text(PARTS)
+    monkeypatch.syspath_prepend(project.parent)
+    (project / "names.txt").write_text("i00 i01 i02")
+    (project / "own.toml").write_text(LISTED)
+    yield project / "own.toml"
+    sys.modules.pop("somebodys_parts", None)
+
+
+def test_check_shows_what_components_of_others_would_do(command, own):
+    said = good(command("check", own))
+    assert "encoder mine: somebodys_parts:Listed (list = " in said
+    assert "\n  reads 3 names\n" in said, "the file is found from where the pipeline file lies"
+    assert "  passes mine of 30 items on\nfusion: concat\n" in said
+    model = own.parent / "model"
+    good(command("fit", own, "--out", model))
+    allowed = ["somebodys_parts:Listed", "somebodys_parts:Nothing"]
+    assert load(model, allow=allowed).encoders_["mine"].list == str(own.parent / "names.txt")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"names.txt"', '"names.txt"\npaints = true', "Listed needs a package: pip install colour"),
+        ('block = "mine"', 'block = "words"', "Nothing needs an extra: pip install 'palate[zh]'"),
+        ('block = "mine"', 'block = "mime"', "no block is called 'mime'. Did you mean 'mine'"),
+        (
+            'use = "covisit"',
+            'use = "blend"\nparts = [{use = "content", blocks = ["mime"]}]',
+            "blend.parts[0].blocks: no block is called 'mime'",
+        ),
+    ],
+)
+def test_what_components_of_others_miss_is_told_before_the_fit(
+    command, own, monkeypatch, old, new, said
+):
+    here = importlib.util.find_spec
+    monkeypatch.setattr(
+        "palate.optional.find_spec", lambda name: None if name == "rjieba" else here(name)
+    )
+    text = LISTED.replace(old, new)
+    if "blend" in new:  # after a transform that does not say which blocks it makes, none is checked
+        text = re.sub(r"\[\[representation.*?(?=\[recommender)", "", text, flags=re.DOTALL)
+    own.write_text(text)
+    done = command("check", own)
+    assert done.code == 1
+    assert said in done.err
+
+
+def test_the_preview_knows_no_encoder():
+    from palate import preview
+
+    source = Path(preview.__file__).read_text("utf-8")
+    assert "isinstance" not in source
+    imported = set(re.findall(r"^from palate\.encoders\.(\w+)", source, re.MULTILINE))
+    assert imported == {"_defaults"}

@@ -14,6 +14,7 @@ from palate._paths import (
     located_table,
     whole_path,
 )
+from palate.component import AnyEncoder
 
 
 @dataclass(kw_only=True)
@@ -86,6 +87,35 @@ def test_a_component_inside_a_component(shop):
     found = located_table("encoders", {"use": f"{__name__}:Reader", "name": parts}, shop)
     assert found["name"][0]["model"] == str(shop / "owner/bert")
     assert found["name"][1] == parts[1]
+
+
+@dataclass(kw_only=True)
+class Outer:
+    """A recommender of somebody's, with files of its own and encoders inside."""
+
+    lists: list[FilePath] | None = None
+    named: dict[str, FilePath] | None = None
+    reader: AnyEncoder = None
+    readers: dict[str, AnyEncoder] | None = None
+
+
+def test_files_in_lists_and_tables_and_of_components_of_another_stage(shop):
+    inner = {"use": f"{__name__}:Reader", "table": "kg.tsv"}
+    table = {
+        "use": f"{__name__}:Outer",
+        "lists": ["a.txt", "b.txt"],
+        "named": {"left": "a.txt"},
+        "reader": {"use": "sentiment", "labels": "said.csv", "encoder": inner},
+        "readers": {"one": inner, "two": {"use": "static", "model": "owner/bert"}},
+    }
+    found = located_table("recommenders", table, shop)
+    assert found["lists"] == [str(shop / "a.txt"), str(shop / "b.txt")]
+    assert found["named"] == {"left": str(shop / "a.txt")}
+    assert found["reader"]["labels"] == str(shop / "said.csv")
+    assert found["reader"]["encoder"]["table"] == str(shop / "kg.tsv")
+    assert found["readers"]["one"] == {**inner, "table": str(shop / "kg.tsv"), "folder": str(shop)}
+    assert found["readers"]["two"]["model"] == str(shop / "owner/bert")
+    assert found["use"] == table["use"]
 
 
 def test_what_moved_together_is_found_again(shop, tmp_path):

@@ -1,9 +1,13 @@
 """What a pipeline is made of, before anything is fitted: kinds of components, names of blocks."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
+from palate.component import AnyRecommender, BlockName
 from palate.data.samples import planted
 from palate.encoders.attributes import Attributes
 from palate.encoders.behaviour import Behaviour
@@ -162,6 +166,74 @@ def test_a_transform_of_somebody_else_may_rename_blocks():
         recommender=Content(blocks=["new text"]),
     ).fit(planted(40, 30))
     assert list(model.features.parts) == ["new text"]
+
+
+@dataclass(kw_only=True)
+class Says:
+    """A component of somebody else's, whose settings say by their type that they name blocks."""
+
+    block: BlockName | None = None
+    shares: dict[BlockName, float] = field(default_factory=dict)
+    inner: AnyRecommender = None
+    readers: dict[str, AnyRecommender] = field(default_factory=dict)
+
+    def fit(self, *inputs):
+        return self
+
+    def transform(self, features):
+        return features
+
+    def score(self, histories):
+        return np.zeros((len(histories), 1), dtype=np.float32)
+
+    def add_items(self, items):
+        return self
+
+    def rerank(self, recommendations, histories):
+        return recommendations
+
+
+@dataclass(kw_only=True)
+class Adds(Says):
+    """The same, which says that its transform adds a block."""
+
+    makes: ClassVar[Sequence[str]] = ("sum",)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"block": "txt"}, r"\.block: no block is called 'txt'. Did you mean 'text'"),
+        ({"shares": {"text": 1.0, "click": 2.0}}, r"\.shares: .*'click'. Did you mean 'clicks'"),
+        ({"inner": {"use": "content", "blocks": ["txt"]}}, r"\.inner\.blocks: .*'txt'"),
+        ({"inner": Content(blocks=["txt"])}, r"\.inner\.blocks: .*'txt'"),
+        (
+            {"readers": {"a": Blend(parts=[Content(blocks=["txt"])])}},
+            r"\.readers\.a\.parts\[0\]\.blocks: .*'txt'",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    "stage", ["representation", "fusion", "selection", "recommender", "rerankers"]
+)
+def test_blocks_that_others_name_are_guessed(stage, settings, words):
+    mine = Says(**settings)
+    fails(words, encoders=BOTH, **{stage: mine if stage in ("fusion", "recommender") else [mine]})
+
+
+def test_blocks_that_others_name_rightly_are_fine():
+    inner = {"use": "content", "blocks": ["clicks"]}
+    mine = Says(block="text", shares={"clicks": 2.0}, inner=inner, readers={"a": {"use": "ease"}})
+    Pipeline(encoders=BOTH, representation=[mine], recommender=mine, rerankers=[mine])
+    strange = Says(inner={"use": "nothing of ours", "blocks": ["txt"]})
+    Pipeline(encoders=BOTH, recommender=strange)  # whoever builds that says so
+
+
+def test_a_transform_of_somebody_else_may_say_which_blocks_it_makes():
+    given = {"encoders": BOTH, "representation": [Adds()]}
+    Pipeline(**given, recommender=Content(blocks=["sum", "text"]))
+    fails("'sm'. Did you mean 'sum'", **given, recommender=Content(blocks=["sm"]))
+    Pipeline(encoders=BOTH, representation=[Says()], recommender=Content(blocks=["sm"]))
 
 
 def test_without_encoders_there_is_nothing_to_name():

@@ -1,5 +1,7 @@
+import subprocess
 import sys
 from dataclasses import MISSING, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,21 @@ def test_the_folder_of_a_stage_is_its_registry():
     assert registry.find("recommenders", "covisit") is Covisit
     with pytest.raises(ConfigError, match=r"no stage is called 'recomenders'.*'recommenders'"):
         registry.names("recomenders")
+
+
+def test_the_ground_floor_knows_no_model():
+    """What a model is said to be in place of an encoder is said by the encoders' own settings."""
+    source = Path(registry.__file__).read_text("utf-8")
+    assert "encoders." not in source.partition("\nSTAGES")[2]
+    shown = "import sys; from palate import registry; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert "palate.registry" in done.stdout
+    assert "palate.encoders" not in done.stdout
+    fails({"use": "minilm"}, 'use = "transformer", model = "minilm"', stage="encoders")
+    fails({"use": "owner/name"}, 'model = "owner/name"', stage="encoders")
+    fails({"use": "gemma"}, 'use = "causal", model = "gemma"', stage="encoders")
+    fails({"use": "musicnn-mtt"}, 'use = "audio", model = "musicnn-mtt"', stage="encoders")
+    fails({"use": "minilm"}, "no recommender is called 'minilm'", "Known: ")
 
 
 def test_a_name_and_settings_become_a_component():

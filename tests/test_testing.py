@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from palate import testing
+from palate.encoders.attributes import Attributes
 from palate.recommenders._base import CatalogueModel
 from palate.recommenders.popular import Popular
 from palate.rerankers.diversity import Diversity
@@ -262,3 +263,31 @@ def test_a_fresh_component_has_the_settings_and_nothing_else(tiny):
     blank = testing.fresh(fitted)
     assert blank.last_days == 3
     assert not hasattr(blank, "popularity_")
+
+
+@dataclass(kw_only=True)
+class Silent(Attributes):
+    """Says numbers in place of lines."""
+
+    def describe(self, data):
+        return [1, 2]
+
+
+@dataclass(kw_only=True)
+class Vague(Attributes):
+    """Names a package in place of what brings it."""
+
+    requires = ("torch",)
+
+
+@pytest.mark.parametrize(
+    ("component", "promise"),
+    [
+        (Silent(), "describe gives lines of text"),
+        (Vague(), r"Vague\.requires must be a tuple of Requirement"),
+    ],
+    ids=["Silent", "Vague"],
+)
+def test_what_a_component_says_of_itself_is_held_to(component, promise, tiny):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_encoder(component, tiny)

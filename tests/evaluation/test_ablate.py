@@ -1,11 +1,12 @@
 import io
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from palate import progress
+from palate.component import AnyRecommender, BlockName
 from palate.config import config_of
 from palate.data.samples import planted
 from palate.data.split import split_new_items
@@ -152,6 +153,35 @@ def test_settings_that_name_a_dropped_block_forget_it():
     kept = without(pipeline, Drop("clicks", ("clicks",)))
     assert kept.fusion == pipeline.fusion
     assert kept.recommender is pipeline.recommender
+
+
+@dataclass(kw_only=True)
+class Mine:
+    """A recommender of somebody else's that names blocks, and holds another one."""
+
+    blocks: list[BlockName] | None = None
+    inner: AnyRecommender = None
+    free: list[str] | None = None
+
+    def fit(self, data, items=None):
+        return self
+
+    def score(self, histories):
+        return None
+
+    def add_items(self, items):
+        return self
+
+
+def test_settings_of_others_forget_dropped_blocks_too():
+    inner = {"use": "content", "blocks": ["price", "words"]}
+    mine = Mine(blocks=["price", "clicks"], inner=inner, free=["price"])
+    pipeline = Pipeline(encoders=encoders(), recommender=mine)
+    smaller = without(pipeline, Drop("price", ("price",))).recommender
+    wanted = {"use": "content", "blocks": ["words"]}
+    assert smaller == Mine(blocks=["clicks"], inner=wanted, free=["price"])
+    held = Pipeline(encoders=encoders(), recommender=Mine(inner=Content(blocks=["price"])))
+    assert without(held, Drop("price", ("price",))).recommender == Mine(inner=Content())
 
 
 def test_what_the_rest_cannot_go_without_is_told(split):
