@@ -472,9 +472,9 @@ def test_a_reranker_without_features_fails_before_the_long_work(shop):
     fitted = []
 
     class Slow(Popular):
-        def fit(self, data, items=None):
+        def fit(self, data, context):
             fitted.append(data)
-            return super().fit(data, items)
+            return super().fit(data, context)
 
     with pytest.raises(ConfigError, match="diversity needs item features"):
         Pipeline(encoders={}, recommender=Slow(), rerankers=[Diversity()]).fit(shop)

@@ -17,8 +17,8 @@ from palate.types import Features, Recommendations, check_fitted, learnt
 class RowNumbers(CatalogueModel):
     """Recommends what stands first in the file."""
 
-    def fit(self, data, items=None):
-        self._know(data)
+    def fit(self, data, context):
+        self._know(data, context)
         return self
 
     def score(self, histories):
@@ -63,17 +63,17 @@ class Unfitted(RowNumbers):
 class NotSaved(RowNumbers):
     bag_: Any = learnt()
 
-    def fit(self, data, items=None):
+    def fit(self, data, context):
         self.bag_ = {1, 2}
-        return super().fit(data, items)
+        return super().fit(data, context)
 
 
 @dataclass(kw_only=True)
 class Forgotten(RowNumbers):
     never_: int = learnt()
 
-    def _know(self, data):
-        super()._know(data)
+    def _know(self, data, context):
+        super()._know(data, context)
 
     def score(self, histories):
         return RowNumbers.score(self, histories)
@@ -81,9 +81,9 @@ class Forgotten(RowNumbers):
 
 @dataclass(kw_only=True)
 class Vandal(RowNumbers):
-    def fit(self, data, items=None):
-        items.parts["text"][3] += 1
-        return super().fit(data, items)
+    def fit(self, data, context):
+        context.items.parts["text"][3] += 1
+        return super().fit(data, context)
 
 
 @dataclass(kw_only=True)

@@ -10,7 +10,7 @@ from palate.data.samples import Truth, planted, planted_truth
 from palate.encoders.tfidf import Tfidf
 from palate.histories import Histories, ragged_positions
 from palate.recommenders.ranker import Ranker
-from palate.types import Dataset, Features, Ids
+from palate.types import Dataset, Features, FitContext, Ids
 
 SEQUENCES = {"u": "abc", "v": "bcab", "w": "dc"}
 
@@ -77,7 +77,7 @@ def small():
 @pytest.fixture(scope="session")
 def ranker(rings: Dataset, said: Features) -> Ranker:
     """Fitted on `rings` and `said`; not to be changed."""
-    return small_ranker().fit(rings, said)
+    return small_ranker().fit(rings, FitContext(items=said))
 
 
 def past_only_histories(histories: Histories, *, instead: int) -> Histories:

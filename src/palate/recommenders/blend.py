@@ -15,7 +15,17 @@ from palate.histories import Histories
 from palate.recommenders._base import require, zscores
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.recommenders._wishes import fused_with_words
-from palate.types import Dataset, Features, Floats, Recommender, Rows, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Recommender,
+    Rows,
+    check_context,
+    check_fitted,
+    learnt,
+)
 
 __all__ = ["Blend"]
 
@@ -48,8 +58,9 @@ class Blend:
         )
         self._build()
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self.parts_ = [part.fit(data, items) for part in self._build()]
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        check_context(context)
+        self.parts_ = [part.fit(data, context) for part in self._build()]
         return self
 
     def score(self, histories: Histories) -> Floats:

@@ -18,7 +18,7 @@ from palate.recommenders._evidence import Evidence, from_content
 from palate.recommenders._standing import Gaps, equate
 from palate.recommenders._wishes import fused_with_words
 from palate.representation._rows import row_norms, scale_rows, unit_rows
-from palate.types import Dataset, Features, Floats, Matrix, Rows, learnt, to_dense
+from palate.types import Dataset, Features, FitContext, Floats, Matrix, Rows, learnt, to_dense
 
 __all__ = ["Content"]
 
@@ -49,9 +49,9 @@ class Content(CatalogueModel):
         require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
         require(self.blocks != [], "blocks = [] cannot be used: name some, or leave it out for all")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
-        used = self._used(aligned(items, data, who="content"))
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
+        used = self._used(aligned(context.items, data, who="content"))
         weights = _weights_of(used)
         self.items_ = _weighted(used, weights)
         self.__dict__.pop("_gaps", None)

@@ -12,7 +12,7 @@ from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
 from palate.recommenders._evidence import Evidence, from_links, links_in
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["Covisit"]
 
@@ -41,8 +41,8 @@ class Covisit(CatalogueModel):
         require(self.backward >= 0, f"backward = {self.backward} cannot be used: give 0 or more")
         require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         histories = histories_of(data)
         counts = covisit_counts(histories, window=self.window, backward=self.backward)
         self.covisits_ = normalised_covisits(

@@ -12,7 +12,7 @@ from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import cooccurrence
 from palate.recommenders._evidence import Evidence, from_links, links_in
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["ItemKNN"]
 
@@ -38,8 +38,8 @@ class ItemKNN(CatalogueModel):
         require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
         require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         self.similarity_ = cooccurrence(
             histories_of(data), shrink=self.shrink, neighbours=self.neighbours
         )

@@ -11,7 +11,7 @@ from palate._settings import check_types
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel, require
 from palate.recommenders._evidence import Evidence, from_popularity
-from palate.types import Dataset, Features, Floats, Rows
+from palate.types import Dataset, FitContext, Floats, Rows
 
 DAY = 86_400.0
 
@@ -35,8 +35,8 @@ class Popular(CatalogueModel):
             f"last_days = {self.last_days} cannot be used: give more than 0 days, or none for all",
         )
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         times = data.times
         if self.last_days is not None and times is not None and len(times):
             recent = times > times.max() - self.last_days * DAY

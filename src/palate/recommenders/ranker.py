@@ -18,7 +18,6 @@ from palate.recommenders._candidates import Candidates, candidates
 from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
     Evidence,
-    content_of,
     from_content,
     from_links,
     links_in,
@@ -38,7 +37,19 @@ from palate.recommenders._newcomers import arrivals, with_places_for_new
 from palate.recommenders._statistics import Statistics, extended, fit_statistics
 from palate.recommenders._threads import in_chunks
 from palate.recommenders._wishes import evidence_of_parts, fused_with_words
-from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Ids,
+    Mask,
+    Rows,
+    check_context,
+    check_fitted,
+    content_of,
+    learnt,
+)
 
 __all__ = ["Ranker"]
 
@@ -95,25 +106,20 @@ class Ranker:
         )
         require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}: give more than 0")
 
-    def fit(
-        self,
-        data: Dataset,
-        items: Features | None = None,
-        *,
-        features_of: Callable[[Dataset], Features | None] | None = None,
-    ) -> Self:
-        """Learns retrievers and ranker; `features_of` refits features on a part of the data.
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Learns retrievers and ranker, with labels that no block of features has seen.
 
-        It is asked for where blocks were learnt from interactions, because labels must be unseen by
-        them; without it such blocks are left out.
+        Blocks that were learnt from events are made again without the labels; where the context
+        cannot do that, they are left out.
         """
-        if items is not None:
-            aligned(items, data, who="the ranker")
+        check_context(context)
+        if context.items is not None:
+            aligned(context.items, data, who="the ranker")
         self._forget()
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
         self.added_ = 0
-        self.features_ = items if features_of is not None else content_of(items)
+        self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
         self.lenders_ = lenders(histories, held=HELD_EVENTS)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
@@ -125,8 +131,7 @@ class Ranker:
             content=self._has_content,
             seed=self.seed,
         )
-        refit = self._catalogue_of(data, features_of)
-        rows = labelled_rows(histories, refit, plan)
+        rows = labelled_rows(histories, self._catalogue_of(data, context), plan)
         self.names_ = rows.names
         self.trees_ = self._train(rows)
         blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -136,13 +141,11 @@ class Ranker:
         )
         return self
 
-    def _catalogue_of(
-        self, data: Dataset, features_of: Callable[[Dataset], Features | None] | None
-    ) -> Callable[[Histories], Catalogue]:
+    def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""
-        if self.features_ is None or not self.features_.behavioural or features_of is None:
+        if self.features_ is None or not self.features_.behavioural:
             return lambda _known: self._catalogue
-        return lambda known: self._catalogue_from(features_of(dataset_of(known, data)))
+        return lambda known: self._catalogue_from(context.on_part(dataset_of(known, data)).items)
 
     def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:

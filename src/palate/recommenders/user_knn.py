@@ -15,7 +15,7 @@ from palate.recommenders._base import CatalogueModel, known_columns, require
 from palate.recommenders._cooccurrence import keep_largest
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.representation._rows import scale_rows
-from palate.types import Dataset, Features, Floats, Rows, check_fitted, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, check_fitted, learnt
 
 _BLOCK_CELLS = 20_000_000
 
@@ -42,8 +42,8 @@ class UserKNN(CatalogueModel):
         require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
         require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         self.people_ = histories_of(data).seen()
         self.__dict__.pop("_people_by_item", None)
         return self

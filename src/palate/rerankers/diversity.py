@@ -14,7 +14,17 @@ from palate.columns import ITEM, RANK, SCORE, USER
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.representation._rows import row_norms, unit_rows
-from palate.types import Dataset, Features, Floats, Recommendations, check_fitted, learnt, to_dense
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Recommendations,
+    check_context,
+    check_fitted,
+    learnt,
+    to_dense,
+)
 
 __all__ = ["Diversity"]
 
@@ -46,7 +56,9 @@ class Diversity:
         if self.k is not None and not 1 <= self.k <= self.candidates:
             raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates, or none for all")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        check_context(context)
+        items = context.items
         if items is None:
             raise ConfigError("diversity needs item features: give the pipeline an encoder")
         if items.ids != data.item_ids:
