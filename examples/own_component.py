@@ -1,4 +1,4 @@
-"""A recommender of one's own: one class, named in a pipeline file by `use = "module:Class"`.
+"""Recommenders of one's own: one class each, named in a pipeline file by `use = "module:Class"`.
 
 `palate.testing` holds it to the promises that palate's own components keep. Encoders, transforms
 and rerankers of one's own work alike.
@@ -16,8 +16,17 @@ import palate
 from palate import testing
 from palate.config import read_config
 from palate.data.samples import planted
-from palate.histories import Histories
-from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
+from palate.histories import Histories, dataset_of, histories_of
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Ids,
+    Recommender,
+    check_fitted,
+    learnt,
+)
 
 PIPELINE = """
 [data]
@@ -45,8 +54,8 @@ class BuyAgain:
     item_ids_: Ids = learnt()
     popularity_: Floats = learnt()
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        """Settings stay, what is learnt ends in `_`; `items` are the features, if there are any."""
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Settings stay, what is learnt ends in `_`; `context.items` are features, if any."""
         self.item_ids_ = data.item_ids
         self.popularity_ = (data.item_counts / (data.item_counts.max() + 1)).astype(np.float32)
         return self
@@ -65,11 +74,49 @@ class BuyAgain:
         return self
 
 
+@dataclass(kw_only=True)
+class Chosen:
+    """Content or covisits: whatever places everybody's newest item higher."""
+
+    chosen_: Recommender = learnt()
+
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Both are tried without the newest items, and so are features that events had a part in.
+
+        `on_part` makes these again. Where nobody can, it leaves them out, and so does `honest`.
+        """
+        histories = histories_of(data)
+        before = histories.without_last()
+        part = dataset_of(before, data)
+        known = context.on_part(part)
+        people, newest = np.arange(len(histories)), histories.newest()
+        places = []
+        for recommender in (palate.Content(), palate.Covisit()):
+            scores = recommender.fit(part, known).score(before)
+            places.append((scores > scores[people, newest, None]).sum())
+        best = palate.Content() if places[0] < places[1] else palate.Covisit()
+        self.chosen_ = best.fit(data, context.honest)
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        check_fitted(self)
+        return self.chosen_.score(histories)
+
+    def add_items(self, items: Features) -> Self:
+        check_fitted(self)
+        self.chosen_.add_items(items)
+        return self
+
+
 def main(folder: Path) -> None:
     data = planted()
     words = palate.Tfidf().fit(data).encode(data)
     testing.check_recommender(BuyAgain(), data, words)
     print("BuyAgain keeps every promise of a recommender")
+    testing.check_recommender(Chosen(), data, words)
+    encoders = {"words": palate.Tfidf(), "clicks": palate.Behaviour(dim=8)}
+    chosen = palate.Pipeline(encoders=encoders, recommender=Chosen()).fit(data).recommender_.chosen_
+    print("Chosen chose", type(chosen).__name__)
 
     (folder / "again.toml").write_text(PIPELINE)
     model = read_config(folder / "again.toml").pipeline().fit(data)

@@ -64,6 +64,17 @@ def said(rings: Dataset) -> Features:
     return Features(rings.item_ids, {"text": text, "words": words})
 
 
+@pytest.fixture(scope="session")
+def clicks(rings: Dataset, truth: Truth) -> Features:
+    """Tells the successor: who did i does the item of i's second half next."""
+    first = np.random.default_rng(5).normal(size=(60, 30)).astype(np.float32)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    before = np.full(60, -1)
+    before[truth.successor[truth.successor >= 0]] = np.flatnonzero(truth.successor >= 0)
+    second = np.where(before[:, None] >= 0, first[before], 0)
+    return Features(rings.item_ids, {"clicks": first + second}, behavioural=["clicks"])
+
+
 def small_ranker(**settings) -> Ranker:
     return Ranker(**{"rounds": 10, "cases": 400, "candidates": 30} | settings)
 

@@ -13,7 +13,7 @@ from palate.recommenders._topk import rank_rows
 from palate.recommenders.content import Content
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import MIN_CASES, Ranker
-from palate.types import Features, FitContext
+from palate.types import FitContext
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +53,6 @@ def test_the_topic_of_new_items_is_found(small, rings, said, truth):
     right = truth.topic[rows[asking, 0]] == truth.topic[newest[asking]]
     assert right.mean() > 0.8
     assert right.mean() > 2 * np.bincount(truth.topic).max() / len(truth.topic)
-
-
-@pytest.fixture(scope="module")
-def clicks(rings, truth):
-    """Tells the successor: who did i does the item of i's second half next."""
-    first = np.random.default_rng(5).normal(size=(60, 30)).astype(np.float32)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    before = np.full(60, -1)
-    before[truth.successor[truth.successor >= 0]] = np.flatnonzero(truth.successor >= 0)
-    second = np.where(before[:, None] >= 0, first[before], 0)
-    return Features(rings.item_ids, {"clicks": first + second}, behavioural=["clicks"])
 
 
 class TestBehaviouralBlocks:
