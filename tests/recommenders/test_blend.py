@@ -77,7 +77,7 @@ class TestContext:
 def test_a_part_that_does_not_exist_or_lacks_a_setting_raises():
     with pytest.raises(ConfigError, match="Did you mean 'popular'"):
         Blend(parts=[{"use": "covisit"}, {"use": "populr"}])
-    with pytest.raises(ConfigError, match=r"blend.parts\[0\]: .*window"):
+    with pytest.raises(ConfigError, match=r"blend.parts\[0\].window = 0 cannot be used: give 1"):
         Blend(parts=[{"use": "covisit", "window": 0}])
 
 

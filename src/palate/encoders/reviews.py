@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -16,7 +17,6 @@ from palate.columns import TEXT
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_labels import check_anything_said
-from palate.errors import ConfigError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
 
 _REVIEWS_AT_ONCE = 50_000
@@ -33,7 +33,7 @@ class Reviews(LoadsItself):
     """
 
     encoder: Any = field(default_factory=lambda: {"use": "use"})
-    most: int = 50
+    most: PositiveInt = 50
 
     ids_: Ids = learnt()
     vectors_: Floats = learnt()
@@ -41,8 +41,6 @@ class Reviews(LoadsItself):
     def __post_init__(self) -> None:
         self.encoder = table_of(self.encoder, who="Reviews")
         check_types(self)
-        if self.most < 1:
-            raise ConfigError(f"most must be at least 1, not {self.most}")
         _ = self._reader
 
     def fit(self, data: Dataset) -> Self:

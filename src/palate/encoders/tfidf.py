@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
+from pydantic import PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -34,8 +35,8 @@ class Tfidf(TemplateEncoder):
     """
 
     ngrams: list[int] = field(default_factory=lambda: [1, 2])
-    min_df: int = 2
-    max_features: int = 50_000
+    min_df: PositiveInt = 2
+    max_features: PositiveInt = 50_000
     sublinear: bool = True
     segment: bool = False
 
@@ -49,9 +50,6 @@ class Tfidf(TemplateEncoder):
                 "ngrams must be [shortest, longest] with 1 <= shortest <= longest, "
                 f"not {self.ngrams}"
             )
-        for name in ("min_df", "max_features"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
     def fit(self, data: Dataset) -> Self:
         """Learns vocabulary and idf; raises `DataError` where the items have no words."""

@@ -9,10 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
+from pydantic import PositiveInt
 
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
-from palate.errors import ConfigError, MissingExtraError
+from palate.errors import MissingExtraError
 from palate.types import Floats
 
 _DIM = 512
@@ -29,12 +30,10 @@ class TextEncoder(TemplateEncoder):
     Sentence Encoder for Semantic Retrieval (the convolutional model).
     """
 
-    max_chars: int = 1000
+    max_chars: PositiveInt = 1000
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.max_chars < 1:
-            raise ConfigError(f"max_chars must be at least 1, not {self.max_chars}")
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, 512) float32 vectors of unit length, zeros for blank texts.

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
 
 from palate._settings import check_types
 from palate.errors import AlignmentError, ConfigError
-from palate.fusion._shares import check_weights, shares_of
+from palate.fusion._shares import shares_of
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -35,8 +36,8 @@ class Weighted:
     blocks stay beside it.
     """
 
-    dim: int | None = None
-    weights: dict[str, float] | None = None
+    dim: PositiveInt | None = None
+    weights: dict[str, NonNegativeFloat] | None = None
 
     shares_: dict[str, float] = learnt()
     widths_: dict[str, int] = learnt()
@@ -46,9 +47,6 @@ class Weighted:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.dim is not None and self.dim < 1:
-            raise ConfigError(f"dim = {self.dim} cannot be used: give 1 dimension or more")
-        check_weights(self.weights)
 
     def fit(self, features: Features, data: Dataset) -> Self:
         dense = dense_parts(features)

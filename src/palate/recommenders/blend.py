@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from palate import registry
 from palate._settings import check_types
@@ -42,14 +43,13 @@ class Blend:
     recommenders, of which the settings are taken; `weights` are 1 each where left out.
     """
 
-    parts: list[Any] = field(default_factory=_default_parts)
+    parts: Annotated[list[Any], Field(min_length=1)] = field(default_factory=_default_parts)
     weights: list[float] | None = None
 
     parts_: list[Recommender] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(bool(self.parts), "parts = [] cannot be used: blend one recommender or more")
         self.parts = [_as_table(part) for part in self.parts]
         count = len(self.parts) if self.weights is None else len(self.weights)
         require(

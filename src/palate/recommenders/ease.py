@@ -7,12 +7,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lapack
 
 from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
-from palate.recommenders._base import CatalogueModel, require
+from palate.recommenders._base import CatalogueModel
 from palate.recommenders._evidence import Evidence, from_links
 from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
@@ -28,16 +29,14 @@ class Ease(CatalogueModel):
     without any of these get what is popular; new items score the lowest.
     """
 
-    l2: float = 200.0
-    max_items: int = 20_000
+    l2: PositiveFloat = 200.0
+    max_items: PositiveInt = 20_000
 
     rows_: Rows = learnt()
     weights_: Floats = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.l2 > 0, f"l2 = {self.l2} cannot be used: give more than 0")
-        require(self.max_items >= 1, f"max_items = {self.max_items} cannot be used: give ≥ 1")
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         rows = np.flatnonzero(data.item_counts).astype(np.int32)

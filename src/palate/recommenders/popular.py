@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import PositiveFloat
 
 from palate._settings import check_types
 from palate.histories import Histories
-from palate.recommenders._base import CatalogueModel, require
+from palate.recommenders._base import CatalogueModel
 from palate.recommenders._evidence import Evidence, from_popularity
 from palate.types import Dataset, FitContext, Floats, Rows
 
@@ -26,14 +27,10 @@ class Popular(CatalogueModel):
     all of them). New items score 0.
     """
 
-    last_days: float | None = None
+    last_days: PositiveFloat | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(
-            self.last_days is None or self.last_days > 0,
-            f"last_days = {self.last_days} cannot be used: give more than 0 days, or none for all",
-        )
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)

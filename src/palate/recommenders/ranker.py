@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate import progress
 from palate._settings import check_types
 from palate.histories import Histories, dataset_of, histories_of
-from palate.recommenders._base import aligned, require
+from palate.recommenders._base import aligned
 from palate.recommenders._candidates import Candidates, candidates
 from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
@@ -72,16 +73,16 @@ class Ranker:
     LightGBM (Ke et al. 2017).
     """
 
-    candidates: int = 100
-    cases: int = 30_000
-    rounds: int = 250
-    learning_rate: float = 0.05
-    leaves: int = 15
-    min_rows_per_leaf: int = 100
-    l2: float = 20.0
+    candidates: PositiveInt = 100
+    cases: PositiveInt = 30_000
+    rounds: PositiveInt = 250
+    learning_rate: PositiveFloat = 0.05
+    leaves: Annotated[int, Field(ge=2)] = 15
+    min_rows_per_leaf: PositiveInt = 100
+    l2: NonNegativeFloat = 20.0
     behaviour: bool = True
-    new_share: float | None = None
-    seed: int = 0
+    new_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    seed: NonNegativeInt = 0
 
     item_ids_: Ids = learnt()
     features_: Features | None = learnt()
@@ -95,16 +96,6 @@ class Ranker:
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("candidates", "cases", "rounds", "leaves", "min_rows_per_leaf"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} = {value} cannot be used: give 1 or more")
-        require(self.leaves >= 2, f"leaves = {self.leaves} cannot be used: give 2 or more")
-        share = self.new_share
-        require(
-            share is None or 0 <= share < 1,
-            f"new_share = {share} cannot be used: give 0 to below 1",
-        )
-        require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}: give more than 0")
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         """Learns retrievers and ranker, with labels that no block of features has seen.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
 
 from palate._settings import check_types
 from palate.columns import ITEM, RANK, SCORE, USER
@@ -40,20 +41,16 @@ class Diversity:
     candidate behind).
     """
 
-    weight: float = 0.3
-    k: int | None = None
-    candidates: int = 100
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.3
+    k: PositiveInt | None = None
+    candidates: PositiveInt = 100
     block: str | None = None
 
     items_: Features = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if not 0 <= self.weight <= 1:
-            raise ConfigError(f"weight = {self.weight} cannot be used: give 0 (none) to 1")
-        if self.candidates < 1:
-            raise ConfigError(f"candidates = {self.candidates} cannot be used: give 1 or more")
-        if self.k is not None and not 1 <= self.k <= self.candidates:
+        if self.k is not None and self.k > self.candidates:
             raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates, or none for all")
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
