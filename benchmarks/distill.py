@@ -27,7 +27,7 @@ from palate.histories import Answers, Split
 from palate.recommenders.content import Content
 from palate.representation.whiten import Whiten
 from palate.text.template import render
-from palate.types import Features
+from palate.types import Features, FitContext
 
 REQUESTS = 5000
 DIM = 256
@@ -53,7 +53,7 @@ def fitted(encoder: TemplateEncoder, split: Split) -> tuple[Content, dict[str, A
     about: dict[str, Any] = {"dimensions": values.shape[1]}
     if isinstance(encoder, Static):  # the others come from the cache
         about["texts_a_cpu_second"] = round(len(values) / seconds)
-    return Content().fit(data, white), about
+    return Content().fit(data, FitContext(items=white)), about
 
 
 def main() -> None:

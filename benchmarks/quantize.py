@@ -26,7 +26,7 @@ from palate.recommenders.content import Content
 from palate.representation._search import QuantizedIndex
 from palate.representation.quantize import Quantize
 from palate.representation.whiten import Whiten
-from palate.types import Features, Floats
+from palate.types import Features, FitContext, Floats
 
 ASKED = 1000
 REQUESTS = 4000
@@ -101,7 +101,9 @@ def recommended(values: Floats, split: Split) -> dict[str, float]:
         "int8": lambda part: Quantize(bits=8).fit(part, data).transform(part),
         "bits": lambda part: Quantize(bits=1).fit(part, data).transform(part),
     }
-    models = {name: Content().fit(data, step(white)) for name, step in through.items()}
+    models = {
+        name: Content().fit(data, FitContext(items=step(white))) for name, step in through.items()
+    }
     found = compare(models, split, metrics=("ndcg",), beyond=False)
     return {name: found.cell(name, "ndcg@10").interval.mean for name in models}
 

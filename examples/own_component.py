@@ -19,9 +19,19 @@ from palate import testing
 from palate.component import BlockName
 from palate.config import read_config
 from palate.data.samples import planted
-from palate.histories import Histories
+from palate.histories import Histories, dataset_of, histories_of
 from palate.preview import preview
-from palate.types import Dataset, Features, Floats, Ids, Matrix, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Ids,
+    Matrix,
+    Recommender,
+    check_fitted,
+    learnt,
+)
 
 PIPELINE = """
 [data]
@@ -82,8 +92,8 @@ class BuyAgain:
     item_ids_: Ids = learnt()
     popularity_: Floats = learnt()
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        """Settings stay, what is learnt ends in `_`; `items` are the features, if there are any."""
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Settings stay, what is learnt ends in `_`; `context.items` are features, if any."""
         self.item_ids_ = data.item_ids
         self.popularity_ = (data.item_counts / (data.item_counts.max() + 1)).astype(np.float32)
         return self
@@ -102,12 +112,50 @@ class BuyAgain:
         return self
 
 
+@dataclass(kw_only=True)
+class Chosen:
+    """Content or covisits: whatever places everybody's newest item higher."""
+
+    chosen_: Recommender = learnt()
+
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Both are tried without the newest items, and so are features that events had a part in.
+
+        `on_part` makes these again. Where nobody can, it leaves them out, and so does `honest`.
+        """
+        histories = histories_of(data)
+        before = histories.without_last()
+        part = dataset_of(before, data)
+        known = context.on_part(part)
+        people, newest = np.arange(len(histories)), histories.newest()
+        places = []
+        for recommender in (palate.Content(), palate.Covisit()):
+            scores = recommender.fit(part, known).score(before)
+            places.append((scores > scores[people, newest, None]).sum())
+        best = palate.Content() if places[0] < places[1] else palate.Covisit()
+        self.chosen_ = best.fit(data, context.honest)
+        return self
+
+    def score(self, histories: Histories) -> Floats:
+        check_fitted(self)
+        return self.chosen_.score(histories)
+
+    def add_items(self, items: Features) -> Self:
+        check_fitted(self)
+        self.chosen_.add_items(items)
+        return self
+
+
 def main(folder: Path) -> None:
     data = planted()
     words = palate.Tfidf().fit(data).encode(data)
     testing.check_recommender(BuyAgain(), data, words)
     testing.check_transform(Clip(blocks=["tfidf"]), words, data)
     print("BuyAgain and Clip keep every promise of a recommender and of a transform")
+    testing.check_recommender(Chosen(), data, words)
+    encoders = {"words": palate.Tfidf(), "clicks": palate.Behaviour(dim=8)}
+    chosen = palate.Pipeline(encoders=encoders, recommender=Chosen()).fit(data).recommender_.chosen_
+    print("Chosen chose", type(chosen).__name__)
 
     data.interactions.drop("weight").write_parquet(folder / "events.parquet")
     data.items.write_parquet(folder / "items.parquet")

@@ -1,6 +1,7 @@
 """Every component of every stage keeps its promises; a new file is found by itself."""
 
 import io
+from typing import get_args, get_origin, get_type_hints
 
 import numpy as np
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 from scipy.io import wavfile
 
 from palate import registry, testing
+from palate._settings import _limits, allowed
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Dataset
 
@@ -51,6 +53,42 @@ def test_every_setting_refuses_a_value_of_another_type(stage, name):
     for setting in registry.defaults_of(component):
         with pytest.raises(ConfigError, match=rf"{component.__name__}\.{setting} = .*cannot be"):
             component(**{setting: object()})
+
+
+UNLIMITED = {  # numbers of which every one makes sense
+    ("covisit", "popularity"),  # the power, either way
+    ("transformer", "layer"),  # from the end, or from the start
+    ("causal", "layer"),
+}
+
+
+def number_settings():
+    for stage in registry.STAGES:
+        for name in registry.names(stage):
+            cls = registry.find(stage, name)
+            hints = get_type_hints(cls, include_extras=True)
+            for setting in registry.defaults_of(cls):
+                plain = get_type_hints(cls)[setting]
+                kinds = {plain} if get_origin(plain) is list else {plain, *get_args(plain)}
+                if {int, float} & kinds and (name, setting) not in UNLIMITED:
+                    yield pytest.param(stage, name, setting, hints[setting], id=f"{name}.{setting}")
+
+
+@pytest.mark.parametrize(("stage", "name", "setting", "hint"), list(number_settings()))
+def test_a_number_beyond_the_limits_of_a_setting_is_refused(stage, name, setting, hint):
+    """Whoever gives it, in Python or in a pipeline file, is told what is allowed."""
+    component = registry.find(stage, name)
+    for key, limit in _limits(hint):
+        beyond = {"ge": limit - 1, "gt": limit, "le": limit + 1, "lt": limit}[key]
+        told = f".{setting} = {beyond!r} cannot be used: give "
+        with pytest.raises(ConfigError) as caught:
+            component(**{setting: beyond})
+        assert str(caught.value).startswith(component.__name__ + told)
+        assert allowed(hint, setting) in str(caught.value)
+        with pytest.raises(ConfigError) as caught:
+            registry.build(stage, {"use": name, setting: beyond}, where="here")
+        assert str(caught.value).startswith("here" + told)
+    assert list(_limits(hint)), "a number without limits: give it some, or name it above"
 
 
 def with_reviews(data):

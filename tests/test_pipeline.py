@@ -16,6 +16,7 @@ from palate.encoders.tfidf import Tfidf
 from palate.errors import AlignmentError, ConfigError, DataError, NotFittedError, UnknownIdError
 from palate.fusion.weighted import Weighted
 from palate.pipeline import Pipeline
+from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -468,13 +469,61 @@ def test_a_reranker_mixes_what_stands_below_too(shop, topic):
     assert "twin" in mixed.recommend(history=["i00"], k=4).table["item_id"].to_list()
 
 
+class TestContext:
+    """Whatever recommender it is: one context, and features again from a part of the data."""
+
+    def test_a_recommender_from_outside_can_make_features_again(self, shop):
+        handed = []
+
+        @dataclass(kw_only=True)
+        class Holding(Popular):
+            def fit(self, data, context):
+                half = data.with_interactions(data.interactions.head(len(data.interactions) // 2))
+                handed.extend([context, context.on_part(half), context.on_part(half).on_part(half)])
+                return super().fit(data, context)
+
+        seen: list[int] = []
+        encoders = {**text(), "clicks": Spied(dim=4, seen=seen)}
+        model = Pipeline(encoders=encoders, recommender=Holding()).fit(shop)
+        whole, half, _ = handed
+        assert whole.items is model.features
+        assert whole.users is None
+        assert half.items.behavioural == {"clicks"}
+        assert seen == [len(shop.interactions), *[len(shop.interactions) // 2] * 3]
+        clicks = [context.items.parts["clicks"] for context in handed]
+        assert not np.array_equal(clicks[0], clicks[1])
+        np.testing.assert_array_equal(clicks[1], clicks[2])
+
+    def test_a_blended_ranker_recommends_what_it_recommends_alone(self, shop):
+        encoders = {**text(), "clicks": Behaviour(dim=8)}
+        settled = replace(ranker(), new_share=0.0)
+        alone = Pipeline(encoders=encoders, recommender=settled).fit(shop)
+        blend = Pipeline(encoders=encoders, recommender=Blend(parts=[settled])).fit(shop)
+        assert any("clicks" in name for name in blend.recommender_.parts_[0].names_)
+        people = shop.user_ids.tolist()
+        one, other = (model.recommend(people, k=9).table.drop("score") for model in (alone, blend))
+        assert one.equals(other)
+
+    def test_rerankers_get_it_too(self, shop):
+        handed = []
+
+        class Asking(Diversity):
+            def fit(self, data, context):
+                handed.append(context)
+                return super().fit(data, context)
+
+        model = Pipeline(encoders=text(), recommender=Popular(), rerankers=[Asking()]).fit(shop)
+        assert handed[0].items is model.features
+        assert handed[0].remake is not None
+
+
 def test_a_reranker_without_features_fails_before_the_long_work(shop):
     fitted = []
 
     class Slow(Popular):
-        def fit(self, data, items=None):
+        def fit(self, data, context):
             fitted.append(data)
-            return super().fit(data, items)
+            return super().fit(data, context)
 
     with pytest.raises(ConfigError, match="diversity needs item features"):
         Pipeline(encoders={}, recommender=Slow(), rerankers=[Diversity()]).fit(shop)

@@ -37,7 +37,7 @@ class Witness:
     def __init__(self, *said):
         self.said = list(said)
 
-    def fit(self, data, items=None):
+    def fit(self, data, context):
         return self
 
     def score(self, histories):

@@ -109,7 +109,7 @@ def test_values_of_a_wrong_type(key, value, reason):
 
 
 def test_values_that_make_no_sense():
-    fails({"use": "ranker", "rounds": 0}, "[recommender]: rounds = 0", "1 or more")
+    fails({"use": "ranker", "rounds": 0}, "[recommender].rounds = 0", "1 or more")
     part = {"use": "popular", "last_day": 3}
     fails({"use": "blend", "parts": [part]}, "blend.parts[0]", "'last_day'", "'last_days'")
     fails({"use": "blend", "parts": ["popular"]}, "'popular' is no recommender", "use")

@@ -1,10 +1,14 @@
 import json
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pytest
+from pydantic import Field
 
 import palate
 from palate import registry
+from palate._settings import check_types
 from palate.errors import ConfigError
 
 
@@ -50,8 +54,57 @@ def test_numbers_of_numpy_and_tuples_become_plain():
 
 
 def test_a_value_that_makes_no_sense_is_refused_after_its_type():
-    with pytest.raises(ConfigError, match=r"^rounds = 0 cannot be used"):
+    with pytest.raises(ConfigError, match=r"^Ranker.rounds = 0 cannot be used: give 1 or more$"):
         palate.Ranker(rounds=np.int16(0))
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value", "told"),
+    [
+        ("Ranker", "candidates", 0, "candidates = 0 cannot be used: give 1 or more"),
+        ("Ranker", "leaves", 1, "leaves = 1 cannot be used: give 2 or more"),
+        ("Ranker", "seed", -1, "seed = -1 cannot be used: give 0 or more"),
+        ("Ranker", "learning_rate", 0, "learning_rate = 0 cannot be used: give more than 0"),
+        ("Ranker", "new_share", 1, "new_share = 1 cannot be used: give 0 ≤ new_share < 1, or le"),
+        ("Content", "decay", np.float32(1.5), "decay = 1.5 cannot be used: give 0 < decay ≤ 1"),
+        ("Content", "blocks", [], "blocks = [] cannot be used: name 1 or more, or leave it out"),
+        ("Attributes", "columns", {}, "columns = {} cannot be used: name 1 or more, or leave"),
+        ("Transformer", "pooling", [], "pooling = [] cannot be used: name 1 or more"),
+        ("Blend", "parts", (), "parts = [] cannot be used: name 1 or more"),
+        ("Concat", "weights", {"a": 1, "b": -1}, "weights.b = -1 cannot be used: give 0 or more"),
+        ("Weighted", "weights", {"a": -0.5}, "weights.a = -0.5 cannot be used: give 0 or more"),
+    ],
+)
+def test_a_value_beyond_its_limits_says_what_is_allowed(name, setting, value, told):
+    with pytest.raises(ConfigError) as caught:
+        getattr(palate, name)(**{setting: value})
+    assert str(caught.value).startswith(f"{name}.{told}")
+
+
+@dataclass(kw_only=True)
+class Outside:
+    """Somebody else's component."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    depths: dict[str, list[Annotated[int, Field(ge=3)]]] | None = None
+    most: Annotated[int, Field(le=9)] = 3
+
+    def __post_init__(self):
+        check_types(self)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"share": 1.0}, "share = 1.0 cannot be used: give 0 < share < 1"),
+        ({"depths": {"a": [3, 4], "b": [5, 2]}}, "depths.b.1 = 2 cannot be used: give 3 or more"),
+        ({"most": 10}, "most = 10 cannot be used: give 9 or less"),
+    ],
+)
+def test_a_component_of_somebody_else_may_have_limits(settings, told):
+    with pytest.raises(ConfigError) as caught:
+        Outside(**settings)
+    assert str(caught.value).startswith(f"Outside.{told}")
 
 
 def test_lists_and_tables_stay_what_they_were():

@@ -11,15 +11,15 @@ from palate.encoders.attributes import Attributes
 from palate.recommenders._base import CatalogueModel
 from palate.recommenders.popular import Popular
 from palate.rerankers.diversity import Diversity
-from palate.types import Features, Recommendations, check_fitted, learnt
+from palate.types import Features, FitContext, Recommendations, check_fitted, learnt
 
 
 @dataclass(kw_only=True)
 class RowNumbers(CatalogueModel):
     """Recommends what stands first in the file."""
 
-    def fit(self, data, items=None):
-        self._know(data)
+    def fit(self, data, context):
+        self._know(data, context)
         return self
 
     def score(self, histories):
@@ -64,17 +64,17 @@ class Unfitted(RowNumbers):
 class NotSaved(RowNumbers):
     bag_: Any = learnt()
 
-    def fit(self, data, items=None):
+    def fit(self, data, context):
         self.bag_ = {1, 2}
-        return super().fit(data, items)
+        return super().fit(data, context)
 
 
 @dataclass(kw_only=True)
 class Forgotten(RowNumbers):
     never_: int = learnt()
 
-    def _know(self, data):
-        super()._know(data)
+    def _know(self, data, context):
+        super()._know(data, context)
 
     def score(self, histories):
         return RowNumbers.score(self, histories)
@@ -82,9 +82,9 @@ class Forgotten(RowNumbers):
 
 @dataclass(kw_only=True)
 class Vandal(RowNumbers):
-    def fit(self, data, items=None):
-        items.parts["text"][3] += 1
-        return super().fit(data, items)
+    def fit(self, data, context):
+        context.items.parts["text"][3] += 1
+        return super().fit(data, context)
 
 
 @dataclass(kw_only=True)
@@ -102,6 +102,14 @@ class NewFirst(Popular):
         super().add_items(items)
         self.popularity_[-len(items) :] = [100 + row for row in range(len(items))]
         return self
+
+
+@dataclass(kw_only=True)
+class OldStyle(RowNumbers):
+    """As recommenders were before there was a context."""
+
+    def fit(self, data, items=None):
+        return super().fit(data, FitContext(items=items))
 
 
 @dataclass(kw_only=True)
@@ -129,6 +137,7 @@ class Positional(RowNumbers):
         (NewFirst(), "new items stand at the floor"),
         (Lambda(), "survive JSON"),
         (Positional(), "keyword-only"),
+        (OldStyle(), "fit takes data and context"),
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
@@ -137,6 +146,49 @@ def test_broken_recommenders_are_found(component, promise, tiny, tiny_features):
     features.parts["text"] = features.parts["text"].copy()
     with pytest.raises(AssertionError, match=promise):
         testing.check_recommender(component, tiny, features)
+
+
+@dataclass(kw_only=True)
+class Deaf(Popular):
+    """A committee that keeps to itself how features are made again."""
+
+    part: Any = None
+
+    def fit(self, data, context):
+        self.part.fit(data, FitContext(items=context.items, users=context.users))
+        return super().fit(data, context)
+
+
+@dataclass(kw_only=True)
+class Idle(Deaf):
+    """A committee that fits none of its parts."""
+
+    def fit(self, data, context):
+        return Popular.fit(self, data, context)
+
+
+@dataclass(kw_only=True)
+class Stacked(Deaf):
+    """A committee that fits its part on half of the events too, as the labels are the others."""
+
+    def fit(self, data, context):
+        half = data.with_interactions(data.interactions.head(len(data.interactions) // 2))
+        self.part.fit(half, context.on_part(half))
+        self.part.fit(data, context)
+        return Popular.fit(self, data, context)
+
+
+@pytest.mark.parametrize(
+    ("committee", "promise"), [(Deaf, "gets the context"), (Idle, "fits its parts")]
+)
+def test_broken_committees_are_found(committee, promise, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=promise):
+        testing.check_committee(lambda part: committee(part=part), tiny, tiny_features)
+
+
+def test_a_committee_may_fit_on_a_part_of_the_data(tiny, tiny_features):
+    items = Features(tiny.item_ids, tiny_features.parts, behavioural=["text"])
+    testing.check_committee(lambda part: Stacked(part=part), tiny, items)
 
 
 @dataclass(kw_only=True)

@@ -20,6 +20,7 @@ _HOME = {
     "Diversity": "palate.rerankers.diversity",
     "Ease": "palate.recommenders.ease",
     "Features": "palate.types",
+    "FitContext": "palate.types",
     "Graph": "palate.encoders.graph",
     "Histories": "palate.histories",
     "Ids": "palate.types",

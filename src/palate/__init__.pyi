@@ -60,5 +60,6 @@ from palate.selection.variance import Variance as Variance
 from palate.text.triples import with_graph_text as with_graph_text
 from palate.types import Dataset as Dataset
 from palate.types import Features as Features
+from palate.types import FitContext as FitContext
 from palate.types import Ids as Ids
 from palate.types import Recommendations as Recommendations

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from palate.errors import DataError, PalateError
-from palate.types import Dataset, Encoder, Features, Matrix, Transform
+from palate.types import Dataset, Encoder, Features, FitContext, Matrix, Transform
 
 
 def fit_features(
@@ -32,6 +32,17 @@ def refit_features(
     """As `fit_features` on a part of the data, with copies: the components stay as they are."""
     fresh_encoders, fresh_transforms = copy.deepcopy((dict(encoders), list(transforms)))
     return fit_features(fresh_encoders, fresh_transforms, part)
+
+
+def context_of(
+    features: Features | None, encoders: Mapping[str, Encoder], transforms: Sequence[Transform]
+) -> FitContext:
+    """What a recommender may use: `features`, and the unfitted stages that make them again."""
+
+    def remake(part: Dataset) -> FitContext:
+        return context_of(refit_features(encoders, transforms, part), encoders, transforms)
+
+    return FitContext(items=features, remake=remake)
 
 
 def encode_items(

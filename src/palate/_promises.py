@@ -6,8 +6,8 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -15,11 +15,23 @@ from scipy import sparse
 
 from palate.errors import ConfigError, NotFittedError
 from palate.optional import requirements_of
+from palate.recommenders.popular import Popular
 from palate.registry import settings_of
-from palate.types import Dataset, Features, Ids, Matrix, to_dense
+from palate.types import Dataset, Features, FitContext, Ids, Matrix, to_dense
 
 _SAVED = (np.ndarray, sparse.csr_array, pl.DataFrame, Ids, Features, str, int, float, type(None))
 T = TypeVar("T")
+
+
+@dataclass(kw_only=True)
+class Listener(Popular):
+    """A recommender for the parts of a committee: it notes what each fit was handed."""
+
+    heard: ClassVar[list[FitContext]] = []
+
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self.heard.append(context)
+        return super().fit(data, context)
 
 
 def promise(kept: bool, what: str, component: object) -> None:
@@ -108,7 +120,9 @@ def _unchanged(component: object, inputs: tuple[Any, ...]) -> Iterator[None]:
     promise(kept, "fit leaves its inputs as they were", component)
 
 
-def _contents(value: Dataset | Features) -> list[Any]:
+def _contents(value: Dataset | Features | FitContext) -> list[Any]:
+    if isinstance(value, FitContext):
+        return [part for side in (value.items, value.users) if side for part in _contents(side)]
     if isinstance(value, Features):
         return [to_dense(part) for part in value.parts.values()]
     return [value.interactions, value.items, value.item_rows, value.user_rows, value.weights]

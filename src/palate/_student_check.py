@@ -19,7 +19,7 @@ from palate.histories import Answers, Split
 from palate.recommenders.content import Content
 from palate.representation._rows import unit_rows
 from palate.representation.whiten import Whiten
-from palate.types import Dataset, Features, Floats, to_dense
+from palate.types import Dataset, Features, FitContext, Floats, to_dense
 
 NEIGHBOURS = 10
 TEACHER, STUDENT = "teacher", "student"
@@ -80,7 +80,7 @@ class Pair:
         for name, part in ((TEACHER, self.teacher), (STUDENT, self.student)):
             features = Features(data.item_ids, {"text": part})
             features = Whiten().fit(features, split.train).transform(features)
-            models[name] = Content().fit(split.train, features)
+            models[name] = Content().fit(split.train, FitContext(items=features))
         found = compare(models, split, reference=TEACHER, metrics=("ndcg",), beyond=False)
         cells = {name: found.cell(name, _METRIC) for name in models}
         apart = cells[STUDENT].difference

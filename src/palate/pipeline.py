@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from palate import artefact
 from palate._arrivals import arriving
-from palate._features import encode_items, encode_words, fit_features, refit_features
+from palate._features import context_of, encode_items, encode_words, fit_features
 from palate._ids import id_list
 from palate._plan import check_blocks, check_parts
 from palate._requests import (
@@ -41,6 +41,7 @@ from palate.types import (
     Dataset,
     Encoder,
     Features,
+    FitContext,
     Floats,
     Ids,
     Matrix,
@@ -91,12 +92,9 @@ class Pipeline:
         encoders, transforms = copy.deepcopy((chosen, blank))
         recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
         features = fit_features(encoders, transforms, data)
-        _fit_rerankers(rerankers, data, features)
-        if isinstance(recommender, Ranker):
-            refit = partial(refit_features, chosen, blank)
-            recommender.fit(data, features, features_of=refit)
-        else:
-            recommender.fit(data, features)
+        context = context_of(features, chosen, blank)
+        _fit_rerankers(rerankers, data, context)
+        recommender.fit(data, context)
         self.data_, self.features_ = data, features
         self.encoders_, self.transforms_ = encoders, transforms
         self.recommender_, self.rerankers_ = recommender, rerankers
@@ -238,7 +236,7 @@ class Pipeline:
             self.features_ = self.features_.below(features)
         self.data_ = replace(self.data_, items=pl.concat([self.data_.items, arrived]))
         self.__dict__.pop("people", None)
-        _fit_rerankers(self.rerankers_, self.data_, self.features_)
+        _fit_rerankers(self.rerankers_, self.data_, FitContext(items=self.features_))
         return self
 
     def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
@@ -280,7 +278,7 @@ class Pipeline:
         return artefact.save_pipeline(self, folder)
 
 
-def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, features: Features | None) -> None:
+def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:
     for reranker in rerankers:
         if hasattr(reranker, "fit"):
-            reranker.fit(data, features)
+            reranker.fit(data, context)

@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from palate._settings import LIMITS, allowed, place_inside
 from palate.component import Confusable, Inside, mark_in, same_objects, types_of
 from palate.errors import ConfigError, did_you_mean
 
@@ -177,7 +178,7 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
         cls = find(stage, use)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    hints = get_type_hints(cls)
+    hints = get_type_hints(cls, include_extras=True)
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
@@ -193,12 +194,17 @@ _STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=T
 
 
 def checked(hint: Any, value: Any, *, where: str) -> Any:
-    """`value`, once it has the type of `hint`; else `ConfigError`, which names `where`."""
+    """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
     adapter = TypeAdapter(hint, config=_STRICT)
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
+        found = next((one for one in error.errors() if one["type"] in LIMITS), None)
+        if found is None:
+            reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
+        else:
+            where = ".".join([where, *place_inside(value, found["loc"])])
+            value, reason = found["input"], allowed(hint, where.rpartition(".")[2])
         raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error
 
 

@@ -6,6 +6,8 @@ promise raises an `AssertionError` that names it. The idea is that of `lenskit.t
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate._promises import (
+    Listener,
     check_described,
     check_fit,
     check_settings,
@@ -32,6 +35,7 @@ from palate.types import (
     Dataset,
     Encoder,
     Features,
+    FitContext,
     Floats,
     Ids,
     Recommendations,
@@ -43,6 +47,7 @@ from palate.types import (
 )
 
 __all__ = [
+    "check_committee",
     "check_encoder",
     "check_recommender",
     "check_reranker",
@@ -115,23 +120,49 @@ def check_recommender(
     `tolerance` bounds how far scores may move where the order of the catalogue changes.
     """
     promise(isinstance(recommender, Recommender), "fit, score and add_items exist", recommender)
+    names = list(inspect.signature(recommender.fit).parameters)
+    promise(names[:2] == ["data", "context"], "fit takes data and context", recommender)
     histories = histories_of(data)
     check_unfitted(recommender, lambda blank: blank.score(histories))
-    fitted = check_fit(recommender, data, items)
+    context = FitContext(items=items)
+    fitted = check_fit(recommender, data, context)
     scores = fitted.score(histories)
     _check_scores(scores, (len(histories), len(data.items)), recommender)
-    again = fresh(recommender).fit(data, items).score(histories)
+    again = fresh(recommender).fit(data, context).score(histories)
     promise(np.array_equal(scores, again), "fitting again gives the same bits", recommender)
     _check_requests(fitted, histories, scores.copy())
     order = np.random.default_rng(0).permutation(len(data.items))
     turned = _with_items(data, order)
-    moved = fresh(recommender).fit(turned, items.take(order)).score(histories_of(turned))
+    turned_context = FitContext(items=items.take(order))
+    moved = fresh(recommender).fit(turned, turned_context).score(histories_of(turned))
     promise(
         bool(np.allclose(moved, scores[:, order], atol=tolerance * np.ptp(scores))),
         "scores belong to ids, not to rows",
         recommender,
     )
     _check_arrivals(fitted, histories, items)
+
+
+def check_committee(
+    committee_of: Callable[[Recommender], Recommender], data: Dataset, items: Features
+) -> None:
+    """Whoever fits recommenders of its own hands each the context that it was handed itself.
+
+    `committee_of` makes an unfitted committee with the recommender that it is given as a part. A
+    part that is fitted on less than all of the data gets what the context makes of that.
+    """
+    contexts: list[FitContext] = []
+
+    def context_of(_part: Dataset) -> FitContext:
+        contexts.append(FitContext(items=items, users=items, remake=context_of))
+        return contexts[-1]
+
+    Listener.heard.clear()
+    committee = committee_of(Listener())
+    committee.fit(data, context_of(data))
+    promise(bool(Listener.heard), "a committee fits its parts", committee)
+    handed_on = all(context in contexts for context in Listener.heard)
+    promise(handed_on, "every part gets the context", committee)
 
 
 def _check_requests(fitted: Recommender, histories: Histories, scores: Floats) -> None:
@@ -180,7 +211,9 @@ def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
     promise(isinstance(reranker, Reranker), "a reranker has rerank", reranker)
     histories = histories_of(data)
     given = recommend(_Shuffled(), histories, 20, exclude_seen=False)
-    fitted = check_fit(reranker, data, items) if hasattr(reranker, "fit") else reranker
+    fitted = (
+        check_fit(reranker, data, FitContext(items=items)) if hasattr(reranker, "fit") else reranker
+    )
     found = fitted.rerank(given, histories).table
     promise(found.schema == given.table.schema, "columns and types stay", reranker)
     pairs = found.select(USER, ITEM)

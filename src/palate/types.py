@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
@@ -14,7 +14,7 @@ from scipy import sparse
 
 from palate._ids import Ids as Ids
 from palate.columns import ITEM, TIME, USER, WEIGHT
-from palate.errors import AlignmentError, NotFittedError
+from palate.errors import AlignmentError, ConfigError, NotFittedError
 
 if TYPE_CHECKING:
     from palate.histories import Histories
@@ -180,6 +180,53 @@ def stack_rows(above: Matrix, below: Matrix) -> Matrix:
     return np.vstack([above, to_dense(below)])
 
 
+def content_of(features: Features | None) -> Features | None:
+    """The blocks that were not learnt from behaviour; None for none."""
+    if features is None or not features.behavioural:
+        return features if features is not None and features.parts else None
+    content = features.select(name for name in features.parts if name not in features.behavioural)
+    return content if content.parts else None
+
+
+@dataclass(frozen=True, eq=False)
+class FitContext:
+    """What a fit may use beside the events: features of items and of users, or None for none.
+
+    `remake` makes the same from a part of the data. Who holds events out as labels, and learns from
+    the rest, takes `honest` for what it keeps and `on_part` for what it learns from: blocks that
+    were learnt from all events know the labels. Who fits others hands them the same context.
+    """
+
+    items: Features | None = None
+    users: Features | None = None
+    remake: Callable[[Dataset], FitContext] | None = None
+
+    @property
+    def knows_events(self) -> bool:
+        """Whether a block was learnt from events, so that it has to be made again on a part."""
+        return any(part is not None and part.behavioural for part in (self.items, self.users))
+
+    @property
+    def honest(self) -> FitContext:
+        """What may be used where events are held out: all, or content alone if nothing remakes."""
+        if self.remake is not None or not self.knows_events:
+            return self
+        return FitContext(items=content_of(self.items), users=content_of(self.users))
+
+    def on_part(self, part: Dataset) -> FitContext:
+        """The blocks of `honest` as they are where `part` is all that is known."""
+        if self.remake is None or not self.knows_events:
+            return self.honest
+        return self.remake(part)
+
+
+def check_context(context: object) -> None:
+    """Raises `ConfigError` for features where a `FitContext` is meant."""
+    if not isinstance(context, FitContext):
+        kind = type(context).__name__
+        raise ConfigError(f"fit takes FitContext(items=features) beside the data, not {kind}")
+
+
 @dataclass(frozen=True)
 class Recommendations:
     """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`."""
@@ -222,7 +269,7 @@ class Transform(Protocol):
 class Recommender(Protocol):
     """Histories → a score for every item of the catalogue: (len(histories), n_items) float32."""
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self: ...
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self: ...
     def score(self, histories: Histories) -> Floats: ...
     def add_items(self, items: Features) -> Self: ...
 

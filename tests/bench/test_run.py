@@ -70,9 +70,9 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
 
     class Spy(Popular):
-        def fit(self, data: Any, items: Any = None) -> Any:
+        def fit(self, data: Any, context: Any) -> Any:
             sizes.append(len(data.interactions))
-            return super().fit(data, items)
+            return super().fit(data, context)
 
     maker = (ROWS["popular"][0], lambda _encoders: Pipeline(encoders={}, recommender=Spy()))
     monkeypatch.setitem(ROWS, "popular", maker)

@@ -240,9 +240,9 @@ def test_the_packaged_tagger_hears_who_is_alike():
     ("settings", "said"),
     [
         ({"model": ""}, "model must be a name"),
-        ({"window": 0.01}, r"window must be at least 0\.05 s, not 0\.01"),
-        ({"max_seconds": 0.0}, r"max_seconds must be at least 0\.05, not 0\.0"),
-        ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"window": 0.01}, r"window = 0\.01 cannot be used: give 0\.05 or more"),
+        ({"max_seconds": 0.0}, r"max_seconds = 0\.0 cannot be used: give 0\.05 or more"),
+        ({"batch_size": 0}, "batch_size = 0 cannot be used: give 1 or more"),
         ({"on_error": "ignore"}, "on_error"),
     ],
 )

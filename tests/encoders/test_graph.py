@@ -166,7 +166,7 @@ def test_what_cannot_be_used_is_refused(graph, names):
         Graph(dim=5)
     assert Graph(dim=5, model="transe").dim == 5
     for setting in ("dim", "epochs"):
-        with pytest.raises(ConfigError, match=f"{setting} must be at least 1"):
+        with pytest.raises(ConfigError, match=f"{setting} = 0 cannot be used: give 1 or more"):
             Graph(**{setting: 0})
     with pytest.raises(NotFittedError):
         encoder(graph).encode(films(names))

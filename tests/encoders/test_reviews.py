@@ -113,7 +113,7 @@ def test_encoders_that_cannot_read_reviews_raise(data):
         Reviews(encoder={"use": "behaviour"})
     with pytest.raises(ConfigError, match="Did you mean 'tfidf'"):
         Reviews(encoder={"use": "tfidff"})
-    with pytest.raises(ConfigError, match=r"most must be at least 1"):
+    with pytest.raises(ConfigError, match=r"most = 0 cannot be used: give 1 or more"):
         Reviews(most=0)
 
 

@@ -247,7 +247,7 @@ def test_what_cannot_be_used_is_refused(words, tiny):
         Sentiment(encoder={"use": "behaviour"})
     with pytest.raises(ConfigError, match="must be pretrained; 'tfidf'"):
         Sentiment(labels="ratings", encoder={"use": "tfidf"}).fit(shop())
-    with pytest.raises(ConfigError, match="prior must be more than 0"):
+    with pytest.raises(ConfigError, match="prior = 0 cannot be used: give more than 0"):
         Sentiment(prior=0)
     with pytest.raises(NotFittedError):
         Sentiment().judge_texts(["good"])

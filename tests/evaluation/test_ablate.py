@@ -133,6 +133,25 @@ def test_families_are_dropped_together(split):
     assert [drop.name for drop in drops_of(content_free.fit(split.train))] == ["clicks"]
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"use": "ranker", "rounds": 2}, {"use": "content"}],
+        [{"use": "blend", "parts": [{"use": "popular"}, {"use": "ranker", "rounds": 2}]}],
+    ],
+    ids=["a part", "a part of a part"],
+)
+def test_without_behaviour_no_part_of_a_blend_learns_from_events_by_itself(split, parts):
+    pipeline = Pipeline(encoders=encoders(), recommender=Blend(parts=parts))
+    drop = drops_of(pipeline.fit(split.train))[-1]
+    assert drop == Drop("all behaviour", ("clicks",), behaviour=True)
+    rankers = {**parts[0], **parts[-1]}.get("parts", parts)
+    smaller = without(pipeline, drop).recommender.parts
+    found = smaller if rankers is parts else smaller[0]["parts"]
+    assert [part.get("behaviour") for part in found if part["use"] == "ranker"] == [False]
+    assert all("behaviour" not in part for part in found if part["use"] != "ranker")
+
+
 def test_settings_that_name_a_dropped_block_forget_it():
     pipeline = Pipeline(
         encoders=encoders(),

@@ -10,7 +10,7 @@ from palate.data.samples import Truth, planted, planted_truth
 from palate.encoders.tfidf import Tfidf
 from palate.histories import Histories, ragged_positions
 from palate.recommenders.ranker import Ranker
-from palate.types import Dataset, Features, Ids
+from palate.types import Dataset, Features, FitContext, Ids
 
 SEQUENCES = {"u": "abc", "v": "bcab", "w": "dc"}
 
@@ -64,6 +64,17 @@ def said(rings: Dataset) -> Features:
     return Features(rings.item_ids, {"text": text, "words": words})
 
 
+@pytest.fixture(scope="session")
+def clicks(rings: Dataset, truth: Truth) -> Features:
+    """Tells the successor: who did i does the item of i's second half next."""
+    first = np.random.default_rng(5).normal(size=(60, 30)).astype(np.float32)
+    first /= np.linalg.norm(first, axis=1, keepdims=True)
+    before = np.full(60, -1)
+    before[truth.successor[truth.successor >= 0]] = np.flatnonzero(truth.successor >= 0)
+    second = np.where(before[:, None] >= 0, first[before], 0)
+    return Features(rings.item_ids, {"clicks": first + second}, behavioural=["clicks"])
+
+
 def small_ranker(**settings) -> Ranker:
     return Ranker(**{"rounds": 10, "cases": 400, "candidates": 30} | settings)
 
@@ -77,7 +88,7 @@ def small():
 @pytest.fixture(scope="session")
 def ranker(rings: Dataset, said: Features) -> Ranker:
     """Fitted on `rings` and `said`; not to be changed."""
-    return small_ranker().fit(rings, said)
+    return small_ranker().fit(rings, FitContext(items=said))
 
 
 def past_only_histories(histories: Histories, *, instead: int) -> Histories:

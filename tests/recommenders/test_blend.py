@@ -2,6 +2,7 @@ import json
 from types import SimpleNamespace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from palate import registry
@@ -12,6 +13,8 @@ from palate.recommenders._evidence import Evidence
 from palate.recommenders.blend import Blend
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
+from palate.testing import check_committee
+from palate.types import FitContext
 
 
 def test_zscores_by_hand():
@@ -49,10 +52,32 @@ def test_new_items_reach_every_part(known, arrivals):
     assert (scores[0, 5:] == scores.min()).all()
 
 
+class TestContext:
+    """Every part gets what the blend gets, with the way to make features again."""
+
+    @pytest.mark.parametrize(
+        "wrap",
+        [lambda part: Blend(parts=[part]), lambda part: Blend(parts=[Blend(parts=[part])])],
+        ids=["blend", "blend in a blend"],
+    )
+    def test_an_inner_ranker_scores_as_it_does_alone(self, small, rings, said, clicks, wrap):
+        items = said.beside(clicks)
+        context = FitContext(items=items, remake=lambda _part: FitContext(items=items))
+        alone = small(behaviour=False).fit(rings, context)
+        gains = alone.importances_.filter(pl.col("family") == "clicks")["gain"]
+        assert gains.sum() > 0.2
+        asking = histories_of(rings)
+        found = wrap(small(behaviour=False)).fit(rings, context).score(asking)
+        np.testing.assert_allclose(found, zscores(alone.score(asking)), rtol=1e-5, atol=1e-6)
+
+    def test_the_parts_get_the_context_itself(self, tiny, tiny_features):
+        check_committee(lambda part: Blend(parts=[part, Popular()]), tiny, tiny_features)
+
+
 def test_a_part_that_does_not_exist_or_lacks_a_setting_raises():
     with pytest.raises(ConfigError, match="Did you mean 'popular'"):
         Blend(parts=[{"use": "covisit"}, {"use": "populr"}])
-    with pytest.raises(ConfigError, match=r"blend.parts\[0\]: .*window"):
+    with pytest.raises(ConfigError, match=r"blend.parts\[0\].window = 0 cannot be used: give 1"):
         Blend(parts=[{"use": "covisit", "window": 0}])
 
 

@@ -6,7 +6,7 @@ from palate.histories import histories_of
 from palate.recommenders import _catalogue
 from palate.recommenders._catalogue import NEIGHBOURS, Catalogue, lenders, nearest_rows
 from palate.recommenders.ranker import Ranker
-from palate.types import Features, Ids, to_dense
+from palate.types import Features, FitContext, Ids, to_dense
 
 
 def test_the_anchor_is_the_first_dense_block_else_the_first(known):
@@ -116,7 +116,7 @@ def test_the_most_touched_lend_and_what_may_become_a_label_does_not_count(build,
 
 def test_a_ranker_keeps_its_lenders_when_the_catalogue_grows(rings, said, monkeypatch):
     monkeypatch.setattr(_catalogue, "LENDERS", 20)
-    fitted = Ranker(rounds=5).fit(rings, said)
+    fitted = Ranker(rounds=5).fit(rings, FitContext(items=said))
     grown = Features(Ids(["late"]), {name: part[:1] for name, part in said.parts.items()})
     before = set(fitted._catalogue.neighbours.indices)
     fitted.add_items(grown)

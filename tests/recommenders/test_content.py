@@ -8,7 +8,7 @@ from palate.fusion.concat import Concat
 from palate.histories import history_of_items
 from palate.recommenders._evidence import Evidence
 from palate.recommenders.content import Content
-from palate.types import Dataset, Features, Ids
+from palate.types import Dataset, Features, FitContext, Ids
 
 TEXT = [[2, 0], [0, 3], [1, 1], [-4, 0], [0, 0]]
 TAGS = [[1, 0, 0], [0, 1, 0], [0, 0, 5], [0, 3, 4], [0, 0, 0]]
@@ -23,13 +23,17 @@ def features(known):
 
 
 def test_one_item_is_the_cosine_averaged_over_blocks(known, features):
-    scores = Content().fit(known, features).score(history_of_items(known.item_ids, [["a"], ["d"]]))
+    scores = (
+        Content()
+        .fit(known, FitContext(items=features))
+        .score(history_of_items(known.item_ids, [["a"], ["d"]]))
+    )
     np.testing.assert_allclose(scores[0], [1, 0, HALF / 2, -0.5, 0], atol=1e-6)
     np.testing.assert_allclose(scores[1], [-0.5, 0.3, (0.8 - HALF) / 2, 1, 0], atol=1e-6)
 
 
 def test_the_history_fades(known, features):
-    model = Content(decay=0.5, blocks=["text"]).fit(known, features)
+    model = Content(decay=0.5, blocks=["text"]).fit(known, FitContext(items=features))
     scores = model.score(history_of_items(known.item_ids, [["b", "a"]]))
     profile = np.array([1, 0.5]) / np.hypot(1, 0.5)
     wanted = [profile[0], profile[1], profile.sum() * HALF, -profile[0], 0]
@@ -37,7 +41,7 @@ def test_the_history_fades(known, features):
 
 
 def test_words_count_as_much_as_the_history(known, features):
-    model = Content(blocks=["text"]).fit(known, features)
+    model = Content(blocks=["text"]).fit(known, FitContext(items=features))
     queries = {"text": np.float32([[0, 9], [0, 9], [0, 0]])}
     histories = [["a"], [], ["a"]]
     scores = model.score(history_of_items(known.item_ids, histories, queries=queries))
@@ -49,7 +53,7 @@ def test_words_count_as_much_as_the_history(known, features):
 
 
 def test_words_reach_sparse_blocks_too(known, features):
-    model = Content(blocks=["tags"]).fit(known, features)
+    model = Content(blocks=["tags"]).fit(known, FitContext(items=features))
     words = np.float32([[0, 0, 2]])
     for said in (words, sparse.csr_array(words)):
         scores = model.score(history_of_items(known.item_ids, [[]], queries={"tags": said}))
@@ -57,14 +61,14 @@ def test_words_reach_sparse_blocks_too(known, features):
 
 
 def test_words_of_another_size_raise(known, features):
-    model = Content().fit(known, features)
+    model = Content().fit(known, FitContext(items=features))
     asking = history_of_items(known.item_ids, [[]], queries={"text": np.float32([[1, 2, 3]])})
     with pytest.raises(AlignmentError, match="text"):
         model.score(asking)
 
 
 def test_new_items_score_like_any_other(known, features):
-    model = Content().fit(known, features)
+    model = Content().fit(known, FitContext(items=features))
     twin = Features(Ids(["f"]), {name: part[[3]] for name, part in features.parts.items()})
     model.add_items(twin)
     scores = model.score(history_of_items(model.item_ids_, [["a"], ["f"]]))
@@ -73,7 +77,11 @@ def test_new_items_score_like_any_other(known, features):
 
 
 def test_who_says_and_does_nothing_gets_what_is_popular(known, features):
-    scores = Content().fit(known, features).score(history_of_items(known.item_ids, [[]]))
+    scores = (
+        Content()
+        .fit(known, FitContext(items=features))
+        .score(history_of_items(known.item_ids, [[]]))
+    )
     np.testing.assert_allclose(scores, [[2 / 3, 1, 1, 1 / 3, 0]])
 
 
@@ -81,12 +89,12 @@ def test_features_are_needed_and_must_be_of_these_items(known, features):
     with pytest.raises(ConfigError, match="features"):
         Content().fit(known)
     with pytest.raises(AlignmentError, match="other items"):
-        Content().fit(known, features.take(np.array([1, 0, 2, 3, 4])))
+        Content().fit(known, FitContext(items=features.take(np.array([1, 0, 2, 3, 4]))))
 
 
 def test_a_misspelt_block_raises(known, features):
     with pytest.raises(ConfigError, match="Did you mean 'tags'"):
-        Content(blocks=["tagz"]).fit(known, features)
+        Content(blocks=["tagz"]).fit(known, FitContext(items=features))
 
 
 @pytest.mark.parametrize("setting", [{"decay": 0}, {"length": 0}, {"blocks": []}])
@@ -96,7 +104,7 @@ def test_settings_that_cannot_work_raise(setting):
 
 
 def test_what_is_near_speaks_an_item_or_words(known, features):
-    model = Content(length=2).fit(known, features)
+    model = Content(length=2).fit(known, FitContext(items=features))
     said = {"text": np.float32([[0, 0], [0, 0], [0, 2], [0, 0]])}
     names = [["d", "b"], ["a", "b", "b"], ["a"], []]
     asking = history_of_items(known.item_ids, names, queries=said)
@@ -112,7 +120,7 @@ def test_what_is_near_speaks_an_item_or_words(known, features):
 def test_blocks_that_are_not_used_do_not_speak(known, features):
     asking = history_of_items(known.item_ids, [["b"]])
     for blocks, wanted in ((["tags"], Evidence("alike", 1)), (["text"], Evidence("popular"))):
-        model = Content(blocks=blocks).fit(known, features)
+        model = Content(blocks=blocks).fit(known, FitContext(items=features))
         assert model.evidence(asking, np.int32([3])) == [wanted]
 
 
@@ -129,7 +137,7 @@ def with_gaps(rng, n_items=300, lacking=60):
 def test_to_lack_a_block_does_not_count_against_an_item():
     """A fifth of the items have no clicks: they get about a fifth of the places, not none."""
     data, features = with_gaps(np.random.default_rng(8))
-    model = Content(length=2).fit(data, features)
+    model = Content(length=2).fit(data, FitContext(items=features))
     asking = history_of_items(data.item_ids, [[f"i{row}", f"i{row + 1}"] for row in range(100)])
     scores = model.score(asking)
     scores[np.arange(100), np.arange(100)] = -1
@@ -141,19 +149,25 @@ def test_to_lack_a_block_does_not_count_against_an_item():
 def test_what_lacks_nothing_keeps_its_score():
     data, features = with_gaps(np.random.default_rng(9))
     asking = history_of_items(data.item_ids, [["i3", "i7"], ["i250", "i1", "i2"]])
-    scores = Content().fit(data, features).score(asking)
+    scores = Content().fit(data, FitContext(items=features)).score(asking)
     whole = features.with_parts({**features.parts, "clicks": features.parts["clicks"].copy()})
     whole.parts["clicks"][-60:] = features.parts["clicks"][:60]
     rows = np.arange(240)
-    full = Content().fit(data, whole).score(history_of_items(data.item_ids, [["i3", "i7"]]))
+    full = (
+        Content()
+        .fit(data, FitContext(items=whole))
+        .score(history_of_items(data.item_ids, [["i3", "i7"]]))
+    )
     np.testing.assert_allclose(scores[:1, rows], full[:, rows], rtol=1e-6, atol=1e-7)
 
 
 def test_a_history_without_a_block_is_the_mean_of_the_others():
     data, features = with_gaps(np.random.default_rng(10))
     asking = history_of_items(data.item_ids, [["i250"]])
-    alone = Content(blocks=["text"]).fit(data, features).score(asking)
-    np.testing.assert_allclose(Content().fit(data, features).score(asking), alone, atol=1e-6)
+    alone = Content(blocks=["text"]).fit(data, FitContext(items=features)).score(asking)
+    np.testing.assert_allclose(
+        Content().fit(data, FitContext(items=features)).score(asking), alone, atol=1e-6
+    )
 
 
 def test_blocks_weigh_as_the_fusion_says():
@@ -161,17 +175,17 @@ def test_blocks_weigh_as_the_fusion_says():
     asking = history_of_items(data.item_ids, [["i3", "i7"]])
     fused = Concat(weights={"text": 3.0}).fit(features, data).transform(features)
     text, clicks = (
-        Content(blocks=[name]).fit(data, features).score(asking)[:, :-1]
+        Content(blocks=[name]).fit(data, FitContext(items=features)).score(asking)[:, :-1]
         for name in ("text", "clicks")
     )
-    model = Content().fit(data, fused)
+    model = Content().fit(data, FitContext(items=fused))
     np.testing.assert_allclose(model.score(asking)[:, :-1], (3 * text + clicks) / 4, atol=1e-6)
     twin = Features(Ids(["twin"]), {name: part[[5]] for name, part in fused.parts.items()})
     grown = model.add_items(twin).score(history_of_items(model.item_ids_, [["i3", "i7"]]))
     assert grown[0, -1] == pytest.approx(grown[0, 5], abs=1e-6)
     equal = Concat().fit(features, data).transform(features)
     np.testing.assert_allclose(
-        Content().fit(data, equal).score(asking),
-        Content().fit(data, features).score(asking),
+        Content().fit(data, FitContext(items=equal)).score(asking),
+        Content().fit(data, FitContext(items=features)).score(asking),
         atol=1e-6,
     )

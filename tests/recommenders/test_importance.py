@@ -6,7 +6,7 @@ from palate.histories import histories_of
 from palate.recommenders import _importance
 from palate.recommenders._importance import COMPARISONS, SIGNALS, family, importances, meaning
 from palate.recommenders._labels import LabelledRows
-from palate.types import Features
+from palate.types import Features, FitContext
 
 BLOCKS = ("text", "words")
 
@@ -112,7 +112,9 @@ def every_name(small, rings, said):
     clicks = said.parts["text"][:, :5]
     parts = {**said.parts, "clicks": clicks, "text 2": clicks}
     items = Features(rings.item_ids, parts, behavioural=["clicks"])
-    model = small().fit(rings, items, features_of=lambda _part: items)
+    model = small().fit(
+        rings, FitContext(items=items, remake=lambda _part: FitContext(items=items))
+    )
     return model.importances_
 
 

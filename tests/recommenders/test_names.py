@@ -7,7 +7,7 @@ from palate.errors import ConfigError
 from palate.recommenders._importance import FAMILIES
 from palate.recommenders._names import check_block_names
 from palate.recommenders.ranker import Ranker
-from palate.types import Features
+from palate.types import Features, FitContext
 
 
 def quick():
@@ -29,7 +29,7 @@ def block(shop):
 def test_every_feature_of_the_rankers_own_is_taken(shop, block):
     features = Features(shop.item_ids, {"looks": block})
     for items in (None, features):
-        names = quick().fit(shop, items).names_
+        names = quick().fit(shop, FitContext(items=items)).names_
         own = {name.partition(" (")[0].partition(":")[0] for name in names} - {"looks"}
         assert own <= set(FAMILIES)
     assert {"directed", "two steps", "people", "space", "smoothed", "mix"} <= own
@@ -38,11 +38,13 @@ def test_every_feature_of_the_rankers_own_is_taken(shop, block):
 def test_names_of_ones_own_are_free(shop, block):
     names = ["map", "behaviour", "people.x", "two", "a.b", "标题", "text"]
     check_block_names(names)
-    model = quick().fit(shop, Features(shop.item_ids, dict.fromkeys(names, block)))
+    model = quick().fit(
+        shop, FitContext(items=Features(shop.item_ids, dict.fromkeys(names, block)))
+    )
     assert len(set(model.names_)) == len(model.names_)
     for name in names:
         assert f"{name} (nearest)" in model.names_
-    one = quick().fit(shop, Features(shop.item_ids, {"looks": block})).names_
+    one = quick().fit(shop, FitContext(items=Features(shop.item_ids, {"looks": block}))).names_
     each = sum(name.startswith("looks") for name in one)
     assert len(model.names_) == len(one) + (len(names) - 1) * each
 

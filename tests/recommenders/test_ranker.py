@@ -13,7 +13,7 @@ from palate.recommenders._topk import rank_rows
 from palate.recommenders.content import Content
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import MIN_CASES, Ranker
-from palate.types import Features
+from palate.types import FitContext
 
 
 @pytest.fixture(scope="module")
@@ -28,41 +28,31 @@ def quality(model, split):
 
 
 def test_who_follows_the_chain_is_understood(small, last_out, said):
-    ours = quality(small().fit(last_out.train, said), last_out)
+    ours = quality(small().fit(last_out.train, FitContext(items=said)), last_out)
     ids_only = quality(small().fit(last_out.train), last_out)
     assert ours > 0.8
     assert ids_only > 0.8
     assert quality(Popular().fit(last_out.train), last_out) < ours / 3
-    assert quality(Content().fit(last_out.train, said), last_out) < ours - 0.15
+    assert quality(Content().fit(last_out.train, FitContext(items=said)), last_out) < ours - 0.15
 
 
 def test_content_alone_is_no_worse_than_the_content_recommender(small, last_out, said):
-    said_only = small(behaviour=False).fit(last_out.train, said)
+    said_only = small(behaviour=False).fit(last_out.train, FitContext(items=said))
     assert (
-        quality(said_only, last_out) > quality(Content().fit(last_out.train, said), last_out) - 0.1
+        quality(said_only, last_out)
+        > quality(Content().fit(last_out.train, FitContext(items=said)), last_out) - 0.1
     )
 
 
 def test_the_topic_of_new_items_is_found(small, rings, said, truth):
     split = split_new_items(rings, share=0.2)
-    model = small().fit(split.train, said)
+    model = small().fit(split.train, FitContext(items=said))
     rows, _ = rank_rows(model, split.histories, 1, among=split.new_items)
     newest = split.histories.newest()
     asking = newest >= 0
     right = truth.topic[rows[asking, 0]] == truth.topic[newest[asking]]
     assert right.mean() > 0.8
     assert right.mean() > 2 * np.bincount(truth.topic).max() / len(truth.topic)
-
-
-@pytest.fixture(scope="module")
-def clicks(rings, truth):
-    """Tells the successor: who did i does the item of i's second half next."""
-    first = np.random.default_rng(5).normal(size=(60, 30)).astype(np.float32)
-    first /= np.linalg.norm(first, axis=1, keepdims=True)
-    before = np.full(60, -1)
-    before[truth.successor[truth.successor >= 0]] = np.flatnonzero(truth.successor >= 0)
-    second = np.where(before[:, None] >= 0, first[before], 0)
-    return Features(rings.item_ids, {"clicks": first + second}, behavioural=["clicks"])
 
 
 class TestBehaviouralBlocks:
@@ -74,11 +64,11 @@ class TestBehaviouralBlocks:
     def test_they_are_made_without_the_held_out_events(self, small, rings, said, clicks):
         handed = []
 
-        def features_of(part):
+        def remake(part):
             handed.append(part)
-            return said.beside(clicks)
+            return FitContext(items=said.beside(clicks))
 
-        model = small().fit(rings, said.beside(clicks), features_of=features_of)
+        model = small().fit(rings, FitContext(items=said.beside(clicks), remake=remake))
         plan = LabelPlan(
             cases=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
         )
@@ -93,21 +83,28 @@ class TestBehaviouralBlocks:
 
     def test_the_rows_hold_what_was_made_anew(self, small, rings, clicks):
         zeros = clicks.with_parts({"clicks": np.zeros((60, 30), dtype=np.float32)})
-        blind = small(behaviour=False).fit(rings, clicks, features_of=lambda _part: zeros)
-        seeing = small(behaviour=False).fit(rings, clicks, features_of=lambda _part: clicks)
+        blind = small(behaviour=False).fit(
+            rings, FitContext(items=clicks, remake=lambda _part: FitContext(items=zeros))
+        )
+        seeing = small(behaviour=False).fit(
+            rings, FitContext(items=clicks, remake=lambda _part: FitContext(items=clicks))
+        )
         assert self.gain_of_clicks(blind) == 0
         assert self.gain_of_clicks(seeing) > 0.5
 
     def test_without_a_way_to_make_them_they_are_left_out(self, small, rings, said, clicks):
-        model = small().fit(rings, said.beside(clicks))
+        model = small().fit(rings, FitContext(items=said.beside(clicks)))
         assert model.features_.parts.keys() == {"text", "words"}
         assert not any("clicks" in name for name in model.names_)
-        plain = small().fit(rings, said)
+        plain = small().fit(rings, FitContext(items=said))
         histories = histories_of(rings)
         np.testing.assert_array_equal(model.score(histories), plain.score(histories))
 
     def test_content_is_not_made_again(self, small, rings, said):
-        small().fit(rings, said, features_of=lambda _part: pytest.fail("content knows no events"))
+        small().fit(
+            rings,
+            FitContext(items=said, remake=lambda _part: pytest.fail("content knows no events")),
+        )
 
 
 def staples(build):
@@ -167,7 +164,7 @@ def test_what_features_are_worth_adds_up(ranker, said):
 
 
 def test_too_few_cases_leave_the_plain_sum(small, rings, said):
-    model = small(cases=MIN_CASES - 1).fit(rings, said)
+    model = small(cases=MIN_CASES - 1).fit(rings, FitContext(items=said))
     assert model.trees_ == ""
     assert model.importances_["gain"].sum() == model.importances_["contribution"].sum() == 0
     histories = histories_of(rings).take(slice(0, 20))
@@ -192,7 +189,7 @@ class TestEvidence:
         assert [evidence.anchor for evidence in found] == chained.tolist()
 
     def test_content_speaks_of_what_is_alike(self, small, rings, said):
-        model = small(behaviour=False).fit(rings, said)
+        model = small(behaviour=False).fit(rings, FitContext(items=said))
         histories = histories_of(rings).take(slice(0, 20))
         rows, _ = rank_rows(model, histories, 1)
         for row, evidence in enumerate(self.ask(model, histories, rows[:, 0])):
@@ -246,7 +243,7 @@ class TestEvidence:
 
     def test_of_words_and_history_the_nearer_speaks(self, small, rings, said):
         """Somebody has touched item 3 and wants something like item 7."""
-        model = small(behaviour=False).fit(rings, said)
+        model = small(behaviour=False).fit(rings, FitContext(items=said))
         text = said.parts["text"]
         asking = history_of_items(
             rings.item_ids, [[rings.item_ids[3]]], queries={"text": text[[7]]}
@@ -276,7 +273,9 @@ class TestEvidence:
 
     def test_blocks_learnt_from_behaviour_speak_for_behaviour(self, small, rings, said, clicks):
         items = said.select(["words"]).beside(clicks)
-        model = small().fit(rings, items, features_of=lambda _part: items)
+        model = small().fit(
+            rings, FitContext(items=items, remake=lambda _part: FitContext(items=items))
+        )
         families = model.importances_["family"].to_numpy()
         histories = histories_of(rings)
         found = model._candidates(histories)
@@ -300,7 +299,7 @@ class TestEvidence:
 
 def test_features_of_other_items_raise(small, rings, said):
     with pytest.raises(AlignmentError, match="other items"):
-        small().fit(rings, said.take(np.arange(60)[::-1]))
+        small().fit(rings, FitContext(items=said.take(np.arange(60)[::-1])))
 
 
 def test_an_unfitted_ranker_says_so(rings, said):

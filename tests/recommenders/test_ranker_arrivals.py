@@ -14,7 +14,7 @@ from palate.histories import histories_of, history_of_items
 from palate.pipeline import Pipeline
 from palate.recommenders._newcomers import FIRST
 from palate.recommenders._topk import rank_rows
-from palate.types import Features, Ids
+from palate.types import Features, FitContext, Ids
 
 LIKED = 12
 
@@ -28,7 +28,11 @@ def grown(small, rings, said, truth):
     """With a new twin of an item of the largest topic, and one of an item of the smallest."""
     largest, smallest = np.bincount(truth.topic).argmax(), np.bincount(truth.topic).argmin()
     rows = [np.flatnonzero(truth.topic == topic)[0] for topic in (largest, smallest)]
-    model = small().fit(rings, said).add_items(twins(said, rows, ["new large", "new small"]))
+    model = (
+        small()
+        .fit(rings, FitContext(items=said))
+        .add_items(twins(said, rows, ["new large", "new small"]))
+    )
     return model, (largest, smallest)
 
 
@@ -69,15 +73,15 @@ def test_new_items_in_a_history_say_what_they_say(grown, rings, truth):
 
 def test_one_by_one_or_all_at_once(small, rings, said):
     both = twins(said, [LIKED, 40], ["x", "y"])
-    at_once = small().fit(rings, said).add_items(both)
-    one_by_one = small().fit(rings, said)
+    at_once = small().fit(rings, FitContext(items=said)).add_items(both)
+    one_by_one = small().fit(rings, FitContext(items=said))
     one_by_one.add_items(both.take(np.array([0]))).add_items(both.take(np.array([1])))
     asking = histories_of(rings)
     np.testing.assert_array_equal(one_by_one.score(asking), at_once.score(asking))
 
 
 def test_a_known_item_cannot_arrive(small, rings, said):
-    model = small().fit(rings, said)
+    model = small().fit(rings, FitContext(items=said))
     before = model.score(histories_of(rings))
     with pytest.raises(AlignmentError, match="unique"):
         model.add_items(said.take(np.array([LIKED])))
@@ -85,7 +89,7 @@ def test_a_known_item_cannot_arrive(small, rings, said):
 
 
 def test_features_that_do_not_fit_leave_the_model_as_it_was(small, rings, said):
-    model = small().fit(rings, said)
+    model = small().fit(rings, FitContext(items=said))
     before = model.score(histories_of(rings))
     narrow = Features(Ids(["x"]), {"text": np.ones((1, 2)), "words": said.parts["words"][[0]]})
     with pytest.raises(ValueError, match="dimension"):
@@ -102,7 +106,7 @@ def test_without_content_new_items_are_columns_too(small, rings):
 
 def test_what_chance_left_untouched_is_no_arrival_but_what_was_added_is(small, rings, said):
     once = rings.interactions.unique(ITEM, keep="first", maintain_order=True)
-    model = small().fit(rings.with_interactions(once), said)
+    model = small().fit(rings.with_interactions(once), FitContext(items=said))
     assert model._share_of_new == 0
     model.add_items(twins(said, [LIKED, 3, 5], ["x", "y", "z"]))
     assert model._share_of_new == pytest.approx(3 / 60)  # three are left untouched by chance
@@ -143,7 +147,7 @@ class TestSaved:
 
 def test_a_stated_share_goes_to_new_items(small, rings, said, truth):
     asking = histories_of(rings)
-    none, many = (small(new_share=share).fit(rings, said) for share in (0.0, 0.4))
+    none, many = (small(new_share=share).fit(rings, FitContext(items=said)) for share in (0.0, 0.4))
     by_themselves, stated = (rank_rows(model, asking, 10)[0] for model in (none, many))
     assert np.isin(stated[:, :6], truth.new_items).sum(axis=1).tolist() == [3] * len(asking)
     assert np.isin(by_themselves[:, :6], truth.new_items).mean() < 0.4

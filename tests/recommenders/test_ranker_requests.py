@@ -11,7 +11,7 @@ from palate.histories import histories_of, history_of_items
 from palate.recommenders import ranker as ranker_module
 from palate.recommenders._topk import rank_rows, tie_order, top_rows
 from palate.recommenders.ranker import Ranker
-from palate.types import Dataset, Features, Ids
+from palate.types import Dataset, Features, FitContext, Ids
 
 CLOSE = 1e-4
 
@@ -39,7 +39,7 @@ def test_chunks_make_no_difference(ranker, rings, monkeypatch):
 
 
 def test_threads_that_ask_at_once_get_the_same_bits(small, ranker, rings, said):
-    model, histories = small().fit(rings, said), histories_of(rings)
+    model, histories = small().fit(rings, FitContext(items=said)), histories_of(rings)
     model._forget()  # as after loading: whoever asks first makes what all of them share
     with ThreadPoolExecutor(4) as pool:
         for scores in pool.map(model.score, [histories] * 8):
@@ -92,8 +92,8 @@ def test_the_order_of_the_catalogue_decides_nothing(rings, said, small, blocks):
     order = np.random.default_rng(0).permutation(60)
     other_rings, other_items = turned(rings, items, order)
     assert_same_lists(
-        small().fit(rings, items),
-        small().fit(other_rings, other_items),
+        small().fit(rings, FitContext(items=items)),
+        small().fit(other_rings, FitContext(items=other_items)),
         histories_of(rings),
         histories_of(other_rings),
     )
@@ -106,15 +106,15 @@ def test_without_behaviour_and_hidden_items_the_order_of_the_catalogue_decides_n
     order = np.random.default_rng(0).permutation(60)
     other_rings, other_items = turned(rings, said, order)
     assert_same_lists(
-        small(behaviour=False).fit(rings, said),
-        small(behaviour=False).fit(other_rings, other_items),
+        small(behaviour=False).fit(rings, FitContext(items=said)),
+        small(behaviour=False).fit(other_rings, FitContext(items=other_items)),
         histories_of(rings),
         histories_of(other_rings),
     )
 
 
 def test_the_same_input_gives_the_same_bits(ranker, small, rings, said):
-    again = small().fit(rings, said)
+    again = small().fit(rings, FitContext(items=said))
     assert again.trees_ == ranker.trees_
     histories = histories_of(rings)
     np.testing.assert_array_equal(again.score(histories), ranker.score(histories))
@@ -122,18 +122,18 @@ def test_the_same_input_gives_the_same_bits(ranker, small, rings, said):
 
 
 def test_another_seed_grows_other_trees(ranker, small, rings, said):
-    other = small(seed=1).fit(rings, said)
+    other = small(seed=1).fit(rings, FitContext(items=said))
     assert ranker.trees_
     assert other.trees_ != ranker.trees_
 
 
 def test_a_ranker_that_is_fitted_again_forgets(small, rings, said):
-    model = small().fit(rings, said)
+    model = small().fit(rings, FitContext(items=said))
     few = rings.with_interactions(rings.interactions.head(500))
     histories = histories_of(few)
     model.score(histories)
-    found = model.fit(few, said.select(["words"])).score(histories)
-    fresh = small().fit(few, said.select(["words"]))
+    found = model.fit(few, FitContext(items=said.select(["words"]))).score(histories)
+    fresh = small().fit(few, FitContext(items=said.select(["words"])))
     np.testing.assert_array_equal(found, fresh.score(histories))
 
 
@@ -157,7 +157,7 @@ class TestWhoSaysLittle:
 
     def test_a_wish_in_words_finds_its_topic(self, rings, said, truth):
         wishes = np.arange(0, 60, 3)
-        model = Ranker().fit(rings, said)
+        model = Ranker().fit(rings, FitContext(items=said))
         queries = {"text": said.parts["text"][wishes], "words": said.parts["words"][wishes]}
         asking = history_of_items(rings.item_ids, [[] for _ in wishes], queries=queries)
         touched = np.flatnonzero(rings.item_counts).astype(np.int32)
@@ -206,7 +206,7 @@ def test_the_smallest_data_give_finite_scores(build, name, blocks, behaviour):
     every = {"dense": marks, "sparse": sparse.csr_array(marks)}
     chosen = {block: every[block] for block in blocks.split()}
     model = Ranker(rounds=3, cases=50, candidates=10, min_rows_per_leaf=1, behaviour=behaviour)
-    model.fit(data, Features(data.item_ids, chosen) if chosen else None)
+    model.fit(data, FitContext(items=Features(data.item_ids, chosen) if chosen else None))
     asking = history_of_items(data.item_ids, [[], [items[0]], list(items), list(items) * 12])
     scores = model.score(asking)
     assert scores.shape == (4, len(items))
@@ -216,7 +216,7 @@ def test_the_smallest_data_give_finite_scores(build, name, blocks, behaviour):
 
 @pytest.mark.parametrize("blocks", [[], ["text"], ["words"], ["text", "words"]])
 def test_with_or_without_features_the_chain_is_found(rings, said, truth, small, blocks):
-    model = small().fit(rings, said.select(blocks) if blocks else None)
+    model = small().fit(rings, FitContext(items=said.select(blocks) if blocks else None))
     chained = np.flatnonzero(truth.successor >= 0)
     asking = history_of_items(rings.item_ids, [[rings.item_ids[row]] for row in chained])
     rows, _ = rank_rows(model, asking, 3)

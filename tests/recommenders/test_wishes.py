@@ -10,7 +10,7 @@ from palate.recommenders._topk import rank_rows
 from palate.recommenders._wishes import evidence_of_parts, fused_with_words, spoke
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
-from palate.types import Ids
+from palate.types import FitContext, Ids
 
 IDS = Ids(["a", "b", "c", "d"])
 WORDS = np.float32([[0, 0], [1, 0], [0, 2], [0, 0]])
@@ -87,7 +87,7 @@ def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, sai
 @pytest.mark.parametrize("name", ["ranker", "content", "blend"])
 def test_a_list_for_both_holds_what_either_would_get(name, ranker, rings, said, truth):
     model = {"ranker": ranker, "content": Content(), "blend": Blend()}[name]
-    model = model if name == "ranker" else model.fit(rings, said)
+    model = model if name == "ranker" else model.fit(rings, FitContext(items=said))
     touched = np.setdiff1d(np.arange(60), truth.new_items)
     largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
     mine = touched[truth.topic[touched] == largest][:3]

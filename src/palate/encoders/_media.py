@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import PositiveInt
 
 from palate._paths import FilePath
 from palate._settings import check_types
@@ -32,7 +33,7 @@ from palate.encoders._sources import (
     as_sources,
     worked,
 )
-from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError, did_you_mean
+from palate.errors import SHOWN_OFFENDERS, DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
 READERS = max(4, min(16, os.cpu_count() or 4))
@@ -57,7 +58,7 @@ class MediaEncoder(LoadsItself, ABC):
     column: str | None = None
     folder: FilePath = "."
     on_error: Literal["raise", "skip"] = "raise"
-    batch_size: int = 32
+    batch_size: PositiveInt = 32
 
     column_: str = learnt()
     typical_: Floats = learnt()
@@ -68,8 +69,6 @@ class MediaEncoder(LoadsItself, ABC):
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size must be at least 1, not {self.batch_size}")
 
     def fit(self, data: Dataset) -> Self:
         """Learns what is typical; raises `DataError` where no item has one."""

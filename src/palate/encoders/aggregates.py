@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
 from palate._settings import check_types
 from palate.encoders._aggregate_columns import learn, standardised
 from palate.encoders._aggregate_events import events_of_items, nothing
-from palate.errors import ConfigError, DataError
+from palate.errors import DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 
@@ -27,8 +28,8 @@ class Aggregates:
     usual elsewhere, and 1 in "no events". Without times there are no columns of times.
     """
 
-    recent: float = 0.25
-    max_events: int = 20
+    recent: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    max_events: PositiveInt = 20
 
     ids_: Ids = learnt()
     recipe_: dict[str, Any] = learnt()
@@ -37,10 +38,6 @@ class Aggregates:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if not 0 < self.recent < 1:
-            raise ConfigError(f"recent must be a share between 0 and 1, not {self.recent}")
-        if self.max_events < 1:
-            raise ConfigError(f"max_events must be at least 1, not {self.max_events}")
 
     def fit(self, data: Dataset) -> Self:
         """Aggregates the events; raises `DataError` where there are none."""

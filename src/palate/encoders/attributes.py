@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import polars as pl
+from pydantic import Field, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -22,7 +23,7 @@ from palate.encoders._kinds import (
     plans_for,
 )
 from palate.encoders._plans import is_attribute
-from palate.errors import ConfigError, DataError, did_you_mean
+from palate.errors import DataError, did_you_mean
 from palate.types import Dataset, Features, check_fitted, learnt
 
 
@@ -51,19 +52,14 @@ class Attributes:
     "lengths" (log of characters and words). "*" stands for the default columns not named.
     """
 
-    columns: list[str] | dict[str, Any] | None = None
-    max_categories: int = 500
-    hashed: int | None = None
+    columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
+    max_categories: PositiveInt = 500
+    hashed: PositiveInt | None = None
 
     plan_: list[dict[str, Any]] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name, value in (("max_categories", self.max_categories), ("hashed", self.hashed)):
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
-        if self.columns is not None and not self.columns:
-            raise ConfigError("columns is empty: name some, or leave it out")
         if isinstance(self.columns, dict):
             parsed(self.columns)
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field, PositiveInt
 
 from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName, model_folder
@@ -46,9 +47,9 @@ class Audio(MediaEncoder):
     """
 
     model: ModelName = "musicnn"
-    window: float | None = None
-    max_seconds: float = 30.0
-    batch_size: int = 16
+    window: Annotated[float, Field(ge=SHORTEST_SECONDS)] | None = None
+    max_seconds: Annotated[float, Field(ge=SHORTEST_SECONDS)] = 30.0
+    batch_size: PositiveInt = 16
     device: str = "auto"
     dtype: DType = "auto"
 
@@ -62,12 +63,6 @@ class Audio(MediaEncoder):
         super().__post_init__()
         if not self.model:
             raise ConfigError('model must be a name, a folder or "musicnn"')
-        if self.window is not None and self.window < SHORTEST_SECONDS:
-            raise ConfigError(f"window must be at least {SHORTEST_SECONDS} s, not {self.window}")
-        if self.max_seconds < SHORTEST_SECONDS:
-            raise ConfigError(
-                f"max_seconds must be at least {SHORTEST_SECONDS}, not {self.max_seconds}"
-            )
 
     @property
     def requires(self) -> tuple[Requirement, ...]:

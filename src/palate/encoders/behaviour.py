@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.encoders._factors import decomposed, unit_length
-from palate.errors import ConfigError, DataError
+from palate.errors import DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 _PERSON_POWER = 0.25
@@ -28,16 +29,14 @@ class Behaviour:
     Amazon Beauty better than the symmetric ones and than shifted PMI did. `seed` starts the search.
     """
 
-    dim: int = 64
-    seed: int = 0
+    dim: PositiveInt = 64
+    seed: NonNegativeInt = 0
 
     ids_: Ids = learnt()
     vectors_: Floats = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.dim < 1:
-            raise ConfigError(f"dim must be at least 1, not {self.dim}")
 
     def fit(self, data: Dataset) -> Self:
         """Decomposes the interactions; raises `DataError` where there are none."""

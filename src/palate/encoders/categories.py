@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.encoders._factors import decomposed, unit_length
 from palate.encoders._plans import category_plan, encode_column, is_attribute, make_plan
-from palate.errors import ConfigError, DataError, did_you_mean
+from palate.errors import DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, check_fitted, learnt
 
 _DAMPING = 2.0
@@ -32,22 +33,16 @@ class Categories:
     Levy and Goldberg 2014.
     """
 
-    columns: list[str] | None = None
-    dim: int = 32
-    shrink: float = 5.0
-    seed: int = 0
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
+    dim: PositiveInt = 32
+    shrink: NonNegativeFloat = 5.0
+    seed: NonNegativeInt = 0
 
     plan_: list[dict[str, Any]] = learnt()
     vectors_: Floats = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.columns is not None and not self.columns:
-            raise ConfigError("columns is empty: name some, or leave it out")
-        if self.dim < 1:
-            raise ConfigError(f"dim must be at least 1, not {self.dim}")
-        if self.shrink < 0:
-            raise ConfigError(f"shrink must be 0 or more, not {self.shrink}")
 
     def fit(self, data: Dataset) -> Self:
         """Learns the vectors; raises `DataError` without events, and without categories."""

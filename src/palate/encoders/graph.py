@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
 
 from palate._paths import FilePath
 from palate._settings import check_types
@@ -37,9 +38,9 @@ class Graph:
     triples: FilePath | None = None
     links: FilePath | None = None
     model: GraphModel = "complex"
-    dim: int = 64
-    epochs: int = 10
-    seed: int = 0
+    dim: PositiveInt = 64
+    epochs: PositiveInt = 10
+    seed: NonNegativeInt = 0
 
     ids_: Ids = learnt()
     vectors_: Floats = learnt()
@@ -50,16 +51,11 @@ class Graph:
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name, value in (("dim", self.dim), ("epochs", self.epochs)):
-            if value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
         if self.model == "complex" and self.dim % 2:
             raise ConfigError(
                 f"dim = {self.dim} cannot be used: complex numbers have two parts, so give an "
                 'even number, or take model = "transe"'
             )
-        if self.seed < 0:
-            raise ConfigError(f"seed must be 0 or more, not {self.seed}")
 
     def fit(self, data: Dataset) -> Self:
         """Learns the graph; raises `DataError` for files that cannot be used or know no item."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.encoders._factors import decomposed, unit_length
-from palate.errors import ConfigError, DataError
+from palate.errors import DataError
 from palate.histories import Histories, histories_of
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
@@ -35,22 +36,17 @@ class Item2Vec:
     starts the search.
     """
 
-    dim: int = 64
-    window: int = 20
-    shift: float = 1.0
-    damping: float = 5.0
-    seed: int = 0
+    dim: PositiveInt = 64
+    window: PositiveInt = 20
+    shift: Annotated[float, Field(ge=1)] = 1.0
+    damping: NonNegativeFloat = 5.0
+    seed: NonNegativeInt = 0
 
     ids_: Ids = learnt()
     vectors_: Floats = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("dim", "window", "shift"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.damping < 0:
-            raise ConfigError(f"damping must be 0 or more, not {self.damping}")
 
     def fit(self, data: Dataset) -> Self:
         """Factorises; raises `DataError` where there are no events."""

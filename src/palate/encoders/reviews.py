@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -18,7 +19,6 @@ from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
 from palate.encoders._sentiment_labels import about_texts, check_anything_said
-from palate.errors import ConfigError
 from palate.optional import Requirement, requirements_of
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, to_dense
 
@@ -36,7 +36,7 @@ class Reviews(LoadsItself):
     """
 
     encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
-    most: int = 50
+    most: PositiveInt = 50
 
     ids_: Ids = learnt()
     vectors_: Floats = learnt()
@@ -44,8 +44,6 @@ class Reviews(LoadsItself):
     def __post_init__(self) -> None:
         self.encoder = table_of(self.encoder, who="Reviews")
         check_types(self)
-        if self.most < 1:
-            raise ConfigError(f"most must be at least 1, not {self.most}")
         _ = self._reader
 
     @property

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Self, TypeAlias
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveFloat
 
 from palate._paths import Located
 from palate._settings import check_types
@@ -29,7 +30,6 @@ from palate.encoders._sentiment_labels import (
     said_with_ratings,
 )
 from palate.encoders._text import as_texts, check_unicode
-from palate.errors import ConfigError
 from palate.optional import Requirement, requirements_of
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
@@ -55,8 +55,8 @@ class Sentiment(LoadsItself):
 
     labels: Labels | None = None
     encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
-    prior: float = 5.0
-    seed: int = 0
+    prior: PositiveFloat = 5.0
+    seed: NonNegativeInt = 0
 
     head_: Head = learnt()
     ids_: Ids = learnt()
@@ -67,10 +67,6 @@ class Sentiment(LoadsItself):
     def __post_init__(self) -> None:
         self.encoder = table_of(self.encoder, who="Sentiment")
         check_types(self)
-        if not self.prior > 0:
-            raise ConfigError(f"prior must be more than 0, not {self.prior}")
-        if self.seed < 0:
-            raise ConfigError(f"seed must be 0 or more, not {self.seed}")
         _ = self._reader
 
     @property

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -50,9 +51,9 @@ class Static(TemplateEncoder):
 
     model: ModelName = WORDLLAMA
     weighting: Weighting = "auto"
-    sif: float = 1e-3
-    max_tokens: int = 512
-    dim: int | None = None
+    sif: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    max_tokens: PositiveInt = 512
+    dim: PositiveInt | None = None
 
     weights_: Floats = learnt()
 
@@ -60,12 +61,6 @@ class Static(TemplateEncoder):
         check_types(self)
         if not self.model:
             raise ConfigError(f'model must be a folder, a name or "{WORDLLAMA}"')
-        if not 0 < self.sif < 1:
-            raise ConfigError(f"sif must lie between 0 and 1, not {self.sif}")
-        if self.max_tokens < 1:
-            raise ConfigError(f"max_tokens must be at least 1, not {self.max_tokens}")
-        if self.dim is not None and self.dim < 1:
-            raise ConfigError(f"dim must be at least 1, not {self.dim}")
 
     @property
     def requires(self) -> tuple[Requirement, ...]:

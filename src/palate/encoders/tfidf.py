@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import Any, Self
 
 import numpy as np
+from pydantic import PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
@@ -35,8 +36,8 @@ class Tfidf(TemplateEncoder):
     """
 
     ngrams: list[int] = field(default_factory=lambda: [1, 2])
-    min_df: int = 2
-    max_features: int = 50_000
+    min_df: PositiveInt = 2
+    max_features: PositiveInt = 50_000
     sublinear: bool = True
     segment: bool = False
 
@@ -50,9 +51,6 @@ class Tfidf(TemplateEncoder):
                 "ngrams must be [shortest, longest] with 1 <= shortest <= longest, "
                 f"not {self.ngrams}"
             )
-        for name in ("min_df", "max_features"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
     @property
     def requires(self) -> tuple[Requirement, ...]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import polars as pl
+from pydantic import Field, PositiveInt
 
 from palate._settings import check_types
 from palate.encoders import _engines, _packaged_e5, _packaged_gemma, _token_weights, _weights
@@ -38,6 +39,7 @@ from palate.text.template import render
 from palate.types import Dataset, Features, Floats, check_fitted, learnt
 
 Number: TypeAlias = DType | Literal["int8"]
+Poolings: TypeAlias = Annotated[list[PoolingName], Field(min_length=1)]
 
 BATCH_TOKENS = {"cpu": 4096, "card": 65_536}
 METHOD = 3  # one more whenever the same settings give other vectors
@@ -74,14 +76,14 @@ class Transformer(TemplateEncoder):
     prefix: str | None = None
     query_prefix: str | None = None
     suffix: str = ""
-    pooling: PoolingName | Literal["auto"] | list[PoolingName] = "auto"
+    pooling: PoolingName | Literal["auto"] | Poolings = "auto"
     layer: int = -1
-    layers: int = 1
-    max_tokens: int = 128
+    layers: PositiveInt = 1
+    max_tokens: PositiveInt = 128
     long: Literal["cut", "chunks"] = "cut"
-    dim: int | None = None
-    columns: list[str] | None = None
-    batch_tokens: int | None = None
+    dim: PositiveInt | None = None
+    columns: Annotated[list[str], Field(min_length=1)] | None = None
+    batch_tokens: PositiveInt | None = None
     backend: Backend = "auto"
     device: str = "auto"
     dtype: Number = "auto"
@@ -93,14 +95,8 @@ class Transformer(TemplateEncoder):
         check_types(self)
         if not self.model:
             raise ConfigError(f'model must be a name, a folder or "{MINILM}"')
-        for name in ("max_tokens", "batch_tokens", "layers", "dim"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
-        if self.columns is not None and (not self.columns or self.template is not None):
-            raise ConfigError("columns must name at least one column, and stand without a template")
-        if isinstance(self.pooling, list) and not self.pooling:
-            raise ConfigError('pooling is empty: name at least one, or leave it at "auto"')
+        if self.columns is not None and self.template is not None:
+            raise ConfigError("columns and template say the same twice: leave one of them out")
 
     @property
     def requires(self) -> tuple[Requirement, ...]:

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import PositiveInt
 
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
-from palate.errors import ConfigError
 from palate.optional import Requirement
 from palate.types import Floats
 
@@ -30,14 +30,12 @@ class TextEncoder(TemplateEncoder):
     Sentence Encoder for Semantic Retrieval (the convolutional model).
     """
 
-    max_chars: int = 1000
+    max_chars: PositiveInt = 1000
 
     requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.max_chars < 1:
-            raise ConfigError(f"max_chars must be at least 1, not {self.max_chars}")
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, 512) float32 vectors of unit length, zeros for blank texts.

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 from palate import registry
 from palate.component import without_blocks
 from palate.errors import ConfigError
 from palate.pipeline import Pipeline
-from palate.recommenders.ranker import Ranker
 from palate.types import Dataset, Features
 
 
 @dataclass(frozen=True)
 class Drop:
-    """What is left out: encoders by name, and what a ranker learns from behaviour by itself."""
+    """What is left out: encoders by name, and what recommenders learn from events by themselves."""
 
     name: str
     encoders: Sequence[str]
@@ -35,7 +34,7 @@ def drops_of(fitted: Pipeline) -> list[Drop]:
     ]
     if len(texts) > 1:
         drops.append(Drop("all text", tuple(texts)))
-    ranks = isinstance(fitted.recommender, Ranker) and fitted.recommender.behaviour
+    ranks = bool(_blind(fitted.recommender))
     says = len(behavioural) < len(blocks)
     if says and (ranks or len(behavioural) > 1):
         drops.append(Drop("all behaviour", tuple(behavioural), behaviour=ranks))
@@ -62,8 +61,8 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
         return _pruned(component, stage, drop.encoders)
 
     recommender = pruned(pipeline.recommender, "recommenders")
-    if drop.behaviour and isinstance(recommender, Ranker):
-        recommender = replace(recommender, behaviour=False)
+    if drop.behaviour:
+        recommender = replace(recommender, **_blind(recommender))
     return replace(
         pipeline,
         encoders=kept,
@@ -88,6 +87,21 @@ def _pruned(component: Any, stage: str, dropped: Sequence[str]) -> Any:
         left = {**component, **changed}
         return {name: value for name, value in left.items() if value is not None}
     return replace(component, **changed) if changed else component
+
+
+def _blind(recommender: Any) -> dict[str, Any]:
+    """The settings with which it, and its parts, learn nothing from events by themselves.
+
+    None where it has no setting `behaviour` that is on, and no part that has one.
+    """
+    settings = registry.settings_of(recommender) if is_dataclass(recommender) else {}
+    changed: dict[str, Any] = {"behaviour": False} if settings.get("behaviour") is True else {}
+    if registry.name_of(recommender) == "blend":
+        parts = settings["parts"]
+        blind = [_blind(registry.build("recommenders", part, where="parts")) for part in parts]
+        if any(blind):
+            changed["parts"] = [{**part, **off} for part, off in zip(parts, blind, strict=True)]
+    return changed
 
 
 def _is_of(block: str, encoders: Sequence[str]) -> bool:

@@ -7,13 +7,6 @@ from collections.abc import Iterable, Mapping
 from palate.errors import ConfigError, did_you_mean
 
 
-def check_weights(weights: Mapping[str, float] | None) -> None:
-    """Raises `ConfigError` for a weight below 0."""
-    for name, weight in (weights or {}).items():
-        if weight < 0:
-            raise ConfigError(f"weights.{name} = {weight} cannot be used: give 0 or more")
-
-
 def shares_of(names: Iterable[str], weights: Mapping[str, float] | None) -> dict[str, float]:
     """Each block's share of 1: its weight (1 where left out) over the sum of all."""
     given, known = dict(weights or {}), list(names)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import NonNegativeFloat
 
 from palate._settings import check_types
 from palate.component import BlockName
-from palate.fusion._shares import check_weights, shares_of
+from palate.fusion._shares import shares_of
 from palate.representation._blocks import learnt_of, transform_parts
 from palate.representation._rows import scale_rows, unit_rows
 from palate.types import Dataset, Features, Matrix, check_fitted, learnt
@@ -27,13 +28,12 @@ class Concat:
     """
 
     scale: bool = True
-    weights: dict[BlockName, float] | None = None
+    weights: dict[BlockName, NonNegativeFloat] | None = None
 
     factors_: dict[str, float] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_weights(self.weights)
 
     def fit(self, features: Features, data: Dataset) -> Self:
         shares = shares_of(features.parts, self.weights)

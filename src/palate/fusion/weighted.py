@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
 
 from palate._settings import check_types
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError
-from palate.fusion._shares import check_weights, shares_of
+from palate.fusion._shares import shares_of
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -37,8 +38,8 @@ class Weighted:
     blocks stay beside it.
     """
 
-    dim: int | None = None
-    weights: dict[BlockName, float] | None = None
+    dim: PositiveInt | None = None
+    weights: dict[BlockName, NonNegativeFloat] | None = None
 
     shares_: dict[str, float] = learnt()
     widths_: dict[str, int] = learnt()
@@ -50,9 +51,6 @@ class Weighted:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.dim is not None and self.dim < 1:
-            raise ConfigError(f"dim = {self.dim} cannot be used: give 1 dimension or more")
-        check_weights(self.weights)
 
     def fit(self, features: Features, data: Dataset) -> Self:
         dense = dense_parts(features)

@@ -11,7 +11,16 @@ from scipy import sparse
 
 from palate.errors import AlignmentError, ConfigError
 from palate.histories import Histories
-from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Ids,
+    check_context,
+    check_fitted,
+    learnt,
+)
 
 
 def require(condition: bool, message: str) -> None:
@@ -42,7 +51,8 @@ class CatalogueModel:
     item_ids_: Ids = learnt()
     popularity_: Floats = learnt()
 
-    def _know(self, data: Dataset) -> None:
+    def _know(self, data: Dataset, context: FitContext) -> None:
+        check_context(context)
         counts = np.bincount(data.item_rows, weights=data.weights, minlength=len(data.item_ids))
         self.item_ids_ = data.item_ids
         self.popularity_ = counts.astype(np.float32)

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from palate.histories import Histories, ragged_positions
 from palate.representation._rows import row_norms
-from palate.types import Features, Floats, Mask, Matrix, Rows
+from palate.types import Features, Floats, Mask, Matrix, Rows, content_of
 
 FLATTER = 2.0  # how much less the cosines of words to items vary than those of items to items
 
@@ -74,14 +74,6 @@ def stronger(
         said if said.kind != "popular" and (prefers or did.kind == "popular") else did
         for did, said, prefers in zip(together, content, prefers_content.tolist(), strict=True)
     ]
-
-
-def content_of(features: Features | None) -> Features | None:
-    """The blocks that were not learnt from behaviour; None for none."""
-    if features is None:
-        return None
-    content = features.select(name for name in features.parts if name not in features.behavioural)
-    return content if content.parts else None
 
 
 def nearest_in_history(

@@ -10,9 +10,9 @@ import polars as pl
 
 from palate.histories import Histories
 from palate.recommenders._candidates import Candidates
-from palate.recommenders._evidence import by_request, content_of
+from palate.recommenders._evidence import by_request
 from palate.recommenders._labels import LabelledRows
-from palate.types import Features, Floats, Mask, Rows
+from palate.types import Features, Floats, Mask, Rows, content_of
 
 MEASURED_ROWS = 5_000
 

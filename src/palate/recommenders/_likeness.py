@@ -16,9 +16,9 @@ from palate.encoders._text import TemplateEncoder
 from palate.encoders.attributes import Attributes
 from palate.encoders.tfidf import Tfidf
 from palate.histories import Histories
-from palate.recommenders._evidence import content_of, cosines
+from palate.recommenders._evidence import cosines
 from palate.text._shared import is_worth_naming
-from palate.types import Encoder, Features, Floats, Rows
+from palate.types import Encoder, Features, Floats, Rows, content_of
 
 ALIKE = 0.1
 """The cosine from which two texts, or pictures, are called alike: few pairs of items reach it."""

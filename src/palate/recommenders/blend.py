@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass
 from functools import partial
 from itertools import chain
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
+from pydantic import Field
 
 from palate import registry
 from palate._settings import check_types
@@ -18,7 +19,17 @@ from palate.optional import Requirement, requirements_of
 from palate.recommenders._base import require, zscores
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.recommenders._wishes import fused_with_words
-from palate.types import Dataset, Features, Floats, Recommender, Rows, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Recommender,
+    Rows,
+    check_context,
+    check_fitted,
+    learnt,
+)
 
 __all__ = ["Blend"]
 
@@ -35,14 +46,15 @@ class Blend:
     recommenders, of which the settings are taken; `weights` are 1 each where left out.
     """
 
-    parts: list[AnyRecommender] = field(default_factory=_default_parts)
+    parts: Annotated[list[AnyRecommender], Field(min_length=1)] = field(
+        default_factory=_default_parts
+    )
     weights: list[float] | None = None
 
     parts_: list[Recommender] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(bool(self.parts), "parts = [] cannot be used: blend one recommender or more")
         self.parts = [_as_table(part) for part in self.parts]
         count = len(self.parts) if self.weights is None else len(self.weights)
         require(
@@ -56,8 +68,9 @@ class Blend:
         """What its parts need."""
         return tuple(chain.from_iterable(map(requirements_of, self._build())))
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self.parts_ = [part.fit(data, items) for part in self._build()]
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        check_context(context)
+        self.parts_ = [part.fit(data, context) for part in self._build()]
         return self
 
     def score(self, histories: Histories) -> Floats:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
-from palate.recommenders._base import CatalogueModel, aligned, require
+from palate.recommenders._base import CatalogueModel, aligned
 from palate.recommenders._evidence import Evidence, from_content
 from palate.recommenders._standing import Gaps, equate
 from palate.recommenders._wishes import fused_with_words
 from palate.representation._rows import row_norms, scale_rows, unit_rows
-from palate.types import Dataset, Features, Floats, Matrix, Rows, learnt, to_dense
+from palate.types import Dataset, Features, FitContext, Floats, Matrix, Rows, learnt, to_dense
 
 __all__ = ["Content"]
 
@@ -38,21 +39,18 @@ class Content(CatalogueModel):
     so new items score like any other. Histories that are empty and silent get what is popular.
     """
 
-    decay: float = 0.9
-    length: int = 50
-    blocks: list[BlockName] | None = None
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.9
+    length: PositiveInt = 50
+    blocks: Annotated[list[BlockName], Field(min_length=1)] | None = None
 
     items_: Features = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
-        require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
-        require(self.blocks != [], "blocks = [] cannot be used: name some, or leave it out for all")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
-        used = self._used(aligned(items, data, who="content"))
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
+        used = self._used(aligned(context.items, data, who="content"))
         weights = _weights_of(used)
         self.items_ = _weighted(used, weights)
         self.__dict__.pop("_gaps", None)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.histories import Histories, histories_of
-from palate.recommenders._base import CatalogueModel, known_columns, require
+from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
 from palate.recommenders._evidence import Evidence, from_links, links_in
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["Covisit"]
 
@@ -26,23 +27,19 @@ class Covisit(CatalogueModel):
     Histories without any covisit get what is popular; new items score the lowest.
     """
 
-    window: int = 20
-    backward: float = 0.5
+    window: PositiveInt = 20
+    backward: NonNegativeFloat = 0.5
     popularity: float = 0.3
-    length: int = 8
-    decay: float = 0.7
+    length: PositiveInt = 8
+    decay: Annotated[float, Field(gt=0, le=1)] = 0.7
 
     covisits_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.window >= 1, f"window = {self.window} cannot be used: give 1 event or more")
-        require(self.length >= 1, f"length = {self.length} cannot be used: give 1 event or more")
-        require(self.backward >= 0, f"backward = {self.backward} cannot be used: give 0 or more")
-        require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         histories = histories_of(data)
         counts = covisit_counts(histories, window=self.window, backward=self.backward)
         self.covisits_ = normalised_covisits(

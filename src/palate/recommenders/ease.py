@@ -7,14 +7,15 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lapack
 
 from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
-from palate.recommenders._base import CatalogueModel, require
+from palate.recommenders._base import CatalogueModel
 from palate.recommenders._evidence import Evidence, from_links
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["Ease"]
 
@@ -28,18 +29,16 @@ class Ease(CatalogueModel):
     without any of these get what is popular; new items score the lowest.
     """
 
-    l2: float = 200.0
-    max_items: int = 20_000
+    l2: PositiveFloat = 200.0
+    max_items: PositiveInt = 20_000
 
     rows_: Rows = learnt()
     weights_: Floats = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.l2 > 0, f"l2 = {self.l2} cannot be used: give more than 0")
-        require(self.max_items >= 1, f"max_items = {self.max_items} cannot be used: give ≥ 1")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         rows = np.flatnonzero(data.item_counts).astype(np.int32)
         if len(rows) > self.max_items:
             gigabytes = 16 * len(rows) ** 2 / 1e9
@@ -47,7 +46,7 @@ class Ease(CatalogueModel):
                 f"{len(rows):,} items have events, more than max_items = {self.max_items:,}: their "
                 f"matrix needs about {gigabytes:.0f} GB. Raise max_items, or use item_knn"
             )
-        self._know(data)
+        self._know(data, context)
         self.rows_ = rows
         seen = histories_of(data).seen()[:, rows].astype(np.float64)
         self.weights_ = _closed_form((seen.T @ seen).toarray(order="F"), self.l2)

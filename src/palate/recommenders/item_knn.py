@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.histories import Histories, histories_of
-from palate.recommenders._base import CatalogueModel, known_columns, require
+from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import cooccurrence
 from palate.recommenders._evidence import Evidence, from_links, links_in
-from palate.types import Dataset, Features, Floats, Rows, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["ItemKNN"]
 
@@ -26,20 +27,17 @@ class ItemKNN(CatalogueModel):
     without neighbours get what is popular; new items score the lowest.
     """
 
-    neighbours: int = 100
-    shrink: float = 1.0
-    decay: float = 1.0
+    neighbours: PositiveInt = 100
+    shrink: NonNegativeFloat = 1.0
+    decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     similarity_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
-        require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
-        require(0 < self.decay <= 1, f"decay = {self.decay} cannot be used: give 0 < decay ≤ 1")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         self.similarity_ = cooccurrence(
             histories_of(data), shrink=self.shrink, neighbours=self.neighbours
         )

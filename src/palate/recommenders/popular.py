@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import PositiveFloat
 
 from palate._settings import check_types
 from palate.histories import Histories
-from palate.recommenders._base import CatalogueModel, require
+from palate.recommenders._base import CatalogueModel
 from palate.recommenders._evidence import Evidence, from_popularity
-from palate.types import Dataset, Features, Floats, Rows
+from palate.types import Dataset, FitContext, Floats, Rows
 
 DAY = 86_400.0
 
@@ -26,17 +27,13 @@ class Popular(CatalogueModel):
     all of them). New items score 0.
     """
 
-    last_days: float | None = None
+    last_days: PositiveFloat | None = None
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(
-            self.last_days is None or self.last_days > 0,
-            f"last_days = {self.last_days} cannot be used: give more than 0 days, or none for all",
-        )
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         times = data.times
         if self.last_days is not None and times is not None and len(times):
             recent = times > times.max() - self.last_days * DAY

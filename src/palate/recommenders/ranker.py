@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate import progress
 from palate._settings import check_types
 from palate.histories import Histories, dataset_of, histories_of
-from palate.recommenders._base import aligned, require
+from palate.recommenders._base import aligned
 from palate.recommenders._candidates import Candidates, candidates
 from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
     Evidence,
-    content_of,
     from_content,
     from_links,
     links_in,
@@ -38,7 +38,19 @@ from palate.recommenders._newcomers import arrivals, with_places_for_new
 from palate.recommenders._statistics import Statistics, extended, fit_statistics
 from palate.recommenders._threads import in_chunks
 from palate.recommenders._wishes import evidence_of_parts, fused_with_words
-from palate.types import Dataset, Features, Floats, Ids, Mask, Rows, check_fitted, learnt
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Ids,
+    Mask,
+    Rows,
+    check_context,
+    check_fitted,
+    content_of,
+    learnt,
+)
 
 __all__ = ["Ranker"]
 
@@ -61,16 +73,16 @@ class Ranker:
     LightGBM (Ke et al. 2017).
     """
 
-    candidates: int = 100
-    cases: int = 30_000
-    rounds: int = 250
-    learning_rate: float = 0.05
-    leaves: int = 15
-    min_rows_per_leaf: int = 100
-    l2: float = 20.0
+    candidates: PositiveInt = 100
+    cases: PositiveInt = 30_000
+    rounds: PositiveInt = 250
+    learning_rate: PositiveFloat = 0.05
+    leaves: Annotated[int, Field(ge=2)] = 15
+    min_rows_per_leaf: PositiveInt = 100
+    l2: NonNegativeFloat = 20.0
     behaviour: bool = True
-    new_share: float | None = None
-    seed: int = 0
+    new_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    seed: NonNegativeInt = 0
 
     item_ids_: Ids = learnt()
     features_: Features | None = learnt()
@@ -84,36 +96,21 @@ class Ranker:
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("candidates", "cases", "rounds", "leaves", "min_rows_per_leaf"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} = {value} cannot be used: give 1 or more")
-        require(self.leaves >= 2, f"leaves = {self.leaves} cannot be used: give 2 or more")
-        share = self.new_share
-        require(
-            share is None or 0 <= share < 1,
-            f"new_share = {share} cannot be used: give 0 to below 1",
-        )
-        require(self.learning_rate > 0, f"learning_rate = {self.learning_rate}: give more than 0")
 
-    def fit(
-        self,
-        data: Dataset,
-        items: Features | None = None,
-        *,
-        features_of: Callable[[Dataset], Features | None] | None = None,
-    ) -> Self:
-        """Learns retrievers and ranker; `features_of` refits features on a part of the data.
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Learns retrievers and ranker, with labels that no block of features has seen.
 
-        It is asked for where blocks were learnt from interactions, because labels must be unseen by
-        them; without it such blocks are left out.
+        Blocks that were learnt from events are made again without the labels; where the context
+        cannot do that, they are left out.
         """
-        if items is not None:
-            aligned(items, data, who="the ranker")
+        check_context(context)
+        if context.items is not None:
+            aligned(context.items, data, who="the ranker")
         self._forget()
         histories = histories_of(data)
         self.item_ids_ = data.item_ids
         self.added_ = 0
-        self.features_ = items if features_of is not None else content_of(items)
+        self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
         self.lenders_ = lenders(histories, held=HELD_EVENTS)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
@@ -125,8 +122,7 @@ class Ranker:
             content=self._has_content,
             seed=self.seed,
         )
-        refit = self._catalogue_of(data, features_of)
-        rows = labelled_rows(histories, refit, plan)
+        rows = labelled_rows(histories, self._catalogue_of(data, context), plan)
         self.names_ = rows.names
         self.trees_ = self._train(rows)
         blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -136,13 +132,11 @@ class Ranker:
         )
         return self
 
-    def _catalogue_of(
-        self, data: Dataset, features_of: Callable[[Dataset], Features | None] | None
-    ) -> Callable[[Histories], Catalogue]:
+    def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""
-        if self.features_ is None or not self.features_.behavioural or features_of is None:
+        if self.features_ is None or not self.features_.behavioural:
             return lambda _known: self._catalogue
-        return lambda known: self._catalogue_from(features_of(dataset_of(known, data)))
+        return lambda known: self._catalogue_from(context.on_part(dataset_of(known, data)).items)
 
     def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:

@@ -7,15 +7,16 @@ from functools import cached_property
 from typing import Self
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
 from palate.histories import Histories, histories_of
-from palate.recommenders._base import CatalogueModel, known_columns, require
+from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
 from palate.recommenders._evidence import Evidence, from_popularity, scores_at
 from palate.representation._rows import scale_rows
-from palate.types import Dataset, Features, Floats, Rows, check_fitted, learnt
+from palate.types import Dataset, FitContext, Floats, Rows, check_fitted, learnt
 
 _BLOCK_CELLS = 20_000_000
 
@@ -32,18 +33,16 @@ class UserKNN(CatalogueModel):
     popular; new items score the lowest.
     """
 
-    neighbours: int = 100
-    shrink: float = 1.0
+    neighbours: PositiveInt = 100
+    shrink: NonNegativeFloat = 1.0
 
     people_: sparse.csr_array = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        require(self.neighbours >= 1, f"neighbours = {self.neighbours} cannot be used: give ≥ 1")
-        require(self.shrink >= 0, f"shrink = {self.shrink} cannot be used: give 0 or more")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
-        self._know(data)
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self._know(data, context)
         self.people_ = histories_of(data).seen()
         self.__dict__.pop("_people_by_item", None)
         return self

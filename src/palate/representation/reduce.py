@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import PositiveInt
 
 from palate._settings import check_types
-from palate.errors import ConfigError
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -30,15 +30,13 @@ class Reduce:
     columns or fewer and sparse blocks are left alone; rows of zeros stay zeros.
     """
 
-    dim: int = 128
+    dim: PositiveInt = 128
 
     means_: dict[str, Floats] = learnt()
     axes_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.dim < 1:
-            raise ConfigError(f"dim = {self.dim} cannot be used: keep 1 dimension or more")
 
     def fit(self, features: Features, data: Dataset) -> Self:
         self.means_, self.axes_ = {}, {}

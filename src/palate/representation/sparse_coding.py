@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
-from palate.errors import ConfigError
 from palate.representation._blocks import check_width, dense_parts, transform_parts
 from palate.representation._rows import unit_rows
 from palate.types import Dataset, Features, Floats, Matrix, Rows, check_fitted, learnt
@@ -33,22 +33,16 @@ class SparseCoding:
     al. 2009), then orthogonal matching pursuit, both by scikit-learn.
     """
 
-    atoms: int = 128
-    nonzeros: int = 8
-    alpha: float = 0.1
-    sample: int = 10_000
-    seed: int = 0
+    atoms: PositiveInt = 128
+    nonzeros: PositiveInt = 8
+    alpha: PositiveFloat = 0.1
+    sample: PositiveInt = 10_000
+    seed: NonNegativeInt = 0
 
     atoms_: dict[str, Floats] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        for name in ("atoms", "nonzeros", "sample"):
-            if getattr(self, name) < 1:
-                value = getattr(self, name)
-                raise ConfigError(f"{name} = {value} cannot be used: give 1 or more")
-        if self.alpha <= 0:
-            raise ConfigError(f"alpha = {self.alpha} cannot be used: give more than 0")
 
     def fit(self, features: Features, data: Dataset) -> Self:
         self.atoms_ = {}

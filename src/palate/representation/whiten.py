@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
 
 from palate._settings import check_types
 from palate.component import BlockName
-from palate.errors import ConfigError
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -52,8 +52,8 @@ class Whiten:
     rank, column by column, as angles: (n, 2d).
     """
 
-    shrinkage: float | None = None
-    keep: int | None = None
+    shrinkage: NonNegativeFloat | None = None
+    keep: PositiveInt | None = None
     numbers: list[BlockName] | None = None
 
     means_: dict[str, Floats] = learnt()
@@ -63,10 +63,6 @@ class Whiten:
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.shrinkage is not None and self.shrinkage < 0:
-            raise ConfigError(f"shrinkage = {self.shrinkage} cannot be used: give 0 or more")
-        if self.keep is not None and self.keep < 1:
-            raise ConfigError(f"keep = {self.keep} cannot be used: keep 1 axis or more")
 
     def fit(self, features: Features, data: Dataset) -> Self:
         self.means_, self.axes_, self.typical_, self.knots_ = {}, {}, {}, {}

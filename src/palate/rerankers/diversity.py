@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import Field, PositiveInt
 
 from palate._settings import check_types
 from palate.columns import ITEM, RANK, SCORE, USER
@@ -15,7 +16,17 @@ from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
 from palate.representation._rows import row_norms, unit_rows
-from palate.types import Dataset, Features, Floats, Recommendations, check_fitted, learnt, to_dense
+from palate.types import (
+    Dataset,
+    Features,
+    FitContext,
+    Floats,
+    Recommendations,
+    check_context,
+    check_fitted,
+    learnt,
+    to_dense,
+)
 
 __all__ = ["Diversity"]
 
@@ -31,23 +42,21 @@ class Diversity:
     candidate behind).
     """
 
-    weight: float = 0.3
-    k: int | None = None
-    candidates: int = 100
+    weight: Annotated[float, Field(ge=0, le=1)] = 0.3
+    k: PositiveInt | None = None
+    candidates: PositiveInt = 100
     block: BlockName | None = None
 
     items_: Features = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if not 0 <= self.weight <= 1:
-            raise ConfigError(f"weight = {self.weight} cannot be used: give 0 (none) to 1")
-        if self.candidates < 1:
-            raise ConfigError(f"candidates = {self.candidates} cannot be used: give 1 or more")
-        if self.k is not None and not 1 <= self.k <= self.candidates:
+        if self.k is not None and self.k > self.candidates:
             raise ConfigError(f"k = {self.k} cannot be used: give 1 to candidates, or none for all")
 
-    def fit(self, data: Dataset, items: Features | None = None) -> Self:
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        check_context(context)
+        items = context.items
         if items is None:
             raise ConfigError("diversity needs item features: give the pipeline an encoder")
         if items.ids != data.item_ids:

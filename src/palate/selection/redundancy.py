@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import Field
 
 from palate._settings import check_types
-from palate.errors import ConfigError
 from palate.representation._blocks import (
     Doubles,
     dense_parts,
@@ -29,14 +29,12 @@ class Redundancy:
     do sparse blocks.
     """
 
-    limit: float = 0.95
+    limit: Annotated[float, Field(gt=0, le=1)] = 0.95
 
     kept_: dict[str, Mask] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if not 0 < self.limit <= 1:
-            raise ConfigError(f"limit = {self.limit} cannot be used: give 0 < limit ≤ 1")
 
     def fit(self, features: Features, data: Dataset) -> Self:
         self.kept_ = {}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
+from pydantic import NonNegativeFloat
+
 from palate._settings import check_types
-from palate.errors import ConfigError
 from palate.representation._blocks import kept_columns, learnt_of, transform_parts, variances
 from palate.types import Dataset, Features, Mask, Matrix, check_fitted, learnt
 
@@ -21,14 +22,12 @@ class Variance:
     always stays.
     """
 
-    floor: float = 0.001
+    floor: NonNegativeFloat = 0.001
 
     kept_: dict[str, Mask] = learnt()
 
     def __post_init__(self) -> None:
         check_types(self)
-        if self.floor < 0:
-            raise ConfigError(f"floor = {self.floor} cannot be used: give 0 or more")
 
     def fit(self, features: Features, data: Dataset) -> Self:
         self.kept_ = {}
