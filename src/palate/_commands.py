@@ -25,7 +25,12 @@ EncoderName = Annotated[
     ),
 ]
 VectorsFolder = Annotated[
-    Path, typer.Option(metavar="DIR", help="The folder of vectors to write, or to go on with.")
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="The folder of vectors to write, or to go on with.",
+        callback=_options.from_home,
+    ),
 ]
 Engine = Annotated[Literal["local", "ray"], typer.Option(help="This process, or a Ray cluster.")]
 IdColumn = Annotated[str | None, typer.Option("--id", metavar="NAME", help="The column of ids.")]
@@ -183,7 +188,14 @@ def distill(
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="A pipeline file, or a table of items.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the encoder to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the encoder to write.",
+            callback=_options.from_home,
+        ),
+    ],
     model: Annotated[
         str, typer.Option(metavar="NAME", help="The teacher: a transformer, packaged or not.")
     ] = "minilm",

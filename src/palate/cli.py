@@ -37,7 +37,9 @@ def options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Where model and report go.")] = Path("palate-demo"),
+    out: Annotated[
+        Path, typer.Option(help="Where model and report go.", callback=_options.from_home)
+    ] = Path("palate-demo"),
 ) -> None:
     """MovieLens-100K from tables to recommendations, with a report.
 
@@ -67,7 +69,12 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
 @app.command()
 def fit(
     config: ConfigFile,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR", help="The model folder to write.", callback=_options.from_home
+        ),
+    ],
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
     ] = False,
@@ -134,7 +141,8 @@ def recommend(
     model: ModelFolder,
     user: Annotated[str | None, typer.Option(help="The id of a known person.")] = None,
     history: Annotated[
-        str | None, typer.Option(metavar='"a,b"', help="Item ids, oldest first.")
+        list[str] | None,
+        typer.Option(metavar='"a,b"', help="Item ids, oldest first (repeatable; or a JSON list)."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="A wish in words.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
@@ -143,13 +151,15 @@ def recommend(
 ) -> None:
     """Recommend to a known person, for a history of items, or for a wish in words.
 
+    Ids with commas or outer blanks: `--history` once for each, or `--history '["a,b", " c"]'`.
+
     Example: `palate recommend model --history "50,183" -k 5`
     """
     from palate.artefact import load
     from palate.console import console, recommendations_table, records, write_json
     from palate.reasons import titles_of
 
-    if user is None and history is None and text is None:
+    if user is None and not history and text is None:
         raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
     items, users = _options.history_items(history), None if user is None else [user]
     fitted = load(model, allow=allow or ())

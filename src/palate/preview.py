@@ -10,6 +10,7 @@ from palate import registry
 from palate._features import errors_name
 from palate._plan import check_blocks
 from palate._spoken import in_toml
+from palate._visible import shorten
 from palate.config import Config
 from palate.console import toml
 from palate.data.tables import describe
@@ -129,12 +130,14 @@ def _encoder_lines(
 def _reading_lines(encoder: Encoder, train: Dataset) -> Iterator[str]:
     if isinstance(encoder, TemplateEncoder):
         TemplateEncoder.fit(encoder, train)
+        if isinstance(encoder, Tfidf):
+            encoder.check_words(train)
         texts = render(train.items, encoder.template_)
         yield f'reads "{encoder.template_}"' + (
             "" if encoder.template else ", made from the columns"
         )
         example = next(text for text in texts if text)
-        yield f"for example: {_clipped(example)}"
+        yield f"for example: {shorten(example, EXAMPLE_LENGTH)}"
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
     elif isinstance(encoder, MediaEncoder):
@@ -220,8 +223,3 @@ def _shown(component: object) -> str:
     changed = {name: value for name, value in settings.items() if value != defaults[name]}
     told = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
     return registry.name_of(component) + (f" ({told})" if told else "")
-
-
-def _clipped(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= EXAMPLE_LENGTH else line[:EXAMPLE_LENGTH].rstrip() + "…"

@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from palate._visible import bounded, one_line
 from palate.columns import EVENT, ITEM, TEXT, USER, VALUE, WEIGHT
 from palate.types import Dataset
 
 LOGGER = logging.getLogger("palate")
 DAY = 86400.0
+
+
+def _on_one_line(record: logging.LogRecord) -> bool:
+    """Column names, ids and file names never act on whoever reads the log."""
+    record.msg, record.args = bounded(one_line(record.getMessage())), ()
+    return True
+
+
+LOGGER.addFilter(_on_one_line)
 
 
 @dataclass

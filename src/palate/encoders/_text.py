@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._visible import quoted
 from palate.encoders._cache import keys_of, not_unicode
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
@@ -128,7 +129,7 @@ class TemplateEncoder(LoadsItself, ABC):
             render(data.items, self.template_)
         ):
             raise DataError(
-                f"no item says anything in the columns of the template {self.template_!r}: "
+                f"no item says anything in the columns of the template {quoted(self.template_)}: "
                 "choose other columns, or leave this encoder out"
             )
         return self

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from palate._settings import check_types
+from palate._visible import quoted
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
 from palate.text.normalise import is_stop_word, tokenise
@@ -19,6 +20,7 @@ from palate.types import Dataset, Floats, check_fitted, learnt
 
 ASIDE = 0.1  # what a stop word counts in a wish
 _TINY = 50
+_PROBE = 1000
 
 
 @dataclass(kw_only=True)
@@ -59,15 +61,27 @@ class Tfidf(TemplateEncoder):
         texts = render(data.items[data.trained_rows], self.template_)
         counter = self._learnt_from(texts) or self._learnt_from(render(data.items, self.template_))
         if counter is None:
-            raise DataError(
-                f"the items have no words in the template {self.template_!r}: "
-                "choose other columns, or leave this encoder out"
-            )
+            raise self._no_words()
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
         self.idf_ = counter.idf_.astype(np.float32)
         for name in ("_of_items", "_of_wishes"):
             self.__dict__.pop(name, None)
         return self
+
+    def check_words(self, data: Dataset) -> None:
+        """Raises the `DataError` that `fit` would for items without words, but counts nothing."""
+        super().fit(data)
+        for items in (data.items.head(_PROBE), data.items):
+            for text in render(items, self.template_):
+                if len(tokenise(text, segment=self.segment)) >= self.ngrams[0]:
+                    return
+        raise self._no_words()
+
+    def _no_words(self) -> DataError:
+        return DataError(
+            f"the items have no words in the template {quoted(self.template_)}, only signs: "
+            "choose other columns, or leave this encoder out"
+        )
 
     def encode_texts(self, texts: Sequence[str]) -> sparse.csr_array:
         """(n, words) csr_array of float32, rows of unit length; zeros where no word is known.

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from palate._visible import shorten
 from palate.encoders._defaults import default_encoders
 from palate.errors import ConfigError, PalateError, did_you_mean
 from palate.evaluation._render import SHOWN_SLICES, metric_label, shown_metrics
@@ -78,7 +79,7 @@ class Ablation:
             show_footer=True,
             footer_style="dim",
             padding=0,
-            caption=self._legend(hidden),
+            caption=Text(self._legend(hidden), style="table.caption"),
             caption_justify="left",
         )
         if longest + 2 + len(shown) * (_MAX_WIDTH + 1) <= width:
@@ -93,7 +94,7 @@ class Ablation:
             table.add_column(heading, footer, **column)
         for drop in self.drops:
             cells = [_worth_text(self.worth(drop.name, metric, part)) for part, metric in shown]
-            table.add_row(Text(drop.name), *cells)
+            table.add_row(Text(shorten(drop.name)), *cells)
         return table
 
     def _heading(self, part: str, metric: str) -> str:
@@ -117,7 +118,7 @@ class Ablation:
                 f"{_HELPS} it helps, {_HURTS} it is better left out: the interval excludes 0.",
                 "Last line: what the whole pipeline scores.",
                 *([f"In a wider terminal: {', '.join(hidden)}."] if hidden else []),
-                *(f"Not without {name}: {why}" for name, why in self.needed.items()),
+                *(f"Not without {shorten(name)}: {why}" for name, why in self.needed.items()),
             ]
         )
 
