@@ -10,6 +10,7 @@ import typer
 
 from palate import _options
 from palate._app import JsonFile
+from palate._visible import quoted
 from palate.errors import ConfigError, did_you_mean
 
 MODELS = "models"
@@ -83,7 +84,7 @@ def list_components(
         return
     known = (*registry.STAGES, MODELS)
     if stage is not None and stage not in known:
-        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, known)}")
+        raise ConfigError(f"no stage is called {quoted(stage)}.{did_you_mean(stage, known)}")
     for shown in registry.STAGES if stage is None else (stage,):
         console.print(components_table(shown))
 
@@ -180,7 +181,7 @@ def _marks_of(given: list[str] | None) -> dict[str, str] | None:
     """Column → the mark between its parts, of "NAME=MARK"."""
     pairs = [part.partition("=") for part in given or ()]
     if odd := [name for name, _, mark in pairs if not (name and mark)]:
-        raise ConfigError(f"--list {odd[0]!r} names no mark: write NAME=MARK, as in genres=|")
+        raise ConfigError(f"--list {quoted(odd[0])} names no mark: write NAME=MARK, as in genres=|")
     return {name: mark for name, _, mark in pairs} or None
 
 

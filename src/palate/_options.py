@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 from typer.core import TyperGroup
 from typer.models import OptionInfo
 
-from palate._visible import shorten
+from palate._visible import quoted, shorten
 from palate.errors import ConfigError, DataError
 
 
@@ -90,7 +90,7 @@ def allowed(names: list[str] | None) -> list[str]:
         module, _, class_name = name.partition(":")
         if not (module and class_name):
             raise ConfigError(
-                f"--allow {name!r} names no class: write MODULE:CLASS, such as my_module:Mine"
+                f"--allow {quoted(name)} names no class: write MODULE:CLASS, such as my_module:Mine"
             )
     return names or []
 

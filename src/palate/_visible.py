@@ -50,9 +50,11 @@ def shorten(text: str, longest: int = LONGEST) -> str:
     return line
 
 
-def quoted(text: str, longest: int = LONGEST) -> str:
-    """The text in quotes, shortened: how an error shows a value that may be anything."""
-    return repr(shorten(text, longest))
+def quoted(value: object, longest: int = LONGEST) -> str:
+    """As `repr`, shortened: how an error shows a value that may be anything."""
+    if isinstance(value, str):
+        return repr(shorten(value, longest))
+    return shorten(repr(value), longest)
 
 
 def _cells(character: str) -> int:

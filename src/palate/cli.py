@@ -71,9 +71,7 @@ def fit(
     config: ConfigFile,
     out: Annotated[
         Path,
-        typer.Option(
-            metavar="DIR", help="The model folder to write.", callback=_options.from_home
-        ),
+        typer.Option(metavar="DIR", help="The model folder to write.", callback=_options.from_home),
     ],
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from palate._visible import quoted, shorten
 from palate.errors import ConfigError, did_you_mean
 
 STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
@@ -23,7 +24,7 @@ HELPERS = frozenset({"people"})  # modules of functions, in a stage's folder but
 def names(stage: str) -> list[str]:
     """The components of a stage, by the names that `use` takes."""
     if stage not in STAGES:
-        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, STAGES)}")
+        raise ConfigError(f"no stage is called {quoted(stage)}.{did_you_mean(stage, STAGES)}")
     package = importlib.import_module(f"palate.{stage}")
     found = [module.name for module in pkgutil.iter_modules(package.__path__)]
     return sorted(name for name in found if not (name.startswith("_") or name in HELPERS))
@@ -37,7 +38,7 @@ def find(stage: str, use: str) -> type[Any]:
         singular = stage.removesuffix("s")
         hint = _of_model(use) if stage == "encoders" else None
         hint = hint or did_you_mean(use, names(stage))
-        raise ConfigError(f"no {singular} is called {use!r}.{hint}")
+        raise ConfigError(f"no {singular} is called {quoted(use)}.{hint}")
     module = importlib.import_module(f"palate.{stage}.{use}")
     component: type[Any] = getattr(module, module.__all__[0])
     return component
@@ -56,9 +57,9 @@ def _find_outside(use: str) -> type[Any]:
         component = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever somebody's module does when it is imported
         reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"use = {use!r} cannot be imported ({reason})") from error
+        raise ConfigError(f"use = {quoted(use)} cannot be imported ({reason})") from error
     if not (isinstance(component, type) and is_dataclass(component)):
-        raise ConfigError(f"use = {use!r} names no component: it must be a dataclass")
+        raise ConfigError(f"use = {quoted(use)} names no component: it must be a dataclass")
     return component
 
 
@@ -96,7 +97,7 @@ def defaults_of(component: type[Any]) -> dict[str, Any]:
 def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
     """A component from `{"use": name, **hyperparameters}`; `where` is named in errors."""
     if not isinstance(table, Mapping):
-        raise ConfigError(f'{where} must be a table with use = "NAME", not {table!r}')
+        raise ConfigError(f'{where} must be a table with use = "NAME", not {quoted(table)}')
     given = dict(table)
     use = given.pop("use", None)
     if not isinstance(use, str):
@@ -109,7 +110,7 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
-            raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")
+            raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
         given[key] = checked(hints[key], value, where=f"{where}.{key}")
     try:
         return cls(**given)
@@ -127,7 +128,7 @@ def checked(hint: Any, value: Any, *, where: str) -> Any:
         return adapter.validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
-        raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error
+        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
 
 
 def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
@@ -138,4 +139,4 @@ def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
         adapter.validate_json(value)
     except ValidationError:
         return ""
-    return f". Write {value.strip()}, without quotes"
+    return f". Write {shorten(value)}, without quotes"

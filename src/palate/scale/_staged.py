@@ -45,8 +45,8 @@ def as_parquet(path: Path, staged: Path, on_error: str) -> Path:
         broken = _convert_mended(path, target)
         if broken:
             warnings.warn(
-                f'{visible(str(path))}: what is no UTF-8 became "�", {broken:,} times. If that is no mere slip, '
-                "save the file as UTF-8 and encode it anew",
+                f'{visible(str(path))}: what is no UTF-8 became "�", {broken:,} times. If that is '
+                "no mere slip, save the file as UTF-8 and encode it anew",
                 RuntimeWarning,
                 stacklevel=2,
             )

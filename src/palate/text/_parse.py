@@ -23,9 +23,11 @@ _CLOSER = {
     "『": "』",
     '"': '"',
 }
-# a separator is punctuation with the space around it; a colon after words ends a label. It is looked
-# for once in a run of blanks, at its beginning
-_SEPARATOR = re.compile(r"\A\s*[:：]\s*|(?<!\s)\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*")
+# a separator is punctuation with the space around it; a colon after words ends a label. It is
+# looked for once in a run of blanks, at its beginning
+_SEPARATOR = re.compile(
+    r"\A\s*[:：]\s*|(?<!\s)\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*"
+)
 _ATTACHED = re.compile(r"(\S*)(\s*)(.*)", re.DOTALL)
 _STRENGTHS = (
     (re.compile(r"[\n.。!！?？|]"), 3),
