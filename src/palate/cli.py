@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -179,12 +180,16 @@ def compare(
 ) -> None:
     """Fit several pipelines on the split of the first, or one without each of its blocks.
 
+    All are checked before the first is fitted; one that cannot be fitted is told below the table.
+
     Example: `palate compare ranker.toml ease.toml --json figures.json`
     """
     from palate.config import check_comparable, read_config
     from palate.console import console, shown_progress, write_json
     from palate.evaluation.ablate import ablate as take_apart
     from palate.evaluation.compare import compare as compare_models
+    from palate.evaluation.compare import unless_refused
+    from palate.preview import check_fit
 
     if ablate and len(configs) > 1:
         raise ConfigError("--ablate takes one pipeline file: it is fitted without each block")
@@ -192,13 +197,18 @@ def compare(
     check_comparable(settings)
     names = [setting.name for setting in settings]
     split = settings[0].cut(_read(settings[0], drop_unknown))
+    for setting in settings:
+        check_fit(setting, split.train)
     with shown_progress():
         if ablate:
             with settings[0].spoken():
                 worth = take_apart(settings[0], split)
             table, figures = worth.render(), worth.to_json()
         else:
-            models = {setting.name: _fitted(setting, split.train) for setting in settings}
+            models = {
+                setting.name: unless_refused(partial(_fitted, setting, split.train))
+                for setting in settings
+            }
             first = names[0] if len(names) > 1 else None
             comparison = compare_models(models, split, reference=first)
             table, figures = comparison.render(), comparison.to_json()

@@ -204,8 +204,8 @@ def _check_encoders(tables: Mapping[str, Any]) -> None:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(
-                f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name and a table of its "
-                f'own, as [encoders.text] with use = "tfidf"'
+                f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
+                f'and a table of its own, as [encoders.text] with use = "tfidf"'
             )
 
 

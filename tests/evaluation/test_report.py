@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from palate.data.split import split_by_time
 from palate._visible import visible
+from palate.data.split import split_by_time
 from palate.errors import ConfigError, DataError, NotFittedError
 from palate.evaluation._report_words import asset
 from palate.evaluation.compare import compare
@@ -230,7 +230,9 @@ def test_nothing_that_people_wrote_can_become_markup(tiny, tiny_features, tmp_pa
     assert "" not in titles
 
 
-@pytest.mark.parametrize("title", ["\x1b[2Jx", "a\x07b\x00", "\x9b31mx", "x\u202egpj.exe", "\u2066x"])
+@pytest.mark.parametrize(
+    "title", ["\x1b[2Jx", "a\x07b\x00", "\x9b31mx", "x\u202egpj.exe", "\u2066x"]
+)
 def test_no_control_character_of_anybody_reaches_the_page(tiny, tiny_features, tmp_path, title):
     data = with_titles(tiny, [title])
     items = data.items.with_columns(pl.Series("category", [title, "other"] * 15))

@@ -64,6 +64,8 @@ def as_table(results: Results) -> Table:
     for title in results.rows:
         cells = [results.cell(title, metric, part) for part, metric in columns]
         table.add_row(Text(shorten(title)), *map(_cell_text, cells, best))
+    for title in results.refused:
+        table.add_row(Text(shorten(title)), *[_digits(math.nan)] * len(columns))
     return table
 
 
@@ -116,6 +118,10 @@ def legend(results: Results) -> str:
             f"{_BETTER} better, {_WORSE} worse than {shorten(results.reference)}: "
             "the 95% interval of the paired bootstrap over people excludes 0."
         )
+    lines += [
+        f"{_NOTHING} {shorten(title)} was not measured: {row.reason}"
+        for title, row in results.refused.items()
+    ]
     return "\n".join(lines)
 
 
