@@ -12,7 +12,7 @@ ROUNDING: Final = 0.00015  # of the three figures that a bound is made of, to fo
 
 SOURCES: Final = {
     "P": "own log",
-    "X": "paper, by others",
+    "X": "paper, quoted",
     "S": "summary",
     "R": "re-run",
     "": "",
