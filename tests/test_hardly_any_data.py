@@ -62,6 +62,34 @@ def test_hardly_any_data_still_give_a_model(monkeypatch, letters, log, words, na
     assert len(model.audience(first, k=3, exclude_seen=False).table) == min(3, len(data.user_ids))
 
 
+SIGNS = {
+    "emoji": ["😀🎈", "🎉", "🚀🚀", "❤️"],
+    "punctuation": ["!?", "??", "!!!", "…"],
+    "signs": ["★★★", "→", "∞", "☆"],
+}
+
+
+@pytest.mark.parametrize("titles", SIGNS.values(), ids=SIGNS)
+@pytest.mark.parametrize("more", [{}, {"price": [3.0, 1.5, 9.0, 4.0]}], ids=["alone", "price"])
+def test_titles_without_words_leave_tfidf_out_aloud(monkeypatch, letters, titles, more):
+    monkeypatch.setattr(_defaults, "TextEncoder", letters)
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(4)], "title": titles, **more})
+    data = read(events(*MANY), items)
+    with pytest.warns(RuntimeWarning, match=r"'words' \(tfidf\) steps aside.*no words") as told:
+        model = Pipeline(recommender=recommender("ranker")).fit(data)
+    assert len(told) == 1
+    assert list(model.encoders_) == ["text", *(["attributes"] if more else [])]
+    assert len(model.recommend(["u0"], k=2, exclude_seen=False, reasons=True).table) == 2
+
+
+def test_one_word_among_signs_is_enough(monkeypatch, letters):
+    monkeypatch.setattr(_defaults, "TextEncoder", letters)
+    titles = ["!?", "tea", "😀", "…"]
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(4)], "title": titles})
+    model = Pipeline(recommender=recommender("popular")).fit(read(events(*MANY), items))
+    assert list(model.encoders_) == ["text", "words"]
+
+
 def test_a_catalogue_that_nobody_has_touched_yet():
     shop = planted(40, 30)
     data = type(shop)(shop.interactions.clear(), shop.items)

@@ -11,7 +11,17 @@ ROOT = Path(palate.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND_FLOOR = (
-    *("errors", "optional", "component", "_files", "columns", "_ids", "types", "histories"),
+    *(
+        "_visible",
+        "errors",
+        "optional",
+        "component",
+        "_files",
+        "columns",
+        "_ids",
+        "types",
+        "histories",
+    ),
     *("progress", "registry", "_paths", "_settings"),
 )
 STAGES = (

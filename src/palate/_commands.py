@@ -10,6 +10,7 @@ import typer
 
 from palate import _options
 from palate._app import JsonFile
+from palate._visible import quoted
 from palate.errors import ConfigError, did_you_mean
 
 MODELS = "models"
@@ -25,7 +26,12 @@ EncoderName = Annotated[
     ),
 ]
 VectorsFolder = Annotated[
-    Path, typer.Option(metavar="DIR", help="The folder of vectors to write, or to go on with.")
+    Path,
+    typer.Option(
+        metavar="DIR",
+        help="The folder of vectors to write, or to go on with.",
+        callback=_options.from_home,
+    ),
 ]
 Engine = Annotated[Literal["local", "ray"], typer.Option(help="This process, or a Ray cluster.")]
 IdColumn = Annotated[str | None, typer.Option("--id", metavar="NAME", help="The column of ids.")]
@@ -78,7 +84,7 @@ def list_components(
         return
     known = (*registry.STAGES, MODELS)
     if stage is not None and stage not in known:
-        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, known)}")
+        raise ConfigError(f"no stage is called {quoted(stage)}.{did_you_mean(stage, known)}")
     for shown in registry.STAGES if stage is None else (stage,):
         console.print(components_table(shown))
 
@@ -175,7 +181,7 @@ def _marks_of(given: list[str] | None) -> dict[str, str] | None:
     """Column → the mark between its parts, of "NAME=MARK"."""
     pairs = [part.partition("=") for part in given or ()]
     if odd := [name for name, _, mark in pairs if not (name and mark)]:
-        raise ConfigError(f"--list {odd[0]!r} names no mark: write NAME=MARK, as in genres=|")
+        raise ConfigError(f"--list {quoted(odd[0])} names no mark: write NAME=MARK, as in genres=|")
     return {name: mark for name, _, mark in pairs} or None
 
 
@@ -183,7 +189,14 @@ def distill(
     source: Annotated[
         Path, typer.Argument(metavar="SOURCE", help="A pipeline file, or a table of items.")
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The folder of the encoder to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="The folder of the encoder to write.",
+            callback=_options.from_home,
+        ),
+    ],
     model: Annotated[
         str, typer.Option(metavar="NAME", help="The teacher: a transformer, packaged or not.")
     ] = "minilm",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import io
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any, get_args, get_origin
 from typer.core import TyperGroup
 from typer.models import OptionInfo
 
+from palate._visible import quoted, shorten
 from palate.errors import ConfigError, DataError
 
 
@@ -51,9 +53,18 @@ def forgive_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def from_home(path: Path) -> Path:
+    """The path with the home folder for "~", which shells leave in `--out=~/model`."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # somebody who has no home
+        return path
+
+
 def json_place(path: Path | None) -> Path | None:
     """The file, once it can be written there: hours of work must not end in an error."""
     if path is not None:
+        path = from_home(path)
         try:
             _check_place(path)
         except OSError as error:
@@ -79,16 +90,41 @@ def allowed(names: list[str] | None) -> list[str]:
         module, _, class_name = name.partition(":")
         if not (module and class_name):
             raise ConfigError(
-                f"--allow {name!r} names no class: write MODULE:CLASS, such as my_module:Mine"
+                f"--allow {quoted(name)} names no class: write MODULE:CLASS, such as my_module:Mine"
             )
     return names or []
 
 
-def history_items(history: str | None) -> list[str] | None:
-    """The ids of "a,b"; `DataError` where there are none."""
-    if history is None:
+def history_items(given: list[str] | None) -> list[str] | None:
+    """The ids of "a,b", of a JSON list, or of an option that is given again for each id.
+
+    Only the first of them splits at commas and strips blanks. `DataError` where there are no ids.
+    """
+    if not given:
         return None
-    items = [name.strip() for name in history.split(",") if name.strip()]
+    items: list[str] = []
+    for value in given:
+        listed = _json_list(value)
+        if listed is not None:
+            items += listed
+        elif len(given) > 1:
+            items.append(value)
+        else:
+            items += [name.strip() for name in value.split(",")]
+    items = [name for name in items if name]
     if not items:
         raise DataError('--history holds no item: give ids, as --history "a,b", or leave it out')
     return items
+
+
+def _json_list(value: str) -> list[str] | None:
+    """The ids of a JSON list, numbers as they are written; None for what is none."""
+    if not value.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(value, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(name, str) for name in found):
+        raise DataError(f'--history {shorten(value)} holds more than ids: write ["a", "b"]')
+    return list(found)

@@ -185,7 +185,7 @@ def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
         tables = {
-            name: pl.read_parquet(_checked(root, file), memory_map=False)
+            name: pl.read_parquet(_checked(root, file), glob=False, memory_map=False)
             for name, file in manifest["tables"].items()
         }
         reader = Reader(arrays, tables, allow=allow, source=str(root))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,7 +38,9 @@ def options(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Where model and report go.")] = Path("palate-demo"),
+    out: Annotated[
+        Path, typer.Option(help="Where model and report go.", callback=_options.from_home)
+    ] = Path("palate-demo"),
 ) -> None:
     """MovieLens-100K from tables to recommendations, with a report.
 
@@ -67,7 +70,10 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
 @app.command()
 def fit(
     config: ConfigFile,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="The model folder to write.")],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="The model folder to write.", callback=_options.from_home),
+    ],
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
     ] = False,
@@ -134,7 +140,8 @@ def recommend(
     model: ModelFolder,
     user: Annotated[str | None, typer.Option(help="The id of a known person.")] = None,
     history: Annotated[
-        str | None, typer.Option(metavar='"a,b"', help="Item ids, oldest first.")
+        list[str] | None,
+        typer.Option(metavar='"a,b"', help="Item ids, oldest first (repeatable; or a JSON list)."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="A wish in words.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
@@ -143,13 +150,15 @@ def recommend(
 ) -> None:
     """Recommend to a known person, for a history of items, or for a wish in words.
 
+    Ids with commas or outer blanks: `--history` once for each, or `--history '["a,b", " c"]'`.
+
     Example: `palate recommend model --history "50,183" -k 5`
     """
     from palate.artefact import load
     from palate.console import console, recommendations_table, records, write_json
     from palate.reasons import titles_of
 
-    if user is None and history is None and text is None:
+    if user is None and not history and text is None:
         raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
     items, users = _options.history_items(history), None if user is None else [user]
     fitted = load(model, allow=allow or ())
@@ -171,12 +180,16 @@ def compare(
 ) -> None:
     """Fit several pipelines on the split of the first, or one without each of its blocks.
 
+    All are checked before the first is fitted; one that cannot be fitted is told below the table.
+
     Example: `palate compare ranker.toml ease.toml --json figures.json`
     """
     from palate.config import check_comparable, read_config
     from palate.console import console, shown_progress, write_json
     from palate.evaluation.ablate import ablate as take_apart
     from palate.evaluation.compare import compare as compare_models
+    from palate.evaluation.compare import unless_refused
+    from palate.preview import check_fit
 
     if ablate and len(configs) > 1:
         raise ConfigError("--ablate takes one pipeline file: it is fitted without each block")
@@ -184,13 +197,18 @@ def compare(
     check_comparable(settings)
     names = [setting.name for setting in settings]
     split = settings[0].cut(_read(settings[0], drop_unknown))
+    for setting in settings:
+        check_fit(setting, split.train)
     with shown_progress():
         if ablate:
             with settings[0].spoken():
                 worth = take_apart(settings[0], split)
             table, figures = worth.render(), worth.to_json()
         else:
-            models = {setting.name: _fitted(setting, split.train) for setting in settings}
+            models = {
+                setting.name: unless_refused(partial(_fitted, setting, split.train))
+                for setting in settings
+            }
             first = names[0] if len(names) > 1 else None
             comparison = compare_models(models, split, reference=first)
             table, figures = comparison.render(), comparison.to_json()

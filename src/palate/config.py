@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate import registry
 from palate._paths import located_table, whole_path
 from palate._spoken import of_encoder, settings_of, speaking_toml
+from palate._visible import quoted, shorten
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
 from palate.data.tables import ReadNotes, read
 from palate.errors import ConfigError, did_you_mean
@@ -154,7 +155,9 @@ def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline"
     """As `read_config`, from tables that are already parsed."""
     for section, table in tables.items():
         if section not in SECTIONS:
-            raise ConfigError(f"no section is called [{section}].{did_you_mean(section, SECTIONS)}")
+            raise ConfigError(
+                f"no section is called [{shorten(section)}].{did_you_mean(section, SECTIONS)}"
+            )
         if not isinstance(table, list if section in LISTS else dict):
             brackets = f"[[{section}]]" if section in LISTS else f"[{section}]"
             raise ConfigError(f"{section} must be written as {brackets}")
@@ -201,8 +204,8 @@ def _check_encoders(tables: Mapping[str, Any]) -> None:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(
-                f"[encoders] holds {name} = {table!r}: give each encoder a name and a table of its "
-                f'own, as [encoders.text] with use = "tfidf"'
+                f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
+                f'and a table of its own, as [encoders.text] with use = "tfidf"'
             )
 
 
@@ -222,7 +225,9 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
     use = table.get("use", TIME_SPLIT)
     known = [name for name in SPLITS if name != GIVEN]
     if use not in known:
-        raise ConfigError(f"[split]: no split is called {use!r}.{did_you_mean(str(use), known)}")
+        raise ConfigError(
+            f"[split]: no split is called {quoted(use)}.{did_you_mean(str(use), known)}"
+        )
     function = SPLITS[use]
     hints = get_type_hints(function)
     names = settings_of(function)
@@ -238,4 +243,4 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
 def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None:
     for key in table:
         if key not in known:
-            raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")
+            raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")

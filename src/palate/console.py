@@ -6,14 +6,14 @@ import json
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, TextIO
 
 import polars as pl
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,16 +26,20 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
 from palate import progress, registry
 from palate._files import write_whole
+from palate._visible import bounded, shorten, visible
 from palate.columns import ITEM, RANK, REASONS, SCORE
 from palate.errors import DataError
 from palate.types import Recommendations
 
 PIPE_WIDTH = 120
+LONGEST_REASON = 400
+LONGEST_LABEL = 48
 
 
 def _width(stream: TextIO) -> int | None:
@@ -43,8 +47,18 @@ def _width(stream: TextIO) -> int | None:
     return None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
 
 
-console = Console(width=_width(sys.stdout), highlight=False, emoji=False)
-errors = Console(stderr=True, width=_width(sys.stderr), highlight=False, emoji=False)
+class SafeConsole(Console):
+    """A console on which no text acts: only rich itself moves the cursor and colours."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for part in super().render(renderable, options):
+            yield part if part.control else Segment(visible(part.text), part.style)
+
+
+console = SafeConsole(width=_width(sys.stdout), highlight=False, emoji=False)
+errors = SafeConsole(stderr=True, width=_width(sys.stderr), highlight=False, emoji=False)
 
 
 class _Rate(ProgressColumn):
@@ -65,7 +79,7 @@ class ConsoleProgress:
     def __init__(self) -> None:
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
             _Rate(table_column=Column(no_wrap=True)),
@@ -84,7 +98,7 @@ class ConsoleProgress:
         self._bars.stop()
 
     def start(self, label: str, total: int, unit: str) -> Callable[[int], None]:
-        task = self._bars.add_task(label, total=total, unit=unit)
+        task = self._bars.add_task(shorten(label, LONGEST_LABEL), total=total, unit=unit)
         self._open[label] = task
         return lambda steps: self._bars.advance(task, steps)
 
@@ -111,7 +125,8 @@ def shown_warnings() -> Iterator[None]:
     """Warnings inside this block are one line each on standard error, between the bars."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
-        errors.print(f"warning: {message}", markup=False, soft_wrap=True, style="yellow")
+        said = f"warning: {bounded(str(message))}"
+        errors.print(said, markup=False, soft_wrap=True, style="yellow")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -123,9 +138,10 @@ def recommendations_table(
 ) -> Table:
     """Rank, title, id, score and, where there are any, the reasons.
 
-    Long words fold, so that a narrow terminal shows the whole; ranks and scores never do.
+    Long words fold, so that a narrow terminal shows the whole; ranks and scores never do. A title
+    or an id that goes on and on is shortened.
     """
-    title = Text(caption) if caption else None
+    title = Text(visible(caption)) if caption else None
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("item", overflow="fold")
@@ -136,10 +152,10 @@ def recommendations_table(
     for line in found.table.iter_rows(named=True):
         name, why = line[ITEM], line.get(REASONS)
         cells = [
-            titles.get(name, name),
-            name,
+            shorten(titles.get(name, name)),
+            shorten(name),
             f"{line[SCORE]:.3f}",
-            *([] if why is None else [why]),
+            *([] if why is None else [shorten(why, LONGEST_REASON)]),
         ]
         table.add_row(str(line[RANK]), *map(Text, cells))
     return table

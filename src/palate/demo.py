@@ -76,7 +76,9 @@ def run_demo(out: Path, console: Console) -> Demo:
     report = write_report(
         out / "report.html", model=model, comparison=comparison, split=split, title="MovieLens-100K"
     )
-    console.print(f"\nmodel   {out / 'model'}\nreport  {report}  (open it in a browser)")
+    console.print(
+        f"\nmodel   {out / 'model'}\nreport  {report}  (open it in a browser)", markup=False
+    )
     return Demo(split, model, comparison, out)
 
 

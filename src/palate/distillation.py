@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from rich.table import Table
+from rich.text import Text
 from scipy import sparse
 
 from palate._student_check import STUDENT, TEACHER, Loss, Pair
+from palate._visible import visible
 from palate.columns import ITEM
 from palate.config import read_config
 from palate.data._formats import open_table
@@ -59,8 +61,9 @@ class DistillReport:
         size = (
             f"{self.megabytes:.1f} MB" if self.megabytes >= 1 else f"{self.megabytes * 1e3:.0f} kB"
         )
-        title = f"{self.model} → {self.folder}: {self.tokens:,} tokens, {size}"
-        table = Table(title=title, title_justify="left", min_width=min(len(title), _WIDTH))
+        said = visible(f"{self.model} → {self.folder}: {self.tokens:,} tokens, {size}")
+        title = Text(said, style="table.title")
+        table = Table(title=title, title_justify="left", min_width=min(len(said), _WIDTH))
         scored = [] if self.loss is None else ["content NDCG@10"]
         for name in ("", "dimensions", "texts/s", "same 10 nearest", *scored):
             table.add_column(name, justify="left" if not name else "right")

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
+from palate._visible import bounded, visible
+
 SHOWN_OFFENDERS = 3
 
 
@@ -16,6 +18,10 @@ class PalateError(Exception):
     """
 
     encoder: str | None = None
+
+    def __str__(self) -> str:
+        """The message, safe to show: nothing quoted in it acts on a terminal or goes on and on."""
+        return bounded(visible(super().__str__()))
 
 
 class DataError(PalateError, ValueError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
@@ -30,19 +31,35 @@ def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
         return _lines(config, drop_unknown)
 
 
-def _lines(config: Config, drop_unknown: bool) -> list[str]:
-    data, notes = config.read(drop_unknown=drop_unknown)
-    split = config.cut(data)
-    pipeline = config.pipeline()
+def check_fit(config: Config, train: Dataset) -> None:
+    """Raises what `preview` would raise for a pipeline on these data; reads and says nothing."""
+    with config.spoken(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fitting says it, too
+        pipeline = config.pipeline()
+        encoders = _checked_encoders(pipeline, train)
+        for _ in _encoder_lines(encoders, train, chosen=True):
+            pass
+
+
+def _checked_encoders(pipeline: Pipeline, train: Dataset) -> Mapping[str, Encoder]:
+    """Those that fitting would take, once their names and packages are known to be there."""
     encoders = pipeline.encoders
     if encoders is None:
-        encoders = default_encoders(split.train)
+        encoders = default_encoders(train)
     check_blocks(pipeline, encoders)
     for name, encoder in encoders.items():
         with errors_name(name):
             check_installed(requirements_of(encoder))
     for component in chain.from_iterable(_stages(pipeline).values()):
         check_installed(requirements_of(component))
+    return encoders
+
+
+def _lines(config: Config, drop_unknown: bool) -> list[str]:
+    data, notes = config.read(drop_unknown=drop_unknown)
+    split = config.cut(data)
+    pipeline = config.pipeline()
+    encoders = _checked_encoders(pipeline, split.train)
     return [
         *map(in_toml, notes.lines()),
         "",

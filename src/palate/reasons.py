@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._visible import shorten
 from palate.columns import ITEM, RANK, REASONS, TITLE, USER
 from palate.encoders._common import CommonGround
 from palate.histories import Histories
@@ -69,6 +70,7 @@ SENTENCES: dict[str, dict[str, str]] = {
 }
 _QUOTES = {"en": "“{}”", "zh": "《{}》"}
 _COMMA = {"en": ", ", "zh": "、"}
+_LONGEST_NAME = 60  # of a category, a tag or a word that is shared
 _CJK = r"[\u4e00-\u9fff]"
 _grounds: WeakKeyDictionary[Dataset, tuple[object, CommonGround]] = WeakKeyDictionary()
 
@@ -199,7 +201,7 @@ class _Teller:
         """The title in quotes; two items may have the same."""
         if anchor < 0:
             return ""
-        title = _QUOTES[self.language].format(self.titles[anchor])
+        title = _QUOTES[self.language].format(shorten(self.titles[anchor]))
         alone = self.titles[anchor] != self.titles[item]
         return title if alone else self._say("same_title", anchor=title)
 
@@ -216,7 +218,7 @@ class _Teller:
         return template.format(
             count=f"{count:,}",
             anchor=anchor,
-            names=_COMMA[self.language].join(names),
+            names=_COMMA[self.language].join(shorten(name, _LONGEST_NAME) for name in names),
             sentence=sentence,
         )
 

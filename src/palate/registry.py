@@ -18,6 +18,7 @@ from typing import Any, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate._settings import LIMITS, allowed, place_inside
+from palate._visible import quoted, shorten
 from palate.component import Confusable, Inside, mark_in, same_objects, types_of
 from palate.errors import ConfigError, did_you_mean
 
@@ -28,7 +29,7 @@ HELPERS = frozenset({"people"})  # modules of functions, in a stage's folder but
 def names(stage: str) -> list[str]:
     """The components of a stage, by the names that `use` takes."""
     if stage not in STAGES:
-        raise ConfigError(f"no stage is called {stage!r}.{did_you_mean(stage, STAGES)}")
+        raise ConfigError(f"no stage is called {quoted(stage)}.{did_you_mean(stage, STAGES)}")
     package = importlib.import_module(f"palate.{stage}")
     found = [module.name for module in pkgutil.iter_modules(package.__path__)]
     return sorted(name for name in found if not (name.startswith("_") or name in HELPERS))
@@ -41,7 +42,7 @@ def find(stage: str, use: str) -> type[Any]:
     if use not in names(stage):
         singular = stage.removesuffix("s")
         hint = _confused(stage, use) or did_you_mean(use, names(stage))
-        raise ConfigError(f"no {singular} is called {use!r}.{hint}")
+        raise ConfigError(f"no {singular} is called {quoted(use)}.{hint}")
     module = importlib.import_module(f"palate.{stage}.{use}")
     component: type[Any] = getattr(module, module.__all__[0])
     return component
@@ -64,9 +65,9 @@ def _find_outside(use: str) -> type[Any]:
         component = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever somebody's module does when it is imported
         reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"use = {use!r} cannot be imported ({reason})") from error
+        raise ConfigError(f"use = {quoted(use)} cannot be imported ({reason})") from error
     if not (isinstance(component, type) and is_dataclass(component)):
-        raise ConfigError(f"use = {use!r} names no component: it must be a dataclass")
+        raise ConfigError(f"use = {quoted(use)} names no component: it must be a dataclass")
     return component
 
 
@@ -169,7 +170,7 @@ def defaults_of(component: type[Any]) -> dict[str, Any]:
 def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
     """A component from `{"use": name, **hyperparameters}`; `where` is named in errors."""
     if not isinstance(table, Mapping):
-        raise ConfigError(f'{where} must be a table with use = "NAME", not {table!r}')
+        raise ConfigError(f'{where} must be a table with use = "NAME", not {quoted(table)}')
     given = dict(table)
     use = given.pop("use", None)
     if not isinstance(use, str):
@@ -182,7 +183,7 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
-            raise ConfigError(f"{where} has no setting {key!r}.{did_you_mean(key, known)}")
+            raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
         given[key] = checked(hints[key], value, where=f"{where}.{key}")
     try:
         return cls(**given)
@@ -205,7 +206,7 @@ def checked(hint: Any, value: Any, *, where: str) -> Any:
         else:
             where = ".".join([where, *place_inside(value, found["loc"])])
             value, reason = found["input"], allowed(hint, where.rpartition(".")[2])
-        raise ConfigError(f"{where} = {value!r} cannot be used: {reason}") from error
+        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
 
 
 def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
@@ -216,4 +217,4 @@ def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
         adapter.validate_json(value)
     except ValidationError:
         return ""
-    return f". Write {value.strip()}, without quotes"
+    return f". Write {shorten(value)}, without quotes"

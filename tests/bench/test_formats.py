@@ -148,3 +148,48 @@ def test_nothing_to_learn_from_is_an_error(folder: Any) -> None:
     }
     with pytest.raises(DataError, match="no training events"):
         load_benchmark("minionerec", folder(files))
+
+
+@pytest.mark.parametrize(
+    ("people", "items", "row"),
+    [
+        (19_412, 11_924, "ICSRec"),
+        (35_598, 18_357, "BSARec (RecBoard)"),
+        (30_431, 20_033, "SASRec with an LLM in the loop (second-hand)"),
+    ],
+    ids=["toys", "sports", "yelp"],
+)
+def test_other_sets_in_the_format_of_beauty(folder: Any, people: int, items: int, row: str) -> None:
+    lines = [
+        " ".join([str(user), *(str((3 * user + step) % items) for step in range(3))])
+        for user in range(people)
+    ]
+    catalogue = [{"item_id": name, "title": f"thing {name}"} for name in range(items)]
+    home = folder({"sequential_data.txt.gz": lines, "items.jsonl.gz": catalogue}, "set")
+    found = load_benchmark("sequence", home)
+    assert len(found.test.histories) == people
+    assert row in [known.title for known in found.published]
+    assert all(known.source for known in found.published if known.name != "TIGER")
+
+
+def test_another_set_in_the_format_of_office(folder: Any) -> None:
+    header = "user_id,history_item_id,item_id"
+    rows = [f'u{user},"[{user % 3_686}]",{(user + 1) % 3_686}' for user in range(4_533)]
+    catalogue = {str(name): {"title": f"thing {name}"} for name in range(3_686)}
+    home = folder(
+        {"items.json": catalogue, "valid.csv": [header, rows[0]], "test.csv": [header, *rows]}
+    )
+    found = load_benchmark("minionerec", home)
+    assert "V-STAR" in [known.title for known in found.published]
+    assert not found.test.exclude_seen
+
+
+def test_what_contradicts_itself_is_a_note(folder: Any) -> None:
+    header = "user_id,history_item_id,item_id"
+    rows = [f'u{user},"[{user % 3_459}]",{(user + 1) % 3_459}' for user in range(4_866)]
+    catalogue = {str(name): {"title": f"thing {name}"} for name in range(3_459)}
+    home = folder(
+        {"items.json": catalogue, "valid.csv": [header, rows[0]], "test.csv": [header, *rows]}
+    )
+    notes = load_benchmark("minionerec", home).notes
+    assert [note for note in notes if note.startswith("S-DPO") and note.endswith("not printed.")]

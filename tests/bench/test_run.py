@@ -223,3 +223,79 @@ def test_items_known_by_id_only_with_all_rows(folder: Folder, shop: Path) -> Non
     lines = (shop / "sequential_data.txt").read_text().splitlines()
     result = run_bench("sequence", folder({"sequential_data.txt": lines}, "bare"))
     assert {DEFAULT, "covisit", "popular"} <= set(result.comparison.rows)
+
+
+def test_published_rows_say_how_they_became_known(shop: Path, monkeypatch: Any) -> None:
+    rows = [
+        PublishedRow("Theirs", {"recall@10": 0.9, "ndcg@10": 0.9}, "history not masked", "P"),
+        PublishedRow("Others", {"ndcg@10": 0.8}, source="S"),
+        PublishedRow("Old", {"ndcg@10": 0.7}),
+    ]
+    load = run.load_benchmark
+    monkeypatch.setattr(
+        run, "load_benchmark", lambda *args, **named: replace(load(*args, **named), published=rows)
+    )
+    result = run_bench("sequence", shop, recommenders=["popular"])
+    known = {row["name"]: row["source"] for row in result.rows() if not row["ours"]}
+    assert known == {"Theirs (history not masked)": "own log", "Others": "summary", "Old": ""}
+    lines = shown(result).splitlines()
+    for name, source in (("Theirs (history not masked)", "own log"), ("Others", "summary")):
+        (line,) = [line for line in lines if name in line]
+        assert source in line
+    assert any("source" in line for line in lines)
+
+
+class Refusing(Popular):
+    """Raises what it is told to raise, when it is fitted or when it ranks."""
+
+    def __init__(self, error: Exception, *, late: bool = False) -> None:
+        super().__init__()
+        self.error, self.late = error, late
+
+    def fit(self, data: Any, items: Any = None) -> Any:
+        if not self.late:
+            raise self.error
+        return super().fit(data, items)
+
+    def score(self, histories: Any) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(ConfigError("20,033 items are too many [red]"), "too many"), (MemoryError(), "memory")],
+)
+@pytest.mark.parametrize("place", ["ease", "covisit"])
+def test_a_row_that_refuses_leaves_the_others(
+    shop: Path, monkeypatch: Any, late: bool, error: Exception, reason: str, place: str
+) -> None:
+    whole = run_bench("sequence", shop, recommenders=["covisit", "popular", "ease"])
+    broken = Pipeline(encoders={}, recommender=Popular())
+    monkeypatch.setattr(broken, "fit", lambda data: Refusing(error, late=late).fit(data))
+    monkeypatch.setitem(ROWS, place, (f"palate {place}", lambda _encoders: broken))
+    result = run_bench("sequence", shop, recommenders=["covisit", "popular", "ease"])
+    rows = {row["name"]: row for row in json.loads(json.dumps(result.to_json()))["rows"]}
+    assert rows.keys() == {"covisit", "popular", "ease"}
+    assert rows[place]["metrics"] == {}
+    assert reason in rows[place]["refused"]
+    kept = {name: row for name, row in rows.items() if name != place}
+    assert kept == {row["name"]: row for row in whole.rows() if row["name"] != place}
+    text = " ".join(shown(result).split())
+    assert f"palate {place} was not measured: " in text
+    assert reason in text
+
+
+def test_a_row_that_refuses_alone_is_an_error(shop: Path, monkeypatch: Any) -> None:
+    broken = Pipeline(encoders={}, recommender=Refusing(ConfigError("too many")))
+    monkeypatch.setitem(ROWS, "ease", ("palate ease", lambda _encoders: broken))
+    monkeypatch.setattr(broken, "fit", lambda data: Refusing(ConfigError("too many")).fit(data))
+    with pytest.raises(ConfigError, match="too many"):
+        run_bench("sequence", shop, recommenders=["ease"])
+
+
+@pytest.mark.parametrize("name", ["a [red] shop", "[b]", "\x1b[2Jshop"])
+def test_names_of_folders_are_shown_as_they_are(shop: Path, tmp_path: Path, name: str) -> None:
+    shop.rename(tmp_path / name)
+    text = shown(run_bench("sequence", tmp_path / name, recommenders=["popular"]))
+    assert name.replace("\x1b", r"\x1b") in text

@@ -12,7 +12,7 @@ from palate.encoders import _cache
 from palate.encoders._cache import VectorCache, cache_folder, keys_of, without_cache
 from palate.encoders._shards import write_shard
 from palate.encoders._text import encode_cached, in_batches
-from palate.errors import DataError
+from palate.errors import ConfigError, DataError
 
 WRITER = """
 import os, sys
@@ -293,6 +293,19 @@ def test_the_folder_of_the_cache(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path
     monkeypatch.delenv(_cache.ENVIRONMENT_VARIABLE)
     assert cache_folder().name in ("palate", "Cache")
+
+
+@pytest.mark.parametrize(("given", "inside"), [("~/pc", "pc"), ("~", "."), ("~/a/~b", "a/~b")])
+def test_the_home_folder_in_the_name_of_the_cache(monkeypatch, tmp_path, given, inside):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PALATE_CACHE", given)
+    assert cache_folder() == tmp_path / inside
+
+
+def test_the_home_of_nobody_is_no_cache(monkeypatch):
+    monkeypatch.setenv("PALATE_CACHE", "~nobody-of-this-name/pc")
+    with pytest.raises(ConfigError, match=r"PALATE_CACHE = '~nobody-of-this-name/pc'.*whole path"):
+        cache_folder()
 
 
 def test_keys_are_by_content():

@@ -10,7 +10,7 @@ from palate.data.split import split_by_time
 from palate.encoders.tfidf import Tfidf
 from palate.errors import AlignmentError, ConfigError, DataError, NotFittedError
 from palate.evaluation.chance import chance
-from palate.evaluation.compare import Ranked, compare, evaluate
+from palate.evaluation.compare import Ranked, compare, evaluate, unless_refused
 from palate.evaluation.ranking import ranking_metrics
 from palate.evaluation.significance import paired_bootstrap
 from palate.histories import Split
@@ -324,6 +324,71 @@ def test_what_stands_in_the_wrong_place_is_named(shop_split):
         evaluate(model, shop_split, metrics="ndcg")
     with pytest.raises(NotFittedError, match="Pipeline is not fitted"):
         evaluate(pipeline(), shop_split)
+
+
+@dataclass
+class Refusing:
+    """Raises while it ranks."""
+
+    error: Exception
+
+    def score(self, histories):
+        raise self.error
+
+
+TOO_MANY = DataError("20,033 items are too many [red]")
+
+
+@pytest.mark.parametrize("error", [TOO_MANY, MemoryError("no room for [red]")])
+@pytest.mark.parametrize("place", range(3))
+def test_a_row_that_refuses_leaves_the_others(rolling, error, place):
+    kept = {"one": Noise(1), "two": Noise(2)}
+    rows = list(kept.items())
+    rows.insert(place, ("bad", Refusing(error)))
+    found = compare(dict(rows), rolling, reference="one", resamples=50)
+    alone = compare(kept, rolling, reference="one", resamples=50)
+    assert found.details.equals(alone.details)
+    assert found.refused["bad"].reason == str(error)
+    figures = found.to_json()
+    assert figures["refused"] == {"bad": str(error)}
+    assert figures["rows"] == alone.to_json()["rows"]
+    said = str(found)
+    assert f"bad was not measured: {error}" in said
+    (cells,) = [line.split()[1:] for line in said.splitlines() if line.split()[:1] == ["bad"]]
+    assert set(cells) == {"–"}
+    with pytest.raises(ConfigError, match="'bad' was not measured: "):
+        found.cell("bad", "ndcg@10")
+
+
+def test_a_row_that_could_not_be_fitted(rolling):
+    refused = unless_refused(lambda: Ranked.of(Refusing(TOO_MANY), rolling, 10))
+    found = compare({"bad": refused, "one": Noise(1)}, rolling, reference="bad", resamples=50)
+    assert found.reference is None
+    assert list(found.rows) == ["one"]
+
+
+def test_rows_that_all_refuse_raise_what_the_first_raised(rolling):
+    with pytest.raises(DataError, match="20,033"):
+        compare({"a": Refusing(TOO_MANY), "b": Refusing(ConfigError("b"))}, rolling)
+    for models in ((Refusing(TOO_MANY), Noise(1)), (Noise(1), Refusing(TOO_MANY))):
+        with pytest.raises(DataError, match="20,033"):
+            evaluate(models[0], rolling, baseline=models[1])
+
+
+def test_faults_that_are_not_palate_s_are_raised(rolling):
+    with pytest.raises(ZeroDivisionError):
+        compare({"one": Noise(1), "bad": Refusing(ZeroDivisionError())}, rolling)
+
+
+def test_what_can_be_checked_is_checked_before_anything_is_ranked(rolling, shop_split):
+    unasked = Refusing(AssertionError("asked"))
+    for wrong, error in (
+        (Ranked(np.zeros((2, 10), dtype=np.int32)), AlignmentError),
+        (pipeline(), NotFittedError),
+        (Noise, ConfigError),
+    ):
+        with pytest.raises(error):
+            compare({"first": unasked, "wrong": wrong}, rolling)
 
 
 def test_progress_is_reported(rolling):

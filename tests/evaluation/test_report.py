@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from palate._visible import visible
 from palate.data.split import split_by_time
 from palate.errors import ConfigError, DataError, NotFittedError
 from palate.evaluation._report_words import asset
@@ -224,9 +225,33 @@ def test_nothing_that_people_wrote_can_become_markup(tiny, tiny_features, tmp_pa
     for words in (HOSTILE[0], HOSTILE[1], HOSTILE[2], "<i>knn</i>", "<b onload=x>", HOSTILE[3]):
         assert words in page.text
     titles = page.data["map"]["titles"]
-    assert set(HOSTILE[:6]) | {"a b c d"} <= set(titles)
+    assert {*HOSTILE[:5], r"שלום \u202e evil עולם", "a b c d"} <= set(titles)
     assert max(map(len, titles)) == 160
     assert "" not in titles
+
+
+@pytest.mark.parametrize(
+    "title", ["\x1b[2Jx", "a\x07b\x00", "\x9b31mx", "x\u202egpj.exe", "\u2066x"]
+)
+def test_no_control_character_of_anybody_reaches_the_page(tiny, tiny_features, tmp_path, title):
+    data = with_titles(tiny, [title])
+    items = data.items.with_columns(pl.Series("category", [title, "other"] * 15))
+    persons = data.interactions["user_id"] + title
+    data = Dataset(data.interactions.with_columns(persons), items)
+    told = situation(data, tiny_features)
+    page = Page(write_report(tmp_path / "r.html", **told, title=title, people=40))
+    acts = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+    assert not re.search(acts, page.source)
+    assert not re.search(acts, str([page.text, *map(str, page.data["map"]["titles"])]))
+    for place in (page.data["map"]["titles"], page.data["map"]["names"]):
+        assert any(visible(title) in words for words in place)
+
+
+def test_the_script_puts_names_in_as_they_are(page):
+    """`replace(text, name)` would read `$'` in a name as what stands behind the text."""
+    replaced = re.findall(r"\.replace(?:All)?\(([^,]+), *(.{2})", page.script["script"])
+    assert replaced
+    assert all(value == "()" for _, value in replaced)
 
 
 def test_nobody_is_shown_where_nobody_is_wanted(told, tmp_path):

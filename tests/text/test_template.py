@@ -1,4 +1,5 @@
 import datetime as dt
+import itertools
 import re
 
 import polars as pl
@@ -147,6 +148,44 @@ def test_stray_braces(template):
 def test_a_template_needs_a_column():
     with pytest.raises(ConfigError, match="names no column"):
         render(FILMS, "all the same")
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after"),
+    [
+        ("", " " * 95_000, ""),
+        ("", " " * 90_000 + ":", ""),
+        ("", "\n" * 90_000, ""),
+        ("", " -x" * 30_000, ""),
+        ("", "w " * 45_000, ""),
+        ("(" * 90, "{title}" * 300, ""),
+        ("(" * 90, "()" * 45_000, ""),
+        ("(" * 100, " ", ")" * 100),
+    ],
+    ids=itertools.count(),
+)
+def test_long_templates_are_read(before, between, after):
+    (said,) = render(FILMS[:1, ["title"]], f"{before}{{title}}{between}{{title}}{after}")
+    assert said.count("Toy Story") == 2 + between.count("{title}")
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{title}" + " " * 10**6, r"has 1,000,007 characters: at most 100,000"),
+        ("{titel}" * 20_000, r"has 140,000 characters: at most 100,000"),
+        ("(" * 101 + "{title}" + ")" * 101, r"more than 100 brackets inside one another"),
+        ("（【" * 300 + "{title}", r"more than 100 brackets inside one another"),
+        ("{title} " + "x" * 90_000 + "{", r"stray '\{' at character 90009"),
+        ("x" * 90_000, r"names no column"),
+        ("{" + "t" * 90_000 + "}", r"names the column 'ttt"),
+    ],
+    ids=itertools.count(),
+)
+def test_errors_about_endless_templates_are_short(template, said):
+    with pytest.raises((ConfigError, DataError), match=said) as raised:
+        render(FILMS, template)
+    assert len(raised.value.args[0]) < 1000
 
 
 def test_no_rows():

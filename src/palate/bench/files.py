@@ -22,12 +22,15 @@ def place(folder: Path) -> tuple[Path, str]:
 
     `data/Amazon/Office` means the files `Office*` of `data/Amazon` where no such folder exists.
     """
-    if folder.is_dir():
-        return folder, ""
-    if folder.is_file():
-        raise DataError(f"{folder} is a file: give the folder that holds it, {folder.parent}")
-    if folder.parent.is_dir() and listing(folder.parent, folder.name):
-        return folder.parent, folder.name
+    try:
+        if folder.is_dir():
+            return folder, ""
+        if folder.is_file():
+            raise DataError(f"{folder} is a file: give the folder that holds it, {folder.parent}")
+        if folder.parent.is_dir() and listing(folder.parent, folder.name):
+            return folder.parent, folder.name
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
     raise DataError(f"{folder}: no such folder; give the folder that holds the benchmark's files")
 
 

@@ -85,7 +85,7 @@ def load_benchmark(format: str, folder: Path, *, mask: bool | None = None) -> Be
         notes=[
             *parts.notes,
             *_protocol(parts.test, masked, kind.masked),
-            *(known.notes if known else ()),
+            *(known.remarks if known else ()),
         ],
         published=list(known.rows) if known else [],
     )

@@ -8,17 +8,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from palate._visible import visible
 from palate.bench.formats import Benchmark, load_benchmark
+from palate.bench.published import SOURCES
 from palate.encoders._best import best_text_encoder
 from palate.encoders._defaults import default_encoders
 from palate.encoders.tfidf import Tfidf
 from palate.errors import ConfigError, did_you_mean
-from palate.evaluation.compare import Comparison, Ranked, compare
+from palate.evaluation.compare import Comparison, Ranked, compare, unless_refused
+from palate.evaluation.results import Refused
+from palate.histories import Split
 from palate.pipeline import Pipeline
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -78,7 +84,10 @@ def _only(encoders: dict[str, Encoder], name: str) -> dict[str, Encoder]:
 
 @dataclass(frozen=True)
 class BenchResult:
-    """Published rows and ours, what the default row cost, and what a reader must know."""
+    """Published rows and ours, what the default row cost, and what a reader must know.
+
+    A row of ours that could not be measured has no figures, and says why.
+    """
 
     benchmark: Benchmark
     comparison: Comparison
@@ -91,7 +100,12 @@ class BenchResult:
     def rows(self) -> list[dict[str, Any]]:
         """Published rows and ours, the best NDCG last."""
         found: list[dict[str, Any]] = [
-            {"name": row.name, "ours": False, "metrics": dict(row.metrics)}
+            {
+                "name": row.title,
+                "ours": False,
+                "metrics": dict(row.metrics),
+                "source": SOURCES[row.source],
+            }
             for row in self.benchmark.published
         ]
         for name in self.comparison.rows:
@@ -100,6 +114,8 @@ class BenchResult:
                 for metric in self.comparison.metrics
             }
             found.append({"name": name, "ours": True, "metrics": metrics})
+        for name, row in self.comparison.refused.items():
+            found.append({"name": name, "ours": True, "metrics": {}, "refused": row.reason})
         return sorted(found, key=lambda row: float(row["metrics"].get("ndcg@10", 0.0)))
 
     def to_json(self) -> dict[str, Any]:
@@ -121,21 +137,35 @@ class BenchResult:
         """The table for a terminal, ours in bold."""
         masked = "masked" if self.benchmark.test.exclude_seen else "not masked"
         protocol = "refit on training + validation" if self.refit else "strict"
-        title = f"{self.benchmark.name}: {protocol}, history {masked}, text by {self.encoder}"
+        said = f"{self.benchmark.name}: {protocol}, history {masked}, text by {self.encoder}"
         spent = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items())
-        caption = "\n".join([f"{spent}; peak {self.peak_mib:,.0f} MiB", *self.benchmark.notes])
-        table = Table(title=title, caption=caption, caption_justify="left", title_justify="left")
+        refused = [
+            f"– {ROWS[name][0]} was not measured: {row.reason}"
+            for name, row in self.comparison.refused.items()
+        ]
+        spent += f"; peak {self.peak_mib:,.0f} MiB"
+        caption = visible("\n".join([spent, *refused, *self.benchmark.notes]))
+        table = Table(
+            title=Text(visible(said), style="table.title"),
+            caption=Text(caption, style="table.caption"),
+            caption_justify="left",
+            title_justify="left",
+        )
         table.add_column("recommender")
+        sources = ["source"] * bool(self.benchmark.published)
+        for name in sources:
+            table.add_column(name)
         metrics = self.comparison.metrics
         for metric in metrics:
             table.add_column(metric, justify="right")
         for row in self.rows():
             label = ROWS[row["name"]][0] if row["ours"] else row["name"]
+            known = [row.get(name, "") for name in sources]
             figures = [
                 f"{row['metrics'][metric]:.4f}" if metric in row["metrics"] else "–"
                 for metric in metrics
             ]
-            table.add_row(label, *figures, style="bold" if row["ours"] else None)
+            table.add_row(label, *known, *figures, style="bold" if row["ours"] else None)
         return table
 
 
@@ -166,15 +196,15 @@ def run_bench(
         names = [name for name in names if name not in NEED_WORDS]
     _warm(encoders, split.train)
     seconds = {"encode": time.perf_counter() - started, "fit": 0.0, "score": 0.0}
-    ranked: dict[str, Ranked] = {}
-    depth = max(benchmark.ks)
+    ranked: dict[str, Ranked | Refused] = {}
     for name in names:
-        started = time.perf_counter()
-        model = ROWS[name][1](encoders).fit(split.train)
-        fitted = time.perf_counter()
-        ranked[name] = Ranked.of(model, split, depth, name)
+        found = unless_refused(partial(_ranked, name, encoders, split, max(benchmark.ks)))
+        if isinstance(found, Refused):
+            ranked[name] = found
+            continue
+        ranked[name], spent = found
         if name == DEFAULT or len(names) == 1:
-            seconds |= {"fit": fitted - started, "score": time.perf_counter() - fitted}
+            seconds |= spent
     comparison = compare(ranked, split, ks=benchmark.ks, metrics=METRICS, beyond=False)
     return BenchResult(
         benchmark=benchmark,
@@ -185,6 +215,17 @@ def run_bench(
         seconds=seconds,
         peak_mib=_peak_mib(),
     )
+
+
+def _ranked(
+    name: str, encoders: dict[str, Encoder], split: Split, depth: int
+) -> tuple[Ranked, dict[str, float]]:
+    """The lists of one of our rows, and the seconds that they cost."""
+    started = time.perf_counter()
+    model = ROWS[name][1](encoders).fit(split.train)
+    fitted = time.perf_counter()
+    ranked = Ranked.of(model, split, depth, name)
+    return ranked, {"fit": fitted - started, "score": time.perf_counter() - fitted}
 
 
 def _warm(encoders: dict[str, Encoder], train: Dataset) -> None:

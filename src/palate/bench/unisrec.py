@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from palate._visible import quoted
 from palate.bench.files import (
     check_filled,
     check_known,
@@ -70,7 +71,8 @@ def _read_texts(path: Path) -> dict[str, str]:
     header, *lines = read_lines(path)
     if [name.partition(":")[0] for name in header.split("\t")[:2]] != [ITEM, TEXT]:
         raise DataError(
-            f"{path}: the first line must be 'item_id:token<tab>text:token_seq', not {header!r}"
+            f"{path}: the first line must be 'item_id:token<tab>text:token_seq', "
+            f"not {quoted(header)}"
         )
     pairs = [line.partition("\t") for line in lines]
     _check_unique([name for name, _, _ in pairs], path)

@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
+from palate._visible import bounded, one_line, shorten
 from palate.columns import EVENT, ITEM, TEXT, USER, VALUE, WEIGHT
 from palate.types import Dataset
 
 LOGGER = logging.getLogger("palate")
 DAY = 86400.0
+
+
+def _on_one_line(record: logging.LogRecord) -> bool:
+    """Column names, ids and file names never act on whoever reads the log."""
+    record.msg, record.args = bounded(one_line(record.getMessage())), ()
+    return True
+
+
+LOGGER.addFilter(_on_one_line)
 
 
 @dataclass
@@ -28,10 +38,12 @@ class TableNotes:
 
     def lines(self) -> list[str]:
         """What was taken for what, what was left, and remarks."""
-        named = ", ".join(f"{theirs} → {ours}" for theirs, ours in self.taken.items())
+        named = ", ".join(
+            f"{shorten(theirs)} → {shorten(ours)}" for theirs, ours in self.taken.items()
+        )
         lines = [f"{self.source}: {self.rows:,} rows; {named}"]
         if self.ignored:
-            ignored = [name if name.strip() else repr(name) for name in self.ignored]
+            ignored = [shorten(name) or repr(name) for name in self.ignored]
             lines.append(f"{self.source}: not read: {', '.join(ignored)}")
         return lines + [f"{self.source}: {message}" for message in self.messages]
 
@@ -137,7 +149,9 @@ def _event_lines(interactions: pl.DataFrame) -> list[str]:
     lines = []
     if EVENT in interactions.columns:
         counts = interactions[EVENT].value_counts(sort=True).rows()
-        lines.append("events: " + ", ".join(f"{name} {count:,}" for name, count in counts[:12]))
+        lines.append(
+            "events: " + ", ".join(f"{shorten(str(name))} {count:,}" for name, count in counts[:12])
+        )
     for name in (VALUE, WEIGHT):
         if name in interactions.columns and (known := interactions[name].drop_nulls()).len():
             series = known.cast(pl.Float64)
@@ -154,7 +168,9 @@ def _event_lines(interactions: pl.DataFrame) -> list[str]:
 
 
 def _columns(table: pl.DataFrame, key: str) -> str:
-    named = [f"{name} ({_kind(kind)})" for name, kind in table.schema.items() if name != key]
+    named = [
+        f"{shorten(name)} ({_kind(kind)})" for name, kind in table.schema.items() if name != key
+    ]
     return ", ".join(named) or "ids only"
 
 

@@ -29,7 +29,7 @@ from palate.encoders._shards import (
     read_shard,
     write_shard,
 )
-from palate.errors import DataError
+from palate.errors import ConfigError, DataError
 from palate.types import Floats
 
 ENVIRONMENT_VARIABLE = "PALATE_CACHE"
@@ -45,9 +45,20 @@ _bypassed: ContextVar[bool] = ContextVar("palate_without_cache", default=False)
 
 
 def cache_folder() -> Path:
-    """`PALATE_CACHE`, or the user's cache folder."""
+    """`PALATE_CACHE`, where "~" is the home folder, or the user's cache folder.
+
+    Raises `ConfigError` where it names the home of nobody.
+    """
     chosen = os.environ.get(ENVIRONMENT_VARIABLE)
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("palate", appauthor=False))
+    if not chosen:
+        return Path(platformdirs.user_cache_dir("palate", appauthor=False))
+    try:
+        return Path(chosen).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f"{ENVIRONMENT_VARIABLE} = {chosen!r} starts at a home folder that is not there: "
+            "give the whole path"
+        ) from error
 
 
 def keys_of(texts: Sequence[str]) -> Keys:

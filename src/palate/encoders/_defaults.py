@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+
+from palate._visible import visible
 from palate.encoders._text import TemplateEncoder
 from palate.encoders.attributes import Attributes
 from palate.encoders.tfidf import Tfidf
@@ -15,17 +18,24 @@ def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> d
     """A language model and TF-IDF where items have words, attributes where they have any.
 
     `text` takes the place of the default language model. Empty where items are ids and no more.
+    TF-IDF steps aside, with a warning, where the texts are signs and no words.
     """
     encoders: dict[str, Encoder] = {}
-    if _has_words(data):
+    if _has_text(data):
         encoders["text"] = TextEncoder() if text is None else text
-        encoders["words"] = Tfidf()
+        try:
+            Tfidf().check_words(data)
+        except DataError as error:
+            said = visible(f"the default encoder 'words' (tfidf) steps aside: {error}")
+            warnings.warn(said, RuntimeWarning, stacklevel=3)
+        else:
+            encoders["words"] = Tfidf()
     if _has_attributes(data):
         encoders["attributes"] = Attributes()
     return encoders
 
 
-def _has_words(data: Dataset) -> bool:
+def _has_text(data: Dataset) -> bool:
     try:
         default_template(data.items)
     except DataError:

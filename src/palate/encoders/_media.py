@@ -20,6 +20,7 @@ from pydantic import PositiveInt
 
 from palate._paths import FilePath
 from palate._settings import check_types
+from palate._visible import visible
 from palate.columns import ITEM
 from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
@@ -225,13 +226,15 @@ class MediaEncoder(LoadsItself, ABC):
     def _report(self, faults: dict[int, str], sources: Sources, item_ids: list[str] | None) -> None:
         if sources.losses:
             counted = self._counted(sources.losses, "are not whole", sources, item_ids)
-            warnings.warn(f"{counted}. The rest of them counts", RuntimeWarning, stacklevel=3)
+            said = visible(f"{counted}. The rest of them counts")
+            warnings.warn(said, RuntimeWarning, stacklevel=3)
         if not faults:
             return
         message = self._counted(faults, "cannot be used", sources, item_ids)
         if self.on_error == "raise":
             raise DataError(f"{message}. {_MEND}")
-        warnings.warn(f"{message}. They count as missing", RuntimeWarning, stacklevel=3)
+        said = visible(f"{message}. They count as missing")
+        warnings.warn(said, RuntimeWarning, stacklevel=3)
 
     def _counted(
         self, reasons: dict[int, str], what: str, sources: Sources, item_ids: list[str] | None

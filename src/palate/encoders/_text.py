@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._visible import quoted, shorten
 from palate.encoders._cache import keys_of, not_unicode
 from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
@@ -139,7 +140,7 @@ class TemplateEncoder(LoadsItself, ABC):
         texts = render(data.items, template)
         self._check_said(texts, template)
         yield f'reads "{template}"' + ("" if self.template else ", made from the columns")
-        yield f"for example: {_clipped(next(filter(None, texts)))}"
+        yield f"for example: {shorten(next(filter(None, texts)), _EXAMPLE_LENGTH)}"
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
         yield from about_model(self)
@@ -147,7 +148,7 @@ class TemplateEncoder(LoadsItself, ABC):
     def _check_said(self, texts: Sequence[str], template: str) -> None:
         if not any(texts):
             raise DataError(
-                f"no item says anything in the columns of the template {template!r}: "
+                f"no item says anything in the columns of the template {quoted(template)}: "
                 "choose other columns, or leave this encoder out"
             )
 
@@ -171,8 +172,3 @@ class TemplateEncoder(LoadsItself, ABC):
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
-
-
-def _clipped(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _EXAMPLE_LENGTH else line[:_EXAMPLE_LENGTH].rstrip() + "…"

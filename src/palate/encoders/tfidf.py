@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Self
@@ -12,6 +12,7 @@ from pydantic import PositiveInt
 from scipy import sparse
 
 from palate._settings import check_types
+from palate._visible import quoted
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
 from palate.optional import Requirement
@@ -21,6 +22,7 @@ from palate.types import Dataset, Floats, check_fitted, learnt
 
 ASIDE = 0.1  # what a stop word counts in a wish
 _TINY = 50
+_PROBE = 1000
 
 
 @dataclass(kw_only=True)
@@ -63,15 +65,32 @@ class Tfidf(TemplateEncoder):
         texts = render(data.items[data.trained_rows], self.template_)
         counter = self._learnt_from(texts) or self._learnt_from(render(data.items, self.template_))
         if counter is None:
-            raise DataError(
-                f"the items have no words in the template {self.template_!r}: "
-                "choose other columns, or leave this encoder out"
-            )
+            raise self._no_words()
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
         self.idf_ = counter.idf_.astype(np.float32)
         for name in ("_of_items", "_of_wishes"):
             self.__dict__.pop(name, None)
         return self
+
+    def check_words(self, data: Dataset) -> None:
+        """Raises the `DataError` that `fit` would for items without words, but counts nothing."""
+        super().fit(data)
+        for items in (data.items.head(_PROBE), data.items):
+            for text in render(items, self.template_):
+                if len(tokenise(text, segment=self.segment)) >= self.ngrams[0]:
+                    return
+        raise self._no_words()
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """As of every template's encoder; raises for items without words, as `fit` does."""
+        self.check_words(data)
+        yield from super().describe(data)
+
+    def _no_words(self) -> DataError:
+        return DataError(
+            f"the items have no words in the template {quoted(self.template_)}, only signs: "
+            "choose other columns, or leave this encoder out"
+        )
 
     def encode_texts(self, texts: Sequence[str]) -> sparse.csr_array:
         """(n, words) csr_array of float32, rows of unit length; zeros where no word is known.

@@ -8,24 +8,18 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from palate._visible import LONGEST, shorten, visible
 from palate.errors import did_you_mean
 
 NOTHING: Final = "–"
-_LONGEST: Final = 160
 
 
 def escape(value: object) -> str:
     """Any value as HTML text, safe inside elements and quoted attributes."""
-    return html.escape(str(value), quote=True)
+    return html.escape(visible(str(value)), quote=True)
 
 
-def shorten(value: str, longest: int = _LONGEST) -> str:
-    """At most `longest` characters on one line; what was cut off becomes an ellipsis."""
-    flat = " ".join(value.split())
-    return flat if len(flat) <= longest else flat[: longest - 1].rstrip() + "…"
-
-
-def named(value: str, longest: int = _LONGEST) -> str:
+def named(value: str, longest: int = LONGEST) -> str:
     """Somebody else's words in our sentence: escaped, shortened, in their own direction."""
     return f"<bdi>{escape(shorten(value, longest))}</bdi>"
 

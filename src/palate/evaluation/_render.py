@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from palate._visible import shorten
 from palate.evaluation.results import Cell, Results, number
 
 SHOWN_SLICES = ("all", "new_items", "long_tail", "short_history")
@@ -50,7 +51,7 @@ def as_table(results: Results) -> Table:
         show_footer=True,
         footer_style="dim",
         padding=0,
-        caption=legend(results),
+        caption=Text(legend(results), style="table.caption"),
         caption_justify="left",
     )
     columns = [(part, metric) for part in SHOWN_SLICES for metric in shown_metrics(results)]
@@ -62,7 +63,9 @@ def as_table(results: Results) -> Table:
     best = [_best(results, metric, part) for part, metric in columns]
     for title in results.rows:
         cells = [results.cell(title, metric, part) for part, metric in columns]
-        table.add_row(Text(title), *map(_cell_text, cells, best))
+        table.add_row(Text(shorten(title)), *map(_cell_text, cells, best))
+    for title in results.refused:
+        table.add_row(Text(shorten(title)), *[_digits(math.nan)] * len(columns))
     return table
 
 
@@ -112,9 +115,13 @@ def legend(results: Results) -> str:
     ]
     if results.reference is not None:
         lines.append(
-            f"{_BETTER} better, {_WORSE} worse than {results.reference}: "
+            f"{_BETTER} better, {_WORSE} worse than {shorten(results.reference)}: "
             "the 95% interval of the paired bootstrap over people excludes 0."
         )
+    lines += [
+        f"{_NOTHING} {shorten(title)} was not measured: {row.reason}"
+        for title, row in results.refused.items()
+    ]
     return "\n".join(lines)
 
 

@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from palate._visible import shorten
 from palate.evaluation._catalogue_map import CatalogueMap, Categories
 from palate.evaluation._charts import Pair, paired_bars
 from palate.evaluation._importance_zh import in_chinese
-from palate.evaluation._markup import count, escape, named, say, shorten
+from palate.evaluation._markup import count, escape, named, say
 from palate.evaluation._report_words import Words
 
 TOP_FEATURES: Final = 15

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from palate._visible import shorten
 from palate.columns import ITEM, RANK, REASONS, USER
-from palate.evaluation._markup import count, escape, named, say, shorten
+from palate.evaluation._markup import count, escape, named, say
 from palate.evaluation._report_words import Words
 from palate.evaluation.significance import people_codes
 from palate.evaluation.slices import SHORT_HISTORY

@@ -116,6 +116,9 @@ def _table_legend(comparison: Comparison, slices: Sequence[str], words: Words) -
         entries.append(say(words, "legend_test"))
     if any(not comparison.slices[part].requests for part in slices):
         entries.append(f"{NOTHING} {say(words, 'legend_none')}")
+    for name, row in comparison.refused.items():
+        told = say(words, "legend_refused", name=named(name), reason=named(row.reason, 400))
+        entries.append(f"{NOTHING} {told}")
     return '<ul class="legend">' + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -12,12 +13,13 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from palate._visible import shorten
 from palate.encoders._defaults import default_encoders
-from palate.errors import ConfigError, PalateError, did_you_mean
+from palate.errors import ConfigError, did_you_mean
 from palate.evaluation._render import SHOWN_SLICES, metric_label, shown_metrics
 from palate.evaluation._without import Drop, drops_of, without
-from palate.evaluation.compare import Comparison, Ranked, compare
-from palate.evaluation.results import number
+from palate.evaluation.compare import Comparison, Ranked, compare, unless_refused
+from palate.evaluation.results import Refused, number
 from palate.evaluation.significance import Interval
 from palate.histories import Split
 from palate.pipeline import Pipeline
@@ -78,7 +80,7 @@ class Ablation:
             show_footer=True,
             footer_style="dim",
             padding=0,
-            caption=self._legend(hidden),
+            caption=Text(self._legend(hidden), style="table.caption"),
             caption_justify="left",
         )
         if longest + 2 + len(shown) * (_MAX_WIDTH + 1) <= width:
@@ -93,7 +95,7 @@ class Ablation:
             table.add_column(heading, footer, **column)
         for drop in self.drops:
             cells = [_worth_text(self.worth(drop.name, metric, part)) for part, metric in shown]
-            table.add_row(Text(drop.name), *cells)
+            table.add_row(Text(shorten(drop.name)), *cells)
         return table
 
     def _heading(self, part: str, metric: str) -> str:
@@ -117,7 +119,7 @@ class Ablation:
                 f"{_HELPS} it helps, {_HURTS} it is better left out: the interval excludes 0.",
                 "Last line: what the whole pipeline scores.",
                 *([f"In a wider terminal: {', '.join(hidden)}."] if hidden else []),
-                *(f"Not without {name}: {why}" for name, why in self.needed.items()),
+                *(f"Not without {shorten(name)}: {why}" for name, why in self.needed.items()),
             ]
         )
 
@@ -175,12 +177,11 @@ def ablate(
         ranked = {WHOLE: Ranked.of(fitted, split, max(ks), WHOLE)}
         done(1)
         for drop in wanted:
-            try:
-                smaller = without(whole, drop).fit(split.train)
-            except PalateError as error:
-                failed[drop.name] = str(error)
+            lists = unless_refused(partial(_ranked_without, drop, whole, split, max(ks)))
+            if isinstance(lists, Refused):
+                failed[drop.name] = lists.reason
             else:
-                ranked[_row(drop)] = Ranked.of(smaller, split, max(ks), f"the rest, {_row(drop)}")
+                ranked[_row(drop)] = lists
                 tried.append(drop)
             done(1)
     if not tried:
@@ -207,6 +208,11 @@ class _Fitting:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self.found._table(options.max_width)
+
+
+def _ranked_without(drop: Drop, whole: Pipeline, split: Split, depth: int) -> Ranked:
+    smaller = without(whole, drop).fit(split.train)
+    return Ranked.of(smaller, split, depth, f"the rest, {_row(drop)}")
 
 
 def _row(drop: Drop) -> str:

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from rich.table import Table
 
-from palate.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from palate.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
 from palate.evaluation._exam import Exam
 from palate.evaluation._render import as_table, as_text
 from palate.evaluation.beyond import beyond_accuracy
-from palate.evaluation.results import Measured, Results
+from palate.evaluation.results import Measured, Refused, Results
 from palate.histories import Histories, Split, ragged_positions
 from palate.progress import task
 from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
-from palate.types import Dataset, Features, Floats, Ids, Rows
+from palate.types import Dataset, Features, Floats, Ids, Rows, check_fitted
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"
+_Made = TypeVar("_Made")
 
 
 @runtime_checkable
@@ -91,7 +92,15 @@ class Evaluation(Comparison):
         return self.cell(self.name, metric).interval.mean
 
 
-Candidate: TypeAlias = "Scorer | Ranked"
+Candidate: TypeAlias = "Scorer | Ranked | Refused"
+
+
+def unless_refused(made: Callable[[], _Made]) -> _Made | Refused:
+    """What `made` gives, or what it refuses with: then the other rows of a table still stand."""
+    try:
+        return made()
+    except (PalateError, MemoryError) as error:
+        return Refused(error)
 
 
 def _in_catalogue_of(model: object, asking: Histories) -> Histories:
@@ -148,6 +157,8 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
+    for refused in compared.refused.values():
+        raise refused.error
     return Evaluation(**vars(compared))
 
 
@@ -165,7 +176,9 @@ def compare(
 ) -> Comparison:
     """Several recommenders on one split: full ranking, every slice, intervals and differences.
 
-    A model is fitted and has `score(histories)`, or is `Ranked` already; of a pipeline, the lists
+    A model is fitted and has `score(histories)`, or is `Ranked` already; one that raises one of
+    palate's errors while it ranks, or is `Refused`, is told apart in `refused`, and raises it only
+    where no other is measured. Of a pipeline, the lists
     that it shows are measured, rerankers included. `reference` names the row that the others are
     tested against, by the paired bootstrap over people; p values are not corrected for the number
     of rows. Diversity is measured on `items`, features of the whole catalogue, or else on those of
@@ -176,16 +189,30 @@ def compare(
     _check_kinds(models, split, ks, metrics)
     _check(models, split, reference)
     exam = Exam.of(split, ks, metrics)
-    content = items if items is not None else _content_of(models.values())
-    rows = {}
     for title, model in models.items():
-        ranked = model if isinstance(model, Ranked) else Ranked.of(model, split, max(ks), title)
-        _check_depth(ranked.rows, max(ks), title, split)
+        if isinstance(model, Ranked):
+            _check_depth(model.rows, max(ks), title, split)
+    content = items if items is not None else _content_of(models.values())
+    rows, refused = {}, {}
+    for title, model in models.items():
+        ranked = _ranked(model, split, max(ks), title)
+        if isinstance(ranked, Refused):
+            refused[title] = ranked
+            continue
         shown = ranked.rows[:, : exam.headline]
         extras = beyond_accuracy(shown, split.train, content) if beyond else {}
         rows[title] = Measured(ranked.rows, exam.values(ranked.rows), extras)
+    if not rows:
+        raise next(iter(refused.values())).error
+    reference = None if reference in refused else reference
     cells = exam.cells(rows, reference, resamples=resamples, seed=seed)
-    return Comparison(**exam.facts(), reference=reference, rows=rows, cells=cells)
+    return Comparison(**exam.facts(), reference=reference, rows=rows, cells=cells, refused=refused)
+
+
+def _ranked(model: Candidate, split: Split, depth: int, title: str) -> Ranked | Refused:
+    if isinstance(model, Ranked | Refused):
+        return model
+    return unless_refused(partial(Ranked.of, model, split, depth, title))
 
 
 def _content_of(models: Iterable[Candidate]) -> Features | None:
@@ -205,15 +232,23 @@ def _check_kinds(models: Any, split: Any, ks: Any, metrics: Any) -> None:
     if not isinstance(models, Mapping):
         raise ConfigError(f"models must have names, as {{'mine': model}}, not {_shown(models)}")
     for title, model in models.items():
-        if isinstance(model, type):
-            raise ConfigError(f"{title!r} is a class: fit a {model.__name__}() and compare that")
-        if not isinstance(model, Ranked) and not callable(getattr(model, "score", None)):
-            raise ConfigError(
-                f"{title!r} is no fitted recommender: {_shown(model)} has no score(histories)"
-            )
+        _check_model(title, model)
     for name, value in (("ks", ks), ("metrics", metrics)):
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise ConfigError(f"{name} = {_shown(value)} must be a list: write [{value!r}]")
+
+
+def _check_model(title: str, model: Any) -> None:
+    if isinstance(model, type):
+        raise ConfigError(f"{title!r} is a class: fit a {model.__name__}() and compare that")
+    if isinstance(model, Ranked | Refused):
+        return
+    if not callable(getattr(model, "score", None)):
+        raise ConfigError(
+            f"{title!r} is no fitted recommender: {_shown(model)} has no score(histories)"
+        )
+    if is_dataclass(model):
+        check_fitted(model)
 
 
 def _shown(value: object) -> str:

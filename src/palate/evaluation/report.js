@@ -247,7 +247,7 @@
     const wanted = search.value.trim().toLowerCase();
     const points = lowered.flatMap((title, point) => (title.includes(wanted) ? [point] : []));
     matches = wanted ? points : null;
-    found.textContent = wanted ? words.found.replace("{count}", points.length) : "";
+    found.textContent = wanted ? words.found.replace("{count}", () => points.length) : "";
     select(points.length === 1 && wanted ? points[0] : -1, true);
   });
 
@@ -278,7 +278,7 @@
   function showPerson(chosen) {
     person = chosen;
     personBar.hidden = person === null;
-    if (person) personBar.firstElementChild.textContent = words.person.replace("{name}", person.name);
+    if (person) personBar.firstElementChild.textContent = words.person.replace("{name}", () => person.name);
     select(-1);
   }
   for (const button of document.querySelectorAll("[data-person]")) {

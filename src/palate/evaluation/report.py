@@ -15,9 +15,10 @@ import numpy as np
 
 from palate import __version__
 from palate._files import write_whole
+from palate._visible import shorten
 from palate.errors import ConfigError, DataError
 from palate.evaluation._catalogue_map import CatalogueMap, Categories, categories_of, draw_map
-from palate.evaluation._markup import count, escape, json_text, say, shorten
+from palate.evaluation._markup import count, escape, json_text, say
 from palate.evaluation._report_headline import headline, headline_metric, metric_title
 from palate.evaluation._report_model import (
     importance_section,

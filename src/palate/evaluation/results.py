@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
 import polars as pl
 
-from palate.errors import ConfigError, did_you_mean
+from palate.errors import ConfigError, PalateError, did_you_mean
 from palate.evaluation.ranking import Doubles
 from palate.evaluation.significance import Interval
 from palate.types import Rows
@@ -45,6 +45,17 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """A recommender that could not be fitted, or could not rank: what it raised."""
+
+    error: PalateError | MemoryError
+
+    @property
+    def reason(self) -> str:
+        return str(self.error) or "not enough memory"
+
+
+@dataclass(frozen=True)
 class Cell:
     """The mean of one metric of one row on one slice, and its difference to the reference row."""
 
@@ -60,7 +71,8 @@ class Results:
     """The numbers of several recommenders on one split, before anybody looks at them.
 
     `rows` and `slices` are by name, in order; `chance` is slice → metric → the level of a random
-    order; `masked_answers` counts answers that the protocol masks because they were seen before.
+    order; `masked_answers` counts answers that the protocol masks because they were seen before;
+    `refused` holds, by name, the recommenders that could not be measured.
     """
 
     split_name: str
@@ -74,9 +86,14 @@ class Results:
     chance: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, Measured]
     cells: Sequence[Cell]
+    refused: Mapping[str, Refused] = field(default_factory=dict)
 
     def cell(self, recommender: str, metric: str, within: str = "all") -> Cell:
         """One number with its interval; an unknown name raises `ConfigError`."""
+        if recommender in self.refused:
+            raise ConfigError(
+                f"{recommender!r} was not measured: {self.refused[recommender].reason}"
+            )
         known = ((self.rows, recommender), (self.metrics, metric), (self.slices, within))
         for names, name in known:
             if name not in names:
@@ -150,6 +167,7 @@ class Results:
             "slices": {name: vars(size) for name, size in self.slices.items()},
             "chance": {name: _numbers(levels) for name, levels in self.chance.items()},
             "rows": [self._json_row(title) for title in self.rows],
+            "refused": {title: row.reason for title, row in self.refused.items()},
         }
 
     def _json_row(self, title: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from palate._visible import visible
 from palate.data._formats import open_table
 from palate.data._text_files import UTF8
 from palate.errors import DataError
@@ -44,8 +45,8 @@ def as_parquet(path: Path, staged: Path, on_error: str) -> Path:
         broken = _convert_mended(path, target)
         if broken:
             warnings.warn(
-                f'{path}: what is no UTF-8 became "�", {broken:,} times. If that is no mere slip, '
-                "save the file as UTF-8 and encode it anew",
+                f'{visible(str(path))}: what is no UTF-8 became "�", {broken:,} times. If that is '
+                "no mere slip, save the file as UTF-8 and encode it anew",
                 RuntimeWarning,
                 stacklevel=2,
             )

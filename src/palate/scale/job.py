@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from palate import progress
+from palate._visible import visible
 from palate.errors import ConfigError, DataError
 from palate.scale import _local, _ray
 from palate.scale._encoder import encoder_of
@@ -63,7 +64,7 @@ def encode_table(
     check_workers(engine, workers)
     report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
     if report.skipped:
-        warnings.warn(report.left_out, RuntimeWarning, stacklevel=2)
+        warnings.warn(visible(report.left_out), RuntimeWarning, stacklevel=2)
     return report
 
 

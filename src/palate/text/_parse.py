@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from palate._visible import quoted
 from palate.errors import ConfigError
+
+MOST_CHARACTERS = 100_000
+MOST_NESTED = 100
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _CLOSER = {
@@ -19,8 +23,11 @@ _CLOSER = {
     "『": "』",
     '"': '"',
 }
-# a separator is punctuation with the space around it; a colon after words ends a label
-_SEPARATOR = re.compile(r"\A\s*[:：]\s*|\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*")
+# a separator is punctuation with the space around it; a colon after words ends a label. It is
+# looked for once in a run of blanks, at its beginning
+_SEPARATOR = re.compile(
+    r"\A\s*[:：]\s*|(?<!\s)\s*(?:[.,;|/·•。，；、！!？?]+|\s[-–—]+(?=\s)|\n)\s*"
+)
 _ATTACHED = re.compile(r"(\S*)(\s*)(.*)", re.DOTALL)
 _STRENGTHS = (
     (re.compile(r"[\n.。!！?？|]"), 3),
@@ -88,26 +95,36 @@ class _Open:
 
     opener: str = ""
     children: list[Field | Group] = field(default_factory=list)
-    literals: list[str] = field(default_factory=lambda: [""])
+    pieces: list[list[str]] = field(default_factory=lambda: [[]])
+    """Of the text before, between and behind the children."""
 
-    def write(self, text: str) -> None:
-        self.literals[-1] += text
+    def write(self, *text: str) -> None:
+        self.pieces[-1] += text
 
     def put(self, child: Field | Group) -> None:
         self.children.append(child)
-        self.literals.append("")
+        self.pieces.append([])
 
     def unwrap(self, inner: _Open, closer: str = "") -> None:
         """Takes over what `inner` read: its bracket was plain text after all."""
-        self.write(inner.opener + inner.literals[0])
-        for child, literal in zip(inner.children, inner.literals[1:], strict=True):
+        self.write(inner.opener, *inner.pieces[0])
+        for child, pieces in zip(inner.children, inner.pieces[1:], strict=True):
             self.put(child)
-            self.write(literal)
+            self.write(*pieces)
         self.write(closer)
 
 
 def parse(template: str) -> Sequence:
-    """The tree of a template; `ConfigError` for stray braces or for no column at all."""
+    """The tree of a template.
+
+    `ConfigError` for stray braces, for no column at all, and for one that is endless: longer than
+    `MOST_CHARACTERS`, or with more than `MOST_NESTED` brackets inside one another.
+    """
+    if len(template) > MOST_CHARACTERS:
+        raise ConfigError(
+            f"template {quoted(template)} has {len(template):,} characters: "
+            f"at most {MOST_CHARACTERS:,} can be read"
+        )
     stack = [_Open()]
     end = 0
     for piece in _PIECE.finditer(template):
@@ -119,16 +136,19 @@ def parse(template: str) -> Sequence:
             stack[-1].put(Field(piece[1].strip()))
         else:
             raise ConfigError(
-                f"template {template!r}: stray {piece[0]!r} at character {piece.start() + 1}; "
+                f"template {quoted(template)}: stray {quoted(piece[0], 40)} at character "
+                f"{piece.start() + 1}; "
                 'write columns as "{title}" and a brace itself as "{{"'
             )
     _read_literal(stack, template[end:])
-    while len(stack) > 1:
-        inner = stack.pop()
-        stack[-1].unwrap(inner)
-    if not stack[0].children:
-        raise ConfigError(f'template {template!r} names no column; write columns as "{{title}}"')
-    return _close(stack[0])
+    whole, *unclosed = stack
+    for inner in unclosed:
+        whole.unwrap(inner)
+    if not whole.children:
+        raise ConfigError(
+            f'template {quoted(template)} names no column; write columns as "{{title}}"'
+        )
+    return _close(whole)
 
 
 def _read_literal(stack: list[_Open], text: str) -> None:
@@ -141,16 +161,22 @@ def _read_literal(stack: list[_Open], text: str) -> None:
             else:
                 stack[-1].unwrap(inner, character)
         elif character in _CLOSER and (character != '"' or place == len(text) - 1):
+            if len(stack) > MOST_NESTED:
+                raise ConfigError(
+                    f"the template has more than {MOST_NESTED} brackets inside one another, at "
+                    f"{quoted(text[place:], 40)}: take some away"
+                )
             stack.append(_Open(character))
         else:
             stack[-1].write(character)
 
 
 def _close(read: _Open) -> Sequence:
-    between = [_divide(literal) for literal in read.literals[1:-1]]
-    prefixes = [read.literals[0], *(prefix for _, _, prefix in between)]
+    first, *middle, last = map("".join, read.pieces)
+    between = [_divide(literal) for literal in middle]
+    prefixes = [first, *(prefix for _, _, prefix in between)]
     joiners = ["", *(joiner for _, joiner, _ in between)]
-    suffixes = [*(suffix for suffix, _, _ in between), read.literals[-1]]
+    suffixes = [*(suffix for suffix, _, _ in between), last]
     return Sequence(
         tuple(
             Part(child, prefix.lstrip() if joiner else prefix, suffix, joiner)

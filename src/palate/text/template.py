@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from palate._visible import quoted
 from palate.columns import ITEM
 from palate.errors import DataError, did_you_mean
 from palate.text._columns import (
@@ -40,7 +41,8 @@ def render(items: pl.DataFrame, template: str) -> list[str]:
     for name in tree.names():
         if name not in items.columns:
             raise DataError(
-                f"template {template!r} names the column {name!r}, which the items do not have."
+                f"template {quoted(template)} names the column {quoted(name)}, which the items do "
+                f"not have."
                 f"{did_you_mean(name, items.columns)}"
             )
         texts[name] = as_text(items[name])

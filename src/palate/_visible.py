@@ -1,0 +1,75 @@
+"""Somebody else's words where a person reads them: nothing in them acts, nothing is endless."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+LONGEST: Final = 160  # cells of a title, an id or a value in a table or in a sentence
+LONGEST_MESSAGE: Final = 4000
+
+# what moves the cursor, colours, rings, renames the window or turns the direction of writing: C0
+# but tab and newline, DEL, C1, line separators, embeddings, overrides and isolates, half pairs
+_ACTS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    r"""The text with its control characters written out, as `\x1b`; newlines and tabs stay.
+
+    For everything that goes to a terminal, a log or a page.
+    """
+    return _ACTS.sub(_written_out, text)
+
+
+def _written_out(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+
+def one_line(text: str) -> str:
+    r"""As `visible`, and newlines written out as `\n`: for a log, where a line is an entry."""
+    return visible(text).replace("\n", "\\n")
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """One line of at most `longest` cells; blanks become one, what is cut off an ellipsis.
+
+    Chinese, Japanese and Korean characters and emoji take two cells.
+    """
+    line = visible(" ".join(text.split()))
+    if 2 * len(line) <= longest or sum(map(_cells, line)) <= longest:
+        return line
+    room = longest - 1
+    for place, character in enumerate(line):
+        room -= _cells(character)
+        if room < 0:
+            return line[:place].rstrip() + "…"
+    return line
+
+
+def quoted(value: object, longest: int = LONGEST) -> str:
+    """As `repr`, shortened: how an error shows a value that may be anything."""
+    if isinstance(value, str):
+        return repr(shorten(value, longest))
+    return shorten(repr(value), longest)
+
+
+def _cells(character: str) -> int:
+    if character.isascii():
+        return 1
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def bounded(message: str, longest: int = LONGEST_MESSAGE) -> str:
+    """A message as it is, or its beginning and its end, where the fix stands."""
+    if len(message) <= longest:
+        return message
+    head = longest * 2 // 3
+    tail = longest - head
+    left_out = len(message) - head - tail
+    return f"{message[:head]} … ({left_out:,} characters left out) … {message[-tail:]}"
