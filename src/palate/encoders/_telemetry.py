@@ -31,7 +31,8 @@ def import_openvino() -> Any:
     with _absent(_OF_OPENVINO):
         import openvino
         from openvino.tools.ovc import telemetry_stub
-    for name, module in list(sys.modules.items()):  # whoever imported it first had it speak
+    loaded: list[tuple[str, Any]] = list(sys.modules.items())
+    for name, module in loaded:  # whoever imported it before palate did had it speak
         if name.startswith(_CONVERTER) and hasattr(module, "tm"):
             module.tm = telemetry_stub
     return openvino

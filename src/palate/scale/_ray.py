@@ -190,7 +190,9 @@ class _Crew:
 
     def _understood(self, todo: Todo, answer: dict[str, Any]) -> Part | Failure:
         if "part" in answer:
-            return Part(**answer["part"] | {"faults": tuple(answer["part"]["faults"])})
+            part = answer["part"]
+            told = {name: tuple(part[name]) for name in ("faults", "damaged")}
+            return Part(**part | told)
         if answer["ends"]:
             raise ConfigError(f"on a worker: {answer['failure']}")
         if self.job.on_error == "raise":
