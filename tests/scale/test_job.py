@@ -472,6 +472,10 @@ def test_a_bad_row_never_loses_the_others(table, spec, tmp_path):
     with pytest.warns(RuntimeWarning, match="3 rows"):
         again = encode_table(path, spec, out, partition_rows=10, on_error="skip")
     assert (again.kept, again.skipped) == (3, 3)
+    assert [fault.partition(": ")[0] for fault in again.faults] == [
+        fault.partition(": ")[0] for fault in report.faults
+    ]
+    assert "row 9 (item 'item 24'): it could not be read or encoded" in again.render()
     with pytest.raises(DataError, match="cannot read"):
         encode_table(path, spec, out, partition_rows=10)
 
@@ -562,6 +566,13 @@ def test_a_refused_table_leaves_no_folder(name, tmp_path):
     with pytest.raises(DataError) as caught:
         encode_table(tmp_path / "outs", "use", tmp_path / "out")
     assert "Did you mean" not in str(caught.value)
+    (tmp_path / "outs").mkdir()  # as a job that was stopped at once may leave it
+    with pytest.raises(DataError) as caught:
+        encode_table(tmp_path / "out", "use", tmp_path / "outs", columns=["title"])
+    assert "Did you mean" not in str(caught.value)
+    (tmp_path / "tables" / "2024").mkdir(parents=True)
+    with pytest.raises(DataError, match="Did you mean 'tables'"):
+        encode_table(tmp_path / "table", "use", tmp_path / "out", columns=["title"])
     (tmp_path / "mine").mkdir()
     with pytest.raises(DataError):
         encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate.columns import ITEM
 from palate.encoders._cache import without_cache
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError
 from palate.scale._encoder import fingerprint_of, ready
@@ -22,7 +23,7 @@ from palate.scale._media_rows import MediaRows
 from palate.scale._text_rows import TextRows
 from palate.scale._texts import ids_of
 from palate.scale._work import Job, Part, stem_of
-from palate.scale._write import frames_of, write_frames, written_before
+from palate.scale._write import Written, frames_of, write_frames, written_before
 from palate.types import Floats, Mask
 
 
@@ -95,7 +96,9 @@ class Worker:
         if done is not None and self.job.on_error == "raise" and done.rows < len(rows.ids):
             done = None  # rows were skipped then
         kept = done is not None
-        if done is None:
+        if done is not None:
+            faults = _left_out_before(rows.ids, done) | faults
+        else:
             done = write_frames(stem, self._frames(rows, faults, number))
         return Part(
             number,
@@ -157,3 +160,12 @@ class Worker:
         for place in sorted(faults)[:SHOWN_OFFENDERS]:
             where = self.job.source.place(int(rows.numbers[place]))
             yield f"{where} (item {rows.ids[place]!r}): {faults[place]}"
+
+
+def _left_out_before(ids: pl.Series, done: Written) -> dict[int, str]:
+    """The rows that a file lacks which is there already; the reasons are no longer known."""
+    if done.rows == len(ids):
+        return {}
+    there = pl.scan_parquet(done.path, glob=False).select(ITEM).collect()[ITEM]
+    lacking = (~ids.is_in(there.implode())).arg_true().to_list()
+    return dict.fromkeys(lacking, "it could not be read or encoded when its file was written")
