@@ -157,7 +157,8 @@ def encode(
         shown_progress(),
         speaking_options(_options.names_of(encode)),
     ):
-        warnings.filterwarnings("ignore", r"[\d,]+ rows? (was|were) left out")  # the report says so
+        for told in (r"[\d,]+ rows? (was|were) left out", r"[\d,]+ files? (was|were) damaged"):
+            warnings.filterwarnings("ignore", told)  # the report says so
         report = encode_table(
             table,
             encoder,

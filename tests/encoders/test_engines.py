@@ -1,4 +1,8 @@
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,3 +113,21 @@ def test_backends_do_not_share_what_each_rounds_to_int8_its_own_way(folders):
         for backend in ("openvino", "onnx")
     )
     assert one != other
+
+
+def test_engines_are_dropped_in_the_middle_of_work_and_nothing_hangs():
+    backends = ["torch"]
+    backends += ["openvino", "int8"] if find_spec("openvino") else []
+    backends += ["onnx"] if find_spec("onnxruntime") else []
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("drop_engines.py")), ",".join(backends)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        busy.kill()
+        busy.wait()
+    assert done.stdout.strip() == "200 engines were dropped", done.stderr[-4000:]

@@ -149,7 +149,7 @@ def test_vectors_that_are_others_now(tiny, folder):
 
 
 def test_a_job_that_is_not_finished(tiny, folder):
-    (folder / "manifest.json").write_text('{"format": "palate vectors 1", "complete": false}')
+    (folder / "manifest.json").write_text('{"format": "palate vectors 2", "complete": false}')
     fails(tiny, folder, "is not finished: run the same")
     (folder / "manifest.json").write_text('{"name": "somebody else\'s"}')
     assert isinstance(Precomputed(path=str(folder)).fit(tiny), Precomputed)

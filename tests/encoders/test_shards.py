@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -123,3 +125,37 @@ def test_of_damaged_rows_nothing_is_copied(shard, monkeypatch):
     np.testing.assert_array_equal(out[places[intact]], shard.vectors[rows[intact]])
     assert (out[57] == 5).all()
     assert (out[:28] == 5).all()
+
+
+CUT = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from palate.encoders._cache import VectorCache, keys_of
+
+keys = keys_of([f"text {number}" for number in range(60)])
+vectors = np.ones((60, 4000), dtype=np.float32)
+VectorCache("a", Path(sys.argv[1])).add(keys, vectors)
+cache = VectorCache("a", Path(sys.argv[1]))
+(shard,) = cache.shards
+if sys.argv[2] == "whole":
+    rows = shard.find(keys)
+os.truncate(shard.path, 100)
+if sys.argv[2] == "whole":
+    print(shard.take(rows)[1].sum())
+else:
+    print(cache.find(keys, np.zeros((60, 4000), dtype=np.float32)).sum())
+"""
+
+
+@pytest.mark.parametrize("found", ["whole", "cut"])
+def test_a_file_that_is_cut_off_while_it_is_open_ends_no_process(found, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CUT, str(tmp_path), found],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
+    suffixes = {path.suffix for path in tmp_path.rglob("*.*") if path.is_file()}
+    assert suffixes == ({".safetensors"} if found == "whole" else {".damaged"})

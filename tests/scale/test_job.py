@@ -17,6 +17,7 @@ from palate.encoders._cache import NoCache
 from palate.errors import ConfigError, DataError
 from palate.scale import _folder
 from palate.scale.job import encode_table
+from palate.scale.vectors import iterate_features, read_features
 from palate.text.template import render
 
 KILLED = """
@@ -267,14 +268,105 @@ def test_names_of_files_tell_jobs_apart(table, spec, tmp_path):
     assert not files(tmp_path / "five").keys() & files(tmp_path / "four").keys()
 
 
-def test_a_damaged_file_is_written_again(table, spec, tmp_path):
+DAMAGES = {
+    "a bit": lambda content: flipped(content, len(content) // 3),
+    "the first byte": lambda content: flipped(content, 0),
+    "the last byte": lambda content: flipped(content, len(content) - 1),
+    "cut off": lambda content: content[:-9],
+    "empty": lambda content: b"",
+    "longer": lambda content: content + b"PAR1",
+}
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_encoded_again(table, spec, tmp_path, damage):
     path, out = table(12), tmp_path / "out"
     encode_table(path, spec, out, partition_rows=5)
     before = files(out)
     broken = out / sorted(before)[1]
-    broken.write_bytes(before[broken.name][:-9])
-    assert encode_table(path, spec, out, partition_rows=5).kept == 2
+    broken.write_bytes(DAMAGES[damage](before[broken.name]))
+    with pytest.raises(DataError, match=rf"damaged since .*{broken.name}.*Run the same command"):
+        read_features(out)
+    with pytest.warns(
+        RuntimeWarning, match=f"1 file was damaged, and encoded again: '{broken.name}"
+    ):
+        report = encode_table(path, spec, out, partition_rows=5)
+    assert (report.kept, report.damaged) == (2, (broken.name,))
+    assert f"encoded again: '{broken.name}'" in report.render()
+    assert json.loads(json.dumps(report.to_json()))["damaged"] == [broken.name]
     assert files(out) == before
+    again = encode_table(path, spec, out, partition_rows=5)
+    assert (again.kept, again.damaged) == (3, ())
+
+
+def test_files_that_changed_their_places_are_encoded_again(table, spec, tmp_path):
+    path, out = table(15), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    before = files(out)
+    _, one, other = (out / name for name in before)
+    one.write_bytes(before[other.name])
+    other.write_bytes(before[one.name])
+    with pytest.raises(DataError, match=f"{one.name}.*{other.name}"):
+        read_features(out)
+    with pytest.warns(RuntimeWarning, match="2 files were damaged"):
+        assert encode_table(path, spec, out, partition_rows=5).kept == 1
+    assert files(out) == before
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_no_flipped_bit_passes(table, spec, tmp_path, precision):
+    out = tmp_path / "out"
+    encode_table(table(40), spec, out, precision=precision)
+    ((name, content),) = files(out).items()
+    for place in range(0, len(content), max(1, len(content) // 200)):
+        (out / name).write_bytes(flipped(content, place))
+        with pytest.raises(DataError, match="damaged"):
+            read_features(out)
+        with pytest.raises(DataError, match="damaged"):
+            next(iterate_features(out / name))
+    (out / name).write_bytes(content)
+    assert len(read_features(out).ids) == 40
+
+
+def test_vectors_of_an_older_palate_are_encoded_again(table, spec, tmp_path):
+    path, out = table(12), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    before, told = files(out), manifest(out)
+    for part in told["partitions"]:
+        old = f"{part['file'][:31]}.parquet"
+        (out / part["file"]).rename(out / old)
+        part["file"] = old
+    told["format"] = "palate vectors 1"
+    (out / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match=r"an older palate, without checksums.*again"):
+        read_features(out)
+    assert encode_table(path, spec, out, partition_rows=5).kept == 0
+    assert files(out) == before
+    assert len(read_features(out).ids) == 12
+
+
+@pytest.mark.parametrize("change", ["gone", "listed outside", "lists nothing", "no list"])
+def test_files_that_a_manifest_cannot_mean(table, spec, tmp_path, change):
+    path, out = table(12), tmp_path / "out"
+    encode_table(path, spec, out, partition_rows=5)
+    told = manifest(out)
+    if change == "gone":
+        (out / told["partitions"][1]["file"]).unlink()
+    elif change == "listed outside":
+        told["partitions"][1]["file"] = f"../{path.name}"
+    elif change == "lists nothing":
+        told["partitions"] = []
+    else:
+        told["partitions"] = 3
+    (out / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(DataError, match=r"cannot be read|damaged"):
+        read_features(out)
+    assert encode_table(path, spec, out, partition_rows=5).kept == (2 if change == "gone" else 3)
+    assert len(read_features(out).ids) == 12
 
 
 @pytest.mark.parametrize(
@@ -380,6 +472,10 @@ def test_a_bad_row_never_loses_the_others(table, spec, tmp_path):
     with pytest.warns(RuntimeWarning, match="3 rows"):
         again = encode_table(path, spec, out, partition_rows=10, on_error="skip")
     assert (again.kept, again.skipped) == (3, 3)
+    assert [fault.partition(": ")[0] for fault in again.faults] == [
+        fault.partition(": ")[0] for fault in report.faults
+    ]
+    assert "row 9 (item 'item 24'): it could not be read or encoded" in again.render()
     with pytest.raises(DataError, match="cannot read"):
         encode_table(path, spec, out, partition_rows=10)
 
@@ -470,6 +566,13 @@ def test_a_refused_table_leaves_no_folder(name, tmp_path):
     with pytest.raises(DataError) as caught:
         encode_table(tmp_path / "outs", "use", tmp_path / "out")
     assert "Did you mean" not in str(caught.value)
+    (tmp_path / "outs").mkdir()  # as a job that was stopped at once may leave it
+    with pytest.raises(DataError) as caught:
+        encode_table(tmp_path / "out", "use", tmp_path / "outs", columns=["title"])
+    assert "Did you mean" not in str(caught.value)
+    (tmp_path / "tables" / "2024").mkdir(parents=True)
+    with pytest.raises(DataError, match="Did you mean 'tables'"):
+        encode_table(tmp_path / "table", "use", tmp_path / "out", columns=["title"])
     (tmp_path / "mine").mkdir()
     with pytest.raises(DataError):
         encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])

@@ -135,6 +135,9 @@ class VectorCache:
             if shard.dim != out.shape[1]:
                 self._set_aside(shard.path, f"it has vectors of {shard.dim}, not {out.shape[1]}")
                 continue
+            if shard.is_cut_off:
+                self._set_aside(shard.path, "it was cut off")
+                continue
             wanted = np.flatnonzero(~found)
             rows = shard.find(keys[wanted])
             wanted, rows = wanted[rows >= 0], rows[rows >= 0]

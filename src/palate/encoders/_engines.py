@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import queue
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from typing import Any, Literal, TypeAlias
@@ -19,6 +18,7 @@ from palate.encoders._hardware import import_torch, settle
 from palate.encoders._hub import quiet
 from palate.encoders._int8 import quantise
 from palate.encoders._once import Batches
+from palate.encoders._telemetry import import_onnxruntime, import_openvino
 from palate.encoders._tokens import Places, Run, TokenIds
 from palate.errors import ConfigError
 from palate.optional import Requirement, check_installed, is_installed
@@ -123,8 +123,7 @@ def openvino_engine(
     module: Any, dtype: str, examples: Callable[[], Iterable[TokenIds]] = list
 ) -> Run:
     """OpenVINO with one stream a core. int8 takes the ranges of numbers from `examples`."""
-    import openvino as ov
-
+    ov = import_openvino()
     torch = import_torch()
     with _tracing():
         graph = ov.convert_model(
@@ -142,7 +141,7 @@ def openvino_engine(
         "NUM_STREAMS": threads(),
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
-    return partial(_openvino_run, ov, compiled)
+    return partial(_openvino_run, compiled)
 
 
 def _keep_angles_exact(graph: Any) -> None:
@@ -155,27 +154,42 @@ def _keep_angles_exact(graph: Any) -> None:
     graph.add_outputs([node.output(0) for node in angles])
 
 
-def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
-    jobs = ov.AsyncInferQueue(compiled, threads())
-    finished: queue.SimpleQueue[tuple[Places, Floats]] = queue.SimpleQueue()
-    jobs.set_callback(
-        lambda request, rows: finished.put((rows, np.array(request.get_output_tensor(0).data)))
-    )
+def _openvino_run(compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
+    """Requests that this thread starts and waits for, enough that no stream runs dry meanwhile.
+
+    A callback would run Python on OpenVINO's threads, which wait for the interpreter's lock while
+    whoever holds it waits for them to end.
+    """
+    idle = [compiled.create_infer_request() for _ in range(2 * threads())]
+    running: deque[tuple[Places, Any]] = deque()
     try:
         for rows, ids in batches:
-            jobs.start_async([ids], rows)
-            while not finished.empty():
-                yield finished.get()
+            if not idle:
+                yield _awaited(running, idle)
+            request = idle.pop()
+            request.start_async([ids])
+            running.append((rows, request))
+        while running:
+            yield _awaited(running, idle)
     finally:
-        jobs.wait_all()
-    while not finished.empty():
-        yield finished.get()
+        for _, request in running:
+            with suppress(RuntimeError):  # of work that nobody waits for any more
+                request.wait()
+
+
+def _awaited(running: deque[tuple[Places, Any]], idle: list[Any]) -> tuple[Places, Floats]:
+    """What the oldest request found, which may then be started again."""
+    rows, request = running[0]
+    request.wait()
+    running.popleft()
+    vectors: Floats = np.array(request.get_output_tensor(0).data)
+    idle.append(request)
+    return rows, vectors
 
 
 def onnx_engine(module: Any, dtype: str) -> Run:
     """ONNX Runtime with one thread a core, on its own graph of the model."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     torch = import_torch()
     written = BytesIO()
     with _tracing():

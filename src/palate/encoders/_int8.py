@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from palate.encoders._telemetry import import_openvino
 from palate.encoders._tokens import TokenIds
 from palate.types import Floats
 
@@ -113,9 +114,8 @@ def _products(graph: Any) -> list[list[Any]]:
 
 
 def _watched(graph: Any, sources: Sequence[Any], batches: Iterable[TokenIds]) -> list[_Seen]:
-    import openvino as ov
-    from openvino import opset13 as ops
-
+    ov = import_openvino()
+    ops = ov.opset13
     probe = ov.Model([ops.result(source) for source in sources], graph.get_parameters(), "probe")
     settings = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = ov.Core().compile_model(probe, "CPU", settings)
@@ -157,8 +157,7 @@ def _error(rounding: _Rounding, rows: Floats, weight: Floats) -> float:
 
 
 def _replace(nodes: Sequence[Any], weights: Sequence[Floats], rounding: _Rounding) -> None:
-    from openvino import opset13 as ops
-
+    ops = import_openvino().opset13
     source = nodes[0].input_value(0)
     smoothed = ops.multiply(source, ops.constant(1 / rounding.smooth))
     low, high = np.float32(rounding.low), np.float32(rounding.high)

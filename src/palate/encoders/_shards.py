@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -40,6 +40,15 @@ class Shard:
     keys: Keys
     sums: NDArray[np.uint64]
     vectors: Floats
+    mapped: mmap.mmap = field(repr=False, compare=False)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the file became shorter: whoever reads its map then is killed (SIGBUS).
+
+        It is asked right before every read, so that what is left is a cut in that very moment.
+        """
+        return self.mapped.size() < len(self.mapped)
 
     @property
     def dim(self) -> int:
@@ -47,7 +56,7 @@ class Shard:
 
     def find(self, keys: Keys) -> NDArray[np.int64]:
         """The row of each key, -1 for one that is not here."""
-        if not len(self.keys):
+        if not len(self.keys) or self.is_cut_off:
             return np.full(len(keys), -1)
         rows = np.searchsorted(self.keys[:, 0], keys[:, 0])
         rows = np.minimum(rows, len(self.keys) - 1)
@@ -62,6 +71,8 @@ class Shard:
         """Fills `out[places]`; says which rows are as they were written, others are left out."""
         intact = np.zeros(len(rows), dtype=np.bool_)
         for chunk in _chunks(len(rows), self.dim):
+            if self.is_cut_off:
+                break
             vectors = self.vectors[rows[chunk]]
             whole = checksums(vectors) == self.sums[rows[chunk]]
             intact[chunk] = whole
@@ -114,7 +125,7 @@ def _read(path: Path) -> Shard:
     arrays = {
         name: _array(mapped, header[name], 8 + length) for name in ("keys", "sums", "vectors")
     }
-    shard = Shard(path, **arrays)
+    shard = Shard(path, **arrays, mapped=mapped)
     if not (shard.keys.ndim == shard.vectors.ndim == 2 and shard.keys.shape[1] == 2):
         raise ValueError("the arrays have other shapes")
     if not len(shard.keys) == len(shard.sums) == len(shard.vectors):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,10 +19,12 @@ from palate.errors import DataError, did_you_mean, first_offenders
 from palate.types import Floats, Mask
 
 MANIFEST = "manifest.json"
-FORMAT = "palate vectors 1"
+FORMAT = "palate vectors 2"
+_WITHOUT_CHECKSUMS = "palate vectors 1"
 VECTOR = "vector"
 SCALE = "scale"
 ROWS_AT_ONCE = 2**16
+_PART = re.compile(r"part-\d{5,}-[0-9a-f]{20}-(?P<checksum>[0-9a-f]{32})\.parquet")
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".gz", ".zip")
 
 Chunk: TypeAlias = tuple[pl.Series, Floats, Mask]
@@ -35,8 +39,10 @@ class VectorFiles:
     id: str
     vector: str
     dim: int
+    _whole: set[Path] = field(default_factory=set, repr=False, compare=False)
 
     def __len__(self) -> int:
+        self._check(self.files)
         return sum(map(_length, self.files))
 
     def chunks(self) -> Iterator[Chunk]:
@@ -45,8 +51,14 @@ class VectorFiles:
         Raises `DataError` for a damaged file, and for vectors of another length, NaN or infinity.
         """
         for file in self.files:
+            self._check([file])
             for start in range(0, _length(file), ROWS_AT_ONCE):
                 yield self._chunk(file, start)
+
+    def _check(self, files: Sequence[Path]) -> None:
+        """Raises `DataError` for files that `palate encode` wrote otherwise; reads each once."""
+        check_whole([file for file in files if file not in self._whole])
+        self._whole.update(files)
 
     def _chunk(self, file: Path, start: int) -> Chunk:
         schema = _schema(file)
@@ -99,6 +111,7 @@ def open_vectors(
     """
     place = Path(path).expanduser()
     files = _files(place)
+    check_whole(files[:1])
     schema = _schema(files[0])
     lists = [name for name, kind in schema.items() if _inner(kind) is not None]
     id = id or next((name for name in (ITEM, "id") if name in schema), ITEM)
@@ -115,7 +128,7 @@ def open_vectors(
     _check_there(vector, schema, files[0])
     if vector not in lists:
         raise DataError(f"{files[0]}: the column {vector!r} holds {schema[vector]}, not vectors")
-    return VectorFiles(files, id, vector, _dim(files, vector, schema[vector]))
+    return VectorFiles(files, id, vector, _dim(files, vector, schema[vector]), {files[0]})
 
 
 def _files(place: Path) -> tuple[Path, ...]:
@@ -133,13 +146,70 @@ def _files(place: Path) -> tuple[Path, ...]:
         raise DataError(f"{place}: no such file or folder of vectors.{hint}")
     manifest = read_manifest(place)
     if manifest is not None:
-        if not manifest["complete"]:
-            raise DataError(f"{place} is not finished: run the same `palate encode` again")
-        return tuple(place / part["file"] for part in manifest["partitions"])
+        return _parts(place, manifest)
     found = sorted(file for file in place.rglob("*.parquet") if file.name[0] not in "._")
     if not found:
         raise DataError(f"{place} holds no Parquet file")
     return tuple(found)
+
+
+def _parts(place: Path, manifest: dict[str, Any]) -> tuple[Path, ...]:
+    """The files that `palate encode` lists, all of which have a checksum in their names."""
+    if manifest["format"] == _WITHOUT_CHECKSUMS:
+        raise DataError(
+            f"{place} was written by an older palate, without checksums, so that damage would pass"
+            " unseen: run the same `palate encode` again"
+        )
+    try:
+        if not manifest["complete"]:
+            raise DataError(f"{place} is not finished: run the same `palate encode` again")
+        names = [part["file"] for part in manifest["partitions"]]
+        strange = [name for name in names if not _PART.fullmatch(name)]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            f"{place / MANIFEST} is damaged: it does not list the files. Run the same"
+            " `palate encode` again"
+        ) from error
+    if strange or not names:
+        shown = f"it lists {first_offenders(strange, len(strange))}" if strange else "it is empty"
+        raise DataError(f"{place / MANIFEST} is damaged: {shown}")
+    return tuple(place / name for name in names)
+
+
+def part_name(stem: str, checksum: str) -> str:
+    """What a file of `palate encode` is called; `stem` says of what it holds the vectors."""
+    return f"{stem}-{checksum}.parquet"
+
+
+def checksum_of(file: Path) -> str:
+    """128 bits that name a file's content; raises `OSError`."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a file is as `palate encode` wrote it, by its name; `OSError` where it is not there.
+
+    Of files by others nothing is known: they pass.
+    """
+    named = _PART.fullmatch(file.name)
+    return named is None or named["checksum"] == checksum_of(file)
+
+
+def check_whole(files: Sequence[Path]) -> None:
+    """Raises `DataError` for files that `palate encode` wrote otherwise, or that are gone."""
+    damaged = []
+    for file in files:
+        try:
+            if not is_whole(file):
+                damaged.append(str(file))
+        except OSError as error:
+            raise _unreadable(file, error) from error
+    if damaged:
+        raise DataError(
+            f"damaged since `palate encode` wrote them: {first_offenders(damaged, len(damaged))}."
+            " Run the same command again: it encodes what is damaged anew"
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
@@ -152,7 +222,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
         return None
     try:
         content = json.loads(path.read_bytes())
-        return content if content.get("format") == FORMAT else None
+        return content if content.get("format") in (FORMAT, _WITHOUT_CHECKSUMS) else None
     except (ValueError, AttributeError) as error:
         raise DataError(f"{path} is damaged: {error}. Name another folder") from error
 

@@ -86,7 +86,7 @@ def begin(job: Job) -> None:
             f"{out} is not empty (it holds {min(strangers)!r}), and not of `palate encode`:"
             " name another folder"
         )
-    for stray in out.glob(".part-*.tmp"):
+    for stray in out.glob(".part-*"):
         stray.unlink(missing_ok=True)
     _write(out, {"complete": False, "job": job.identity, "settings": job.settings})
 

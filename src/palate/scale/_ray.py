@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
@@ -52,22 +53,40 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     quiet = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         try:
             ray.init(address="auto", **quiet)
         except ConnectionError:
-            ray.init(
-                address="local",
-                num_cpus=max(_processors(), workers or 1),
-                include_dashboard=False,
-                object_store_memory=STORE_BYTES,
-                **quiet,
-            )
+            with _without_reporter():
+                ray.init(
+                    address="local",
+                    num_cpus=max(_processors(), workers or 1),
+                    include_dashboard=False,
+                    object_store_memory=STORE_BYTES,
+                    **quiet,
+                )
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _without_reporter() -> Iterator[None]:
+    """Not the process that a cluster without a dashboard has for usage statistics alone.
+
+    It asks the clouds' hosts for metadata whose machine this is, though statistics are turned off.
+    """
+    services: Any = sys.modules.get("ray._private.services")
+    start = getattr(services, "start_api_server", None)
+    if start is None:
+        yield
+        return
+    services.start_api_server = lambda *_, **__: (None, None)  # as where it fails to start
+    try:
+        yield
+    finally:
+        services.start_api_server = start
 
 
 def _processors() -> int:
@@ -169,7 +188,9 @@ class _Crew:
 
     def _understood(self, todo: Todo, answer: dict[str, Any]) -> Part | Failure:
         if "part" in answer:
-            return Part(**answer["part"] | {"faults": tuple(answer["part"]["faults"])})
+            part = answer["part"]
+            told = {name: tuple(part[name]) for name in ("faults", "damaged")}
+            return Part(**part | told)
         if answer["ends"]:
             raise ConfigError(f"on a worker: {answer['failure']}")
         if self.job.on_error == "raise":

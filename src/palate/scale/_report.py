@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from palate.errors import first_offenders
 from palate.scale._work import Job, Part
 
 SHOWN_FAULTS = 3
@@ -19,7 +20,8 @@ class EncodeReport:
     text, photo or sound (`holds` says which) and so without a vector; `skipped` are not there, of
     which `bad` cannot be read or encoded and the others have no id of their own. `kept` files were
     there already; `encoded` rows got their vector now. `bytes` are those of all files, `seconds`
-    those of this run. `faults` are some reasons why rows are bad.
+    those of this run. `faults` are some reasons why rows are bad. Files that were `damaged` before
+    this run were encoded again.
     """
 
     table: str
@@ -38,6 +40,7 @@ class EncodeReport:
     bytes: int
     seconds: float
     faults: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, job: Job, parts: Sequence[Part], *, engine: str, size: int, seconds: float) -> Self:
@@ -60,6 +63,7 @@ class EncodeReport:
             bytes=size,
             seconds=seconds,
             faults=tuple(faults[:SHOWN_FAULTS]),
+            damaged=tuple(sorted(name for part in parts for name in part.damaged)),
         )
 
     @property
@@ -71,6 +75,14 @@ class EncodeReport:
         why = [f"{without:,} without an id of their own"] * bool(without) + [bad] * bool(self.bad)
         said = f"{counted(self.skipped, 'row')} left out of {self.table}: {' and '.join(why)}"
         return "\n  ".join([said, *self.faults])
+
+    @property
+    def mended(self) -> str:
+        """Which files were damaged, and so encoded again; "" for none."""
+        if not self.damaged:
+            return ""
+        shown = first_offenders(self.damaged, len(self.damaged))
+        return f"{counted(len(self.damaged), 'file')} damaged, and encoded again: {shown}"
 
     @property
     def rows_a_second(self) -> float:
@@ -89,6 +101,8 @@ class EncodeReport:
             lines.append(f"{self.missing:,} {have} no {self.holds}, and no vector (null)")
         if self.skipped:
             lines.append(self.left_out)
+        if self.damaged:
+            lines.append(self.mended)
         if self.kept:
             lines.append(f"{counted(self.kept, 'file')} there already, and still true")
         if self.encoded:
@@ -100,7 +114,8 @@ class EncodeReport:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON types."""
-        return {**vars(self), "faults": list(self.faults), "rows_a_second": self.rows_a_second}
+        lists = {"faults": list(self.faults), "damaged": list(self.damaged)}
+        return {**vars(self), **lists, "rows_a_second": self.rows_a_second}
 
 
 def counted(count: int, what: str) -> str:

@@ -132,7 +132,14 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _may_hold_tables(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".") and not (path / MANIFEST).exists()
+    """A folder with a table or a folder in it, but none of vectors: those are nobody's table."""
+    try:
+        inside = [other for other in path.iterdir() if not other.name.startswith((".", "_"))]
+    except OSError:  # no folder, or one that is not to be read
+        return False
+    if path.name.startswith(".") or (path / MANIFEST).exists():
+        return False
+    return any(_kind(other) or other.is_dir() for other in inside)
 
 
 _KNOWN = f" Known: {', '.join((*_PARQUET, *LINES, *_TEXT))}, or a folder of one kind."

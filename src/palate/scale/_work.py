@@ -90,7 +90,7 @@ class Part:
 
     Of its `rows` those `written` are in the file, `missing` of them without a vector, and `bad` are
     not, because they cannot be read or encoded. `kept` was done before; `faults` says why some are
-    bad.
+    bad. Files of it that were `damaged` count as not there.
     """
 
     number: int
@@ -102,6 +102,7 @@ class Part:
     dim: int
     kept: bool = False
     faults: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     @property
     def skipped(self) -> int:
@@ -123,7 +124,7 @@ class Failure:
 
 
 def stem_of(number: int) -> str:
-    """How the names of a partition's files begin; a digest of its content follows."""
+    """How the names of a partition's files begin; a digest of what is encoded follows."""
     return f"part-{number:05d}-"
 
 

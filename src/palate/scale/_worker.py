@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate.columns import ITEM
 from palate.encoders._cache import without_cache
 from palate.errors import SHOWN_OFFENDERS, ConfigError, DataError
 from palate.scale._encoder import fingerprint_of, ready
@@ -21,7 +23,7 @@ from palate.scale._media_rows import MediaRows
 from palate.scale._text_rows import TextRows
 from palate.scale._texts import ids_of
 from palate.scale._work import Job, Part, stem_of
-from palate.scale._write import frames_of, write_frames, written_before
+from palate.scale._write import Written, frames_of, write_frames, written_before
 from palate.types import Floats, Mask
 
 
@@ -88,25 +90,36 @@ class Worker:
         """
         start, stop = self.job.range_of(number)
         rows = self._read(start, stop, left_out)
-        path = Path(self.job.out) / f"{stem_of(number)}{rows.digest(self.job)}.parquet"
-        done, faults = written_before(path), dict(rows.held.faults)
-        if done is not None and self.job.on_error == "raise" and done[0] < len(rows.ids):
+        stem = Path(self.job.out) / f"{stem_of(number)}{rows.digest(self.job)}"
+        done, damaged = written_before(self._there.get(stem.name, ()))
+        faults = dict(rows.held.faults)
+        if done is not None and self.job.on_error == "raise" and done.rows < len(rows.ids):
             done = None  # rows were skipped then
         kept = done is not None
-        if done is None:
-            done = write_frames(path, self._frames(rows, faults, number))
-        written, dim = done
+        if done is not None:
+            faults = _left_out_before(rows.ids, done) | faults
+        else:
+            done = write_frames(stem, self._frames(rows, faults, number))
         return Part(
             number,
-            path.name,
+            done.path.name,
             rows=stop - start,
-            written=written,
+            written=done.rows,
             missing=int(rows.held.missing.sum()),
-            bad=len(rows.ids) - written,
-            dim=dim,
+            bad=len(rows.ids) - done.rows,
+            dim=done.dim,
             kept=kept,
             faults=tuple(self._said(rows, faults)),
+            damaged=tuple(path.name for path in damaged),
         )
+
+    @cached_property
+    def _there(self) -> Mapping[str, Sequence[Path]]:
+        """The files that lie in the folder when the work begins, by what they are of."""
+        found = defaultdict(list)
+        for path in sorted(Path(self.job.out).glob("part-*.parquet")):
+            found[path.stem.rpartition("-")[0]].append(path)
+        return found
 
     def _read(self, start: int, stop: int, left_out: Sequence[int]) -> _Rows:
         job = self.job
@@ -147,3 +160,12 @@ class Worker:
         for place in sorted(faults)[:SHOWN_OFFENDERS]:
             where = self.job.source.place(int(rows.numbers[place]))
             yield f"{where} (item {rows.ids[place]!r}): {faults[place]}"
+
+
+def _left_out_before(ids: pl.Series, done: Written) -> dict[int, str]:
+    """The rows that a file lacks which is there already; the reasons are no longer known."""
+    if done.rows == len(ids):
+        return {}
+    there = pl.scan_parquet(done.path, glob=False).select(ITEM).collect()[ITEM]
+    lacking = (~ids.is_in(there.implode())).arg_true().to_list()
+    return dict.fromkeys(lacking, "it could not be read or encoded when its file was written")

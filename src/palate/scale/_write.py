@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import polars as pl
 
 from palate._files import whole_file
 from palate.columns import ITEM
-from palate.encoders._vector_files import SCALE, VECTOR
+from palate.encoders._vector_files import SCALE, VECTOR, checksum_of, is_whole, part_name
 from palate.errors import DataError
 from palate.scale._source import length_of, schema_of
 from palate.scale._work import Precision
@@ -23,6 +24,15 @@ GROUP_ROWS = 2**13  # of a row group: what is packed, and read, at once
 
 class WriteError(DataError):
     """No file can be written there: no other partition's either."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file with `rows` vectors of `dim` numbers."""
+
+    path: Path
+    rows: int
+    dim: int
 
 
 def frames_of(
@@ -39,22 +49,24 @@ def frames_of(
     return frames
 
 
-def write_frames(path: Path, frames: Sequence[pl.DataFrame]) -> tuple[int, int]:
-    """(n, d) of what was written: the whole file or nothing. Raises `WriteError`."""
+def write_frames(stem: Path, frames: Sequence[pl.DataFrame]) -> Written:
+    """The whole file or nothing; its name is `stem` and a checksum. Raises `WriteError`."""
+    draft = stem.with_name(f".{stem.name}")
     try:
-        with whole_file(path) as place:
+        with whole_file(draft) as place:
             pl.concat(frames, rechunk=False).write_parquet(
                 place,
                 compression="zstd",
                 compression_level=_COMPRESSION_LEVEL,
                 row_group_size=GROUP_ROWS,
             )
+        path = draft.replace(stem.with_name(part_name(stem.name, checksum_of(draft))))
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise WriteError(f"{path} could not be written: {reason}") from error
+        raise WriteError(f"{stem} could not be written: {reason}") from error
     kind = frames[0].schema[VECTOR]
     assert isinstance(kind, pl.Array)
-    return sum(map(len, frames)), kind.shape[0]
+    return Written(path, sum(map(len, frames)), kind.shape[0])
 
 
 def _frame(ids: pl.Series, vectors: Floats, present: Mask, precision: Precision) -> pl.DataFrame:
@@ -73,12 +85,15 @@ def _frame(ids: pl.Series, vectors: Floats, present: Mask, precision: Precision)
     return frame if present.all() else frame.with_columns(kept.alias(VECTOR))
 
 
-def written_before(path: Path) -> tuple[int, int] | None:
-    """(n, d) of a file that is there; None where there is none, or a damaged one."""
-    try:
-        if not path.is_file():
-            return None
-        kind = schema_of(path)[VECTOR]
-        return length_of(path), kind.shape[0]  # type: ignore[attr-defined]
-    except (DataError, KeyError, AttributeError):
-        return None
+def written_before(paths: Sequence[Path]) -> tuple[Written | None, list[Path]]:
+    """The first of these files that is as it was written, and those before it that are not."""
+    damaged: list[Path] = []
+    for path in paths:
+        try:
+            if is_whole(path):
+                kind = schema_of(path)[VECTOR]
+                return Written(path, length_of(path), kind.shape[0]), damaged  # type: ignore[attr-defined]
+        except (DataError, KeyError, AttributeError, OSError):
+            pass
+        damaged.append(path)
+    return None, damaged

@@ -52,9 +52,10 @@ def encode_table(
     Files have `item_id` and `vector`, of `partition_rows` rows each (32,768 of texts, 4,096 of
     photos or sounds); a row that holds nothing has no vector (null). `precision` "int8" adds each
     row's `scale`. A job that was stopped goes on where it was, and what changed since in the table
-    or in the files that it names is encoded again. `on_error="skip"` leaves out rows without an id
-    of their own and rows that cannot be read or encoded. `engine="ray"` takes the workers of the
-    cluster that `RAY_ADDRESS` names, or of this machine. Nothing goes through the cache of vectors.
+    or in the files that it names is encoded again, as are files of vectors that were damaged since.
+    `on_error="skip"` leaves out rows without an id of their own and rows that cannot be read or
+    encoded. `engine="ray"` takes the workers of the cluster that `RAY_ADDRESS` names, or of this
+    machine. Nothing goes through the cache of vectors.
 
     Raises `DataError` for a table, a row or a folder that cannot be used, `ConfigError` for other
     wishes, `MissingExtraError` where the encoder or the engine is not installed.
@@ -63,6 +64,8 @@ def encode_table(
     wishes.check()
     check_workers(engine, workers)
     report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
+    if report.damaged:
+        warnings.warn(report.mended, RuntimeWarning, stacklevel=2)
     if report.skipped:
         warnings.warn(visible(report.left_out), RuntimeWarning, stacklevel=2)
     return report
