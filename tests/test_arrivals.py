@@ -13,6 +13,7 @@ from palate.errors import DataError
 from palate.pipeline import Pipeline
 from palate.recommenders.content import Content
 from palate.recommenders.covisit import Covisit
+from palate.types import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def test_new_items_take_the_columns_and_types_of_the_catalogue(shop):
     new = pl.DataFrame(
         {"colour": ["red"], "tags": ["hedge| tulip |"], "price": ["12.5"], "item_id": [77]}
     )
-    row = arriving(new, shop.items)
+    row = arriving(new, shop)
     assert row.schema == shop.items.schema
     assert row.row(0, named=True) == {
         "item_id": "77",
@@ -54,7 +55,7 @@ def test_new_items_take_the_columns_and_types_of_the_catalogue(shop):
 
 def test_lists_that_are_lists_already_stay(shop):
     new = pl.DataFrame({"item_id": ["x", "y"], "tags": [["a|b", ""], None]})
-    assert arriving(new, shop.items)["tags"].to_list() == [["a|b", ""], None]
+    assert arriving(new, shop)["tags"].to_list() == [["a|b", ""], None]
 
 
 ROW = {"item_id": "14", "title": "Bell", "name": "B-14", "genres": ["bikes"], "price": 4.0}
@@ -78,12 +79,12 @@ def test_ids_and_titles_are_found_as_read_finds_them(goods, names):
         "genres": ["bikes"],
     }
     for frame in (pl.DataFrame(columns), pl.LazyFrame(columns), pd.DataFrame(columns)):
-        assert arriving(frame, goods.items).to_dicts() == [ROW]
+        assert arriving(frame, goods).to_dicts() == [ROW]
 
 
 def test_a_column_of_the_catalogues_is_no_title(goods):
     new = pl.DataFrame({"productId": ["14"], "name": ["B-14"]})
-    assert arriving(new, goods.items).row(0, named=True) == {
+    assert arriving(new, goods).row(0, named=True) == {
         **dict.fromkeys(ROW),
         "item_id": "14",
         "name": "B-14",
@@ -93,21 +94,21 @@ def test_a_column_of_the_catalogues_is_no_title(goods):
 def test_names_can_be_said(goods):
     new = pl.DataFrame({"number": [14], "label": ["Bell"], "title": ["not this"]})
     said = {"number": "item_id", "label": "title"}
-    row = arriving(new, goods.items, columns=said).row(0, named=True)
+    row = arriving(new, goods, columns=said).row(0, named=True)
     assert (row["item_id"], row["title"]) == ("14", "Bell")
 
 
 def test_files_and_gaps_of_pandas(goods, tmp_path):
     path = tmp_path / "new.csv"
     path.write_text("productId,headline,price,genres\n014,Bell,4,bikes|x\n15,Lamp,,\n")
-    found = arriving(path, goods.items)
+    found = arriving(path, goods)
     assert found["item_id"].to_list() == ["014", "15"]
     assert found["price"].to_list() == [4.0, None]
     assert found["genres"].to_list() == [["bikes", "x"], None]
     gaps = pd.DataFrame(
         {"productId": [14.0, 15.0], "price": [np.nan, 2.5], "title": [None, "Lamp"]}
     )
-    found = arriving(gaps, goods.items)
+    found = arriving(gaps, goods)
     assert found["item_id"].to_list() == ["14", "15"]
     assert found["price"].to_list() == [None, 2.5]
     assert found["title"].to_list() == [None, "Lamp"]
@@ -125,12 +126,13 @@ def test_a_pipeline_takes_them_under_their_own_names(goods):
     ("items", "words"),
     [
         ({"item_id": ["i01", "x", "i02"]}, "there already: 'i01', 'i02'"),
-        ({"item_id": ["x", "y", "x"]}, "come twice: 'x'"),
+        ({"item_id": ["x", "y", "x"]}, "ids must be unique, .* more than once: 'x'"),
         ({"item_id": ["x", None]}, "column 'item_id' is missing in row 2"),
         ({"number": ["x"]}, "new items: no column for item_id.*number.*columns="),
         ({"asin": ["x"], "sku": ["y"]}, "'asin' and 'sku' could all be item_id.*columns="),
         ({"item_id": ["x"], "price": ["dear"]}, "column 'price' must be numbers, .* holds 'dear'$"),
-        ({"item_id": ["x", "y"], "title": [["a"], None]}, r"'title' must be text, .* \['a'\]$"),
+        ({"item_id": ["x"], "title": [{"en": "a"}]}, "column 'title' holds Struct"),
+        ({"item_id": ["x", "y"], "description": [["a"], None]}, r"must be text, .* \['a'\]$"),
         ({"item_id": ["x"], "price": [float("inf")]}, "'price' is infinite in row 1"),
         ({"item_id": [1.5]}, "broken numbers"),
     ],
@@ -153,12 +155,12 @@ def test_what_is_no_table(shop, items):
 
 def test_misspelt_columns_are_guessed(goods):
     with pytest.raises(DataError, match=r"no column 'numbr'.*Did you mean 'number'"):
-        arriving(pl.DataFrame({"number": [14]}), goods.items, columns={"numbr": "item_id"})
+        arriving(pl.DataFrame({"number": [14]}), goods, columns={"numbr": "item_id"})
 
 
 def test_columns_that_are_not_read_are_told(shop, caplog):
     new = {"item_id": ["x", "y"], "titel": ["Rose", "Tulip"], "tags": [["red"], []], "zzz": [1, 2]}
-    arriving(pl.DataFrame(new), shop.items)
+    arriving(pl.DataFrame(new), shop)
     assert [record.getMessage() for record in caplog.records] == [
         "the frame of new items: not read: titel, zzz. Did you mean 'title'?",
         "the frame of new items: no text in any column of 'y': encoders of text know nothing of "
@@ -168,7 +170,8 @@ def test_columns_that_are_not_read_are_told(shop, caplog):
 
 
 def test_nothing_is_told_of_items_with_the_columns_of_the_catalogue(shop, caplog):
-    arriving(shop.items.head(2).with_columns(item_id="x" + pl.col("item_id")), shop.items)
+    arriving(shop.items.head(2).with_columns(item_id="x" + pl.col("item_id")), shop)
     numbers = pl.DataFrame({"item_id": ["a"], "price": [1.0]})
-    arriving(pl.DataFrame({"item_id": ["b"], "price": [2]}), numbers)
+    log = pl.DataFrame({"user_id": ["u"], "item_id": ["a"]})
+    arriving(pl.DataFrame({"item_id": ["b"], "price": [2]}), Dataset(log, numbers))
     assert not caplog.records
