@@ -148,7 +148,7 @@ def _understood(series: pl.Series, wanted: pl.DataType | None, reading: _Reading
     if (mark := _mark(series, wanted, reading)) is not None:
         return _split(series, mark, wanted, reading)
     if series.dtype == pl.String and reading.table.untyped and wanted != pl.String:
-        series = _inferred(series, reading)
+        series = _inferred(series, wanted, reading)
     return _finite(series, reading) if series.dtype.is_float() else series
 
 
@@ -275,21 +275,25 @@ def _flat(series: pl.Series) -> pl.Series:
     return series.list.eval(pl.element().drop_nulls()).list.unique(maintain_order=True)
 
 
-def _inferred(series: pl.Series, reading: _Reading) -> pl.Series:
+def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> pl.Series:
     """Text as what all of it reads as, where dashes and the like may stand for missing numbers."""
-    typed = infer_type(series)
-    if typed.dtype != pl.String:
-        return typed
+    wants_numbers = wanted is not None and wanted.is_numeric()
     gaps = series.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS))
-    if (gaps := gaps.fill_null(False)).any():
-        typed = infer_type(series.set(gaps, None))
-        if typed.dtype.is_numeric():
-            shown = series.filter(gaps).unique(maintain_order=True)
-            said = first_offenders(shown, len(shown))
-            reading.remark(series.name, f"{said} in {int(gaps.sum()):,} rows, taken as missing")
-            return typed
-    reading.notes.messages += doubts_about_text(series)
-    return series
+    gaps = gaps.fill_null(False)
+    without = series.set(gaps, None) if gaps.any() else series
+    typed = infer_type(without)
+    if typed.dtype == pl.String and wants_numbers:  # infinity alone is a word, but not among these
+        numbers = without.str.to_lowercase().cast(pl.Float64, strict=False)
+        typed = numbers if numbers.null_count() == without.null_count() else typed
+    if not (typed.dtype.is_numeric() or wants_numbers):
+        typed = infer_type(series)
+    elif gaps.any():
+        shown = series.filter(gaps).unique(maintain_order=True)
+        said = first_offenders(shown, len(shown))
+        reading.remark(series.name, f"{said} in {int(gaps.sum()):,} rows, taken as missing")
+    if typed.dtype == pl.String:
+        reading.notes.messages += doubts_about_text(series)
+    return typed
 
 
 def _finite(series: pl.Series, reading: _Reading) -> pl.Series:

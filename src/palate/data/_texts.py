@@ -21,7 +21,7 @@ MISSING = frozenset(
 )
 """What stands for a missing value, as the whole of it and in any case."""
 
-MISSING_NUMBERS = frozenset(["na", "-", "--", "—", "–", "?", ".", "#n/a", "nil"])
+MISSING_NUMBERS = frozenset(["", "na", "-", "--", "—", "–", "?", ".", "#n/a", "nil"])
 """What does among numbers: by itself it may be a word, as NA is a region's."""
 
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"
@@ -52,7 +52,7 @@ def without_markup(texts: pl.Series) -> tuple[pl.Series, int]:
     if not found.any():
         return texts, 0
     plain = [_plain(text) for text in texts.filter(found)]
-    cleaned = texts.scatter(found.arg_true(), pl.Series(plain, dtype=pl.String))
+    cleaned = texts.clone().scatter(found.arg_true(), pl.Series(plain, dtype=pl.String))
     return cleaned, int((cleaned != texts).sum())
 
 
@@ -84,7 +84,7 @@ def written_lists(
     known = texts.drop_nulls()
     written = known.filter(known.str.contains(_LIST))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # "\d" in a text
+        warnings.simplefilter("ignore")  # of "\d" in a text
         parsed = {text: _parsed(text) for text in written.unique()}
     read = {text: parts for text, parts in parsed.items() if parts is not None}
     broken = written.filter(~written.is_in(list(read)))
