@@ -72,7 +72,7 @@ def profile(series: pl.Series) -> Column:
 
 def _profile_lists(sample: pl.Series) -> Column:
     if flat_list_type(sample.dtype) not in (pl.String, pl.Categorical, pl.Enum):
-        return Column(sample.name, "other")
+        return Column(sample.name, "id" if _LINKS_NAME.search(sample.name.lower()) else "other")
     values = flat_lists(sample).explode().drop_nulls()
     name, distinct = sample.name, max(values.n_unique(), 1)
     if _ADDRESS_NAME.search(name.lower()) or _share(values, _ADDRESS) > 0.5:
