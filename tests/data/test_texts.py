@@ -207,6 +207,18 @@ def test_values_are_read_once_and_bounded():
     assert read_lists[1].to_list() == [long]
 
 
+def test_lists_of_records_are_lists_of_their_names(write):
+    rows = [
+        {"item": "a", "genres": [{"id": 16, "name": "Comedy"}, {"id": 1, "name": "A &amp; B"}]},
+        {"item": "b", "genres": []},
+    ]
+    items = read(LOG, write("items.jsonl", "\n".join(map(json.dumps, rows)))).items
+    assert items["genres"].to_list() == [["Comedy", "A & B"], []]
+    unnamed = [{"item": "a", "sizes": [{"large": "x"}]}, {"item": "b", "sizes": []}]
+    items = read(LOG, write("items.json", json.dumps(unnamed))).items
+    assert items["sizes"].to_list() == [[{"large": "x"}], []]
+
+
 # ---- titles
 
 

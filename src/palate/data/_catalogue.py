@@ -11,7 +11,14 @@ from palate.columns import ITEM, TEXT, TITLE
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
 from palate.data._places import Places, without_blank_rows
-from palate.data._texts import MISSING_NUMBERS, without_markup, without_missing, written_lists
+from palate.data._texts import (
+    MISSING_NUMBERS,
+    MOSTLY,
+    stands_for,
+    without_markup,
+    without_missing,
+    written_lists,
+)
 from palate.data._values import (
     as_ids,
     doubts_about_ids,
@@ -211,7 +218,7 @@ def _read_lists(
     is_words = series.name in _WORDS
     if wanted is not None and not (is_words or isinstance(wanted, pl.List)):
         return series
-    found = written_lists(series, least=0.0) if wanted is not None else written_lists(series)
+    found = written_lists(series, least=0.0 if isinstance(wanted, pl.List) else MOSTLY)
     if found is None:
         return series
     read, broken = found
@@ -229,17 +236,29 @@ def _of_lists(series: pl.Series, reading: _Reading) -> pl.Series:
     if isinstance(series.dtype, pl.List) and isinstance(series.dtype.inner, pl.List):
         reading.remark(series.name, "lists in lists, made flat")
         series = _flat(series)
+    if isinstance(series.dtype, pl.List) and isinstance(series.dtype.inner, pl.Struct):
+        series = _names(series, series.dtype.inner, reading)
     return _cleaned_parts(series, reading) if series.dtype == pl.List(pl.String) else series
+
+
+def _names(records: pl.Series, kind: pl.Struct, reading: _Reading) -> pl.Series:
+    """Lists of what records are called, where they have a name; others stay."""
+    if pl.Field("name", pl.String()) not in kind.fields:
+        return records
+    reading.remark(records.name, "lists of records, of which the names are taken")
+    return records.list.eval(pl.element().struct.field("name").drop_nulls())
 
 
 def _cleaned_parts(series: pl.Series, reading: _Reading) -> pl.Series:
     """Lists of text whose parts are clean; a part that stands for nothing goes."""
     parts = series.explode().drop_nulls().unique(maintain_order=True)
-    plain, _ = without_markup(parts)
+    plain, count = without_markup(parts)
     kept, words = without_missing(plain)
-    if plain.equals(parts) and not len(words):
+    if not (count or len(words)):
         return series
     clean = dict(zip(parts, kept, strict=True))
+    if count:
+        reading.remark(series.name, f"HTML in {count:,} parts of lists, decoded")
     if len(words):
         said = first_offenders(words, len(words))
         reading.remark(series.name, f"{said} among the parts of lists, taken as missing")
@@ -278,8 +297,7 @@ def _flat(series: pl.Series) -> pl.Series:
 def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> pl.Series:
     """Text as what all of it reads as, where dashes and the like may stand for missing numbers."""
     wants_numbers = wanted is not None and wanted.is_numeric()
-    gaps = series.str.strip_chars().str.to_lowercase().is_in(list(MISSING_NUMBERS))
-    gaps = gaps.fill_null(False)
+    gaps = stands_for(series, MISSING_NUMBERS)
     without = series.set(gaps, None) if gaps.any() else series
     typed = infer_type(without)
     if typed.dtype == pl.String and wants_numbers:  # infinity alone is a word, but not among these

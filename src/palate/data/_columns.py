@@ -11,7 +11,7 @@ from palate.errors import DataError, did_you_mean
 
 _CONVENTIONS = {
     USER: "user uid reviewer customer visitor member person account client buyer listener reader"
-    " 用户 用戶 会员 會員 顾客 顧客 客户 客戶 买家 读者 使用者",
+    " 用户 用戶 账号 帐号 账户 会员 會員 顾客 顧客 客户 客戶 买家 读者 使用者",
     ITEM: "item iid movie film asin parentasin product sku book isbn track song artist video news"
     " article game goods content document recipe course business anime"
     " 商品 物品 产品 產品 项目 項目 电影 電影 影片 图书 书籍 文章 新闻 视频 歌曲 课程 游戏",
@@ -58,7 +58,7 @@ _FLAGS = frozenset(
     ]
 )
 _STATISTIC = re.compile(
-    "(avg|average|mean|num|n|no|total)?(rating|review|vote|sale|play|download|purchase|click|view)s?"
+    "(avg|average|mean|num|n|no|total)?(rating|review|vote|sale|play|download|purchase|click|view|like|comment|install)s?"
     "(number|count|avg|average|mean|rank|total|score)?"
 )
 _STATISTICS = frozenset(

@@ -36,10 +36,11 @@ _TAG = re.compile(
 )
 _MARKUP = rf"(?i){_ENTITY}|<!--|</?(?:{_BLOCKS}|{_INLINE}|script|style)[\s/>]"
 _LONGEST = 100_000
+_LONGEST_WORD = 40
 _NAMES = ("name", "title", "label", "value", "text", "tag")
 _LIST = r"(?s)^\s*(?:\[.*\]|\{.*\}|\(.*,.*\))\s*$"
 _NUMPY = re.compile(r"\[\s*([-+0-9.eE]+(?:\s+[-+0-9.eE]+)*)\s*\]")
-_MOSTLY = 0.5
+MOSTLY = 0.5
 
 
 def without_markup(texts: pl.Series) -> tuple[pl.Series, int]:
@@ -67,14 +68,18 @@ def _plain(text: str) -> str:
 
 def without_missing(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Texts with null for the words that stand for nothing, and those words where they stood."""
-    plain = texts.str.strip_chars().str.to_lowercase()
-    missing = plain.is_in(list(MISSING)).fill_null(False)
+    missing = stands_for(texts, MISSING)
     return texts.set(missing, None) if missing.any() else texts, texts.filter(missing)
 
 
-def written_lists(
-    texts: pl.Series, *, least: float = _MOSTLY
-) -> tuple[pl.Series, pl.Series] | None:
+def stands_for(texts: pl.Series, words: Iterable[str]) -> pl.Series:
+    """Where a text is one of `words`, whatever its case and the blanks around it."""
+    found = (texts.str.len_bytes() <= _LONGEST_WORD).fill_null(False)
+    plain = texts.filter(found).str.strip_chars().str.to_lowercase()
+    return found.scatter(found.arg_true(), plain.is_in(list(words)))
+
+
+def written_lists(texts: pl.Series, *, least: float = MOSTLY) -> tuple[pl.Series, pl.Series] | None:
     """Lists that were written as Python or JSON, read, and those that cannot be.
 
     None where less than a share `least` of the values is such a list. A record in a list is its
