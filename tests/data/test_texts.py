@@ -241,6 +241,11 @@ def test_a_title_in_a_list_is_a_text(write, title, suffix):
     assert len(model.recommend(["v"], k=1, reasons=True).table) == 1
 
 
+@pytest.mark.parametrize("titles", [["[1984]", "[2046]"], ["[REC]", "{1}"], ["(1, 2)", "[sic]"]])
+def test_titles_in_brackets_are_titles(titles):
+    assert items_of("title", titles) == (titles, [])
+
+
 def test_a_title_that_is_a_record_is_refused():
     items = pl.DataFrame({"item": ["a", "b"], "title": [{"en": "x"}, {"en": "y"}]})
     with pytest.raises(DataError, match=r"column 'title' holds Struct.*columns="):

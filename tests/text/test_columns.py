@@ -80,6 +80,11 @@ def test_no_titles(name):
 def test_missing_words():
     column = pl.Series("x", ["a ", "None", " NaN", "[]", "-", "none", "Null and void", None])
     assert present(column).to_list() == ["a", None, None, None, None, "none", "Null and void", None]
+    assert present(pl.Series("x", ["(no genres listed)", "暂无", "无糖"])).to_list() == [
+        None,
+        None,
+        "无糖",
+    ]
 
 
 def test_nested_lists_are_flattened():

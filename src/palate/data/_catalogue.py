@@ -37,6 +37,7 @@ _WORDS = frozenset(
     f"{TITLE} {TEXT} name description review summary caption content abstract headline comment"
     " plot overview 标题 名称 描述 简介 内容 摘要".split()
 )
+_QUOTED = r"^[\s\[({]+['\"]"
 
 
 @dataclass(frozen=True)
@@ -217,6 +218,8 @@ def _read_lists(
     """Lists written as code; those of a column of words become its text again."""
     is_words = series.name in _WORDS
     if wanted is not None and not (is_words or isinstance(wanted, pl.List)):
+        return series
+    if is_words and not series.str.contains(_QUOTED).any():  # as "[1984]", a title
         return series
     found = written_lists(series, least=0.0 if isinstance(wanted, pl.List) else MOSTLY)
     if found is None:

@@ -196,9 +196,10 @@ def _compact_dates(numbers: pl.Series, *, where: str) -> pl.Series | None:
     if int(read.sum()) < len(numbers) * _FEW:
         return None
     wrong = numbers.filter(~read)
+    plain = (int(number) if number == int(number) else number for number in wrong)
     raise DataError(
         f"{where}: {int(read.sum()):,} numbers read as dates (YYYYMMDD…), but"
-        f" {first_offenders(wrong, len(wrong))} do not. Correct these or leave their rows out."
+        f" {first_offenders(plain, len(wrong))} do not. Correct these or leave their rows out."
     )
 
 

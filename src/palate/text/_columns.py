@@ -15,7 +15,7 @@ Kind: TypeAlias = Literal[
 SAMPLE_ROWS = 10_000
 MISSING_WORDS = (
     *("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "n/a", "UNKNOWN"),
-    *("[]", "{}", "-", "--"),
+    *("[]", "{}", "-", "--", "(no genres listed)", "无", "暂无", "未知", "不详"),
 )
 
 _TITLE_NAME = re.compile(r"(?:^|_)(?:title|name|headline|subject)$|标题|名称|名字|片名|书名")
