@@ -148,6 +148,41 @@ def test_latin_1_bytes(command, shop):
     assert model.data_.items["title"][4] == "café"
 
 
+def test_days_that_could_be_two(command, shop):
+    log = "userId,itemId,ts\n" + "".join(
+        f"{u},{i},0{n % 9 + 1}/05/2024\n" for n, (u, i, *_) in enumerate(EVENTS)
+    )
+    stated = '[data] time_format = "%d/%m/%Y" or [data] time_format = "%m/%d/%Y"'
+    both_fail(command, shop(log=log), "log.csv: column 'ts' cannot be read", stated)
+    config = CONFIG.replace("[encoders", 'time_format = "dd/mm/yyyy"\n[encoders', 1)
+    both_fail(command, shop(log=log, config=config), "[data] time_format", "it must say with %")
+    config = CONFIG.replace("[encoders", 'time_format = "%d/%m/%Y"\n[encoders', 1)
+    both_work(command, shop(log=log, config=config), "time: 2024-05-01 to 2024-05-09")
+
+
+def test_what_is_taken_for_something_else_is_told(command, shop):
+    """`check` says what was left out, decoded, taken as missing, and what may mean a "no"."""
+    log = (
+        LOG.replace("rating", "rating,is_click")
+        .replace("\n", ",1\n")
+        .replace("rating,is_click,1", "rating,is_click")
+    )
+    items = ITEMS.replace("tea number 0", "<b>tea</b> &amp; pot").replace(
+        "map|all", "(no genres listed)"
+    )
+    path = shop(log=log.replace("u0,i0,1600000000,1,1", "u0,i0,1600000000,1,0"), items=items)
+    done = command("check", path)
+    assert done.code == 0, done.err
+    for told in (
+        "left out 1 rows where 'is_click' is 0",
+        "ratings are below 3, the middle of 1 to 5",
+        "column 'title': HTML in 1 rows, decoded",
+        "column 'genres': '(no genres listed)' in 1 rows, taken as missing",
+    ):
+        assert told in done.out, done.out
+    assert "<b>" not in done.out
+
+
 def test_quotes_in_tsv_are_characters(command, shop):
     items = (
         ITEMS.replace(",", "\t").replace("tea number 4", '12" tea "pot').replace("map ", '"map ')

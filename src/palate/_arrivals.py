@@ -7,82 +7,108 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from palate.columns import ITEM, TITLE
+from palate.data._catalogue import as_plain_text, read_catalogue
 from palate.data._columns import check_given, find_columns
 from palate.data._formats import Source, Table, open_table
 from palate.data._notes import LOGGER
-from palate.data._values import as_ids, rows_where
 from palate.errors import DataError, did_you_mean, first_offenders
 from palate.text.template import as_text
+from palate.types import Dataset
 
 _WHAT = "new items"
 
 
 def arriving(
-    items: Source, catalogue: pl.DataFrame, *, columns: Mapping[str, str] | None = None
+    items: Source, data: Dataset, *, columns: Mapping[str, str] | None = None
 ) -> pl.DataFrame:
-    """New items with the catalogue's columns and types; columns that they lack are empty.
+    """New items with the columns of the catalogue of `data`; those that they lack are empty.
 
-    Ids and titles are found as `palate.read` finds them: by `columns` (their name → ours), under
-    our name, or by convention; all else has the catalogue's names. Text becomes a list, split at
-    "|", where the catalogue holds lists; NaN is a missing number. The logger "palate" is told which
-    columns are not read, and which items say nothing. Raises `DataError` for what is no table, for
-    ids that are missing, repeated or known, and for values that do not fit.
+    They are read as `palate.read` read the catalogue, with the same names and marks of lists, and
+    become the types that it has; a column of whole numbers may come back wider. Ids and titles are
+    also found under `columns` (their name → ours), under our name, or by convention. Where the
+    catalogue holds lists, text without a known mark is split at "|". The logger "palate" is told
+    which columns are not read, and which items say nothing. Raises `DataError` for what is no
+    table, for ids that are missing, repeated or known, and for values that do not fit.
     """
     table = open_table(items, what=_WHAT, key=ITEM, encoding="utf-8")
-    frame = table.collect([pl.all()])
-    names = _our_names(table, frame.columns, catalogue, columns or {})
-    theirs = next(name for name in frame.columns if names.get(name, name) == ITEM)
-    frame = frame.rename(names)
-    ids = as_ids(frame[ITEM], where=f"{table.name}: column {theirs!r}").alias(ITEM)
-    known = [name for name in frame.columns if name in catalogue.columns and name != ITEM]
-    others = [_fitting(frame[name], table.name, catalogue.schema[name]) for name in known]
-    arrived = pl.concat([catalogue.clear(), pl.DataFrame([ids, *others])], how="diagonal")
-    _check_ids(ids, catalogue[ITEM])
-    theirs_of = {ours: theirs for theirs, ours in names.items()}
-    unread = [theirs_of.get(name, name) for name in frame.columns if name not in catalogue.columns]
-    missing = [name for name in catalogue.columns if name not in frame.columns]
-    _tell(arrived, table.name, unread, missing)
-    return arrived
+    catalogue = data.items
+    names = list(table.schema)
+    found = _our_names(table, names, data, columns or {})
+    arrived, notes = read_catalogue(
+        table, found, key=ITEM, lists=data.item_lists, like=catalogue.schema
+    )
+    for message in notes.messages:
+        LOGGER.info("%s: %s", table.name, message)
+    known = [
+        _fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
+    ]
+    fitting = pl.concat([catalogue.clear(), pl.DataFrame(known)], how="diagonal_relaxed")
+    _check_unknown(fitting[ITEM], catalogue[ITEM])
+    ours_of = {theirs: ours for ours, theirs in found.items()}
+    called = {
+        name: ours_of.get(name, f"original_{name}" if name in found else name) for name in names
+    }
+    unread = [name for name, ours in called.items() if ours not in catalogue.columns]
+    missing = [name for name in catalogue.columns if name not in called.values()]
+    _tell(fitting, table.name, unread, missing)
+    return fitting
 
 
 def _our_names(
-    table: Table, names: list[str], catalogue: pl.DataFrame, given: Mapping[str, str]
+    table: Table, names: list[str], data: Dataset, given: Mapping[str, str]
 ) -> dict[str, str]:
-    """Their names → ours; a column that the catalogue has under that name keeps it."""
+    """Ours → their names; a column that the catalogue has under that name keeps it.
+
+    What the catalogue's columns were called holds for columns of those names, unless ours is there
+    too and was not there then.
+    """
     check_given(given, {"items": (table.name, names)})
-    own = [name for name in catalogue.columns if name not in (ITEM, TITLE)]
-    found = find_columns("items", table.name, names, given, own)
-    renamed = {theirs: ours for ours, theirs in found.items() if theirs != ours}
-    displaced = [ours for ours in renamed.values() if ours in names and ours not in renamed]
-    return {**renamed, **{ours: f"original_{ours}" for ours in displaced}}
+    own = [name for name in data.items.columns if name not in (ITEM, TITLE)]
+    remembered = {
+        theirs: ours
+        for theirs, ours in data.item_columns.items()
+        if theirs in names
+        and ours not in given.values()
+        and (ours not in names or f"original_{ours}" in own)
+    }
+    return find_columns("items", table.name, names, {**remembered, **given}, own)
 
 
 def _fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
-    if series.dtype == pl.String and wanted == pl.List(pl.String):
-        parts = series.str.split("|").list.eval(pl.element().str.strip_chars())
-        return parts.list.eval(pl.element().filter(pl.element() != ""))
-    if series.dtype.is_float():
-        if (infinite := series.is_infinite()).any():
-            raise DataError(
-                f"{source}: column {series.name!r} is infinite in {rows_where(infinite)}; give a "
-                "number, or leave it empty"
-            )
-        series = series.fill_nan(None)
-    return _cast(series, source, wanted)
-
-
-def _cast(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+    """The values in the type that is wanted, or in a wider one where numbers need it."""
+    if series.dtype == wanted or wanted == pl.Null:
+        return series
+    if wanted.is_numeric() and series.dtype.is_numeric():
+        return _as_number(series, wanted)
+    if wanted == pl.String and not series.dtype.is_nested():
+        return as_plain_text(series)
+    if wanted == pl.Boolean and series.dtype.is_numeric():
+        return _checked(series, series.is_in([0, 1]), source, wanted).cast(pl.Boolean)
     try:
         cast = series.cast(wanted, strict=False)
     except pl.exceptions.PolarsError:
         cast = pl.Series(series.name, [None] * len(series), dtype=wanted)
-    lost = series.filter(cast.is_null() & series.is_not_null())
+    _checked(series, cast.is_not_null(), source, wanted)
+    return cast
+
+
+def _as_number(series: pl.Series, wanted: pl.DataType) -> pl.Series:
+    if wanted.is_float():
+        return series.cast(wanted)
+    cast = series.cast(wanted, strict=False)
+    same = cast.cast(pl.Float64).eq_missing(series.cast(pl.Float64))
+    return cast if same.all() else series
+
+
+def _checked(series: pl.Series, fits: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+    """Raises `DataError` for the values that do not fit; missing ones do."""
+    lost = series.filter(~fits.fill_null(True) & series.is_not_null())
     if len(lost):
         raise DataError(
             f"{source}: column {series.name!r} must be {_kind(wanted)}, as in the catalogue, but "
             f"holds {first_offenders(lost.to_list(), len(lost))}"
         )
-    return cast
+    return series
 
 
 def _kind(wanted: pl.DataType) -> str:
@@ -120,11 +146,7 @@ def _tell(
         )
 
 
-def _check_ids(arrived: pl.Series, known: pl.Series) -> None:
-    for what, wrong in (
-        ("new items come twice", arrived.filter(arrived.is_duplicated())),
-        ("items are there already", arrived.filter(arrived.is_in(known.implode()))),
-    ):
-        names = wrong.unique(maintain_order=True)
-        if len(names):
-            raise DataError(f"{what}: {first_offenders(names, len(names))}")
+def _check_unknown(arrived: pl.Series, known: pl.Series) -> None:
+    twice = arrived.filter(arrived.is_in(known.implode()))
+    if len(twice):
+        raise DataError(f"items are there already: {first_offenders(twice, len(twice))}")

@@ -48,6 +48,7 @@ class DataSection(BaseModel):
     keep: list[str] = Field(default_factory=list)
     lists: dict[str, str] = Field(default_factory=dict)
     encoding: str = "utf-8"
+    time_format: str | None = None
     drop_unknown: bool = False
 
     def below(self, folder: Path) -> DataSection:

@@ -220,12 +220,14 @@ class Pipeline:
         """Items that arrived after the fit: encoded, appended, recommendable at once.
 
         `items` is a polars or pandas frame, or a file, with the columns of the catalogue (missing
-        ones count as empty); ids and titles may have the names that `palate.read` finds them by,
-        or that `columns` (their name → ours) says. Raises `DataError` where an id is missing,
-        repeated or already known.
+        ones count as empty), and is read as `palate.read` read that, with the same `columns` and
+        `lists`; ids and titles may also have other names that it finds them by, or that `columns`
+        (their name → ours) says. Numbers that a column of whole numbers cannot hold widen it.
+        Raises `DataError` where an id is missing, repeated or already known, and for values that
+        do not fit.
         """
         check_fitted(self)
-        arrived = arriving(items, self.data_.items, columns=columns)
+        arrived = arriving(items, self.data_, columns=columns)
         if not len(arrived):
             return self
         empty = self.data_.interactions.clear()
@@ -234,7 +236,8 @@ class Pipeline:
         self.recommender_.add_items(Features(new.item_ids, {}) if features is None else features)
         if self.features_ is not None and features is not None:
             self.features_ = self.features_.below(features)
-        self.data_ = replace(self.data_, items=pl.concat([self.data_.items, arrived]))
+        known = pl.concat([self.data_.items, arrived], how="vertical_relaxed")
+        self.data_ = replace(self.data_, items=known)
         self.__dict__.pop("people", None)
         _fit_rerankers(self.rerankers_, self.data_, FitContext(items=self.features_))
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, runtime_checkable
 
@@ -31,12 +31,16 @@ class Dataset:
 
     `interactions` holds `user_id`, `item_id` (strings) and where known `timestamp` (float seconds),
     `event`, `value`, `text`, `weight`; its rows are in order of time, ties in order of the file.
-    `items` holds `item_id` and any columns: it is the whole catalogue, touched or not.
+    `items` holds `item_id` and any columns: it is the whole catalogue, touched or not. What it was
+    read with is remembered, for items that arrive later: `item_columns` (their name → ours) and
+    `item_lists` (column → the mark between its parts).
     """
 
     interactions: pl.DataFrame
     items: pl.DataFrame
     users: pl.DataFrame | None = None
+    item_columns: Mapping[str, str] = field(default_factory=dict)
+    item_lists: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def item_ids(self) -> Ids:
@@ -86,7 +90,7 @@ class Dataset:
 
     def with_interactions(self, interactions: pl.DataFrame) -> Dataset:
         """The same catalogue and people with other interactions (a part of these, in order)."""
-        return Dataset(interactions=interactions, items=self.items, users=self.users)
+        return replace(self, interactions=interactions)
 
 
 class Features:

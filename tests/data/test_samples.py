@@ -41,7 +41,7 @@ def test_movielens_from_a_folder(tmp_path):
         ("3", "The Star Maker (L'Uomo delle stelle)", 1995, ["Drama"]),
         ("4", "Paris, Texas", 1984, ["Drama"]),
         ("5", "Land Before Time III", 1995, ["Animation"]),
-        ("267", None, None, []),
+        ("267", None, None, None),
     ]
     assert data.items.columns == ["item_id", "title", "year", "genres"]
     assert data.interactions["value"].to_list() == [4.0, 3.0, 5.0]

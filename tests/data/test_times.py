@@ -76,8 +76,113 @@ def test_dates_written_as_numbers():
     assert seconds([20200913122640])[0].to_list() == [MOMENT]
 
 
-def test_a_number_that_is_no_date_keeps_the_column_numbers():
-    assert seconds([20200913, 20201399])[0].to_list() == [20200913, 20201399]
+@pytest.mark.parametrize(
+    ("values", "offenders"),
+    [
+        ([20200913, 20201399], "20201399"),
+        ([*range(20240401, 20240431), 20240431], "20240431"),
+        ([20240501, 0, 20240502], "0"),
+        ([20240501, 20240502, -1, 99999999], "-1, 99999999"),
+        ([202405011230, 202405012460], "202405012460"),
+        (["20240501", "0", "20240502"], "0"),
+    ],
+)
+def test_a_few_numbers_that_are_no_dates_are_named(values, offenders):
+    """They would turn all the others into an order, or into seconds of 1970."""
+    with pytest.raises(DataError, match=rf"'t'.* read as dates.* but {offenders} do not"):
+        seconds(values)
+
+
+def test_an_order_of_large_numbers_is_no_dates():
+    numbers = list(range(18_000_000, 24_000_000, 1_000))
+    assert seconds(numbers)[0].to_list() == numbers
+
+
+def test_stamps_of_minutes_and_of_seconds():
+    assert seconds([202009131226])[0].to_list() == [MOMENT - 40]
+    assert seconds([20200913, 202009131226, 20200913122640])[0].to_list() == [
+        1599955200.0,
+        MOMENT - 40,
+        MOMENT,
+    ]
+    assert seconds(["202009131226"])[0].to_list() == [MOMENT - 40]
+    milliseconds = 300_000_000_000  # 1979, and no stamp
+    assert seconds([milliseconds])[0].to_list() == [milliseconds / 1000]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2020-09-13 20:26:40+08",
+        "2020-09-13T12:26:40 -00",
+        "2020-09-13 12:26:40 PM",
+        "2020-09-13T14:26:40+02:00[Europe/Berlin]",
+        "20200913T202640+0800",
+        "Sun Sep 13 05:26:40 -0700 2020",
+        "Sun Sep 13 12:26:40 2020",
+        "Sun, 13 Sep 2020 12:26:40 GMT",
+        "13 September 2020 05:26:40 -0700 (PDT)",
+        "13-Sep-2020 12:26:40",
+        "sept 13, 2020 12:26:40 pm",
+        "2020年9月13日 12:26:40",
+        "2020年09月13日12时26分40秒",
+        "2020年9月13日 下午 12:26:40",
+    ],
+)
+def test_one_moment_in_words_and_zones(spelling):
+    assert seconds([spelling])[0].to_list() == [MOMENT]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2020-W37-7",
+        "2020W377",
+        "2020-257",
+        "2020-09-12 24:00",
+        "2020-09-12T24:00:00Z",
+        "20200913T0000Z",
+        "20200913T00",
+        "2020-09-13 12:00 AM",
+        "13-Sep-2020",
+        "September 13th, 2020",
+        "2020-Sep-13",
+        "2020年9月13号",
+    ],
+)
+def test_one_day_in_every_spelling(spelling):
+    assert seconds([spelling])[0].to_list() == [1599955200.0]
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("2020-09-13 25:00", "2020-09-13 24:01", "2020-09-13 12:60", "2020-09-13 12:00:61"),
+        *("2020-09-13 13:00 PM", "2020-W54-1", "2020-W10-8", "31-Feb-2020", "13-Sep-20"),
+        *("2020-367", "Mai 5, 2020"),
+    ],
+)
+def test_what_looks_like_a_time_and_is_none(spelling):
+    with pytest.raises(DataError, match="cannot be read"):
+        seconds([spelling])
+
+
+@pytest.mark.parametrize(
+    ("values", "formats"),
+    [
+        (["06/05/2024", "07/05/2024"], ["%d/%m/%Y", "%m/%d/%Y"]),
+        (["06/05/2024", "31/05/2024"], ["%d/%m/%Y"]),
+        (["06/05/2024 10:00", "12/31/2024 10:00"], ["%m/%d/%Y %H:%M"]),
+        (["31.12.2024"], ["%d.%m.%Y"]),
+    ],
+)
+def test_what_could_be_two_days_is_asked_about(values, formats):
+    with pytest.raises(DataError) as caught:
+        seconds(values)
+    stated = " or ".join(f'time_format="{form}"' for form in formats)
+    assert str(caught.value).endswith(f"say how they are written: {stated}.")
+    for form in formats:
+        assert len(to_seconds(pl.Series(values), where="t", form=form)[0]) == len(values)
 
 
 def test_typed_dates():

@@ -31,6 +31,17 @@ ROWS = range(60)
         ("where", [f"https://a.example/{row}" for row in ROWS], "address"),
         ("cover", [f"/media/{row}.png" for row in ROWS], "address"),
         ("poster_url", [f"see {row}" for row in ROWS], "address"),
+        ("also_buy", [["B001XQ", f"B00{row % 4}"] for row in ROWS], "id"),
+        ("also_viewed", [["B001XQ"]] + [None] * 59, "id"),
+        ("bundles", [[f"B0{row:08}"] * 3 for row in ROWS], "id"),
+        ("seen", [[f"B0{row % 9:08}"] for row in ROWS], "id"),
+        ("also_bought", [[row, 7] for row in ROWS], "id"),
+        ("category_ids", [["a b", "c"] for _ in ROWS], "id"),
+        ("images", [["https://a.example/1.jpg"] for _ in ROWS], "address"),
+        ("shots", [[f"https://a.example/{row % 3}", f"/m/{row}.png"] for row in ROWS], "address"),
+        ("years", [["1990-1999", "PS4"][: 1 + row % 2] for row in ROWS], "categories"),
+        ("sizes", [["XL", "XXL"], ["S"]] * 30, "categories"),
+        ("类目ID", [("a b", "c d")[row % 2] for row in ROWS], "id"),
         ("same", ["x"] * 60, "constant"),
         ("nearly", ["x"] * 59 + ["y"], "constant"),
         ("fixed", [4] * 60, "constant"),
@@ -69,6 +80,11 @@ def test_no_titles(name):
 def test_missing_words():
     column = pl.Series("x", ["a ", "None", " NaN", "[]", "-", "none", "Null and void", None])
     assert present(column).to_list() == ["a", None, None, None, None, "none", "Null and void", None]
+    assert present(pl.Series("x", ["(no genres listed)", "暂无", "无糖"])).to_list() == [
+        None,
+        None,
+        "无糖",
+    ]
 
 
 def test_nested_lists_are_flattened():

@@ -251,3 +251,16 @@ def test_items_without_words_say_what_to_do():
     assert text_columns(items) == []
     with pytest.raises(DataError, match=r"no column with words .columns: item_id, price"):
         default_template(items)
+
+
+def test_ids_and_addresses_in_lists_are_left_out():
+    items = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "title": ["Pot", "Cup"],
+            "also_buy": [["B001XQ"], ["B001XQ", "B002YZ"]],
+            "images": [["https://a.example/1.jpg"], ["https://a.example/2.jpg"]],
+            "tags": [["iron"], ["iron", "tea"]],
+        }
+    )
+    assert default_template(items) == "{title}. {tags}"

@@ -9,9 +9,11 @@ import numpy as np
 import polars as pl
 
 from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
+from palate.data._columns import is_flag, is_rating
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
 from palate.data._places import Places, without_blank_rows
+from palate.data._texts import without_markup
 from palate.data._times import to_seconds
 from palate.data._values import (
     LARGEST,
@@ -29,26 +31,38 @@ def read_interactions(
     *,
     events: Mapping[str, float] | None,
     keep: Sequence[str] = (),
+    form: str | None = None,
 ) -> tuple[pl.DataFrame, TableNotes]:
     """The events in order of time, ties in order of the file; columns that nobody named are left.
 
-    `found` maps our columns to theirs. Raises `DataError` for values that cannot be used.
+    `found` maps our columns to theirs; `form` says how times are written. Where a column says which
+    events are choices (`label`, `is_click`, 1 or 0), the others are left out. Raises `DataError`
+    for values that cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
     notes = _notes(table, found, keep, list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
-    raw = table.collect([*wanted, *[pl.col(name) for name in keep if name in schema]])
+    flags = [name for name in notes.ignored if is_flag(name) and name not in found]
+    raw = table.collect([*wanted, *[pl.col(name) for name in [*keep, *flags] if name in schema]])
     raw, place, remarks = without_blank_rows(raw, table)
     notes.messages += remarks
     if not len(raw):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    chosen = _choices([raw.drop_in_place(name) for name in flags], notes)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
-        columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
+        if ours == TIME:
+            columns[ours], told = to_seconds(columns[ours], where=where, place=place, form=form)
+            notes.messages += [message.removeprefix(f"{notes.source}: ") for message in told]
+        else:
+            columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
     if events is not None:
         columns[WEIGHT] = _event_weights(columns, events, place=place, notes=notes)
+    if chosen is not None:
+        columns = {name: series.filter(chosen) for name, series in columns.items()}
+    notes.messages += _doubts_about_values(columns, found.get(VALUE, ""))
     notes.rows = len(columns[USER])
     return pl.DataFrame(_in_order(columns)), notes
 
@@ -61,6 +75,57 @@ def _notes(
     notes.taken = {name: ours for name, ours in taken.items() if name in columns}
     notes.ignored = [column for column in columns if column not in taken]
     return notes
+
+
+def _choices(flags: Sequence[pl.Series], notes: TableNotes) -> pl.Series | None:
+    """Which events are choices, where columns of 1 and 0 say so; None: all are.
+
+    With several, as clicks beside purchases, one 1 is enough.
+    """
+    read = {flag.name: yes for flag in flags if (yes := _yes_or_no(flag)) is not None}
+    if not read:
+        return None
+    notes.ignored = [name for name in notes.ignored if name not in read]
+    chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
+    names = " and ".join(repr(name) for name in read)
+    if not chosen.any():
+        raise DataError(
+            f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
+            f" something else, say so: keep=[{next(iter(read))!r}] lets all rows count"
+        )
+    if left := len(chosen) - int(chosen.sum()):
+        notes.messages.append(
+            f"left out {left:,} rows where {names} is 0: no choices. If it means something else,"
+            f" keep=[{next(iter(read))!r}] lets all rows count"
+        )
+    return chosen
+
+
+def _yes_or_no(flag: pl.Series) -> pl.Series | None:
+    """Truth values of a column of nothing but 1 and 0, true and false; else None."""
+    if flag.dtype.is_nested() or flag.dtype == pl.Object:
+        return None
+    texts = flag.cast(pl.String).str.to_lowercase().str.strip_chars()
+    yes = texts.is_in(["1", "1.0", "true"])
+    known = (yes | texts.is_in(["0", "0.0", "false"])).fill_null(False)
+    return yes.alias(flag.name) if known.all() else None
+
+
+def _doubts_about_values(columns: Mapping[str, pl.Series], theirs: str) -> list[str]:
+    """What is told of values that may say "no": today every event counts as a choice."""
+    if VALUE not in columns or not len(known := columns[VALUE].drop_nulls()):
+        return []
+    least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
+    middle = (least + most) / 2
+    means = "every event counts as a choice, whatever its value; leave out what was not liked"
+    if is_rating(theirs) and (low := int((known < middle).sum())):
+        return [
+            f"column {theirs!r}: {low:,} of {len(known):,} ratings are below {middle:g}, the middle"
+            f" of {least:g} to {most:g}: {means}"
+        ]
+    if negative := int((known < 0).sum()):
+        return [f"column {theirs!r}: {negative:,} of {len(known):,} values are negative: {means}"]
+    return []
 
 
 def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
@@ -76,16 +141,16 @@ def _understood(
         ids = as_ids(series, where=where, place=place)
         notes.messages += doubts_about_ids(ids, where=where.removeprefix(f"{notes.source}: "))
         return ids.alias(ours)
-    if ours == TIME:
-        seconds, messages = to_seconds(series, where=where, place=place)
-        notes.messages += [message.removeprefix(f"{notes.source}: ") for message in messages]
-        return seconds.alias(ours)
     if ours in (VALUE, WEIGHT):
         series = as_numbers(series, where=where, place=place)
     elif series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(f"{where} holds {series.dtype}; it must hold text")
     else:
         series = series.cast(pl.String)
+    if ours == TEXT:
+        series, count = without_markup(series)
+        if count:
+            notes.messages.append(f"column {ours!r}: HTML in {count:,} rows, decoded")
     if missing := series.null_count():
         if ours == WEIGHT:
             raise DataError(f"{where} is missing in {place(series.is_null())}; fill it")

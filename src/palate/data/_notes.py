@@ -137,11 +137,12 @@ def _time_line(data: Dataset) -> str:
     if abs(last) < DAY * 365:
         span = f"{first:g} to {last:g} (an order, not dates)"
     else:
-        span = f"{_date(first)} to {_date(last)}, {(last - first) / DAY:,.1f} days"
+        span = f"{date_of(first)} to {date_of(last)}, {(last - first) / DAY:,.1f} days"
     return f"time: {span}; {tied:,} events share their time with an earlier one"
 
 
-def _date(seconds: float) -> str:
+def date_of(seconds: float) -> str:
+    """The day, as 2024-05-06."""
     return str(pl.Series([seconds * 1e6]).cast(pl.Int64).cast(pl.Datetime("us"))[0])[:10]
 
 

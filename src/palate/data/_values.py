@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -17,6 +18,9 @@ LARGEST = 3e38
 _EXACT_BELOW = 2.0**53
 _FEW = 0.2
 _NOT_FINITE = ["nan", "inf", "-inf", "infinity", "-infinity"]
+_UNSEEN = r"[\p{Cf}\p{Cc}\p{Zl}\p{Zp}]|[\p{Zs}--\x20]"
+"""Letters without a shape: zero width, marks of direction, control, blanks other than a space."""
+
 _WORDS_FOR_MISSING = ["nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "<NA>", "undefined"]
 
 
@@ -89,9 +93,19 @@ def _check_no_nul(ids: pl.Series, *, where: str, place: RowNames) -> None:
 
 
 def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
-    """What is taken as it is, but looks like a slip: spaces around ids, words for "missing"."""
+    """What is taken as it is, but looks like a slip: spaces around ids, letters that nobody sees.
+
+    Also words for "missing".
+    """
     doubts = []
-    spaced = ids.filter(ids.str.contains(r"^\s|\s$"))
+    unseen = ids.filter(ids.str.contains(_UNSEEN))
+    if len(unseen):
+        names = unseen.unique(maintain_order=True)
+        letters = unseen.str.extract_all(_UNSEEN).explode().unique(maintain_order=True)
+        which = ", ".join(_called(letter) for letter in letters[:3])
+        shown = first_offenders(names, len(names))
+        doubts.append(f"{where}: ids hold letters that cannot be seen ({which}): {shown}")
+    spaced = ids.filter(ids.str.contains(r"^ | $"))
     if len(spaced):
         names = spaced.unique(maintain_order=True)
         shown = first_offenders(names, len(names))
@@ -102,6 +116,10 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
         shown = first_offenders(names, len(names))
         doubts.append(f"{where}: taken as ids like others in {len(words):,} rows: {shown}")
     return doubts
+
+
+def _called(letter: str) -> str:
+    return f"U+{ord(letter):04X} {unicodedata.name(letter, 'control character')}"
 
 
 def as_numbers(series: pl.Series, *, where: str, place: RowNames = rows_where) -> pl.Series:

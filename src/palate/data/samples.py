@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,9 +46,9 @@ def movielens(folder: str | Path | None = None) -> Dataset:
         ITEM,
         _article_first(pl.col(TITLE).str.replace(in_title, "")),
         year.fill_null(pl.col(TITLE).str.extract(in_title).cast(pl.Int64)).alias("year"),
-        pl.col("class").list.eval(pl.element().filter(pl.element() != "unknown")).alias("genres"),
+        pl.col("class").alias("genres"),
     )
-    return Dataset(data.interactions, items, data.users)
+    return replace(data, items=items)
 
 
 def _installed() -> Path:

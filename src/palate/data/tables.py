@@ -5,20 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from palate.columns import ITEM, USER
 from palate.data._arguments import check_mapping, check_names
-from palate.data._catalogue import catalogue_of, read_catalogue
-from palate.data._columns import ROLES, check_given, find_columns
+from palate.data._catalogue import Catalogue, catalogue_of, read_catalogue
+from palate.data._columns import ROLES, check_given, find_columns, is_statistic
 from palate.data._formats import Source, Table, open_table
 from palate.data._interactions import match_items, read_interactions
-from palate.data._notes import ReadNotes, TableNotes, describe, log_notes
+from palate.data._notes import ReadNotes, TableNotes, date_of, describe, log_notes
 from palate.data._parts import empty_items, text_columns
-from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.data._times import check_time_format
+from palate.errors import (
+    SHOWN_OFFENDERS,
+    ConfigError,
+    DataError,
+    did_you_mean,
+    first_offenders,
+)
 from palate.types import Dataset
 
 HEAVY = 1000.0
+FIRST_DATES = 631_152_000.0
+"""Seconds since 1970 at the start of 1990."""
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
 
 
@@ -33,6 +43,7 @@ def read(
     keep: Sequence[str] = (),
     lists: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    time_format: str | None = None,
     tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
@@ -49,34 +60,39 @@ def read(
     - `lists`: column of items or users → the mark between its parts. `genres`, `tags`,
       `categories` and the like are split at "|" without being told.
     - `encoding`: of text files.
+    - `time_format`: how times are written, as "%d/%m/%Y", where it is none of the ways below.
     - `tell`: is told what was taken for what, dropped and changed; by default the logger "palate"
       is, at INFO. `tell=print` shows it.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
-    times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds, value by
-    value; small whole numbers are an order, and stay. Ids become text. Without a table of items,
-    the catalogue is the items of the events, sorted by id; items without events stay.
+    times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds; small whole
+    numbers are an order, and stay. Ids become text. Where `label`, `is_click` or the like is 1 or
+    0, events of 0 are left out. Without a table of items, the catalogue is the items of the events,
+    sorted by id; items without events stay.
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
-    _check_arguments(columns, events, keep, lists, encoding)
+    _check_arguments(columns, events, keep, lists, encoding, time_format)
     tables = _open_all(interactions, {"items": items, "users": users}, encoding)
     found = _find_all(tables, columns or {}, keep, lists or {})
     happened, notes = read_interactions(
-        tables["interactions"], found["interactions"], events=events, keep=keep
+        tables["interactions"], found["interactions"], events=events, keep=keep, form=time_format
     )
-    frames, others = _read_catalogues(tables, found, lists or {})
-    data, messages = _joined(happened, frames, source=notes.source, drop_unknown=drop_unknown)
+    catalogues, others = _read_catalogues(tables, found, lists or {})
+    data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
     tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
 
 
-def _check_arguments(columns: Any, events: Any, keep: Any, lists: Any, encoding: Any) -> None:
+def _check_arguments(
+    columns: Any, events: Any, keep: Any, lists: Any, encoding: Any, time_format: Any
+) -> None:
     check_mapping(columns, "columns", example="{'THEIR NAME': 'user_id'}")
     check_mapping(events, "events", example="{'view': 1, 'purchase': 5}")
     check_mapping(lists, "lists", example="{'cast': ','}")
     check_names(keep, "keep")
     if not isinstance(encoding, str):
         raise ConfigError(f"encoding={encoding!r}: it must be a name such as 'utf-8' or 'latin-1'")
+    check_time_format(time_format)
 
 
 def _open_all(
@@ -91,29 +107,38 @@ def _open_all(
 
 def _read_catalogues(
     tables: Mapping[str, Table], found: Mapping[str, Mapping[str, str]], lists: Mapping[str, str]
-) -> tuple[dict[str, pl.DataFrame], list[TableNotes]]:
+) -> tuple[dict[str, Catalogue], list[TableNotes]]:
     """What the items and the people say, where there are such tables."""
-    frames, notes = {}, []
+    catalogues, notes = {}, []
     for kind in ("items", "users"):
         if kind in tables:
-            frames[kind], table_notes = read_catalogue(
+            catalogues[kind], table_notes = read_catalogue(
                 tables[kind], found[kind], key=_KEYS[kind], lists=lists
             )
             notes.append(table_notes)
-    return frames, notes
+    return catalogues, notes
 
 
 def _joined(
-    happened: pl.DataFrame, frames: Mapping[str, pl.DataFrame], *, source: str, drop_unknown: bool
+    happened: pl.DataFrame,
+    catalogues: Mapping[str, Catalogue],
+    found: Mapping[str, Mapping[str, str]],
+    source: str,
+    drop_unknown: bool,
 ) -> tuple[Dataset, list[str]]:
     """One data set, and what had to be done for it."""
-    if "items" not in frames:
+    users = catalogues["users"].frame if "users" in catalogues else None
+    if "items" not in catalogues:
         items = catalogue_of(happened)
         messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
-    else:
-        items = frames["items"]
-        happened, messages = match_items(happened, items, source=source, drop_unknown=drop_unknown)
-    return Dataset(happened, items, frames.get("users")), messages
+        return Dataset(happened, items, users), messages
+    catalogue = catalogues["items"]
+    happened, messages = match_items(
+        happened, catalogue.frame, source=source, drop_unknown=drop_unknown
+    )
+    names = {theirs: ours for ours, theirs in found["items"].items() if theirs != ours}
+    data = Dataset(happened, catalogue.frame, users, item_columns=names, item_lists=catalogue.lists)
+    return data, messages
 
 
 def _find_all(
@@ -130,12 +155,11 @@ def _find_all(
                 f"{tables['interactions'].name}: no column {name!r} to keep."
                 f"{did_you_mean(name, names['interactions'])}"
             )
-    found = {
-        kind: find_columns(
-            kind, tables[kind].name, columns, given, keep if kind == "interactions" else ()
-        )
-        for kind, columns in names.items()
-    }
+    found = {}
+    for kind, columns in names.items():
+        kept = keep if kind == "interactions" else ()
+        beside = [column for other in names if other != kind for column in names[other]]
+        found[kind] = find_columns(kind, tables[kind].name, columns, given, kept, beside)
     _check_kept(tables["interactions"].name, found["interactions"], keep)
     _check_lists(lists, names, found)
     return found
@@ -173,13 +197,43 @@ def _remarks(data: Dataset) -> list[str]:
 
 
 def _remarks_on_items(items: pl.DataFrame) -> list[str]:
+    remarks = _doubts_about_statistics(items)
     if not text_columns(items):
-        return ["the items have no column of text: nothing can be learnt from what they say"]
+        remarks.append("the items have no column of text: nothing can be learnt from what they say")
+        return remarks
     silent = empty_items(items)
-    if not silent.any():
+    if silent.any():
+        names = first_offenders(items[ITEM].filter(silent), int(silent.sum()))
+        remarks.append(f"items without any text: {names}")
+    return remarks
+
+
+def _doubts_about_statistics(items: pl.DataFrame) -> list[str]:
+    """What of the items may have been counted after the events that shall be foretold."""
+    numbers = [name for name, kind in items.schema.items() if kind.is_numeric()]
+    counted = [name for name in numbers if is_statistic(name)]
+    if not counted:
         return []
-    names = first_offenders(items[ITEM].filter(silent), int(silent.sum()))
-    return [f"items without any text: {names}"]
+    names = ", ".join(repr(name) for name in counted)
+    return [
+        f"column {names} of the items: if it was counted over all events, it knows the future, and"
+        " what is measured with it is too good; leave it out of the table, or count it up to the"
+        " cut"
+    ]
+
+
+def _remarks_on_times(data: Dataset) -> list[str]:
+    """Dates from before anything was sold by computer: a missing one, or one of something else."""
+    if data.times is None or not len(data.times) or float(data.times.max()) < FIRST_DATES:
+        return []
+    early = np.flatnonzero(data.times < FIRST_DATES)
+    if not len(early):
+        return []
+    days = [date_of(float(data.times[row])) for row in early[:SHOWN_OFFENDERS]]
+    return [
+        f"{len(early):,} events lie before 1990: {first_offenders(days, len(early))}; if that is a"
+        " missing time or the date of something else, leave these rows out"
+    ]
 
 
 def _remarks_on_events(data: Dataset) -> list[str]:
@@ -189,6 +243,7 @@ def _remarks_on_events(data: Dataset) -> list[str]:
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
+    remarks += _remarks_on_times(data)
     heaviest = float(data.weights.max())
     if not heaviest:
         remarks.append("every event has the weight 0: nothing is learnt from any of them")

@@ -8,14 +8,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.data._times import _spelt_seconds, to_seconds
+from palate.data._times import spelt_times, to_seconds
 from palate.text._columns import present
 from palate.text.template import as_text
 
 CYCLES: Final = ("hour", "weekday", "month", "yearday")
 YEAR: Final = 365.25 * 86_400.0
 _DAY = 86_400.0
-_SPELLINGS = ("%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y年%m月%d日")
 _YEARS = (1000, 2999)
 
 Seconds = NDArray[np.float64]
@@ -55,13 +54,7 @@ def _seconds_of_numbers(column: pl.Series, name: str) -> Seconds:
 
 def _seconds_of_texts(texts: pl.Series) -> Seconds:
     """Each different spelling is read once."""
-    spelt = pl.DataFrame({"text": texts.drop_nulls().unique()})
-    text = pl.col("text")
-    others = [
-        text.str.to_date(form, strict=False).cast(pl.Datetime("us")).dt.epoch("us") / 1e6
-        for form in _SPELLINGS
-    ]
-    known = spelt.select("text", seconds=pl.coalesce(_spelt_seconds(text), *others))
+    known = spelt_times(texts)
     found = pl.DataFrame({"text": texts}).join(known, on="text", how="left", maintain_order="left")
     return found["seconds"].cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
 

@@ -15,14 +15,17 @@ Kind: TypeAlias = Literal[
 SAMPLE_ROWS = 10_000
 MISSING_WORDS = (
     *("None", "nan", "NaN", "null", "NULL", "<NA>", "N/A", "n/a", "UNKNOWN"),
-    *("[]", "{}", "-", "--"),
+    *("[]", "{}", "-", "--", "(no genres listed)", "无", "暂无", "未知", "不详"),
 )
 
 _TITLE_NAME = re.compile(r"(?:^|_)(?:title|name|headline|subject)$|标题|名称|名字|片名|书名")
 _NO_TITLE_NAME = re.compile(
     "categor|genre|brand|author|artist|director|maker|manufactur|seller|user|level|tag|类|品牌|作者"
 )
-_ID_NAME = re.compile(r"(?:^|[_\s])(?:ids?|asin|isbn|sku|upc|ean|gtin|uuid|guid|hash|index)$")
+_ID_NAME = re.compile(
+    r"(?:^|[_\s]|[^\x00-\x7f])(?:ids?|asins?|isbns?|sku|upc|ean|gtin|uuid|guid|hash|index)$|编号$|編號$"
+)
+_LINKS_NAME = re.compile(r"^(?:also|related|similar|bought|viewed|recommended)(?:_|$)")
 _ADDRESS_NAME = re.compile(
     r"(?:^|[_\s])(?:ur[il]s?|links?|hrefs?|images?|img|pictures?|photos?|posters?|thumbnails?"
     r"|paths?|files?|filename)(?:$|[_\s])"
@@ -30,6 +33,7 @@ _ADDRESS_NAME = re.compile(
 _ADDRESS = r"^\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.|[./~]*/\w|[A-Za-z]:\\)|\.(?:jpe?g|png|gif|webp|mp[34]|wav|pdf)$"
 _NUMBER = r"^\s*[-+$€£¥]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?\s*$"
 _DATE = r"^\s*\d{1,4}[-/.]\w{1,3}[-/.]\d{1,4}(?:[T\s].*)?$"
+_LONG_CODE = r"^[A-Z0-9]{8,}$|^[0-9a-f-]{12,}$"
 _CODE = r"^[^\s\p{Han}]*\d[^\s\p{Han}]*$"
 
 
@@ -68,12 +72,19 @@ def profile(series: pl.Series) -> Column:
 
 def _profile_lists(sample: pl.Series) -> Column:
     if flat_list_type(sample.dtype) not in (pl.String, pl.Categorical, pl.Enum):
-        return Column(sample.name, "other")
+        return Column(sample.name, "id" if _LINKS_NAME.search(sample.name.lower()) else "other")
     values = flat_lists(sample).explode().drop_nulls()
-    distinct = max(values.n_unique(), 1)
+    name, distinct = sample.name, max(values.n_unique(), 1)
+    if _ADDRESS_NAME.search(name.lower()) or _share(values, _ADDRESS) > 0.5:
+        return Column(name, "address")
+    repetition = len(values) / distinct
+    if _share(values, _CODE) > 0.8 and (
+        repetition < 2 or _LINKS_NAME.search(name.lower()) or _share(values, _LONG_CODE) > 0.8
+    ):
+        return Column(name, "id")
     if distinct < 2:
-        return Column(sample.name, "constant")
-    return Column(sample.name, "categories", mean_words(values), len(values) / distinct)
+        return Column(name, "constant")
+    return Column(name, "categories", mean_words(values), repetition)
 
 
 def _profile_strings(sample: pl.Series) -> Column:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -54,9 +55,7 @@ def with_graph_text(
         )
     said = _sentences(_facts(table, items, each), names or {}, phrases or {}, max_chars)
     texts = data.items.select(ITEM).join(said, on=ITEM, how="left", maintain_order="left")
-    return Dataset(
-        data.interactions, data.items.with_columns(texts["text"].alias(column)), data.users
-    )
+    return replace(data, items=data.items.with_columns(texts["text"].alias(column)))
 
 
 def _facts(triples: pl.DataFrame, items: pl.DataFrame, each: int) -> pl.DataFrame:

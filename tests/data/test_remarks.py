@@ -1,0 +1,176 @@
+"""What is told of values that may mean something else than they are taken for."""
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from palate.data.tables import read
+from palate.errors import DataError
+
+LOG = pl.DataFrame({"user": list("aabb"), "item": list("wxyz")})
+
+
+def told(source, items=None, **options):
+    lines = []
+    return read(source, items, tell=lambda notes: lines.extend(notes.lines()), **options), lines
+
+
+# ---- which events are choices
+
+
+@pytest.mark.parametrize(
+    "name", ["label", "is_click", "isClick", "clicked", "is_recommended", "是否点击"]
+)
+@pytest.mark.parametrize(
+    "flags", [[1, 0, 1, 0], [True, False, True, False], ["1", "0", "1.0", "0.0"]]
+)
+def test_zero_is_no_choice(name, flags):
+    data, lines = told(LOG.with_columns(pl.Series(name, flags)))
+    assert data.interactions["item_id"].to_list() == ["w", "y"]
+    assert any(f"left out 2 rows where {name!r} is 0: no choices" in line for line in lines)
+    assert not any("not read" in line for line in lines)
+
+
+def test_zero_is_no_choice_in_files(write):
+    data = read(write("log.csv", "user,item,label\na,x,1\na,y,0\nb,x,true\n"))
+    assert data.interactions["item_id"].to_list() == ["x", "x"]
+
+
+def test_one_of_several_is_enough():
+    log = LOG.with_columns(click=pl.Series([1, 0, 0, 0]), label=pl.Series([0, 1, 0, 0]))
+    data, lines = told(log)
+    assert data.interactions["item_id"].to_list() == ["w", "x"]
+    assert any("left out 2 rows where 'click' and 'label' is 0" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    "flags", [[1, 2, 0, 1], [1.0, None, 0.0, 1.0], ["yes", "no", "1", "0"], [1, 1, 1, 1]]
+)
+def test_what_is_no_flag_changes_nothing(flags):
+    assert len(read(LOG.with_columns(label=pl.Series(flags))).interactions) == 4
+
+
+@pytest.mark.parametrize("options", [{"keep": ["label"]}, {"columns": {"label": "value"}}])
+def test_a_flag_with_another_meaning(options):
+    log = LOG.with_columns(label=pl.Series([1, 0, 1, 0]))
+    assert len(read(log, **options).interactions) == 4
+
+
+def test_no_choice_at_all():
+    with pytest.raises(DataError, match=r"'label' is 0 in every row.*keep=\['label'\]"):
+        read(LOG.with_columns(label=pl.lit(0)))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "remark"),
+    [
+        ("rating", [1, 5, 2, 4], "2 of 4 ratings are below 3, the middle of 1 to 5"),
+        ("Book-Rating", [0, 10, 9, 8], "1 of 4 ratings are below 5"),
+        ("评分", [-1, 1, 1, 1], "1 of 4 ratings are below 0"),
+        ("amount", [5, -5, 5, 5], "1 of 4 values are negative"),
+    ],
+)
+def test_values_that_may_say_no(name, values, remark):
+    _, lines = told(LOG.with_columns(pl.Series(name, values)))
+    assert any(
+        f"column {name!r}: {remark}" in line and "counts as a choice" in line for line in lines
+    )
+
+
+@pytest.mark.parametrize(("name", "values"), [("rating", [5, 5, 5, 5]), ("clicks", [1, 9, 1, 1])])
+def test_values_that_say_nothing_of_the_kind(name, values):
+    assert not any(
+        "counts as a choice" in line for line in told(LOG.with_columns(pl.Series(name, values)))[1]
+    )
+
+
+# ---- ids
+
+
+@pytest.mark.parametrize(
+    ("letter", "called"),
+    [
+        ("\u200b", "U+200B ZERO WIDTH SPACE"),
+        ("\ufeff", "U+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("\u00a0", "U+00A0 NO-BREAK SPACE"),
+        ("\u3000", "U+3000 IDEOGRAPHIC SPACE"),
+        ("\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("\t", "U+0009 control character"),
+    ],
+)
+@pytest.mark.parametrize("place", ["{}a", "a{}", "a{}a"])
+def test_letters_that_nobody_sees_are_told(letter, called, place):
+    name = place.format(letter)
+    data, lines = told(LOG.with_columns(user=pl.Series(["a", name, "b", "a b"])))
+    assert data.user_ids.tolist() == ["a", name, "b", "a b"], "ids stay as they are"
+    assert any(
+        f"column 'user': ids hold letters that cannot be seen ({called}): {name!r}" in line
+        for line in lines
+    )
+
+
+# ---- dates and statistics
+
+
+def test_dates_of_other_things_are_told():
+    days = ["1956-05-31", "2020-01-01", "1980-01-01", "2020-01-02"]
+    _, lines = told(LOG.with_columns(date_added=pl.Series(days)))
+    assert any("date_added → timestamp" in line for line in lines)
+    assert any("2 events lie before 1990: '1956-05-31', '1980-01-01'" in line for line in lines)
+
+
+@pytest.mark.parametrize("times", [[1, 2, 3, 4], [1_600_000_000] * 4])
+def test_an_order_and_dates_of_today_are_not_told(times):
+    assert not any("before 1990" in line for line in told(LOG.with_columns(ts=pl.Series(times)))[1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("avg_rating", "average_rating", "review_count", "ratings_count", "num_reviews", "rating"),
+        *("rating_number", "vote_average", "popularity", "salesRank", "stars", "评论数", "销量"),
+    ],
+)
+def test_statistics_of_items_are_told(name):
+    items = pl.DataFrame({"item": list("wxyz"), "title": list("WXYZ"), name: [1.5, 2, 3, 4]})
+    _, lines = told(LOG, items)
+    assert any(
+        f"column {name!r} of the items: if it was counted over all events" in line for line in lines
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("price", [1, 2, 3, 4]), ("rating", ["PG", "R", "G", "X"]), ("page_count", [1, 2, 3, 4])],
+)
+def test_other_columns_of_items_are_not_told(name, values):
+    items = pl.DataFrame({"item": list("wxyz"), "title": list("WXYZ"), name: values})
+    assert not any("counted over" in line for line in told(LOG, items)[1])
+
+
+# ---- times that are stated
+
+
+@pytest.mark.parametrize(
+    ("form", "times", "first"),
+    [
+        ("%d/%m/%Y", ["06/05/2024", "07/05/2024"], "2024-05-06"),
+        ("%m/%d/%Y", ["06/05/2024", "07/05/2024"], "2024-06-05"),
+        ("%d.%m.%Y %H:%M", ["06.05.2024 00:00", "07.05.2024 10:00"], "2024-05-06"),
+        ("%d/%m/%Y %H:%M %z", ["06/05/2024 02:00 +0200", "07/05/2024 02:00 +0200"], "2024-05-06"),
+        ("%d%m%Y", [10052024, 11052024], "2024-05-10"),
+    ],
+)
+def test_a_format_of_times_can_be_stated(form, times, first):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "ts": times})
+    wanted = pl.Series([first]).str.to_date().cast(pl.Datetime("ms")).dt.epoch("s")[0]
+    assert read(frame, time_format=form).times[0] == wanted
+
+
+def test_times_that_are_not_as_stated():
+    log = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "ts": ["06/05/2024", "13/31/2024"]})
+    with pytest.raises(
+        DataError,
+        match=r"'ts' is not written as time_format='%d/%m/%Y' says in row 2: '13/31/2024'",
+    ):
+        read(log, time_format="%d/%m/%Y")
