@@ -18,7 +18,11 @@ _WHAT = "new items"
 
 
 def arriving(
-    items: Source, catalogue: pl.DataFrame, *, columns: Mapping[str, str] | None = None
+    items: Source,
+    catalogue: pl.DataFrame,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
 ) -> pl.DataFrame:
     """New items with the catalogue's columns and types; columns that they lack are empty.
 
@@ -28,7 +32,7 @@ def arriving(
     columns are not read, and which items say nothing. Raises `DataError` for what is no table, for
     ids that are missing, repeated or known, and for values that do not fit.
     """
-    table = open_table(items, what=_WHAT, key=ITEM, encoding="utf-8")
+    table = open_table(items, what=_WHAT, key=ITEM, encoding=encoding)
     frame = table.collect([pl.all()])
     names = _our_names(table, frame.columns, catalogue, columns or {})
     theirs = next(name for name in frame.columns if names.get(name, name) == ITEM)

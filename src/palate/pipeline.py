@@ -218,16 +218,22 @@ class Pipeline:
         check_fitted(self)
         return encode_words(self.encoders_, self.transforms_, sentences(texts))
 
-    def add_items(self, items: Source, *, columns: Mapping[str, str] | None = None) -> Self:
+    def add_items(
+        self,
+        items: Source,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> Self:
         """Items that arrived after the fit: encoded, appended, recommendable at once.
 
         `items` is a polars or pandas frame, or a file, with the columns of the catalogue (missing
         ones count as empty); ids and titles may have the names that `palate.read` finds them by,
-        or that `columns` (their name → ours) says. Raises `DataError` where an id is missing,
-        repeated or already known.
+        or that `columns` (their name → ours) says; `encoding` is that of a text file. Raises
+        `DataError` where an id is missing, repeated or already known.
         """
         check_fitted(self)
-        arrived = arriving(items, self.data_.items, columns=columns)
+        arrived = arriving(items, self.data_.items, columns=columns, encoding=encoding)
         if not len(arrived):
             return self
         empty = self.data_.interactions.clear()

@@ -29,7 +29,7 @@ def test_lines_that_are_no_records_are_empty_rows(write, rows):
     wanted = [(1, "x"), (2, "zw\ufffdlf"), (None, None), (None, None), (5, "6")]
     with pytest.warns(RuntimeWarning, match=r"items.jsonl: .* became .*, 1 times"):
         assert rows(path, ["id", "t"]) == wanted
-    with pytest.raises(DataError, match=r"items.jsonl cannot be read: .*on_error="):
+    with pytest.raises(DataError, match=r"items.jsonl, line 2: byte 0xf6.*latin-1.*on_error="):
         rows(path, ["id", "t"], on_error="raise")
 
 

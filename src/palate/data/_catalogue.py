@@ -9,7 +9,7 @@ import polars as pl
 from palate.columns import ITEM, TEXT, TITLE
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
-from palate.data._places import Places, without_blank_rows
+from palate.data._places import Places, check_left, without_blank_rows, without_gaps
 from palate.data._values import (
     as_ids,
     doubts_about_ids,
@@ -26,11 +26,17 @@ _WORDS = frozenset(
 
 
 def read_catalogue(
-    table: Table, found: Mapping[str, str], *, key: str, lists: Mapping[str, str]
+    table: Table,
+    found: Mapping[str, str],
+    *,
+    key: str,
+    lists: Mapping[str, str],
+    drop_missing: bool = False,
 ) -> tuple[pl.DataFrame, TableNotes]:
     """A table with one row an id and all its columns, under our names where they have one.
 
-    `lists` maps columns to the mark between their parts. Raises `DataError` for an empty table,
+    `lists` maps columns to the mark between their parts; `drop_missing` leaves out rows without an
+    id. Raises `DataError` for an empty table,
     missing or repeated ids and infinite numbers; NaN is a missing number here.
     """
     notes = TableNotes(table.name, messages=list(table.messages))
@@ -39,6 +45,10 @@ def read_catalogue(
     notes.messages += remarks
     if not len(frame):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    if drop_missing:
+        frame, place, remarks = without_gaps(frame, place, [found[key]])
+        notes.messages += remarks
+        check_left(frame, table)
     frame = _renamed(frame, found, notes)
     ids = as_ids(frame[key], where=f"{table.name}: column {found[key]!r}", place=place).alias(key)
     notes.messages += doubts_about_ids(ids, where=f"column {found[key]!r}")

@@ -11,7 +11,7 @@ import polars as pl
 from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
-from palate.data._places import Places, without_blank_rows
+from palate.data._places import Places, check_left, without_blank_rows, without_gaps
 from palate.data._times import to_seconds
 from palate.data._values import (
     LARGEST,
@@ -29,20 +29,28 @@ def read_interactions(
     *,
     events: Mapping[str, float] | None,
     keep: Sequence[str] = (),
+    drop_missing: bool = False,
 ) -> tuple[pl.DataFrame, TableNotes]:
     """The events in order of time, ties in order of the file; columns that nobody named are left.
 
-    `found` maps our columns to theirs. Raises `DataError` for values that cannot be used.
+    `found` maps our columns to theirs; `drop_missing` leaves out rows without an id, a time or a
+    weight. Raises `DataError` for values that cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
     notes = _notes(table, found, keep, list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     raw = table.collect([*wanted, *[pl.col(name) for name in keep if name in schema]])
-    raw, place, remarks = without_blank_rows(raw, table)
+    raw, place, remarks = without_blank_rows(raw, table, found)
     notes.messages += remarks
     if not len(raw):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    if drop_missing:
+        needed = [name for name in (USER, ITEM, TIME, WEIGHT) if name in found]
+        needed += [EVENT] if events is not None and EVENT in found else []
+        raw, place, remarks = without_gaps(raw, place, needed)
+        notes.messages += remarks
+        check_left(raw, table)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
