@@ -137,6 +137,14 @@ def test_too_many_fields_in_a_tsv_with_quotes(write):
     fails(path, "log.tsv, line 3: 3 fields")
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.tsv"])
+def test_a_row_that_is_shifted_is_never_taken(write, name):
+    """A reader of some columns alone would take 3 for the rating of the second row."""
+    text = "user,item,title,rating\nu1,g1,tea,5\nu2,g2,tea, 3,4\nu3,g1,tea,2\n"
+    text = text.replace(",", "\t") if name.endswith("tsv") else text
+    fails(write(name, text), f"{name}, line 3: 5 fields, but the header names 4")
+
+
 def test_rows_of_nothing_are_left_out(write):
     for content in (LOG + "\n\n\n", LOG + ",,,\n,,,\n", LOG.replace("\n", "\n\n")):
         data, lines = told(write("log.csv", content), write("items.csv", ITEMS + "\n,,\n"))

@@ -46,7 +46,7 @@ def read_catalogue(
     if not len(frame):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
     if drop_missing:
-        frame, place, remarks = without_gaps(frame, place, [found[key]])
+        frame, place, remarks = without_gaps(frame, place, {found[key]: found[key]})
         notes.messages += remarks
         check_left(frame, table)
     frame = _renamed(frame, found, notes)

@@ -77,10 +77,11 @@ class Dialect:
             frame = frame.with_columns(pl.all().str.replace_all(self.separator, self.mark))
             columns = [name.replace(self.separator, self.mark) for name in columns]
             frame = frame.rename(dict(zip(frame.collect_schema(), columns, strict=True)))
-        if not self.names:
+        if self.names is None:
             return frame
-        frame = frame.rename(dict(zip(columns, self.names, strict=False)))
-        return _with_one_list(frame) if self.names[-1] == _GENRES_OF_1998[-1] else frame
+        names = self.names or tuple(f"column_{place}" for place in range(1, len(columns) + 1))
+        frame = frame.rename(dict(zip(columns, names, strict=False)))
+        return _with_one_list(frame) if names[-1] == _GENRES_OF_1998[-1] else frame
 
 
 def _with_one_list(frame: pl.LazyFrame) -> pl.LazyFrame:

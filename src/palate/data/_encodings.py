@@ -12,13 +12,13 @@ _PROBED_BYTES = 2**16
 _LIKELY = 0.8
 _AS_LIKELY = 0.15
 _MOST_ADVISED = 3
-_SHARE_OF_DAMAGE = 0.1
 _SHOWN = 40
 _PUNCTUATION = frozenset("，。、：；！？（）《》「」『』“”„‘’…—–·№«»€°®™½¿¡\u3000\xa0")
+_OF_UTF8 = re.compile(rb"[\xc3-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}")
 _RUSSIAN = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")
 _WESTERN = frozenset("äöüßàâçéèêëîïôûùœæñáíóúãõåøìò")
 _CENTRAL = frozenset("ąćęłńóśźżáčďéěíňřšťúůýžäöüßőűôľĺŕâăîșțşţđ")
-_TURKISH = frozenset("çğıi̇öşüâî")
+_TURKISH = frozenset("çğıiöşüâî")
 _GREEK = frozenset("αβγδεζηθικλμνξοπρσςτυφχψωάέήίόύώϊϋΐΰ")
 _KANA = frozenset(map(chr, (*range(0x3041, 0x3094), *range(0x30A1, 0x30F7), 0x30FC)))
 
@@ -30,14 +30,21 @@ class _Candidate:
     name: str
     usual: frozenset[str]
     wrong: re.Pattern[str]
+    single_byte: bool = False
 
-    def likeness(self, text: str) -> float:
-        """The share of the letters beyond ASCII that are usual, less those in a wrong place."""
+    def likeness(self, content: bytes, text: str) -> float:
+        """The share of the letters beyond ASCII that are usual, less those in a wrong place.
+
+        Two bytes of UTF-8 may be usual letters of an alphabet, but never stand side by side there.
+        """
         strange = [letter for letter in text if not letter.isascii() and letter not in _PUNCTUATION]
         if not strange:
             return 0.0
-        usual = sum(letter.lower() in self.usual for letter in strange)
-        return (usual - sum(1 for _ in self.wrong.finditer(text))) / len(strange)
+        usual = sum(letter.lower()[0] in self.usual for letter in strange)
+        wrong = sum(1 for _ in self.wrong.finditer(text))
+        if self.single_byte:
+            wrong += sum(len(found) for found in _OF_UTF8.findall(content))
+        return (usual - wrong) / len(strange)
 
 
 def _letters(encoding: str, lead: range, trails: Iterable[range]) -> Iterator[str]:
@@ -64,14 +71,14 @@ def _candidates() -> tuple[_Candidate, ...]:
     latin = re.compile(rf"{accented}{{5,}}|(?<={accented})(?={accented}{{2}})|(?<=[a-z])[À-Þ]")
     two_rows = (range(0x40, 0x7F), range(0xA1, 0xFF))
     return (
-        _Candidate("latin-1", _WESTERN, latin),
-        _Candidate("windows-1252", _WESTERN, latin),
-        _Candidate("windows-1250", _CENTRAL, latin),
-        _Candidate("iso8859-2", _CENTRAL, latin),
-        _Candidate("windows-1254", _TURKISH, latin),
-        _Candidate("koi8-r", _RUSSIAN, cyrillic),
-        _Candidate("windows-1251", _RUSSIAN, cyrillic),
-        _Candidate("windows-1253", _GREEK, greek),
+        _Candidate("latin-1", _WESTERN, latin, single_byte=True),
+        _Candidate("windows-1252", _WESTERN, latin, single_byte=True),
+        _Candidate("windows-1250", _CENTRAL, latin, single_byte=True),
+        _Candidate("iso8859-2", _CENTRAL, latin, single_byte=True),
+        _Candidate("windows-1254", _TURKISH, latin, single_byte=True),
+        _Candidate("koi8-r", _RUSSIAN, cyrillic, single_byte=True),
+        _Candidate("windows-1251", _RUSSIAN, cyrillic, single_byte=True),
+        _Candidate("windows-1253", _GREEK, greek, single_byte=True),
         _Candidate("euc-kr", _common("euc-kr", range(0xB0, 0xC9)), beside_ascii),
         _Candidate("gb18030", _common("gb2312", range(0xB0, 0xD8)), beside_ascii),
         _Candidate("big5", _common("big5", range(0xA4, 0xC7), *two_rows), beside_ascii),
@@ -94,7 +101,7 @@ def likely_encodings(content: bytes) -> dict[str, str]:
     found = []
     for candidate in _candidates():
         text = _decoded(probe, candidate.name)
-        if text is not None and (likeness := candidate.likeness(text)) >= _LIKELY:
+        if text is not None and (likeness := candidate.likeness(probe, text)) >= _LIKELY:
             found.append((likeness, candidate.name, text))
     found.sort(key=lambda entry: -entry[0])
     advised: dict[str, str] = {}
@@ -134,12 +141,12 @@ def _about_strange(line: str) -> str:
     return line[start : start + _SHOWN]
 
 
-def damaged_utf8(content: bytes) -> list[int]:
-    """The lines with bytes that are no UTF-8, in a text that is UTF-8 but for a few; else none."""
+def damaged_utf8(content: bytes, *, share: float) -> list[int]:
+    """The lines with bytes that are no UTF-8, if these are at most a share of all beyond ASCII."""
     text = content.decode("utf-8", "surrogateescape")
     bad = [found.start() for found in re.finditer("[\udc80-\udcff]+", text)]
     good = sum(1 for _ in re.finditer("[^\x00-\x7f\udc80-\udcff]", text))
-    if not bad or len(bad) > _SHARE_OF_DAMAGE * (good + len(bad)):
+    if not bad or len(bad) > share * (good + len(bad)):
         return []
     lines, before, line = [], 0, 1
     for place in bad:

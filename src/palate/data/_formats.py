@@ -23,7 +23,7 @@ from palate.data._dialect import (
 )
 from palate.data._json import parse_json, parse_lines
 from palate.data._objects import from_objects
-from palate.data._quotes import first_fault, in_order, mended
+from palate.data._quotes import first_fault, has_wide_rows, in_order, mended
 from palate.data._text_files import (
     check_encoding,
     first_line,
@@ -200,7 +200,7 @@ def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
 
 
 def _from_any_series(series: nw.Series[Any], what: str) -> pl.Series:
-    if series.dtype != nw.Object:
+    if series.dtype not in (nw.Object, nw.Unknown):
         try:
             return series.to_polars()
         except (Exception, pl.exceptions.PanicException):  # pyarrow raises kinds of its own
@@ -285,6 +285,8 @@ def _scanned(table: Table, content: bytes | None) -> Table:
         dialect, content = _with_quotes_in_order(table)
         letters = "a quote inside of a field that does not begin with one is a letter"
         table = replace(table, messages=() if dialect.escaped else (letters,), dialect=dialect)
+    elif has_wide_rows(source, dialect.separator, quotes=dialect.quotes):
+        raise unreadable(table, ValueError("its lines have different numbers of fields"))
     return replace(table, frame=_scan(table, content))
 
 

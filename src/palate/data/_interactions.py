@@ -48,7 +48,7 @@ def read_interactions(
     if drop_missing:
         needed = [name for name in (USER, ITEM, TIME, WEIGHT) if name in found]
         needed += [EVENT] if events is not None and EVENT in found else []
-        raw, place, remarks = without_gaps(raw, place, needed)
+        raw, place, remarks = without_gaps(raw, place, {name: found[name] for name in needed})
         notes.messages += remarks
         check_left(raw, table)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}

@@ -162,7 +162,9 @@ def _is_lines(content: bytes) -> bool:
         return False
     if not isinstance(record, dict):
         return False
-    return bool(rest.strip()) or not all(isinstance(value, dict) for value in record.values())
+    if rest.strip():
+        return True
+    return _of_pandas(record) is None and not all(isinstance(row, dict) for row in record.values())
 
 
 def parse_lines(content: bytes, name: str, key: str) -> pl.DataFrame:
@@ -212,13 +214,13 @@ def _may_differ(content: bytes, frame: pl.DataFrame) -> bool:
 
 
 def _given_twice(content: bytes, column: pl.Series) -> bool:
-    """Whether a field is named more often than it has values: in one record, or deeper inside."""
+    """Whether some line names a field twice: in one record, or deeper inside."""
     named = json.dumps(column.name, ensure_ascii=False).encode()
     known = len(column) - column.null_count()
     if content.count(named) <= known:
         return False
-    uses = re.findall(re.escape(named) + rb"\s*:\s*(null)?", content)
-    return len(uses) - uses.count(b"null") > known
+    use = re.escape(named) + rb"\s*:"
+    return re.search(use + rb"[^\n]*" + use, content) is not None
 
 
 def _made_text(content: bytes, frame: pl.DataFrame) -> bool:

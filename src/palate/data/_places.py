@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,11 +93,11 @@ def without_blank_rows(
 
 
 def without_gaps(
-    frame: pl.DataFrame, place: Places, needed: Sequence[str]
+    frame: pl.DataFrame, place: Places, needed: Mapping[str, str]
 ) -> tuple[pl.DataFrame, Places, list[str]]:
-    """`frame` without the rows that have nothing in one of the `needed` columns, and remarks."""
+    """`frame` without the rows that have nothing in a `needed` column (ours → theirs)."""
     remarks = []
-    for name in needed:
+    for name, theirs in needed.items():
         series = frame[name]
         gaps = series.is_null()
         if series.dtype == pl.String:
@@ -105,7 +105,7 @@ def without_gaps(
         elif series.dtype.is_float():
             gaps |= series.is_nan().fill_null(True)
         if gaps.any():
-            remarks.append(f"left out {int(gaps.sum()):,} rows without {name}: {place(gaps)}")
+            remarks.append(f"left out {int(gaps.sum()):,} rows without {theirs!r}: {place(gaps)}")
             frame, place = frame.filter(~gaps), place.among(~gaps)
     return frame, place, remarks
 

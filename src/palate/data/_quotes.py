@@ -34,6 +34,31 @@ def in_order(source: Path | bytes, separator: str) -> bool:
     return not inside
 
 
+def has_wide_rows(source: Path | bytes, separator: str, *, quotes: bool) -> bool:
+    """Whether a line has more fields than the first, in a table whose quotes are in order.
+
+    A fast reader that is asked for some columns alone does not count: it takes the wrong fields.
+    """
+    content = _bytes_of(source)
+    inside, fields, wanted = 0, 0, -1
+    for start in range(0, len(content), _CHUNK):
+        part = content[start : start + _CHUNK]
+        marks, ends = np.flatnonzero(part == ord(separator)), np.flatnonzero(part == _LF)
+        if quotes:
+            places = np.flatnonzero(part == _QUOTE)
+            marks = marks[(np.searchsorted(places, marks) + inside) % 2 == 0]
+            ends = ends[(np.searchsorted(places, ends) + inside) % 2 == 0]
+            inside ^= len(places) & 1
+        before = np.searchsorted(marks, ends)
+        counts = np.diff(before, prepend=-fields)
+        if wanted < 0 and len(counts):
+            wanted = int(counts[0])
+        if len(counts) and int(counts.max()) > wanted:
+            return True
+        fields = len(marks) - int(before[-1]) if len(ends) else fields + len(marks)
+    return fields > wanted >= 0
+
+
 def _bytes_of(source: Path | bytes) -> NDArray[np.uint8]:
     if isinstance(source, bytes):
         content = np.frombuffer(source, dtype=np.uint8)

@@ -10,6 +10,7 @@ from palate.data._encodings import damaged_utf8, garbled_by, is_utf8, likely_enc
 from palate.errors import DataError, shown
 
 _MARK = b"\xef\xbb\xbf"
+_LITTLE, _LESS_THAN_HALF = 0.1, 0.4
 _MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip: add .gz to its name",
@@ -67,8 +68,9 @@ def unpacked(path: Path) -> bytes:
 def check_encoding(encoding: str) -> None:
     """Raises `DataError` for what is no encoding of texts."""
     try:
-        b"".decode(encoding)
-        is_utf8(encoding)
+        b"0000".decode(encoding)
+    except UnicodeError:
+        return  # an encoding of texts, though not of these bytes
     except (LookupError, ValueError) as error:
         raise DataError(
             f"encoding={encoding!r} is no encoding: give a name such as 'utf-8' or 'latin-1'"
@@ -121,7 +123,7 @@ def wrong_encoding(path: Path, content: bytes, start: int, encoding: str) -> Dat
     """What is wrong with the byte at `start`: damage, or a text that another encoding reads."""
     line = content.count(b"\n", 0, start) + 1
     where = f"{path}, line {line}: byte 0x{content[start : start + 1].hex()} is not {encoding}"
-    if damaged := damaged_utf8(content):
+    if damaged := damaged_utf8(content, share=_LITTLE):
         return DataError(_damage(path, content, damaged, encoding))
     if content.startswith(_MARKS_OF_UTF16):
         return DataError(f'{where}. The file is marked as UTF-16, so say so: encoding="utf-16"')
@@ -129,6 +131,8 @@ def wrong_encoding(path: Path, content: bytes, start: int, encoding: str) -> Dat
         return DataError(f'{where}, but the whole file is UTF-8, so say so: encoding="utf-8"')
     likely = likely_encodings(content)
     if not likely:
+        if damaged := damaged_utf8(content, share=_LESS_THAN_HALF):
+            return DataError(_damage(path, content, damaged, encoding))
         return DataError(
             f"{where}, and none of the usual encodings reads the whole file as text. It may be"
             " damaged, or put together of files in different encodings: save it anew as UTF-8"

@@ -9,7 +9,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import polars as pl
 
@@ -144,7 +144,7 @@ def _texts(path: Path, encoding: str, errors: str) -> Iterator[str]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    return gzip.open(path) if is_packed(path) else path.open("rb")
+    return cast(IO[bytes], gzip.open(path) if is_packed(path) else path.open("rb"))
 
 
 def _record(line: str) -> str:

@@ -45,9 +45,9 @@ def encode_table(
 
     `table` is a Parquet file or a folder of them (CSV, TSV and JSON lines, in `encoding`, become
     Parquet first); `encoder` one of texts, photos or sounds, or its name with settings,
-    "transformer:model=minilm". Texts come from a `template` or from `columns`; `lists` maps columns of them to the mark between
-    their parts, which is "|" in `genres`, `tags` and the like. Photos and sounds come from one
-    column of bytes, or of paths, which lead nowhere outside of `folder`.
+    "transformer:model=minilm". Texts come from a `template` or from `columns`; `lists` maps columns
+    of them to the mark between their parts, which is "|" in `genres`, `tags` and the like. Photos
+    and sounds come from one column of bytes, or of paths, which lead nowhere outside of `folder`.
 
     Files have `item_id` and `vector`, of `partition_rows` rows each (32,768 of texts, 4,096 of
     photos or sounds); a row that holds nothing has no vector (null). `precision` "int8" adds each
