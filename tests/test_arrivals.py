@@ -172,3 +172,13 @@ def test_nothing_is_told_of_items_with_the_columns_of_the_catalogue(shop, caplog
     numbers = pl.DataFrame({"item_id": ["a"], "price": [1.0]})
     arriving(pl.DataFrame({"item_id": ["b"], "price": [2]}), numbers)
     assert not caplog.records
+
+
+def test_a_file_in_another_encoding(shop, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_bytes("item_id,title\nx,青花瓷茶壶\n".encode("gb18030"))
+    model = Pipeline(encoders={}, recommender=Covisit()).fit(shop)
+    with pytest.raises(DataError, match='encoding="gb18030"'):
+        model.add_items(path)
+    model.add_items(path, encoding="gb18030")
+    assert model.data_.items["title"][-1] == "青花瓷茶壶"

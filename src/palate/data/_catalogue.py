@@ -16,7 +16,7 @@ from palate.data._values import (
     doubts_about_text,
     infer_type,
 )
-from palate.errors import DataError, first_offenders
+from palate.errors import DataError, first_offenders, shown
 
 LISTS = frozenset(["genres", "genre", "tags", "categories", "category", "keywords", "topics"])
 _WORDS = frozenset(
@@ -135,7 +135,7 @@ def _flat(series: pl.Series) -> pl.Series:
 def _finite(series: pl.Series, place: Places, notes: TableNotes) -> pl.Series:
     if (infinite := series.is_infinite()).any():
         raise DataError(
-            f"{notes.source}: column {series.name!r} is infinite in {place(infinite)};"
+            f"{notes.source}: column {shown(series.name)} is infinite in {place(infinite)};"
             " give a number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):

@@ -20,7 +20,6 @@ _NAMES: dict[str, frozenset[str]] = {
     ENTITY: frozenset({ENTITY, "entity_id", "entityid", "node"}),
 }
 _LINE = "line"
-_SHOWN = 60
 _SUFFIXES = frozenset({".tsv", ".kg", ".link", ".txt", ".gz"})
 
 __all__ = ["ENTITY", "HEAD", "RELATION", "TAIL", "linked_items", "read_links", "read_triples"]
@@ -114,9 +113,7 @@ def _check_rows(table: pl.DataFrame, width: int, path: Path) -> None:
     wrong = table.filter((parts.list.len() != width) | parts.list.contains(""))
     if not len(wrong):
         return
-    shown = [
-        f"line {number}: {line[:_SHOWN]}" for number, line in wrong.select("number", _LINE).rows()
-    ]
+    shown = [f"line {number}: {line}" for number, line in wrong.select("number", _LINE).rows()]
     raise DataError(
         f"{path} must have {width} parts in every line, none of them blank, with tabs between: "
         f"{first_offenders(shown, len(shown))}. Mend these lines, or leave them out"

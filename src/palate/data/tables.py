@@ -15,7 +15,7 @@ from palate.data._formats import Source, Table, open_table
 from palate.data._interactions import match_items, read_interactions
 from palate.data._notes import ReadNotes, TableNotes, describe, log_notes
 from palate.data._parts import empty_items, text_columns
-from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.errors import ConfigError, DataError, did_you_mean, first_offenders, shown
 from palate.types import Dataset
 
 HEAVY = 1000.0
@@ -159,7 +159,7 @@ def _find_all(
     for name in keep:
         if name not in names["interactions"]:
             raise DataError(
-                f"{tables['interactions'].name}: no column {name!r} to keep."
+                f"{tables['interactions'].name}: no column {shown(name)} to keep."
                 f"{did_you_mean(name, names['interactions'])}"
             )
     found = {
@@ -192,7 +192,8 @@ def _check_lists(
     for name, mark in lists.items():
         if name not in described:
             raise DataError(
-                f"lists= names {name!r}, no column of items/users.{did_you_mean(name, described)}"
+                f"lists= names {shown(name)}, no column of items/users."
+                f"{did_you_mean(name, described)}"
             )
         if any(found[kind][_KEYS[kind]] == name for kind in kinds):
             raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")
