@@ -32,7 +32,7 @@ def refused(*sources, **options):
 # ---- separators
 
 
-@pytest.mark.parametrize("mark", [";", "\t", "|", "::", "，"])
+@pytest.mark.parametrize("mark", [";", "\t", "|", "::", "，", "；", "\x01"])
 def test_a_csv_with_another_separator(write, mark):
     text = "user,item,title\nu1,g1,a\nu2,g2,\n".replace(",", mark)
     data, notes = told(write("log.csv", text))
@@ -41,6 +41,14 @@ def test_a_csv_with_another_separator(write, mark):
     said = refused(write("log.csv", text + mark.join("wxyz") + "\n"))
     assert "log.csv, line 4: 4 fields, but the header names 3" in said
     assert repr(mark) in said
+
+
+def test_a_tsv_that_has_commas_is_a_csv(write):
+    data, notes = told(write("log.tsv", 'user,item\nu1,g1\n"u2",g2\n'))
+    assert pairs(data) == PAIRS
+    assert "no tab in its first line: separated by ','" in notes
+    alone = read(LOG, users=write("users.tsv", 'user\n1\n"2"\n'))
+    assert alone.users["user_id"].to_list() == ["1", '"2"'], "one column needs no separator"
 
 
 @pytest.mark.parametrize("mark", ["::", "，"])

@@ -93,3 +93,10 @@ def test_types_of_pandas_that_no_table_has():
     )
     with pytest.raises(DataError, match="column 'month' holds what no column of a table can"):
         read(LOG, items)
+
+
+def test_several_types_in_one_column_are_remarked():
+    told = []
+    ids = pd.DataFrame({"user": pd.Series([1, "1", 1.0], dtype=object), "item": ["a", "b", "c"]})
+    assert read(ids, tell=told.append).user_ids.tolist() == ["1"]
+    assert "column 'user': numbers and text, all taken as text" in str(told[0])

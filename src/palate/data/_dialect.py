@@ -11,7 +11,7 @@ _UNIT_SEPARATOR = "\x1f"
 """Stands for a separator of several bytes, which fast readers do not take; no text has it."""
 
 _MOST_TELLING = ("::", "\t", ";", "|", ",", "，")
-_OTHER_THAN_COMMAS = (";", "\t", "|", "::", "，")
+_OTHER_THAN_COMMAS = (";", "\t", "|", "::", "，", "；", "\x01")
 _STATED = re.compile(r"sep=(.+?)\r?")
 _ESCAPED = re.compile(r"\\([\\\"])")
 

@@ -171,7 +171,10 @@ def garbled_by(content: bytes, encoding: str) -> tuple[str, str] | None:
     if found is None or len(re.findall(r"[^\x00-\x7f\ufeff]", text)) < 2:
         return None
     word = found.group()[:_SHOWN]
-    return word, word.encode().decode(encoding, "replace")
+    try:
+        return word, word.encode().decode(encoding, "replace")
+    except UnicodeError:  # not all encodings can put a mark for what is none of theirs
+        return None
 
 
 def is_utf8(encoding: str) -> bool:

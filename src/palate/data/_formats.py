@@ -103,7 +103,8 @@ def open_table(
     if isinstance(source, pl.DataFrame):
         return Table(f"the frame of {what}", source.lazy())
     if not isinstance(source, str | Path):
-        return Table(f"the frame of {what}", _from_any_frame(source, what).lazy())
+        frame, remarks = _from_any_frame(source, what)
+        return Table(f"the frame of {what}", frame.lazy(), messages=remarks)
     path = _file(source)
     check_encoding(encoding)
     suffix = suffix_of(path)
@@ -178,7 +179,7 @@ def suffix_of(path: Path) -> str:
     return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
 
 
-def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
+def _from_any_frame(source: Any, what: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
         native = nw.from_native(source)
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
@@ -196,13 +197,15 @@ def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
             f"the frame of {what}: the names of columns must be text, not"
             f" {first_offenders(wrong, len(wrong))}. Rename them: frame.columns = [...]"
         )
-    return pl.DataFrame([_from_any_series(frame[name], what) for name in names])
+    columns = [_from_any_series(frame[name], what) for name in names]
+    remarks = tuple(remark for _, remark in columns if remark is not None)
+    return pl.DataFrame([column for column, _ in columns]), remarks
 
 
-def _from_any_series(series: nw.Series[Any], what: str) -> pl.Series:
+def _from_any_series(series: nw.Series[Any], what: str) -> tuple[pl.Series, str | None]:
     if series.dtype not in (nw.Object, nw.Unknown):
         try:
-            return series.to_polars()
+            return series.to_polars(), None
         except (Exception, pl.exceptions.PanicException):  # pyarrow raises kinds of its own
             pass
     missing = series.is_null().to_list()
@@ -243,8 +246,9 @@ def _dialect(path: Path, suffix: str, first: str) -> Dialect:
         return layout
     if suffix in _PARTS_OF_MOVIELENS:
         raise _unknown_kind(path)
-    if suffix == ".csv":
-        return dialect_of_csv(first)
+    as_csv = dialect_of_csv(first)
+    if suffix == ".csv" or (suffix == ".tsv" and "\t" not in first and as_csv.mark in first):
+        return as_csv
     return Dialect("\t", quotes=False) if suffix in (".tsv", *_ATOMIC) else dialect_of_dat(first)
 
 
@@ -264,6 +268,8 @@ def _lacks_names(table: Table, what: str, named: Collection[str]) -> bool:
 def _said(dialect: Dialect, suffix: str) -> Iterator[str]:
     if suffix == ".csv" and dialect.mark != ",":
         yield f"separated by {dialect.mark!r}, not by commas"
+    if suffix == ".tsv" and dialect.quotes and not dialect.skipped:
+        yield f"no tab in its first line: separated by {dialect.mark!r}, as a .csv"
     if dialect.escaped:
         yield "a quote inside of quotes is written with a backslash before it"
     if dialect.names:

@@ -25,11 +25,12 @@ _KINDS: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
 _IN_TEXT = {_TEXT, _NUMBERS, _MOMENTS}
 
 
-def from_objects(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
+def from_objects(name: str, values: Sequence[Any], *, where: str) -> tuple[pl.Series, str | None]:
     """Objects as one typed column: those of one kind as they are, several kinds as text.
 
-    In text, moments are ISO 8601, and whole numbers have no point. Raises `DataError` for lists
-    or records beside anything else, and for what no table can hold.
+    Beside the column comes a remark on several kinds. In text, moments are ISO 8601, and whole
+    numbers have no point. Raises `DataError` for lists or records beside anything else, and for
+    what no table can hold.
     """
     kinds: dict[str, int] = {}
     for row, value in enumerate(values, 1):
@@ -44,7 +45,8 @@ def from_objects(name: str, values: Sequence[Any], *, where: str) -> pl.Series:
             " write it in one way"
         )
     try:
-        return _series(name, values, kinds)
+        remark = f"column {shown(name)}: {' and '.join(kinds)}, all taken as text"
+        return _series(name, values, kinds), remark if mixed else None
     except UnicodeEncodeError as error:
         raise DataError(
             f"{where} holds {shown(error.object)}, which is not valid Unicode: character"
