@@ -26,6 +26,7 @@ from palate.data._objects import from_objects
 from palate.data._quotes import first_fault, has_wide_rows, in_order, mended
 from palate.data._text_files import (
     check_encoding,
+    check_no_pipe,
     first_line,
     garbled,
     is_packed,
@@ -155,11 +156,7 @@ def _no_file(source: str | Path, path: Path) -> DataError:
         return DataError(
             f"{source} is no file of this machine: fetch it, or pass a frame in Python"
         )
-    if path.exists():
-        return DataError(
-            f"{path} is a pipe or a device, which can be read once only: save what it gives as a"
-            " file first"
-        )
+    check_no_pipe(path)
     beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
     if found := sorted(other.name for other in beside if _fits(other.name, path.name)):
         return DataError(

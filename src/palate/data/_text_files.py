@@ -23,10 +23,11 @@ _NO_TEXT = {
 }
 
 
-def text_bytes(path: Path, encoding: str) -> bytes:
+def text_bytes(path: Path, encoding: str, *, can_be_said: bool = True) -> bytes:
     """A text file's content as UTF-8, unpacked; another `encoding` is translated.
 
-    Raises `DataError` for a file that is damaged, empty, no text or in another encoding.
+    `can_be_said`: whoever reads it can say another encoding. Raises `DataError` for a file that is
+    damaged, empty, no text or in another encoding.
     """
     content = unpacked(path)
     if not content.strip():
@@ -36,7 +37,7 @@ def text_bytes(path: Path, encoding: str) -> bytes:
         text = content.decode(encoding)
         content = content if is_utf8(encoding) else text.encode()
     except UnicodeDecodeError as error:
-        raise wrong_encoding(path, content, error.start, encoding) from error
+        raise wrong_encoding(path, content, error.start, encoding, can_be_said) from error
     except UnicodeError as error:
         raise DataError(f"{path} cannot be read as {encoding}: {error}") from error
     content = content.removeprefix(_MARK)
@@ -119,7 +120,18 @@ def check_first_line(path: Path, first: bytes) -> None:
         )
 
 
-def wrong_encoding(path: Path, content: bytes, start: int, encoding: str) -> DataError:
+def check_no_pipe(path: Path) -> None:
+    """Raises `DataError` for what is there, but neither a file nor a folder."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(
+            f"{path} is a pipe or a device, which can be read once only: save what it gives as a"
+            " file first"
+        )
+
+
+def wrong_encoding(
+    path: Path, content: bytes, start: int, encoding: str, can_be_said: bool = True
+) -> DataError:
     """What is wrong with the byte at `start`: damage, or a text that another encoding reads."""
     line = content.count(b"\n", 0, start) + 1
     where = f"{path}, line {line}: byte 0x{content[start : start + 1].hex()} is not {encoding}"
@@ -137,6 +149,9 @@ def wrong_encoding(path: Path, content: bytes, start: int, encoding: str) -> Dat
             f"{where}, and none of the usual encodings reads the whole file as text. It may be"
             " damaged, or put together of files in different encodings: save it anew as UTF-8"
         )
+    if not can_be_said:
+        read = " or ".join(f"{name} ({shown(text)})" for name, text in likely.items())
+        return DataError(f"{where}. The file is text in {read}: save it as UTF-8")
     read = " or ".join(f'encoding="{name}" ({shown(text)})' for name, text in likely.items())
     fix = "say so, if it reads well" if len(likely) == 1 else "say which of them, if one reads well"
     return DataError(f"{where}. The file is text with {read}: {fix}")

@@ -11,6 +11,7 @@ from typing import Any, Self
 import polars as pl
 
 from palate.data._formats import BROKEN
+from palate.data._text_files import check_no_pipe
 from palate.encoders._vector_files import MANIFEST
 from palate.errors import DataError, did_you_mean, first_offenders, shortened
 from palate.scale._bytes import read_as_bytes
@@ -117,6 +118,7 @@ def files_of(path: Path) -> list[Path]:
                 f"{path}: {path.suffix or 'no suffix'} is no known kind of table.{_KNOWN}"
             )
         return [path]
+    check_no_pipe(path)
     if not path.is_dir():
         beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
         tables = [other.name for other in beside if _kind(other) or _may_hold_tables(other)]
