@@ -341,3 +341,13 @@ def test_remarks_are_told_at_info(tmp_path, caplog):
     assert any("left out 1 rows with nothing in them" in line for line in said)
     assert any("column 'title': HTML in 1 rows, decoded" in line for line in said)
     assert any("column 'zip': 'N/A' in 1 rows, taken as missing" in line for line in said)
+
+
+def test_a_file_in_another_encoding(shop, tmp_path):
+    path = tmp_path / "new.csv"
+    path.write_bytes("item_id,title\nx,青花瓷茶壶\n".encode("gb18030"))
+    model = Pipeline(encoders={}, recommender=Covisit()).fit(shop)
+    with pytest.raises(DataError, match='encoding="gb18030"'):
+        model.add_items(path)
+    model.add_items(path, encoding="gb18030")
+    assert model.data_.items["title"][-1] == "青花瓷茶壶"

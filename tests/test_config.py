@@ -157,6 +157,38 @@ def test_the_data_section_has_what_read_takes(write, pipeline_file):
     assert "dropped 1 events" in str(notes)
 
 
+def test_each_table_may_have_its_own_encoding(write, pipeline_file):
+    write("log.csv", "user,item\n张三,a\n李四,b\n")
+    write("items.csv", "item,title\na,Thé\nb,Café\n".encode("latin-1"))
+    text = '[data]\ninteractions = "log.csv"\nitems = "items.csv"\nencoding = {encoding}\n'
+    data, _ = read_config(pipeline_file(text.replace("{encoding}", '{items = "latin-1"}'))).read()
+    assert data.user_ids.tolist() == ["张三", "李四"]
+    assert data.items["title"].to_list() == ["Thé", "Café"]
+    both = read_config(pipeline_file(text.replace("{encoding}", '"latin-1"')))
+    fix = r"\[data\] encoding = \{'interactions' = 'utf-8', 'items' = 'latin-1'\}"
+    with pytest.raises(DataError, match=fix):
+        both.read()
+    fails(pipeline_file(text.replace("{encoding}", "3")), "[data].encoding = 3")
+
+
+def test_rows_that_lack_something_are_left_out_when_asked(write, pipeline_file):
+    write("log.csv", "user,item,ts\n1,a,1\n,a,2\n2,b,3\n2,a,\n")
+    text = '[data]\ninteractions = "log.csv"\n'
+    with pytest.raises(DataError, match=r"\[data\] drop_missing = true"):
+        read_config(pipeline_file(text)).read()
+    data, notes = read_config(pipeline_file(text + "drop_missing = true\n")).read()
+    assert data.interactions["user_id"].to_list() == ["1", "2"]
+    assert "left out 1 rows without 'user': line 3" in str(notes)
+
+
+def test_columns_without_names_go_by_their_places(write, pipeline_file):
+    write("log.csv", "u1,g1\nu2,g2\n")
+    text = '[data]\ninteractions = "log.csv"\n[data.columns]\n'
+    places = 'column_1 = "user_id"\ncolumn_2 = "item_id"\n'
+    data, _ = read_config(pipeline_file(text + places)).read()
+    assert data.user_ids.tolist() == ["u1", "u2"]
+
+
 def test_unknown_items_are_dropped_when_asked(write, pipeline_file):
     write("log.csv", "user,item\n1,a\n2,b\n1,z\n")
     write("items.csv", "item,title\na,Apple\nb,Bread\n")

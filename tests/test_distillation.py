@@ -138,6 +138,16 @@ def test_a_catalogue_from_a_pipeline_file_or_a_table(data, tmp_path):
     assert table["title"].to_list() == data.items["title"].to_list()
 
 
+def test_a_catalogue_in_another_encoding(tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_bytes("item_id,title\n1,青花瓷茶壶\n".encode("gb18030"))
+    assert catalogue_of(path, encoding="gb18030")["title"].to_list() == ["青花瓷茶壶"]
+    with pytest.raises(DataError, match='encoding="gb18030"'):
+        catalogue_of(path)
+    with pytest.raises(ConfigError, match=r"in its \[data\]"):
+        catalogue_of(tmp_path / "shop.toml", encoding="gb18030")
+
+
 def test_a_catalogue_a_little_above_the_most_is_taken_whole(letters, monkeypatch):
     monkeypatch.setattr(_student_check, "_MOST_ITEMS", 9)
     texts = [f"item {chr(97 + row)}" for row in range(10)]

@@ -1,6 +1,8 @@
 import pickle
 
-from palate.errors import MissingExtraError, first_offenders
+import pytest
+
+from palate.errors import MissingExtraError, did_you_mean, first_offenders, shown
 
 
 def test_a_missing_extra_names_the_line_that_installs_it():
@@ -19,3 +21,20 @@ def test_a_worker_s_error_reaches_whoever_asked():
 def test_the_first_three_offenders_are_shown_and_all_are_counted():
     assert first_offenders("abcde", 5) == "'a', 'b', 'c' and 2 more (5 in all)"
     assert first_offenders("ab", 2) == "'a', 'b'"
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 700_000, b"x" * 700_000, ["x"] * 70_000, {"k": "x" * 9999}]
+)
+def test_long_values_are_shortened_wherever_they_are_quoted(value):
+    assert len(shown(value)) < 120
+    assert len(first_offenders([value] * 9, 9)) < 450
+    assert "letters)" in shown(value)
+    assert shown("a\nb") == "'a\\nb'"
+
+
+def test_many_and_long_names_are_shortened():
+    said = did_you_mean("b" * 100_000, ["a" * 100_000, "b" * 100_001, *map(str, range(1000))])
+    assert len(said) < 700
+    assert "and 952 more" in said
+    assert did_you_mean("titel", ["title", "id"]) == " Did you mean 'title'? Known: id, title."

@@ -19,7 +19,11 @@ _WHAT = "new items"
 
 
 def arriving(
-    items: Source, data: Dataset, *, columns: Mapping[str, str] | None = None
+    items: Source,
+    data: Dataset,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
 ) -> pl.DataFrame:
     """New items with the columns of the catalogue of `data`; those that they lack are empty.
 
@@ -30,7 +34,7 @@ def arriving(
     which columns are not read, and which items say nothing. Raises `DataError` for what is no
     table, for ids that are missing, repeated or known, and for values that do not fit.
     """
-    table = open_table(items, what=_WHAT, key=ITEM, encoding="utf-8")
+    table = open_table(items, what=_WHAT, key=ITEM, encoding=encoding)
     catalogue = data.items
     names = list(table.schema)
     found = _our_names(table, names, data, columns or {})

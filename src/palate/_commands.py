@@ -59,6 +59,9 @@ OnError = Annotated[
 Precision = Annotated[
     Literal["float32", "float16", "int8"], typer.Option(help="Of the numbers in the files.")
 ]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of a table of text; utf-8 if not given.")
+]
 Workers = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="Of the cluster; by default all it has.")
 ]
@@ -141,6 +144,7 @@ def encode(
     precision: Precision = "float32",
     partition_rows: PartitionRows = None,
     on_error: OnError = "raise",
+    encoding: Encoding = None,
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -172,6 +176,7 @@ def encode(
             precision=precision,
             partition_rows=partition_rows,
             on_error=on_error,
+            encoding=encoding or "utf-8",
             workers=workers,
         )
     console.print(report.render(), markup=False, soft_wrap=True)
@@ -206,6 +211,7 @@ def distill(
         typer.Option(min=1, metavar="N", help="Numbers of a vector: 256, or fewer as the teacher."),
     ] = None,
     template: Template = None,
+    encoding: Encoding = None,
     json_file: JsonFile = None,
 ) -> None:
     """Make a small, fast encoder of your own catalogue's words from a transformer.
@@ -219,7 +225,11 @@ def distill(
 
     with shown_progress(), speaking_options(_options.names_of(distill)):
         report = make_student(
-            catalogue_of(source), model=model, out=out, dim=dim, template=template
+            catalogue_of(source, encoding=encoding),
+            model=model,
+            out=out,
+            dim=dim,
+            template=template,
         )
     console.print(report.render())
     write_json(json_file, report.to_json())

@@ -17,7 +17,7 @@ from palate.errors import PalateError
 _OPTIONS = {"drop_unknown = true": "--drop-unknown"}
 _DATA = (
     *("interactions", "items", "users", "columns", "events", "keep", "lists", "encoding"),
-    *("time_format", "drop_unknown"),
+    *("time_format", "drop_unknown", "drop_missing"),
 )
 _VALUE = r"""\{.*?\}|\[.*?\]|"[^"]*"|'[^']*'|[\w.+-]*\w"""
 _NO_NAME_BEFORE = r"""(?<![\w'"/.=-])"""

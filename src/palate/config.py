@@ -47,9 +47,10 @@ class DataSection(BaseModel):
     events: dict[str, float] | None = None
     keep: list[str] = Field(default_factory=list)
     lists: dict[str, str] = Field(default_factory=dict)
-    encoding: str = "utf-8"
+    encoding: str | dict[str, str] = "utf-8"
     time_format: str | None = None
     drop_unknown: bool = False
+    drop_missing: bool = False
 
     def below(self, folder: Path) -> DataSection:
         """The same tables by whole paths."""

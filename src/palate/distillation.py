@@ -95,12 +95,17 @@ def _shown(loss: Loss) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (f"{loss.teacher.mean:.4f}",), (f"{loss.student.mean:.4f}",)
 
 
-def catalogue_of(source: str | Path) -> Dataset | pl.DataFrame:
-    """The training part of a pipeline file's data, or a table of items (CSV, Parquet, …)."""
+def catalogue_of(source: str | Path, *, encoding: str | None = None) -> Dataset | pl.DataFrame:
+    """The training part of a pipeline file's data, or a table of items (CSV, Parquet, …).
+
+    `encoding` is that of a table of text, by default UTF-8; a pipeline file says its own.
+    """
+    if str(source).endswith(".toml") and encoding is not None:
+        raise ConfigError(f"{source} says encoding = … in its [data]: leave encoding= out here")
     if str(source).endswith(".toml"):
         settings = read_config(source)
         return settings.cut(settings.read()[0]).train
-    table = open_table(source, what="items", key=ITEM, encoding="utf-8")
+    table = open_table(source, what="items", key=ITEM, encoding=encoding or "utf-8")
     return table.collect([pl.all()])
 
 

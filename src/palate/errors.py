@@ -9,6 +9,8 @@ from typing import Any
 from palate._visible import bounded, visible
 
 SHOWN_OFFENDERS = 3
+_SHOWN_LETTERS = 80
+_SHOWN_NAMES = 50
 
 
 class PalateError(Exception):
@@ -60,16 +62,32 @@ class MissingExtraError(PalateError, ImportError):
         return copyreg.__newobj__, (type(self), str(self)), self.__dict__ or None  # type: ignore[attr-defined]
 
 
+def shortened(text: str) -> str:
+    """A text of any length as a message quotes it: its beginning, and how long it is."""
+    if len(text) <= _SHOWN_LETTERS:
+        return text
+    return f"{text[:_SHOWN_LETTERS]}… ({len(text):,} letters)"
+
+
+def shown(value: object) -> str:
+    """A value as a message quotes it: as Python writes it, not longer than a line."""
+    if isinstance(value, str) and len(value) > _SHOWN_LETTERS:
+        return f"{value[:_SHOWN_LETTERS] + '…'!r} ({len(value):,} letters)"
+    return shortened(repr(value))
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The tail of an error message: the closest known name, and all of them."""
     known = sorted(choices)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
-    return f"{guess} Known: {', '.join(known)}." if known else guess
+    close = difflib.get_close_matches(name[:_SHOWN_LETTERS], known, n=1, cutoff=0.6)
+    guess = f" Did you mean {shown(close[0])}?" if close else ""
+    listed = ", ".join(shortened(choice) for choice in known[:_SHOWN_NAMES])
+    more = f" and {len(known) - _SHOWN_NAMES} more" if len(known) > _SHOWN_NAMES else ""
+    return f"{guess} Known: {listed}{more}." if known else guess
 
 
 def first_offenders(values: Sequence[object] | Iterable[object], count: int) -> str:
     """'a', 'b', 'c' and 17 more (20 in all)."""
-    shown = [repr(value) for value in islice(values, SHOWN_OFFENDERS)]
-    more = count - len(shown)
-    return ", ".join(shown) + (f" and {more} more ({count} in all)" if more > 0 else "")
+    first = [shown(value) for value in islice(values, SHOWN_OFFENDERS)]
+    more = count - len(first)
+    return ", ".join(first) + (f" and {more} more ({count} in all)" if more > 0 else "")

@@ -216,18 +216,24 @@ class Pipeline:
         check_fitted(self)
         return encode_words(self.encoders_, self.transforms_, sentences(texts))
 
-    def add_items(self, items: Source, *, columns: Mapping[str, str] | None = None) -> Self:
+    def add_items(
+        self,
+        items: Source,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> Self:
         """Items that arrived after the fit: encoded, appended, recommendable at once.
 
         `items` is a polars or pandas frame, or a file, with the columns of the catalogue (missing
         ones count as empty), and is read as `palate.read` read that, with the same `columns` and
         `lists`; ids and titles may also have other names that it finds them by, or that `columns`
-        (their name → ours) says. Numbers that a column of whole numbers cannot hold widen it.
-        Raises `DataError` where an id is missing, repeated or already known, and for values that
-        do not fit.
+        (their name → ours) says; `encoding` is that of a text file. Numbers that a column of whole
+        numbers cannot hold widen it. Raises `DataError` where an id is missing, repeated or already
+        known, and for values that do not fit.
         """
         check_fitted(self)
-        arrived = arriving(items, self.data_, columns=columns)
+        arrived = arriving(items, self.data_, columns=columns, encoding=encoding)
         if not len(arrived):
             return self
         empty = self.data_.interactions.clear()

@@ -137,6 +137,14 @@ def test_too_many_fields_in_a_tsv_with_quotes(write):
     fails(path, "log.tsv, line 3: 3 fields")
 
 
+@pytest.mark.parametrize("name", ["log.csv", "log.tsv"])
+def test_a_row_that_is_shifted_is_never_taken(write, name):
+    """A reader of some columns alone would take 3 for the rating of the second row."""
+    text = "user,item,title,rating\nu1,g1,tea,5\nu2,g2,tea, 3,4\nu3,g1,tea,2\n"
+    text = text.replace(",", "\t") if name.endswith("tsv") else text
+    fails(write(name, text), f"{name}, line 3: 5 fields, but the header names 4")
+
+
 def test_rows_of_nothing_are_left_out(write):
     for content in (LOG + "\n\n\n", LOG + ",,,\n,,,\n", LOG.replace("\n", "\n\n")):
         data, lines = told(write("log.csv", content), write("items.csv", ITEMS + "\n,,\n"))
@@ -369,3 +377,41 @@ def test_lists_are_named_as_the_table_names_them():
     fails(FRAME, "lists= names 'title'", items=items, lists={"title": ","})
     fails(FRAME, "'item', which holds ids", items=items, lists={"item": ","})
     fails(FRAME, "what stands between", items=items, lists={"name": ""}, error=ConfigError)
+
+
+# ---- cells of any length
+
+
+BIG = "x" * 300_000
+
+
+@pytest.mark.parametrize(
+    ("log", "items", "options"),
+    [
+        ({"user": f"{BIG}\0"}, {}, {}),
+        ({"ts": BIG}, {}, {}),
+        ({"ts": f"06/05/{BIG}"}, {}, {}),
+        ({"rating": BIG}, {}, {}),
+        ({"weight": BIG}, {}, {}),
+        ({"event": BIG}, {}, {"events": {"view": 1}}),
+        ({"item": BIG}, {}, {}),
+        ({BIG: "1"}, {}, {"keep": [BIG + "y"]}),
+        ({}, {"item": [BIG, BIG]}, {}),
+        ({}, {"item": [BIG + "a", BIG + "a", BIG]}, {}),
+        ({}, {"item": ["a"], BIG: [float("inf")]}, {}),
+        ({}, {"item": ["a"], "title": [BIG]}, {"lists": {BIG: ","}}),
+        ({}, {"nr": ["a"], BIG: ["b"]}, {}),
+        ({}, {"item": ["a"]}, {"encoding": BIG}),
+    ],
+)
+def test_no_error_repeats_a_whole_cell(log, items, options):
+    frame = FRAME.with_columns(**{name: pl.lit(value) for name, value in log.items()})
+    with pytest.raises((DataError, ConfigError)) as caught:
+        read(frame, pl.DataFrame(items) if items else pl.DataFrame({"item": ["a", "b"]}), **options)
+    assert len(str(caught.value)) < 1500
+
+
+def test_no_remark_repeats_a_whole_cell(write):
+    log = write("log.csv", f"user,item,rating\n nan{BIG},a,1\nnan,b {BIG},\n")
+    _, lines = told(log)
+    assert all(len(line) < 1500 for line in lines)

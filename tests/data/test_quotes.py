@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from palate.data import _quotes
 from palate.data._formats import open_table
-from palate.data._quotes import first_fault, in_order, mended
+from palate.data._quotes import first_fault, has_wide_rows, in_order, mended
 from palate.errors import DataError
 
 FIELDS = st.text('ab" ,\n', max_size=5)
@@ -35,6 +35,27 @@ def test_what_is_in_order(text, expected, tmp_path, monkeypatch):
         monkeypatch.setattr(_quotes, "_CHUNK", chunk)
         assert in_order(text.encode(), ",") is expected
         assert in_order(tmp_path / "a.csv", ",") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("a,b\n1,2\n3\n\n", False),
+        ("a,b\n1,2,3\n", True),
+        ("a,b\n1,2\n1,2,3", True),
+        ('a,b\n"1,\n1",2\n', False),
+        ('a,b\n"1,""\n1",2,3\n', True),
+        ("a\n1\n2,3\n", True),
+        ("a,b", False),
+    ],
+)
+def test_lines_with_more_fields_than_the_first_are_found(text, wide, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_bytes(text.encode())
+    for chunk in (1, 2, 3, 5, 2**26):
+        monkeypatch.setattr(_quotes, "_CHUNK", chunk)
+        assert has_wide_rows(text.encode(), ",", quotes=True) is wide
+        assert has_wide_rows(tmp_path / "a.csv", ",", quotes=True) is wide
+    assert has_wide_rows(b'a,b\n"1,2,3"\n', ",", quotes=False)
 
 
 @given(st.lists(st.tuples(FIELDS, FIELDS), min_size=1, max_size=4), st.sampled_from(["\n", "\r\n"]))

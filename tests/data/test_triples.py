@@ -1,4 +1,5 @@
 import gzip
+import os
 
 import pytest
 
@@ -72,6 +73,18 @@ def test_links_must_name_entities_of_the_graph(write):
     )
     with pytest.raises(DataError, match=message):
         linked_items(triples, strange)
+
+
+def test_a_graph_in_another_encoding_or_in_a_pipe(write, tmp_path):
+    path = write("graph.tsv", "m.1\tgenre\t喜剧\nm.2\tgenre\t动作冒险\n".encode("gb18030"))
+    with pytest.raises(
+        DataError, match=r"is text in gb18030 \(.*喜剧.*\): save it as UTF-8"
+    ) as caught:
+        read_triples(path)
+    assert "encoding=" not in str(caught.value), "there is no such setting here"
+    os.mkfifo(tmp_path / "pipe.tsv")
+    with pytest.raises(DataError, match="is a pipe or a device"):
+        read_triples(tmp_path / "pipe.tsv")
 
 
 def test_a_name_that_no_file_can_have_is_no_file():

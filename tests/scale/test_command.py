@@ -62,3 +62,17 @@ def test_lists(command, album, spec, letters):
     words = ("--encoder", spec, "--out", "out", "--column", "genres", "--list", "genres=;")
     assert command("encode", "album.csv", *words).code == 0
     assert letters.ASKED == [["one, two"] * 4]
+
+
+def test_a_table_in_another_encoding(command, tmp_path, monkeypatch, spec):
+    monkeypatch.chdir(tmp_path)
+    rows = "item_id,title\n1,小号帐篷，防水\n2,青花瓷茶壶\n"
+    (tmp_path / "items.csv").write_bytes(rows.encode("gb18030"))
+    words = ("encode", "items.csv", "--encoder", spec, "--out", "out")
+    done = command(*words)
+    assert done.code == 1
+    assert "--encoding gb18030 ('1,小号帐篷，防水'): say so" in done.err
+    done = command(*words, "--encoding", "gb18030")
+    assert done.code == 0, done.err
+    done = command(*words, "--encoding", "gb1803")
+    assert "--encoding gb1803 is no encoding" in done.err

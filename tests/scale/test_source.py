@@ -1,6 +1,7 @@
 """Tables of any length: files, their rows, and what is wrong with them."""
 
 import gzip
+import os
 
 import polars as pl
 import pytest
@@ -51,6 +52,9 @@ def fails(path, said, **wishes):
 
 
 def test_what_is_no_table(tmp_path, write):
+    os.mkfifo(tmp_path / "pipe.csv")
+    fails(tmp_path / "pipe.csv", "is a pipe or a device")
+    (tmp_path / "pipe.csv").unlink()
     fails(tmp_path / "itmes.parquet", "no such file or folder")
     pl.DataFrame({"n": [1]}).write_parquet(tmp_path / "items.parquet")
     fails(tmp_path / "itmes.parquet", "Did you mean 'items.parquet'")

@@ -29,7 +29,7 @@ def test_lines_that_are_no_records_are_empty_rows(write, rows):
     wanted = [(1, "x"), (2, "zw\ufffdlf"), (None, None), (None, None), (5, "6")]
     with pytest.warns(RuntimeWarning, match=r"items.jsonl: .* became .*, 1 times"):
         assert rows(path, ["id", "t"]) == wanted
-    with pytest.raises(DataError, match=r"items.jsonl cannot be read: .*on_error="):
+    with pytest.raises(DataError, match=r"items.jsonl, line 2: byte 0xf6.*latin-1.*on_error="):
         rows(path, ["id", "t"], on_error="raise")
 
 
@@ -58,3 +58,41 @@ def test_what_is_beyond_mending_is_named_by_its_own_name(write, rows):
     with pytest.raises(DataError, match=r"items.csv: two columns are called 't'") as caught:
         rows(write("items.csv", b"id,t,t\n1,\xf6,y\n"), ["id"])
     assert "mended" not in str(caught.value)
+
+
+TITLES = ["小号帐篷，防水", "青花瓷茶壶", "龙井绿茶"]
+
+
+@pytest.mark.parametrize("name", ["items.csv", "items.csv.gz", "items.jsonl"])
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_tables_in_other_encodings(write, tmp_path, name, encoding):
+    text = "id,t\n" + "".join(f"{n},{title}\n" for n, title in enumerate(TITLES))
+    if name.endswith("jsonl"):
+        text = "".join(f'{{"id": {n}, "t": "{title}"}}\n' for n, title in enumerate(TITLES))
+    content = text.encode(encoding)
+    path = write(name, gzip.compress(content) if name.endswith("gz") else content)
+    with pytest.raises(DataError, match=f'encoding="{encoding}"'):
+        open_source(path, staged=tmp_path / "staged")
+    source = open_source(path, staged=tmp_path / "staged", encoding=encoding)
+    assert source.read(0, 3, ["t"])["t"].to_list() == TITLES
+    assert [file.suffix for file in (tmp_path / "staged").iterdir()] == [".parquet"]
+
+
+def test_an_encoding_that_is_not_the_table_s(write, tmp_path):
+    path = write("items.csv", "id,t\n" + "\n".join(f"{n},{t}" for n, t in enumerate(TITLES)))
+    for encoding, said in (
+        ("latin-1", "is in UTF-8: encoding='latin-1' makes .* Leave encoding= out"),
+        ("hex", "is no encoding"),
+    ):
+        with pytest.raises(DataError, match=said):
+            open_source(path, staged=tmp_path / "staged", encoding=encoding)
+    path = write("items.csv", b"id,t\n1,caf\xe9\n")
+    with pytest.raises(DataError, match=r"line 2: byte 0xe9 is not ascii.*latin-1"):
+        open_source(path, staged=tmp_path / "staged", encoding="ascii")
+
+
+def test_broken_bytes_of_another_encoding(write, rows, tmp_path):
+    path = write("items.csv", "id,t\n1,茶\n2,".encode("gb18030") + b"\xff\xff\n")
+    with pytest.warns(RuntimeWarning, match="no GB18030 became"):
+        source = open_source(path, staged=tmp_path / "staged", on_error="skip", encoding="gb18030")
+    assert source.read(0, 2, ["t"])["t"][0] == "茶"

@@ -10,7 +10,7 @@ import polars as pl
 from palate.columns import ITEM, TEXT, TITLE
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
-from palate.data._places import Places, without_blank_rows
+from palate.data._places import Places, check_left, without_blank_rows, without_gaps
 from palate.data._texts import (
     MISSING_NUMBERS,
     MOSTLY,
@@ -25,7 +25,7 @@ from palate.data._values import (
     doubts_about_text,
     infer_type,
 )
-from palate.errors import DataError, first_offenders
+from palate.errors import DataError, first_offenders, shown
 
 LISTS = frozenset(
     [
@@ -75,13 +75,14 @@ def read_catalogue(
     key: str,
     lists: Mapping[str, str],
     like: Mapping[str, pl.DataType] | None = None,
+    drop_missing: bool = False,
 ) -> tuple[Catalogue, TableNotes]:
     """A table with one row an id and all its columns, under our names where they have one.
 
-    `lists` maps columns to the mark between their parts. With `like`, the schema of a catalogue
-    that the rows shall join, only its columns are read, and text becomes what they hold.
-    Raises `DataError` for an empty table, missing or repeated ids and infinite numbers; NaN is a
-    missing number here, and so are words that stand for one.
+    `lists` maps columns to the mark between their parts; `drop_missing` leaves out rows without an
+    id. With `like`, the schema of a catalogue that the rows shall join, only its columns are read,
+    and text becomes what they hold. Raises `DataError` for an empty table, missing or repeated ids
+    and infinite numbers; NaN is a missing number here, and so are words that stand for one.
     """
     notes = TableNotes(table.name, messages=list(table.messages))
     frame = table.collect([pl.all()])
@@ -89,6 +90,10 @@ def read_catalogue(
     notes.messages += remarks
     if not len(frame) and like is None:
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    if drop_missing:
+        frame, place, remarks = without_gaps(frame, place, {found[key]: found[key]})
+        notes.messages += remarks
+        check_left(frame, table)
     frame = _renamed(frame, found, notes)
     ids = as_ids(frame[key], where=f"{table.name}: column {found[key]!r}", place=place).alias(key)
     notes.messages += doubts_about_ids(ids, where=f"column {found[key]!r}")
@@ -320,7 +325,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
 def _finite(series: pl.Series, reading: _Reading) -> pl.Series:
     if (infinite := series.is_infinite()).any():
         raise DataError(
-            f"{reading.notes.source}: column {series.name!r} is infinite in"
+            f"{reading.notes.source}: column {shown(series.name)} is infinite in"
             f" {reading.place(infinite)}; give a number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):

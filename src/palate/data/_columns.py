@@ -172,7 +172,10 @@ def _no_header(columns: Sequence[str]) -> str:
     numbers = [column for column in columns if re.fullmatch(r"-?\d+(\.\d+)?", column)]
     if not numbers:
         return ""
-    return f". {numbers[0]!r} is no name: if the first line is a row, put one with names above it"
+    return (
+        f". {numbers[0]!r} is no name: if the first line is a row, put one with names above it, or"
+        " name the columns of a text by their places: columns={'column_1': 'user_id', …}"
+    )
 
 
 def _by_convention(

@@ -4,25 +4,50 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import narwhals as nw
 import polars as pl
 
+from palate.data._columns import find_columns
+from palate.data._dialect import (
+    Dialect,
+    dialect_of_csv,
+    dialect_of_dat,
+    layout_of,
+    without_names,
+)
 from palate.data._json import parse_json, parse_lines
-from palate.data._quotes import first_fault, in_order, mended
-from palate.data._text_files import UTF8, first_line, text_bytes
-from palate.errors import DataError, did_you_mean, first_offenders
+from palate.data._objects import from_objects
+from palate.data._quotes import first_fault, has_wide_rows, in_order, mended
+from palate.data._text_files import (
+    check_encoding,
+    check_no_pipe,
+    first_line,
+    garbled,
+    is_packed,
+    is_plain,
+    text_bytes,
+)
+from palate.errors import DataError, did_you_mean, first_offenders, shortened
 
 Source: TypeAlias = "str | Path | pl.DataFrame | pl.LazyFrame | Any"
 
-_SEPARATORS = {".csv": ",", ".tsv": "\t", ".inter": "\t", ".item": "\t", ".user": "\t"}
 _ATOMIC = (".inter", ".item", ".user")
+_TEXT = (".csv", ".tsv", *_ATOMIC, ".dat", ".data")
+_PARTS_OF_MOVIELENS = (".base", ".test")
 LINES = (".jsonl", ".ndjson")
-_KNOWN = (*_SEPARATORS, *LINES, ".json", ".parquet", ".pq")
+_KNOWN = (*_TEXT, *LINES, ".json", ".parquet", ".pq")
+
+BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars raises for a file that it cannot read; a panic is no `Exception`."""
+
+
+_CSV = Dialect(",", quotes=True)
 
 
 @dataclass(frozen=True)
@@ -38,7 +63,7 @@ class Table:
     kinds: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
     path: Path | None = None
-    separator: str = ","
+    dialect: Dialect = _CSV
     encoding: str = "utf-8"
 
     @property
@@ -46,41 +71,63 @@ class Table:
         """Column → type; a file that cannot be read raises `DataError`."""
         try:
             return dict(self.frame.collect_schema())
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except BROKEN as error:
             raise unreadable(self, error) from error
 
     def collect(self, columns: Sequence[pl.Expr]) -> pl.DataFrame:
         """Some columns in memory; a file that cannot be read raises `DataError`."""
         try:
             return self.frame.select(columns).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except BROKEN as error:
             raise unreadable(self, error) from error
 
 
-def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
+def open_table(
+    source: Source,
+    *,
+    what: str,
+    key: str,
+    encoding: str = "utf-8",
+    named: Collection[str] = (),
+    if_utf8: str | None = "Leave encoding= out",
+) -> Table:
     """`what` names a frame in messages; `key` is the id column that a JSON mapping's keys become.
 
-    Reads .csv, .tsv, .parquet, .jsonl, .json (a list of records, or id → record) and RecBole's
-    .inter, .item and .user, with .gz behind it where it is text. Quotes are
-    characters like any other but in .csv.
+    Reads .csv, .tsv, .parquet, .jsonl, .json (a list of records, or id → record), RecBole's
+    .inter, .item and .user, and MovieLens' .dat, u.data, u.item and u.user, with .gz behind it
+    where it is text. Quotes are characters like any other but in .csv. Where `named` holds
+    "column_1" and the like, a table whose first line names nothing known has no names there.
+    UTF-8 under another `encoding` raises `DataError` with the fix `if_utf8`; None: it is remarked.
     """
     if isinstance(source, pl.LazyFrame):
         return Table(f"the lazy frame of {what}", source)
     if isinstance(source, pl.DataFrame):
         return Table(f"the frame of {what}", source.lazy())
     if not isinstance(source, str | Path):
-        return Table(f"the frame of {what}", _from_any_frame(source, what).lazy())
+        frame, remarks = _from_any_frame(source, what)
+        return Table(f"the frame of {what}", frame.lazy(), messages=remarks)
     path = _file(source)
+    check_encoding(encoding)
     suffix = suffix_of(path)
-    if suffix in (".parquet", ".pq") and path.suffix != ".gz":
+    if suffix in (".parquet", ".pq") and not is_packed(path):
         return Table(str(path), pl.scan_parquet(path, glob=False), path=path)
-    if suffix in _SEPARATORS:
-        return _open_text(path, suffix, encoding)
+    if suffix not in (*_TEXT, *_PARTS_OF_MOVIELENS, *LINES, ".json"):
+        raise _unknown_kind(path)
+    loss = garbled(path, encoding)
+    if loss is not None and if_utf8 is not None:
+        raise DataError(f"{path}: {loss}. {if_utf8}")
     if suffix in (*LINES, ".json"):
         content = text_bytes(path, encoding)
         parse = parse_json if suffix == ".json" else parse_lines
-        return Table(str(path), parse(content, str(path), key).lazy(), path=path, encoding=encoding)
-    raise DataError(
+        frame = parse(content, str(path), key)
+        table = Table(str(path), frame.lazy(), path=path, encoding=encoding)
+    else:
+        table = _open_text(path, suffix, encoding, what=what, named=named)
+    return table if loss is None else replace(table, messages=(loss, *table.messages))
+
+
+def _unknown_kind(path: Path) -> DataError:
+    return DataError(
         f"{path}: {''.join(path.suffixes) or 'no suffix'} is no known kind of table. Known:"
         f" {', '.join(_KNOWN)}, text also with .gz. Rename it, save it as one of these, or pass"
         " a polars frame in Python."
@@ -93,8 +140,11 @@ def _file(source: str | Path) -> Path:
         if path.is_file():
             return path
         raise _no_file(source, path)
-    except OSError as error:  # a name that no file can have
-        raise DataError(f"{str(path)[:60]}… is no file: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name that no file can have
+        if isinstance(error, DataError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{shortened(str(path))} is no file: {reason}") from error
 
 
 def _no_file(source: str | Path, path: Path) -> DataError:
@@ -106,17 +156,27 @@ def _no_file(source: str | Path, path: Path) -> DataError:
         return DataError(
             f"{source} is no file of this machine: fetch it, or pass a frame in Python"
         )
-    beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
+    check_no_pipe(path)
+    beside = list(path.parent.iterdir()) if path.parent.is_dir() else []
+    if found := sorted(other.name for other in beside if _fits(other.name, path.name)):
+        return DataError(
+            f"{path} is a pattern, not a file: {first_offenders(found, len(found))}. Name one file,"
+            ' put them together first, or pass a frame in Python: pl.scan_parquet("*.parquet")'
+        )
     tables = [other.name for other in beside if suffix_of(other) in _KNOWN]
     return DataError(f"{path}: no such file.{did_you_mean(path.name, tables[:20])}")
 
 
+def _fits(name: str, pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?[") and fnmatchcase(name, pattern)
+
+
 def suffix_of(path: Path) -> str:
     """What kind of file it is, packed or not."""
-    return (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
 
 
-def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
+def _from_any_frame(source: Any, what: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     try:
         native = nw.from_native(source)
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
@@ -134,84 +194,151 @@ def _from_any_frame(source: Any, what: str) -> pl.DataFrame:
             f"the frame of {what}: the names of columns must be text, not"
             f" {first_offenders(wrong, len(wrong))}. Rename them: frame.columns = [...]"
         )
-    return pl.DataFrame([_from_any_series(frame[name], what) for name in names])
+    columns = [_from_any_series(frame[name], what) for name in names]
+    remarks = tuple(remark for _, remark in columns if remark is not None)
+    return pl.DataFrame([column for column, _ in columns]), remarks
 
 
-def _from_any_series(series: nw.Series[Any], what: str) -> pl.Series:
-    try:
-        return series.to_polars()
-    except Exception:  # pyarrow raises kinds of its own for a column of mixed Python objects
-        values = zip(series.to_list(), series.is_null().to_list(), strict=True)
-        known = [None if missing else value for value, missing in values]
+def _from_any_series(series: nw.Series[Any], what: str) -> tuple[pl.Series, str | None]:
+    if series.dtype not in (nw.Object, nw.Unknown):
         try:
-            return pl.Series(series.name, known, strict=False)
-        except UnicodeEncodeError as error:
-            raise DataError(
-                f"the frame of {what}: the column {series.name!r} holds {error.object[:60]!r}, "
-                f"which is not valid Unicode: character {error.start + 1} is half of one, such as "
-                "an emoji that was cut. Take it out"
-            ) from error
+            return series.to_polars(), None
+        except (Exception, pl.exceptions.PanicException):  # pyarrow raises kinds of its own
+            pass
+    missing = series.is_null().to_list()
+    values = [
+        None if absent else value for value, absent in zip(series.to_list(), missing, strict=True)
+    ]
+    return from_objects(series.name, values, where=f"the frame of {what}: column {series.name!r}")
 
 
-def _open_text(path: Path, suffix: str, encoding: str) -> Table:
-    plain = path.suffix != ".gz" and encoding.lower() in UTF8
-    content = None if plain else text_bytes(path, encoding)
+def _open_text(
+    path: Path, suffix: str, encoding: str, *, what: str, named: Collection[str]
+) -> Table:
+    content = None if is_plain(path, encoding) else text_bytes(path, encoding)
     first = first_line(path) if content is None else content.partition(b"\n")[0]
     if not first.strip():
         raise DataError(
             f"{path} is empty, or its first line is: that must hold the column names, the next"
             " lines a row each"
         )
-    separator, messages = _SEPARATORS[suffix], []
-    if suffix == ".csv" and b"," not in first and (found := _other_separator(first)):
-        separator, messages = found, [f"separated by {found!r}, not by commas"]
-    if suffix == ".csv" and not in_order(path if content is None else content, separator):
-        content = _with_quotes_in_order(path, separator, encoding)
-        messages.append("a quote inside of a field that does not begin with one is a letter")
+    dialect = _dialect(path, suffix, first.decode("utf-8-sig").rstrip("\r\n"))
     table = Table(
-        str(path),
-        pl.LazyFrame(),
-        untyped=True,
-        messages=tuple(messages),
-        path=path,
-        separator=separator,
-        encoding=encoding,
+        str(path), pl.LazyFrame(), untyped=True, path=path, dialect=dialect, encoding=encoding
     )
-    table = replace(table, frame=_scan(table, content))
+    table = _scanned(table, content)
+    if _lacks_names(table, what, named):
+        table = _scanned(replace(table, dialect=without_names(dialect)), content)
+    table = replace(table, messages=tuple(_said(table.dialect, suffix)) + table.messages)
     parts = [re.fullmatch(r"(.*)_duplicated_\d+", name) for name in table.schema]
     if repeated := [found[1] for found in parts if found and found[1] in table.schema]:
         name = repeated[0]
         raise DataError(f"{path}: two columns are called {name!r}; rename one of them")
-    return _typed_by_header(table) if suffix in _ATOMIC else table
+    return _typed_by_header(table) if suffix in _ATOMIC and dialect.names is None else table
 
 
-def _with_quotes_in_order(path: Path, separator: str, encoding: str) -> bytes:
-    text = text_bytes(path, encoding).decode()
-    fault = first_fault(text, str(path), separator=separator, quotes=True)
-    if fault is not None:
-        raise fault
-    return mended(text, separator).encode()
+def _dialect(path: Path, suffix: str, first: str) -> Dialect:
+    name = (path.with_suffix("") if is_packed(path) else path).name.lower()
+    if (layout := layout_of(name, first)) is not None:
+        return layout
+    if suffix in _PARTS_OF_MOVIELENS:
+        raise _unknown_kind(path)
+    as_csv = dialect_of_csv(first)
+    if suffix == ".csv" or (suffix == ".tsv" and "\t" not in first and as_csv.mark in first):
+        return as_csv
+    return Dialect("\t", quotes=False) if suffix in (".tsv", *_ATOMIC) else dialect_of_dat(first)
+
+
+def _lacks_names(table: Table, what: str, named: Collection[str]) -> bool:
+    """Whether `named` counts the columns, as one does who finds a row in the first line."""
+    names = list(table.schema)
+    counted = [name for name in named if re.fullmatch(r"column_[1-9]\d*", name)]
+    if table.dialect.names is not None or not counted or any(name in names for name in counted):
+        return False
+    try:
+        find_columns(what, table.name, names, {}, ())
+    except DataError:
+        return True
+    return False
+
+
+def _said(dialect: Dialect, suffix: str) -> Iterator[str]:
+    if suffix == ".csv" and dialect.mark != ",":
+        yield f"separated by {dialect.mark!r}, not by commas"
+    if suffix == ".tsv" and dialect.quotes and not dialect.skipped:
+        yield f"no tab in its first line: separated by {dialect.mark!r}, as a .csv"
+    if dialect.escaped:
+        yield "a quote inside of quotes is written with a backslash before it"
+    if dialect.names:
+        yield f"a file of MovieLens: its columns are {', '.join(dialect.names[:5])}"
+    elif dialect.names is not None:
+        yield "its first line is a row: the columns are called column_1, column_2, …"
+
+
+def _scanned(table: Table, content: bytes | None) -> Table:
+    """The table with its rows, read on demand where the file can be taken as it is."""
+    assert table.path is not None
+    dialect = table.dialect
+    if content is None and not dialect.is_standard:
+        content = text_bytes(table.path, table.encoding)
+    if content is not None and not dialect.is_standard:
+        content = dialect.standard(content.decode()).encode()
+    source = table.path if content is None else content
+    if dialect.quotes and not in_order(source, dialect.separator):
+        dialect, content = _with_quotes_in_order(table)
+        letters = "a quote inside of a field that does not begin with one is a letter"
+        table = replace(table, messages=() if dialect.escaped else (letters,), dialect=dialect)
+    elif has_wide_rows(source, dialect.separator, quotes=dialect.quotes):
+        raise unreadable(table, ValueError("its lines have different numbers of fields"))
+    return replace(table, frame=_scan(table, content))
+
+
+def _with_quotes_in_order(table: Table) -> tuple[Dialect, bytes]:
+    """The file's text without a stray quote, and whether a backslash escapes quotes in it."""
+    assert table.path is not None
+    text = text_bytes(table.path, table.encoding).decode()
+    dialects = [table.dialect]
+    if '\\"' in text:
+        dialects.append(replace(table.dialect, escaped=True))
+    for dialect in dialects:
+        standard = dialect.standard(text)
+        fault = _first_fault(standard, replace(table, dialect=dialect))
+        if fault is None:
+            return dialect, mended(standard, dialect.separator).encode()
+    assert fault is not None
+    raise fault
+
+
+def _first_fault(standard: str, table: Table) -> DataError | None:
+    dialect = table.dialect
+    return first_fault(
+        standard,
+        table.name,
+        separator=dialect.separator,
+        quotes=dialect.quotes,
+        mark=dialect.mark,
+        line=1 + dialect.skipped,
+        header=dialect.names is None,
+    )
 
 
 def _scan(table: Table, content: bytes | None) -> pl.LazyFrame:
     """The text of every field, read on demand, or at once from `content` where that is known."""
-    assert table.path is not None
-    quote = '"' if suffix_of(table.path) == ".csv" else None
-    if content is None:
-        return pl.scan_csv(
-            table.path,
-            separator=table.separator,
-            quote_char=quote,
-            infer_schema=False,
-            glob=False,
-        )
+    dialect = table.dialect
+    how: dict[str, Any] = {
+        "separator": dialect.separator,
+        "quote_char": '"' if dialect.quotes else None,
+        "has_header": dialect.names is None,
+        "infer_schema": False,
+    }
     try:
-        frame = pl.read_csv(
-            io.BytesIO(content), separator=table.separator, quote_char=quote, infer_schema=False
-        )
-    except pl.exceptions.PolarsError as error:
+        if content is None:
+            frame = pl.scan_csv(table.path, glob=False, **how)  # type: ignore[arg-type]
+        else:
+            frame = pl.read_csv(io.BytesIO(content), **how).lazy()
+        return dialect.named(frame, list(frame.collect_schema()))
+    except BROKEN as error:
         raise unreadable(table, error) from error
-    return frame.lazy()
 
 
 def _typed_by_header(table: Table) -> Table:
@@ -221,22 +348,16 @@ def _typed_by_header(table: Table) -> Table:
     return replace(table, frame=frame, kinds={part[0]: part[2] for part in parts.values()})
 
 
-def _other_separator(first: bytes) -> str | None:
-    found = [mark for mark in (";", "\t", "|") if mark.encode() in first]
-    return found[0] if found else None
-
-
-def unreadable(table: Table, error: Exception) -> DataError:
+def unreadable(table: Table, error: BaseException) -> DataError:
     """Why a file could not be read: the first line with a fault, if that is it."""
     if table.path is not None and table.untyped:
         try:
             text = text_bytes(table.path, table.encoding).decode()
         except DataError as wrong:
             return wrong
-        quotes = suffix_of(table.path) == ".csv"
-        fault = first_fault(text, table.name, separator=table.separator, quotes=quotes)
+        fault = _first_fault(table.dialect.standard(text), table)
         if fault is not None:
             return fault
-    reason = str(error).splitlines()[0]
+    reason = shortened(str(error).partition("\n")[0])
     advice = "" if table.path is None else ". Copy it or write it again, if it should be whole"
     return DataError(f"{table.name} cannot be read: {reason}{advice}")

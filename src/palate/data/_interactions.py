@@ -12,7 +12,7 @@ from palate.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.data._columns import is_flag, is_rating
 from palate.data._formats import Table
 from palate.data._notes import TableNotes
-from palate.data._places import Places, without_blank_rows
+from palate.data._places import Places, check_left, without_blank_rows, without_gaps
 from palate.data._texts import without_markup
 from palate.data._times import to_seconds
 from palate.data._values import (
@@ -32,12 +32,13 @@ def read_interactions(
     events: Mapping[str, float] | None,
     keep: Sequence[str] = (),
     form: str | None = None,
+    drop_missing: bool = False,
 ) -> tuple[pl.DataFrame, TableNotes]:
     """The events in order of time, ties in order of the file; columns that nobody named are left.
 
-    `found` maps our columns to theirs; `form` says how times are written. Where a column says which
-    events are choices (`label`, `is_click`, 1 or 0), the others are left out. Raises `DataError`
-    for values that cannot be used.
+    `found` maps our columns to theirs; `form` says how times are written; `drop_missing` leaves out
+    rows without an id, a time or a weight. Where a column says which events are choices (`label`,
+    `is_click`, 1 or 0), the others are left out. Raises `DataError` for values that cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
@@ -45,10 +46,13 @@ def read_interactions(
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     flags = [name for name in notes.ignored if is_flag(name) and name not in found]
     raw = table.collect([*wanted, *[pl.col(name) for name in [*keep, *flags] if name in schema]])
-    raw, place, remarks = without_blank_rows(raw, table)
+    raw, place, remarks = without_blank_rows(raw, table, found)
     notes.messages += remarks
     if not len(raw):
         raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    if drop_missing:
+        raw, place = _without_gaps(raw, place, found, events=events, notes=notes)
+        check_left(raw, table)
     chosen = _choices([raw.drop_in_place(name) for name in flags], notes)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
@@ -65,6 +69,21 @@ def read_interactions(
     notes.messages += _doubts_about_values(columns, found.get(VALUE, ""))
     notes.rows = len(columns[USER])
     return pl.DataFrame(_in_order(columns)), notes
+
+
+def _without_gaps(
+    raw: pl.DataFrame,
+    place: Places,
+    found: Mapping[str, str],
+    *,
+    events: Mapping[str, float] | None,
+    notes: TableNotes,
+) -> tuple[pl.DataFrame, Places]:
+    needed = [name for name in (USER, ITEM, TIME, WEIGHT) if name in found]
+    needed += [EVENT] if events is not None and EVENT in found else []
+    raw, place, remarks = without_gaps(raw, place, {name: found[name] for name in needed})
+    notes.messages += remarks
+    return raw, place
 
 
 def _notes(

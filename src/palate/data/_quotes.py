@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.errors import DataError
+from palate.errors import DataError, shown
 
 _QUOTE, _CR, _LF = b'"\r\n'
 _CHUNK = 2**26
-_SHOWN = 60
 
 
 def in_order(source: Path | bytes, separator: str) -> bool:
@@ -33,6 +32,31 @@ def in_order(source: Path | bytes, separator: str) -> bool:
             return False
         inside ^= len(places) & 1
     return not inside
+
+
+def has_wide_rows(source: Path | bytes, separator: str, *, quotes: bool) -> bool:
+    """Whether a line has more fields than the first, in a table whose quotes are in order.
+
+    A fast reader that is asked for some columns alone does not count: it takes the wrong fields.
+    """
+    content = _bytes_of(source)
+    inside, fields, wanted = 0, 0, -1
+    for start in range(0, len(content), _CHUNK):
+        part = content[start : start + _CHUNK]
+        marks, ends = np.flatnonzero(part == ord(separator)), np.flatnonzero(part == _LF)
+        if quotes:
+            places = np.flatnonzero(part == _QUOTE)
+            marks = marks[(np.searchsorted(places, marks) + inside) % 2 == 0]
+            ends = ends[(np.searchsorted(places, ends) + inside) % 2 == 0]
+            inside ^= len(places) & 1
+        before = np.searchsorted(marks, ends)
+        counts = np.diff(before, prepend=-fields)
+        if wanted < 0 and len(counts):
+            wanted = int(counts[0])
+        if len(counts) and int(counts.max()) > wanted:
+            return True
+        fields = len(marks) - int(before[-1]) if len(ends) else fields + len(marks)
+    return fields > wanted >= 0
 
 
 def _bytes_of(source: Path | bytes) -> NDArray[np.uint8]:
@@ -59,40 +83,52 @@ def mended(text: str, separator: str) -> str:
     return field.sub(quoted, text)
 
 
-def first_fault(text: str, name: str, *, separator: str, quotes: bool) -> DataError | None:
+def first_fault(
+    text: str,
+    name: str,
+    *,
+    separator: str,
+    quotes: bool,
+    mark: str = "",
+    line: int = 1,
+    header: bool = True,
+) -> DataError | None:
     """The first line with a wrong quote or with too many fields, if there is one.
 
-    Quotes mean something where `quotes` says so, and are characters elsewhere.
+    Quotes mean something where `quotes` says so, and are characters elsewhere. The text begins in
+    `line` of a file in which `mark` stands for `separator`, with the columns' names if `header`.
     """
-    mark = re.escape(separator)
-    field = rf'(?:"(?:[^"]|"")*+"|(?!")[^{mark}\n]*+)' if quotes else rf"[^{mark}\n]*+"
-    record = re.compile(rf"{field}(?:{mark}{field})*+\r?(?:\n|\Z)")
-    fields_of = re.compile(rf"(?:\A|{mark}){field}")
-    place, line, wanted = 0, 1, 0
+    escaped = re.escape(separator)
+    field = rf'(?:"(?:[^"]|"")*+"|(?!")[^{escaped}\n]*+)' if quotes else rf"[^{escaped}\n]*+"
+    record = re.compile(rf"{field}(?:{escaped}{field})*+\r?(?:\n|\Z)")
+    fields_of = re.compile(rf"(?:\A|{escaped}){field}")
+    place, wanted = 0, 0
+    mark = mark or separator
     while place < len(text):
         found = record.match(text, place)
         if found is None:
-            return _wrong_quote(f"{name}, line {line}", text[place:].partition("\n")[0])
+            content = text[place:].partition("\n")[0].replace(separator, mark)
+            return _wrong_quote(f"{name}, line {line}", content)
         fields = sum(1 for _ in fields_of.finditer(found.group()))
         wanted = wanted or fields
         if fields > wanted:
-            return _too_many(f"{name}, line {line}", fields, wanted, separator)
+            against = f"the header names {wanted}" if header else f"the first line has {wanted}"
+            return _too_many(f"{name}, line {line}: {fields} fields, but {against}", mark, quotes)
         line += found.group().count("\n")
         place = found.end()
     return None
 
 
 def _wrong_quote(where: str, content: str) -> DataError:
-    shown = content if len(content) <= _SHOWN else f"{content[:_SHOWN]}…"
     return DataError(
-        f"{where}: a quote is out of order in {shown!r}. A field that begins with a quote ends with"
-        ' one, and says "" for one inside; or save the table as .tsv, where quotes are characters'
-        " like any other."
+        f"{where}: a quote is out of order in {shown(content)}. A field that begins with a quote"
+        ' ends with one, and says "" for one inside; or save the table as .tsv, where quotes are'
+        " characters like any other."
     )
 
 
-def _too_many(where: str, fields: int, wanted: int, separator: str) -> DataError:
-    return DataError(
-        f"{where}: {fields} fields, but the header names {wanted}. A field that holds"
-        f" {separator!r} needs quotes in a .csv."
-    )
+def _too_many(fault: str, mark: str, quotes: bool) -> DataError:
+    fix = f"A field that holds {mark!r} needs quotes in a .csv"
+    if not quotes:
+        fix = f"Take {mark!r} out of its fields, or save the table as .csv, with quotes around them"
+    return DataError(f"{fault}. {fix}.")

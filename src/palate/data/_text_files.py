@@ -6,13 +6,12 @@ import gzip
 import zlib
 from pathlib import Path
 
-from palate.errors import DataError
+from palate.data._encodings import damaged_utf8, garbled_by, is_utf8, likely_encodings
+from palate.errors import DataError, shown
 
-UTF8 = ("utf-8", "utf8")
 _MARK = b"\xef\xbb\xbf"
-_MARKS_OF_UTF16 = (0xFF, 0xFE)
-_PROBED_BYTES = 2**16
-_FEW_LETTERS = 4
+_LITTLE, _LESS_THAN_HALF = 0.1, 0.4
+_MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip: add .gz to its name",
     b"PAR1": "is Parquet: end its name with .parquet",
@@ -24,32 +23,67 @@ _NO_TEXT = {
 }
 
 
-def text_bytes(path: Path, encoding: str) -> bytes:
+def text_bytes(path: Path, encoding: str, *, can_be_said: bool = True) -> bytes:
     """A text file's content as UTF-8, unpacked; another `encoding` is translated.
 
-    Raises `DataError` for a file that is damaged, empty, no text or in another encoding.
+    `can_be_said`: whoever reads it can say another encoding. Raises `DataError` for a file that is
+    damaged, empty, no text or in another encoding.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        advice = "Copy or write it again, or leave .gz out of its name if it is not packed"
-        raise DataError(f"{path} is damaged, it cannot be unpacked: {error}. {advice}") from error
+    content = unpacked(path)
     if not content.strip():
         raise DataError(f"{path} is empty")
     _check_kind(path, content)
     try:
         text = content.decode(encoding)
-    except LookupError as error:
-        raise DataError(
-            f"encoding={encoding!r} is no encoding: give a name such as 'utf-8' or 'latin-1'"
-        ) from error
+        content = content if is_utf8(encoding) else text.encode()
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise wrong_encoding(path, line, content[error.start], encoding) from error
-    content = content if encoding.lower() in UTF8 else text.encode()
+        raise wrong_encoding(path, content, error.start, encoding, can_be_said) from error
+    except UnicodeError as error:
+        raise DataError(f"{path} cannot be read as {encoding}: {error}") from error
     content = content.removeprefix(_MARK)
     check_first_line(path, content.partition(b"\n")[0])
     return content
+
+
+def is_packed(path: Path) -> bool:
+    """Whether its name says that it is packed with gzip."""
+    return path.suffix.lower() == ".gz"
+
+
+def is_plain(path: Path, encoding: str) -> bool:
+    """Whether the file's bytes are those of its text in UTF-8."""
+    return not is_packed(path) and is_utf8(encoding)
+
+
+def unpacked(path: Path) -> bytes:
+    """A file's bytes; one that is called .gz and cannot be unpacked raises `DataError`."""
+    try:
+        return gzip.decompress(path.read_bytes()) if is_packed(path) else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        advice = "Copy or write it again, or leave .gz out of its name if it is not packed"
+        raise DataError(f"{path} is damaged, it cannot be unpacked: {error}. {advice}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises `DataError` for what is no encoding of texts."""
+    try:
+        b"0000".decode(encoding)
+    except UnicodeError:
+        return  # an encoding of texts, though not of these bytes
+    except (LookupError, ValueError) as error:
+        raise DataError(
+            f"encoding={encoding!r} is no encoding: give a name such as 'utf-8' or 'latin-1'"
+        ) from error
+
+
+def garbled(path: Path, encoding: str) -> str | None:
+    """What becomes of a text that is in UTF-8 under another `encoding`; None for other texts."""
+    words = None if is_utf8(encoding) else garbled_by(unpacked(path), encoding)
+    if words is None:
+        return None
+    return f"it is in UTF-8: encoding={encoding!r} makes {words[1]!r} of {words[0]!r}"
 
 
 def first_line(path: Path) -> bytes:
@@ -60,7 +94,7 @@ def first_line(path: Path) -> bytes:
     try:
         first.decode()
     except UnicodeDecodeError as error:
-        raise wrong_encoding(path, 1, first[error.start], "utf-8") from error
+        raise wrong_encoding(path, path.read_bytes(), error.start, "utf-8") from error
     check_first_line(path, first)
     return first
 
@@ -86,26 +120,59 @@ def check_first_line(path: Path, first: bytes) -> None:
         )
 
 
-def wrong_encoding(path: Path, line: int, byte: int, encoding: str) -> DataError:
-    """Which byte is none of `encoding`, and which encoding it may be."""
-    other = "utf-8"
-    if encoding.lower() in UTF8:
-        other = "gb18030" if _may_be_chinese(path) else "latin-1"
-    if line == 1 and byte in _MARKS_OF_UTF16:
-        other = "utf-16"
-    return DataError(
-        f"{path}, line {line}: byte 0x{byte:02x} is not {encoding}."
-        f' If the file was written with another encoding, say so: encoding="{other}"'
+def check_no_pipe(path: Path) -> None:
+    """Raises `DataError` for what is there, but neither a file nor a folder."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise DataError(
+            f"{path} is a pipe or a device, which can be read once only: save what it gives as a"
+            " file first"
+        )
+
+
+def wrong_encoding(
+    path: Path, content: bytes, start: int, encoding: str, can_be_said: bool = True
+) -> DataError:
+    """What is wrong with the byte at `start`: damage, or a text that another encoding reads."""
+    line = content.count(b"\n", 0, start) + 1
+    where = f"{path}, line {line}: byte 0x{content[start : start + 1].hex()} is not {encoding}"
+    if damaged := damaged_utf8(content, share=_LITTLE):
+        return DataError(_damage(path, content, damaged, encoding))
+    if content.startswith(_MARKS_OF_UTF16):
+        return DataError(f'{where}. The file is marked as UTF-16, so say so: encoding="utf-16"')
+    if not is_utf8(encoding) and _is(content, "utf-8"):
+        return DataError(f'{where}, but the whole file is UTF-8, so say so: encoding="utf-8"')
+    likely = likely_encodings(content)
+    if not likely:
+        if damaged := damaged_utf8(content, share=_LESS_THAN_HALF):
+            return DataError(_damage(path, content, damaged, encoding))
+        return DataError(
+            f"{where}, and none of the usual encodings reads the whole file as text. It may be"
+            " damaged, or put together of files in different encodings: save it anew as UTF-8"
+        )
+    if not can_be_said:
+        read = " or ".join(f"{name} ({shown(text)})" for name, text in likely.items())
+        return DataError(f"{where}. The file is text in {read}: save it as UTF-8")
+    read = " or ".join(f'encoding="{name}" ({shown(text)})' for name, text in likely.items())
+    fix = "say so, if it reads well" if len(likely) == 1 else "say which of them, if one reads well"
+    return DataError(f"{where}. The file is text with {read}: {fix}")
+
+
+def _damage(path: Path, content: bytes, lines: list[int], encoding: str) -> str:
+    named = ", ".join(str(line) for line in lines[:3])
+    more = f" and {len(lines) - 3} more ({len(lines)} in all)" if len(lines) > 3 else ""
+    said = content.split(b"\n", lines[0])[lines[0] - 1].decode("utf-8", "replace")
+    place = max(said.index("\ufffd") - 20, 0)
+    whole = "" if is_utf8(encoding) else f', which is not {encoding} either: say encoding="utf-8"'
+    return (
+        f"{path} is damaged at line {named}{more}: bytes that are no letter in"
+        f" {shown(said[place : place + 40])}; all else is UTF-8{whole}. Mend them there, or copy"
+        " the file again"
     )
 
 
-def _may_be_chinese(path: Path) -> bool:
-    """Whether most of what is not ASCII reads as Chinese characters in GB 18030."""
+def _is(content: bytes, encoding: str) -> bool:
     try:
-        with path.open("rb") as file:
-            text = file.read(_PROBED_BYTES).decode("gb18030", errors="replace")
-    except OSError:
+        content.decode(encoding)
+    except UnicodeDecodeError:
         return False
-    strange = [letter for letter in text if not letter.isascii()]
-    chinese = sum("\u4e00" <= letter <= "\u9fff" for letter in strange)
-    return bool(strange) and chinese > 0.8 * len(strange) and len(strange) >= _FEW_LETTERS
+    return True

@@ -100,8 +100,8 @@ def _check_present(times: pl.Series, *, where: str, place: RowNames) -> None:
         missing = missing | ~times.is_finite()
     if missing.any():
         raise DataError(
-            f"{where} is missing or not finite in {place(missing)}."
-            " Fill these times, or leave these rows out."
+            f"{where} is missing or not finite in {place(missing)}. Fill these times, or leave"
+            " these rows out, as palate.read does with drop_missing=True."
         )
 
 

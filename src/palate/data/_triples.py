@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from palate.columns import ITEM
-from palate.data._text_files import text_bytes
+from palate.data._text_files import check_no_pipe, text_bytes
 from palate.errors import DataError, did_you_mean, first_offenders
 
 HEAD, RELATION, TAIL, ENTITY = "head", "relation", "tail", "entity"
@@ -20,7 +20,6 @@ _NAMES: dict[str, frozenset[str]] = {
     ENTITY: frozenset({ENTITY, "entity_id", "entityid", "node"}),
 }
 _LINE = "line"
-_SHOWN = 60
 _SUFFIXES = frozenset({".tsv", ".kg", ".link", ".txt", ".gz"})
 
 __all__ = ["ENTITY", "HEAD", "RELATION", "TAIL", "linked_items", "read_links", "read_triples"]
@@ -75,13 +74,14 @@ def linked_items(triples: pl.DataFrame, links: str | Path | None) -> pl.DataFram
 def _read(path: Path, columns: tuple[str, ...], *, what: str) -> pl.DataFrame:
     try:
         found = path.is_file()
+        check_no_pipe(path)
     except OSError:  # such a name is too long for any file
         found = False
     if not found:
         beside = path.parent.iterdir() if path.parent.is_dir() else iter(())
         known = [other.name for other in beside if other.suffix in _SUFFIXES]
         raise DataError(f"there is no file {path}.{did_you_mean(path.name, known[:20])}")
-    lines = text_bytes(path, "utf-8").decode().split("\n")
+    lines = text_bytes(path, "utf-8", can_be_said=False).decode().split("\n")
     table = pl.DataFrame({_LINE: pl.Series(lines, dtype=pl.String).str.strip_chars_end("\r")})
     table = table.with_row_index("number", offset=1).filter(pl.col(_LINE).str.strip_chars() != "")
     parts = pl.col(_LINE).str.split("\t").list.eval(pl.element().str.strip_chars())
@@ -114,9 +114,7 @@ def _check_rows(table: pl.DataFrame, width: int, path: Path) -> None:
     wrong = table.filter((parts.list.len() != width) | parts.list.contains(""))
     if not len(wrong):
         return
-    shown = [
-        f"line {number}: {line[:_SHOWN]}" for number, line in wrong.select("number", _LINE).rows()
-    ]
+    shown = [f"line {number}: {line}" for number, line in wrong.select("number", _LINE).rows()]
     raise DataError(
         f"{path} must have {width} parts in every line, none of them blank, with tabs between: "
         f"{first_offenders(shown, len(shown))}. Mend these lines, or leave them out"

@@ -50,7 +50,8 @@ def as_ids(series: pl.Series, *, where: str, place: RowNames = rows_where) -> pl
         _check_no_nul(ids, where=where, place=place)
     if missing.any():
         raise DataError(
-            f"{where} is missing in {place(missing)}. Fill these ids, or leave these rows out."
+            f"{where} is missing in {place(missing)}. Fill these ids, or leave these rows out,"
+            " as palate.read does with drop_missing=True."
         )
     return ids
 

@@ -23,6 +23,7 @@ from palate.errors import (
     DataError,
     did_you_mean,
     first_offenders,
+    shown,
 )
 from palate.types import Dataset
 
@@ -40,29 +41,31 @@ def read(
     columns: Mapping[str, str] | None = None,
     events: Mapping[str, float] | None = None,
     drop_unknown: bool = False,
+    drop_missing: bool = False,
     keep: Sequence[str] = (),
     lists: Mapping[str, str] | None = None,
-    encoding: str = "utf-8",
+    encoding: str | Mapping[str, str] = "utf-8",
     time_format: str | None = None,
     tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
 
-    A source is a path to .csv, .tsv, .parquet, .jsonl, .json (records, or id → record) or RecBole's
-    .inter / .item / .user (text also with .gz), or a polars or pandas frame. Quotes mean something
-    in .csv only.
+    A source is a polars or pandas frame or a path to .csv, .tsv, .parquet, .jsonl, .json (records,
+    or id → record), RecBole's .inter / .item / .user or MovieLens' .dat / u.data / u.item / u.user
+    (text also with .gz). Quotes mean something in .csv only.
 
     - `columns`: their name → ours (`user_id`, `item_id`, `timestamp`, `event`, `value`, `text`,
-      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …) or raise.
+      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …) or raise. Where
+      a text's first line is a row, they are `column_1`, `column_2`, ….
     - `events`: event → weight, 0 or more; every event in the data needs one.
     - `drop_unknown`: leave out events whose item the items table lacks; by default they raise.
+    - `drop_missing`: leave out rows without an id, a time or a weight; by default they raise.
     - `keep`: further columns of the events to keep as they are; others are not read.
     - `lists`: column of items or users → the mark between its parts. `genres`, `tags`,
       `categories` and the like are split at "|" without being told.
-    - `encoding`: of text files.
+    - `encoding`: of text files; or of each table's, `{"items": "latin-1"}`, others being UTF-8.
     - `time_format`: how times are written, as "%d/%m/%Y", where it is none of the ways below.
-    - `tell`: is told what was taken for what, dropped and changed; by default the logger "palate"
-      is, at INFO. `tell=print` shows it.
+    - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
     times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds; small whole
@@ -72,12 +75,14 @@ def read(
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
     _check_arguments(columns, events, keep, lists, encoding, time_format)
-    tables = _open_all(interactions, {"items": items, "users": users}, encoding)
+    sources = {"interactions": interactions, "items": items, "users": users}
+    tables = _open_all(sources, encoding, [*(columns or {}), *keep])
     found = _find_all(tables, columns or {}, keep, lists or {})
+    log, ours = tables["interactions"], found["interactions"]
     happened, notes = read_interactions(
-        tables["interactions"], found["interactions"], events=events, keep=keep, form=time_format
+        log, ours, events=events, keep=keep, form=time_format, drop_missing=drop_missing
     )
-    catalogues, others = _read_catalogues(tables, found, lists or {})
+    catalogues, others = _read_catalogues(tables, found, lists or {}, drop_missing=drop_missing)
     data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
     tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
@@ -90,30 +95,58 @@ def _check_arguments(
     check_mapping(events, "events", example="{'view': 1, 'purchase': 5}")
     check_mapping(lists, "lists", example="{'cast': ','}")
     check_names(keep, "keep")
-    if not isinstance(encoding, str):
+    if not isinstance(encoding, str | Mapping):
         raise ConfigError(f"encoding={encoding!r}: it must be a name such as 'utf-8' or 'latin-1'")
     check_time_format(time_format)
+    if isinstance(encoding, Mapping):
+        for kind, name in encoding.items():
+            if kind not in _KEYS:
+                raise ConfigError(f"encoding= names {kind!r}.{did_you_mean(str(kind), _KEYS)}")
+            if not isinstance(name, str):
+                raise ConfigError(f"encoding={{{kind!r}: {name!r}}}: it must be a name, as 'utf-8'")
 
 
 def _open_all(
-    interactions: Source, described: Mapping[str, Source | None], encoding: str
+    sources: Mapping[str, Source | None],
+    encoding: str | Mapping[str, str],
+    named: Sequence[str],
 ) -> dict[str, Table]:
-    given = {kind: source for kind, source in described.items() if source is not None}
-    return {
-        kind: open_table(source, what=kind, key=_KEYS[kind], encoding=encoding)
-        for kind, source in {"interactions": interactions, **given}.items()
-    }
+    """The tables there are; one encoding for all of them may be wrong for some."""
+    tables = {}
+    for kind, source in sources.items():
+        if source is None and kind != "interactions":
+            continue
+        own, fix = encoding, None
+        if isinstance(own, Mapping):
+            own = own.get(kind, "utf-8")
+        elif others := [other for other in sources if other != kind and sources[other] is not None]:
+            each = {kind: "utf-8", **dict.fromkeys(others, own)}
+            fix = f"Say in which encoding each table is: encoding={each}"
+        else:
+            fix = "Leave encoding= out"
+        tables[kind] = open_table(
+            source, what=kind, key=_KEYS[kind], encoding=own, named=named, if_utf8=fix
+        )
+    return tables
 
 
 def _read_catalogues(
-    tables: Mapping[str, Table], found: Mapping[str, Mapping[str, str]], lists: Mapping[str, str]
+    tables: Mapping[str, Table],
+    found: Mapping[str, Mapping[str, str]],
+    lists: Mapping[str, str],
+    *,
+    drop_missing: bool,
 ) -> tuple[dict[str, Catalogue], list[TableNotes]]:
     """What the items and the people say, where there are such tables."""
     catalogues, notes = {}, []
     for kind in ("items", "users"):
         if kind in tables:
             catalogues[kind], table_notes = read_catalogue(
-                tables[kind], found[kind], key=_KEYS[kind], lists=lists
+                tables[kind],
+                found[kind],
+                key=_KEYS[kind],
+                lists=lists,
+                drop_missing=drop_missing,
             )
             notes.append(table_notes)
     return catalogues, notes
@@ -152,7 +185,7 @@ def _find_all(
     for name in keep:
         if name not in names["interactions"]:
             raise DataError(
-                f"{tables['interactions'].name}: no column {name!r} to keep."
+                f"{tables['interactions'].name}: no column {shown(name)} to keep."
                 f"{did_you_mean(name, names['interactions'])}"
             )
     found = {}
@@ -184,7 +217,8 @@ def _check_lists(
     for name, mark in lists.items():
         if name not in described:
             raise DataError(
-                f"lists= names {name!r}, no column of items/users.{did_you_mean(name, described)}"
+                f"lists= names {shown(name)}, no column of items/users."
+                f"{did_you_mean(name, described)}"
             )
         if any(found[kind][_KEYS[kind]] == name for kind in kinds):
             raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")

@@ -38,6 +38,7 @@ class Wishes:
     precision: Precision
     partition_rows: int | None
     on_error: OnError
+    encoding: str = "utf-8"
 
     def check(self) -> None:
         """Raises `ConfigError` for a setting that cannot be."""

@@ -10,8 +10,10 @@ from typing import Any, Self
 
 import polars as pl
 
+from palate.data._formats import BROKEN
+from palate.data._text_files import check_no_pipe
 from palate.encoders._vector_files import MANIFEST
-from palate.errors import DataError, did_you_mean, first_offenders
+from palate.errors import DataError, did_you_mean, first_offenders, shortened
 from palate.scale._bytes import read_as_bytes
 from palate.scale._staged import LINES, as_parquet
 
@@ -87,16 +89,19 @@ class Source:
         return cls(content["name"], tuple(content["files"]), tuple(content["lengths"]))
 
 
-def open_source(table: str | Path, *, staged: Path, on_error: str = "raise") -> Source:
+def open_source(
+    table: str | Path, *, staged: Path, on_error: str = "raise", encoding: str = "utf-8"
+) -> Source:
     """A Parquet file, a folder of them, or text, which is turned into Parquet in `staged` first.
 
-    With `on_error="skip"` broken bytes in text become "�", and lines that are no JSON empty rows.
+    `encoding` is that of text. With `on_error="skip"` broken bytes in text become "�", and lines
+    that are no JSON empty rows.
     Raises `DataError` for what is no such table, is empty, or has no rows.
     """
     path = Path(table)
     files = files_of(path)
     if files[0].suffix.lower() not in _PARQUET:
-        files = [as_parquet(file, staged, on_error) for file in files]
+        files = [as_parquet(file, staged, on_error, encoding) for file in files]
     lengths = [length_of(file) for file in files]
     if not sum(lengths):
         raise DataError(f"{path} has no rows")
@@ -113,6 +118,7 @@ def files_of(path: Path) -> list[Path]:
                 f"{path}: {path.suffix or 'no suffix'} is no known kind of table.{_KNOWN}"
             )
         return [path]
+    check_no_pipe(path)
     if not path.is_dir():
         beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
         tables = [other.name for other in beside if _kind(other) or _may_hold_tables(other)]
@@ -167,7 +173,7 @@ def told(file: str) -> str:
 def schema_of(path: Path) -> dict[str, pl.DataType]:
     try:
         return dict(pl.scan_parquet(path, glob=False).collect_schema())
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BROKEN as error:
         raise _unreadable(path, error) from error
 
 
@@ -175,7 +181,7 @@ def length_of(path: Path) -> int:
     """The number of rows, from the file's end alone."""
     try:
         return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BROKEN as error:
         raise _unreadable(path, error) from error
 
 
@@ -184,7 +190,7 @@ def read_rows(path: Path, offset: int, count: int, columns: Sequence[str]) -> pl
     names = list(dict.fromkeys(columns))
     try:
         return pl.scan_parquet(path, glob=False).slice(offset, count).select(names).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except BROKEN as error:
         if "utf-8" in str(error).lower():
             found = read_as_bytes(path, offset, count, names)
             if found is not None:
@@ -204,8 +210,8 @@ def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(as_bytes, how="vertical_relaxed", rechunk=True)
 
 
-def _unreadable(where: object, error: Exception) -> DataError:
-    reason = str(error).splitlines()[0]
+def _unreadable(where: object, error: BaseException) -> DataError:
+    reason = shortened(str(error).partition("\n")[0])
     advice = "Copy it or write it again"
     if "utf-8" in reason.lower():
         advice = "Write such texts as UTF-8, or the column as binary"

@@ -39,15 +39,16 @@ def encode_table(
     precision: Precision = "float32",
     partition_rows: int | None = None,
     on_error: OnError = "raise",
+    encoding: str = "utf-8",
     workers: int | None = None,
 ) -> EncodeReport:
     """Encodes texts, photos or sounds of a table of any length into Parquet files in `out`.
 
-    `table` is a Parquet file or a folder of them (CSV, TSV and JSON lines become Parquet first);
-    `encoder` one of texts, photos or sounds, or its name with settings, "transformer:model=minilm".
-    Texts come from a `template` or from `columns`; `lists` maps columns of them to the mark between
-    their parts, which is "|" in `genres`, `tags` and the like. Photos and sounds come from one
-    column of bytes, or of paths, which lead nowhere outside of `folder`.
+    `table` is a Parquet file or a folder of them (CSV, TSV and JSON lines, in `encoding`, become
+    Parquet first); `encoder` one of texts, photos or sounds, or its name with settings,
+    "transformer:model=minilm". Texts come from a `template` or from `columns`; `lists` maps columns
+    of them to the mark between their parts, which is "|" in `genres`, `tags` and the like. Photos
+    and sounds come from one column of bytes, or of paths, which lead nowhere outside of `folder`.
 
     Files have `item_id` and `vector`, of `partition_rows` rows each (32,768 of texts, 4,096 of
     photos or sounds); a row that holds nothing has no vector (null). `precision` "int8" adds each
@@ -60,7 +61,9 @@ def encode_table(
     Raises `DataError` for a table, a row or a folder that cannot be used, `ConfigError` for other
     wishes, `MissingExtraError` where the encoder or the engine is not installed.
     """
-    wishes = Wishes(id, template, columns, lists, folder, precision, partition_rows, on_error)
+    wishes = Wishes(
+        id, template, columns, lists, folder, precision, partition_rows, on_error, encoding
+    )
     wishes.check()
     check_workers(engine, workers)
     report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
@@ -78,7 +81,9 @@ def _encoded(
     files_of(table)
     started = time.monotonic()
     with own_folder(out):
-        source = open_source(table, staged=out / STAGED, on_error=wishes.on_error)
+        source = open_source(
+            table, staged=out / STAGED, on_error=wishes.on_error, encoding=wishes.encoding
+        )
         job = plan(source, encoder, out, wishes)
         begin(job)
         parts = _run(job, engine, workers)
