@@ -12,7 +12,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND_FLOOR = (
     *("errors", "_files", "columns", "_ids", "types", "histories"),
-    *("progress", "registry", "_paths", "_settings"),
+    *("progress", "_settings", "registry", "_paths", "_cores"),
 )
 STAGES = (
     "data",

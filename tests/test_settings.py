@@ -88,6 +88,7 @@ class Outside:
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     depths: dict[str, list[Annotated[int, Field(ge=3)]]] | None = None
     most: Annotated[int, Field(le=9)] = 3
+    levels: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2)] | None = None
 
     def __post_init__(self):
         check_types(self)
@@ -98,6 +99,8 @@ class Outside:
     [
         ({"share": 1.0}, "share = 1.0 cannot be used: give 0 < share < 1"),
         ({"depths": {"a": [3, 4], "b": [5, 2]}}, "depths.b.1 = 2 cannot be used: give 3 or more"),
+        ({"levels": [4]}, "levels = [4] cannot be used: name 2 or more, or leave it out"),
+        ({"levels": [4, 0]}, "levels.1 = 0 cannot be used: give 1 or more, or leave it out"),
         ({"most": 10}, "most = 10 cannot be used: give 9 or less"),
     ],
 )

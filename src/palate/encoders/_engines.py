@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import warnings
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from palate._cores import cores
 from palate.encoders._hardware import import_torch, settle
 from palate.encoders._hub import quiet
 from palate.encoders._int8 import quantise
@@ -65,13 +65,6 @@ def _quickest(device: str, dtype: str) -> Backend:
     return "onnx" if plain and find_spec("onnxruntime") and find_spec("onnx") else "torch"
 
 
-def threads() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def torch_engine(module: Any, device: str) -> Run:
     """On a processor one batch a core at once, on a card one after the other."""
     torch = import_torch()
@@ -89,7 +82,7 @@ def torch_engine(module: Any, device: str) -> Run:
     def encode_all(batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
         before = torch.get_num_threads()  # workers set it for threads that are yet to come
         try:
-            yield from _in_threads(encode, threads(), lambda: torch.set_num_threads(1), batches)
+            yield from _in_threads(encode, cores(), lambda: torch.set_num_threads(1), batches)
         finally:
             torch.set_num_threads(before)
 
@@ -133,8 +126,8 @@ def openvino_engine(
         _, dtype = settle("cpu", "auto")  # of what is not worth rounding
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
-        "INFERENCE_NUM_THREADS": threads(),
-        "NUM_STREAMS": threads(),
+        "INFERENCE_NUM_THREADS": cores(),
+        "NUM_STREAMS": cores(),
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     return partial(_openvino_run, ov, compiled)
@@ -151,7 +144,7 @@ def _keep_angles_exact(graph: Any) -> None:
 
 
 def _openvino_run(ov: Any, compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
-    jobs = ov.AsyncInferQueue(compiled, threads())
+    jobs = ov.AsyncInferQueue(compiled, cores())
     finished: queue.SimpleQueue[tuple[Places, Floats]] = queue.SimpleQueue()
     jobs.set_callback(
         lambda request, rows: finished.put((rows, np.array(request.get_output_tensor(0).data)))
@@ -193,7 +186,7 @@ def onnx_engine(module: Any, dtype: str) -> Run:
         vectors: Floats = session.run(None, {"input_ids": ids})[0]
         return vectors
 
-    return partial(_in_threads, encode, threads(), lambda: None)
+    return partial(_in_threads, encode, cores(), lambda: None)
 
 
 def _quantised(graph: bytes) -> bytes:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
+from palate._cores import cores
 from palate.errors import ConfigError, DataError, MissingExtraError, PalateError
 from palate.scale._work import Failure, Job, Part, Todo
 from palate.scale._worker import Worker
@@ -62,7 +63,7 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
         except ConnectionError:
             ray.init(
                 address="local",
-                num_cpus=max(_processors(), workers or 1),
+                num_cpus=max(cores(), workers or 1),
                 include_dashboard=False,
                 object_store_memory=STORE_BYTES,
                 **quiet,
@@ -70,13 +71,6 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _shares(cluster: Resources, workers: int | None) -> tuple[int, Resources]:
