@@ -81,6 +81,23 @@ def test_a_value_beyond_its_limits_says_what_is_allowed(name, setting, value, to
     assert str(caught.value).startswith(f"{name}.{told}")
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "told"),
+    [
+        ("Ranker", "n_estimators", "Known: behaviour, candidates, cases, l2, learning_rate"),
+        ("Ranker", "learning_rates", "Did you mean 'learning_rate'?"),
+        ("Image", "batch", "Known: batch_size, column,"),
+        ("Pipeline", "recomender", "Did you mean 'recommender'?"),
+        ("Pipeline", "data_", "Known: encoders, fusion, recommender"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_refused_by_name(name, setting, told):
+    with pytest.raises(ConfigError) as caught:
+        getattr(palate, name)(**{setting: 1})
+    assert str(caught.value).startswith(f"{name} has no setting {setting!r}.")
+    assert told in str(caught.value)
+
+
 @dataclass(kw_only=True)
 class Outside:
     """Somebody else's component."""

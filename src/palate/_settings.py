@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
-from functools import cache
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field, fields
+from functools import cache, wraps
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from palate.errors import ConfigError
+from palate.errors import ConfigError, did_you_mean
 
 _LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
 """What pydantic calls values of the right type that are beyond the limits of a setting."""
+
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def component(cls: type[T]) -> type[T]:
+    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be."""
+    made: Any = dataclass(kw_only=True)(cls)
+    build = made.__init__
+    known = [entry.name for entry in fields(made) if entry.init]
+
+    @wraps(build)
+    def init(self: Any, **settings: Any) -> None:
+        for name in settings:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise ConfigError(f"{type(self).__name__} has no setting {name!r}.{hint}")
+        build(self, **settings)
+
+    made.__init__ = init
+    checking: type[T] = made
+    return checking
 
 
 def check_types(component: Any) -> None:

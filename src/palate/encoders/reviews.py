@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.columns import TEXT
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
@@ -22,7 +22,7 @@ from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, t
 _REVIEWS_AT_ONCE = 50_000
 
 
-@dataclass(kw_only=True)
+@component
 class Reviews(LoadsItself):
     """The mean of a text encoder's vectors of an item's newest `most` reviews.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
 from palate.text.normalise import is_stop_word, tokenise
@@ -22,7 +22,7 @@ ASIDE = 0.1  # what a stop word counts in a wish
 _TINY = 50
 
 
-@dataclass(kw_only=True)
+@component
 class Tfidf(TemplateEncoder):
     """Sparse tf-idf vectors of unit length, over words and short runs of words.
 

