@@ -55,6 +55,15 @@ def test_every_setting_refuses_a_value_of_another_type(stage, name):
             component(**{setting: object()})
 
 
+@pytest.mark.parametrize(("stage", "name"), components(*registry.STAGES))
+def test_a_setting_that_does_not_exist_says_which_one_does(stage, name):
+    component = registry.find(stage, name)
+    known = next(iter(registry.defaults_of(component)))
+    with pytest.raises(ConfigError, match=rf"^{component.__name__} has no setting") as caught:
+        component(**{f"{known}s_": 1})
+    assert f"Did you mean {known!r}?" in str(caught.value)
+
+
 UNLIMITED = {  # numbers of which every one makes sense
     ("covisit", "popularity"),  # the power, either way
     ("transformer", "layer"),  # from the end, or from the start

@@ -81,6 +81,23 @@ def test_a_value_beyond_its_limits_says_what_is_allowed(name, setting, value, to
     assert str(caught.value).startswith(f"{name}.{told}")
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "told"),
+    [
+        ("Ranker", "n_estimators", "Known: behaviour, candidates, cases, l2, learning_rate"),
+        ("Ranker", "learning_rates", "Did you mean 'learning_rate'?"),
+        ("Image", "batch", "Known: batch_size, column,"),
+        ("Pipeline", "recomender", "Did you mean 'recommender'?"),
+        ("Pipeline", "data_", "Known: encoders, fusion, recommender"),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_refused_by_name(name, setting, told):
+    with pytest.raises(ConfigError) as caught:
+        getattr(palate, name)(**{setting: 1})
+    assert str(caught.value).startswith(f"{name} has no setting {setting!r}.")
+    assert told in str(caught.value)
+
+
 @dataclass(kw_only=True)
 class Outside:
     """Somebody else's component."""
@@ -88,6 +105,7 @@ class Outside:
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     depths: dict[str, list[Annotated[int, Field(ge=3)]]] | None = None
     most: Annotated[int, Field(le=9)] = 3
+    levels: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2)] | None = None
 
     def __post_init__(self):
         check_types(self)
@@ -98,6 +116,8 @@ class Outside:
     [
         ({"share": 1.0}, "share = 1.0 cannot be used: give 0 < share < 1"),
         ({"depths": {"a": [3, 4], "b": [5, 2]}}, "depths.b.1 = 2 cannot be used: give 3 or more"),
+        ({"levels": [4]}, "levels = [4] cannot be used: name 2 or more, or leave it out"),
+        ({"levels": [4, 0]}, "levels.1 = 0 cannot be used: give 1 or more, or leave it out"),
         ({"most": 10}, "most = 10 cannot be used: give 9 or less"),
     ],
 )

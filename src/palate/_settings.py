@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields
-from functools import cache
-from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field, fields
+from functools import cache, wraps
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
+from palate._visible import quoted
+from palate.errors import ConfigError, did_you_mean
+
+_LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
 """What pydantic calls values of the right type that are beyond the limits of a setting."""
+
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def component(cls: type[T]) -> type[T]:
+    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be."""
+    made: Any = dataclass(kw_only=True)(cls)
+    build = made.__init__
+    known = [entry.name for entry in fields(made) if entry.init]
+
+    @wraps(build)
+    def init(self: Any, **settings: Any) -> None:
+        for name in settings:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise ConfigError(f"{type(self).__name__} has no setting {name!r}.{hint}")
+        build(self, **settings)
+
+    made.__init__ = init
+    checking: type[T] = made
+    return checking
 
 
 def check_types(component: Any) -> None:
@@ -25,8 +61,6 @@ def check_types(component: Any) -> None:
         value = getattr(component, entry.name, entry.default)
         if not entry.init or value is entry.default or entry.name not in hints:
             continue
-        from palate.registry import checked  # which loads pydantic: not before it is needed
-
         plain, where = _plain(value), f"{cls.__name__}.{entry.name}"
         typed = checked(hints[entry.name], plain, where=where)
         # what came as a list or a table stays that very object
@@ -42,18 +76,52 @@ def _hints(cls: Any) -> dict[str, Any]:
         return {}
 
 
-def allowed(hint: Any, name: str) -> str:
-    """What the limits in a type allow, as the fix of an error: "give 0 < decay ≤ 1"."""
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def checked(hint: Any, value: Any, *, where: str) -> Any:
+    """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
+    adapter = TypeAdapter(hint, config=_STRICT)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        found = next((one for one in error.errors() if one["type"] in _LIMITS), None)
+        if found is None:
+            reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
+        else:
+            where = ".".join([where, *_inside(value, found["loc"])])
+            value, name = found["input"], where.rpartition(".")[2]
+            reason = allowed(hint, name, empty=found["type"] == "too_short") or found["msg"]
+        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
+
+
+def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
+    """The fix for a number, a truth value or a list that is written as a string."""
+    if not isinstance(value, str) or value.strip() == "null":
+        return ""
+    try:
+        adapter.validate_json(value)
+    except ValidationError:
+        return ""
+    return f". Write {shorten(value)}, without quotes"
+
+
+def allowed(hint: Any, name: str, *, empty: bool = False) -> str:
+    """What the limits in a type allow, as the fix of an error: "give 0 < decay ≤ 1".
+
+    `empty`: of a list that is too short, not of a number. Empty where the type has no limits.
+    """
     limits = dict(_limits(hint))
     left_out = ", or leave it out" if type(None) in get_args(hint) else ""
-    if "min_length" in limits:
-        return f"name {limits['min_length']} or more{left_out}"
+    least = limits.pop("min_length", None)
+    if empty:
+        return f"name {least} or more{left_out}" if least else ""
     low = next((f"{limits[key]:g} {sign}" for key, sign in _LOW.items() if key in limits), "")
     high = next((f"{sign} {limits[key]:g}" for key, sign in _HIGH.items() if key in limits), "")
     if low and high:
         return f"give {low} {name} {high}{left_out}"
-    key, limit = next(iter(limits.items()))
-    return f"give {_ALONE[key].format(f'{limit:g}')}{left_out}"
+    alone = [f"give {_ALONE[key].format(f'{limits[key]:g}')}{left_out}" for key in limits]
+    return alone[0] if alone else ""
 
 
 _LOW: Final = {"ge": "≤", "gt": "<"}
@@ -79,7 +147,7 @@ def _limits(hint: Any) -> Iterator[tuple[str, float]]:
         yield from _limits(part)
 
 
-def place_inside(value: Any, steps: Iterable[Any]) -> Iterator[str]:
+def _inside(value: Any, steps: Iterable[Any]) -> Iterator[str]:
     """The keys and places by which `steps` lead into lists and tables; others name types."""
     for step in steps:
         if (isinstance(value, dict) and step in value) or (

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palate import registry
 from palate._paths import located_table, whole_path
+from palate._settings import checked
 from palate._spoken import of_encoder, settings_of, speaking_toml
 from palate._visible import quoted, shorten
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
@@ -218,7 +219,7 @@ def _data_section(table: Mapping[str, Any]) -> DataSection:
         raise ConfigError('[data] needs interactions = "FILE"')
     hints = get_type_hints(DataSection)
     for key, value in table.items():
-        registry.checked(hints[key], value, where=f"[data].{key}")
+        checked(hints[key], value, where=f"[data].{key}")
     return DataSection.model_validate(dict(table))
 
 
@@ -236,8 +237,7 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
     given = {key: value for key, value in table.items() if key != "use"}
     _check_names(f'[split] use = "{use}"', given, names)
     settings = {
-        key: registry.checked(hints[key], value, where=f"[split].{key}")
-        for key, value in given.items()
+        key: checked(hints[key], value, where=f"[split].{key}") for key, value in given.items()
     }
     return {"use": use, **settings}
 

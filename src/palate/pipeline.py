@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -27,6 +27,7 @@ from palate._requests import (
     sentences,
     wanted_places,
 )
+from palate._settings import component
 from palate._shown import shown_rows
 from palate.columns import ITEM, RANK, SCORE, USER
 from palate.data._formats import Source
@@ -55,7 +56,7 @@ from palate.types import (
 )
 
 
-@dataclass(kw_only=True)
+@component
 class Pipeline:
     """Everything between tables and recommendations, fitted as one and saved as one folder.
 

@@ -15,10 +15,8 @@ from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-from palate._settings import LIMITS, allowed, place_inside
-from palate._visible import quoted, shorten
+from palate._settings import checked
+from palate._visible import quoted
 from palate.component import Confusable, Inside, mark_in, same_objects, types_of
 from palate.errors import ConfigError, did_you_mean
 
@@ -189,32 +187,3 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
         return cls(**given)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}: {error}") from error
-
-
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-
-
-def checked(hint: Any, value: Any, *, where: str) -> Any:
-    """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
-    adapter = TypeAdapter(hint, config=_STRICT)
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        found = next((one for one in error.errors() if one["type"] in LIMITS), None)
-        if found is None:
-            reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
-        else:
-            where = ".".join([where, *place_inside(value, found["loc"])])
-            value, reason = found["input"], allowed(hint, where.rpartition(".")[2])
-        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
-
-
-def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
-    """The fix for a number, a truth value or a list that is written as a string."""
-    if not isinstance(value, str) or value.strip() == "null":
-        return ""
-    try:
-        adapter.validate_json(value)
-    except ValidationError:
-        return ""
-    return f". Write {shorten(value)}, without quotes"

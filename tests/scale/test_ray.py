@@ -139,7 +139,7 @@ class Cluster:
 
 def test_a_cluster_that_runs_is_used_else_one_of_this_machine(monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setattr(_ray, "_processors", lambda: 3)
+    monkeypatch.setattr(_ray, "cores", lambda: 3)
     for running, asked in ((True, [("auto", None)]), (False, [("auto", None), ("local", 5)])):
         ray = Cluster(running)
         with _ray._cluster(ray, 5):

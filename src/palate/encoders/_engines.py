@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from palate._cores import cores
 from palate.encoders._hardware import import_torch, settle
 from palate.encoders._hub import quiet
 from palate.encoders._int8 import quantise
@@ -70,13 +70,6 @@ def _quickest(device: str, dtype: str) -> Backend:
     return "onnx" if plain and is_installed(*_MODULES["onnx"]) else "torch"
 
 
-def threads() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def torch_engine(module: Any, device: str) -> Run:
     """On a processor one batch a core at once, on a card one after the other."""
     torch = import_torch()
@@ -94,7 +87,7 @@ def torch_engine(module: Any, device: str) -> Run:
     def encode_all(batches: Iterable[tuple[Places, TokenIds]]) -> Batches:
         before = torch.get_num_threads()  # workers set it for threads that are yet to come
         try:
-            yield from _in_threads(encode, threads(), lambda: torch.set_num_threads(1), batches)
+            yield from _in_threads(encode, cores(), lambda: torch.set_num_threads(1), batches)
         finally:
             torch.set_num_threads(before)
 
@@ -137,8 +130,8 @@ def openvino_engine(
         _, dtype = settle("cpu", "auto")  # of what is not worth rounding
     settings = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[dtype],
-        "INFERENCE_NUM_THREADS": threads(),
-        "NUM_STREAMS": threads(),
+        "INFERENCE_NUM_THREADS": cores(),
+        "NUM_STREAMS": cores(),
     }
     compiled = ov.Core().compile_model(graph, "CPU", settings)
     return partial(_openvino_run, compiled)
@@ -160,7 +153,7 @@ def _openvino_run(compiled: Any, batches: Iterable[tuple[Places, TokenIds]]) -> 
     A callback would run Python on OpenVINO's threads, which wait for the interpreter's lock while
     whoever holds it waits for them to end.
     """
-    idle = [compiled.create_infer_request() for _ in range(2 * threads())]
+    idle = [compiled.create_infer_request() for _ in range(2 * cores())]
     running: deque[tuple[Places, Any]] = deque()
     try:
         for rows, ids in batches:
@@ -212,7 +205,7 @@ def onnx_engine(module: Any, dtype: str) -> Run:
         vectors: Floats = session.run(None, {"input_ids": ids})[0]
         return vectors
 
-    return partial(_in_threads, encode, threads(), lambda: None)
+    return partial(_in_threads, encode, cores(), lambda: None)
 
 
 def _quantised(graph: bytes) -> bytes:

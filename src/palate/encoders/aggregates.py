@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._aggregate_columns import learn, standardised
 from palate.encoders._aggregate_events import events_of_items, nothing
 from palate.errors import DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
 
 
-@dataclass(kw_only=True)
+@component
 class Aggregates:
     """Numbers of an item's events: counts, repeats, values, recency, rhythm, trend.
 

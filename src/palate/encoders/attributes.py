@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Annotated, Any, Self
 
 import polars as pl
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.columns import ITEM
 from palate.encoders._kinds import (
     AUTO,
@@ -32,7 +32,7 @@ def attribute_columns(items: pl.DataFrame) -> list[str]:
     return [name for name in items.columns if name != ITEM and is_attribute(items[name])]
 
 
-@dataclass(kw_only=True)
+@component
 class Attributes:
     """Sparse features of the items' columns, learnt from trained items alone (where these say
     nothing, from all).

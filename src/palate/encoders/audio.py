@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -14,6 +13,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from palate._settings import component
 from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName, model_folder
 from palate.encoders._listeners import Listener, load_listener
@@ -31,7 +31,7 @@ _LIBRARIES = Requirement(("torch", "transformers"), "Audio", "audio")
 _RECIPE = 1  # of decoding: another number where the same file gives other windows
 
 
-@dataclass(kw_only=True)
+@component
 class Audio(MediaEncoder):
     """Sounds as vectors of unit length from a pretrained model: music, speech, noises.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._factors import decomposed, unit_length
 from palate.errors import DataError
 from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt
@@ -18,7 +17,7 @@ _PERSON_POWER = 0.25
 _ITEM_POWER = 0.5
 
 
-@dataclass(kw_only=True)
+@component
 class Behaviour:
     """The first `dim` singular vectors of who touched what, rows of unit length.
 

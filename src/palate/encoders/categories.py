@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ import polars as pl
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._factors import decomposed, unit_length
 from palate.encoders._plans import category_plan, encode_column, is_attribute, make_plan
 from palate.errors import DataError, did_you_mean
@@ -20,7 +19,7 @@ _DAMPING = 2.0
 """Events by which one person's liking for a category has to be told to count half."""
 
 
-@dataclass(kw_only=True)
+@component
 class Categories:
     """The mean of an item's category vectors, which are learnt from who touches the categories.
 

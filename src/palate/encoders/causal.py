@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from palate._settings import component
 from palate.encoders._embedder import PoolingName
 from palate.encoders._hub import ModelName
 from palate.encoders.transformer import Transformer
 
 
-@dataclass(kw_only=True)
+@component
 class Causal(Transformer):
     """Item texts as the state in which a decoder would write the next word.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar, Self
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
 from palate._paths import FilePath
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.data._triples import ENTITY, HEAD, RELATION, TAIL, linked_items, read_triples
 from palate.encoders._graph_models import NEEDED, GraphModel, embed
 from palate.errors import ConfigError, DataError, first_offenders
@@ -22,7 +22,7 @@ from palate.types import Dataset, Features, Floats, Ids, Mask, check_fitted, lea
 __all__ = ["Graph"]
 
 
-@dataclass(kw_only=True)
+@component
 class Graph:
     """Vectors of the items' entities in a knowledge graph, learnt to complete its triples.
 

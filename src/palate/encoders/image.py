@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
+from palate._settings import component
 from palate.encoders._hardware import DType, settle
 from palate.encoders._hub import ModelName, model_folder, settings_of_model
 from palate.encoders._media import MediaEncoder
@@ -38,7 +38,7 @@ class _NoWordsError(ConfigError, AttributeError):
     """A model that sees only: `hasattr(encoder, "encode_texts")` is false."""
 
 
-@dataclass(kw_only=True)
+@component
 class Image(MediaEncoder):
     """Photos of items as vectors of unit length.
 

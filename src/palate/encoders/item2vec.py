@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._factors import decomposed, unit_length
 from palate.errors import DataError
 from palate.histories import Histories, histories_of
@@ -22,7 +21,7 @@ _MOST_PAIRS = 40_000_000
 """What is counted at most: it bounds the memory."""
 
 
-@dataclass(kw_only=True)
+@component
 class Item2Vec:
     """`dim` numbers of which items stand within `window` events of which, rows of unit length.
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 import polars as pl
 
 from palate._paths import FilePath
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._vector_files import VectorFiles, open_vectors
 from palate.errors import ConfigError, DataError, first_offenders
 from palate.types import Dataset, Features, Floats, Mask, check_fitted, learnt
 
 
-@dataclass(kw_only=True)
+@component
 class Precomputed:
     """Vectors from Parquet: what `palate encode` wrote, or a column of lists of anybody's.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import polars as pl
 from pydantic import PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.columns import TEXT
 from palate.component import AnyEncoder
 from palate.encoders._catalogue_of_models import about_model
@@ -25,7 +25,7 @@ from palate.types import Dataset, Features, Floats, Ids, check_fitted, learnt, t
 _REVIEWS_AT_ONCE = 50_000
 
 
-@dataclass(kw_only=True)
+@component
 class Reviews(LoadsItself):
     """The mean of a text encoder's vectors of an item's newest `most` reviews.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, TypeAlias
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat
 
 from palate._paths import Located
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.columns import ITEM, TEXT
 from palate.component import AnyEncoder
 from palate.encoders._catalogue_of_models import about_model
@@ -41,7 +41,7 @@ _TEXTS_AT_ONCE = 5_000  # each with up to 24 clauses
 __all__ = ["Sentiment"]
 
 
-@dataclass(kw_only=True)
+@component
 class Sentiment(LoadsItself):
     """What people wrote about each item: mean and spread of its sentiment, share negative, count.
 

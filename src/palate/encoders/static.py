@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Annotated, Any, Literal, Self, TypeAlias
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._hub import ModelName
 from palate.encoders._static_folder import (
     NEEDED,
@@ -35,7 +34,7 @@ _BATCH = 1024
 _LONGEST_TOKEN = 16  # characters: of longer texts the rest is never read
 
 
-@dataclass(kw_only=True)
+@component
 class Static(TemplateEncoder):
     """Item texts as unit means of token vectors: tens of thousands of texts a second, no torch.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate._visible import quoted
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
@@ -25,7 +25,7 @@ _TINY = 50
 _PROBE = 1000
 
 
-@dataclass(kw_only=True)
+@component
 class Tfidf(TemplateEncoder):
     """Sparse tf-idf vectors of unit length, over words and short runs of words.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import polars as pl
 from pydantic import Field, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders import _engines, _packaged_e5, _packaged_gemma, _token_weights, _weights
 from palate.encoders._embedder import Pooling, PoolingName
 from palate.encoders._engines import Backend
@@ -53,7 +53,7 @@ _PACKAGES = {
 }
 
 
-@dataclass(kw_only=True)
+@component
 class Transformer(TemplateEncoder):
     """Item texts as vectors of unit length from a language model.
 

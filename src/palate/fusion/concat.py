@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import NonNegativeFloat
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.fusion._shares import shares_of
 from palate.representation._blocks import learnt_of, transform_parts
@@ -18,7 +17,7 @@ from palate.types import Dataset, Features, Matrix, check_fitted, learnt
 __all__ = ["Concat"]
 
 
-@dataclass(kw_only=True)
+@component
 class Concat:
     """All blocks under their names, scaled so that each has its share of every dot product.
 

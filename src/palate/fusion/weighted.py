@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError
 from palate.fusion._shares import shares_of
@@ -29,7 +28,7 @@ NARROW = 8  # columns: a few numbers about each item must not take all else down
 __all__ = ["Weighted"]
 
 
-@dataclass(kw_only=True)
+@component
 class Weighted:
     """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
 

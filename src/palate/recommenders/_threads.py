@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
+
+from palate._cores import cores
 
 Result = TypeVar("Result")
 
@@ -51,13 +52,6 @@ def _let_any_thread_set_limits() -> None:
 
 
 _one_blas_thread = _OneBlasThread()
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def in_chunks(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import field, is_dataclass
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Self
@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from palate import registry
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.component import AnyRecommender
 from palate.histories import Histories
 from palate.optional import Requirement, requirements_of
@@ -38,7 +38,7 @@ def _default_parts() -> list[dict[str, Any]]:
     return [{"use": "covisit"}, {"use": "content"}]
 
 
-@dataclass(kw_only=True)
+@component
 class Blend:
     """The weighted sum of z-scores: each part is standardised per request over the catalogue.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
 from palate.histories import Histories
@@ -27,7 +26,7 @@ __all__ = ["Content"]
 _SAME = 1e-3  # lengths that differ by less are the same
 
 
-@dataclass(kw_only=True)
+@component
 class Content(CatalogueModel):
     """The cosine of an item to the decayed mean of the history, averaged over the blocks.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
@@ -18,7 +17,7 @@ from palate.types import Dataset, FitContext, Floats, Rows, learnt
 __all__ = ["Covisit"]
 
 
-@dataclass(kw_only=True)
+@component
 class Covisit(CatalogueModel):
     """Items that follow, within `window` events, the `length` newest items of the history.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lapack
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel
@@ -20,7 +19,7 @@ from palate.types import Dataset, FitContext, Floats, Rows, learnt
 __all__ = ["Ease"]
 
 
-@dataclass(kw_only=True)
+@component
 class Ease(CatalogueModel):
     """Weights that best rebuild who touched what, without any item's own (Steck, WWW 2019).
 

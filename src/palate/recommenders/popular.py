@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import PositiveFloat
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.histories import Histories
 from palate.recommenders._base import CatalogueModel
 from palate.recommenders._evidence import Evidence, from_popularity
@@ -19,7 +18,7 @@ DAY = 86_400.0
 __all__ = ["Popular"]
 
 
-@dataclass(kw_only=True)
+@component
 class Popular(CatalogueModel):
     """The weighted events of each item, the same for everybody.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Annotated, Any, Self
 
@@ -12,7 +11,7 @@ import polars as pl
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate import progress
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned
 from palate.recommenders._candidates import Candidates, candidates
@@ -59,7 +58,7 @@ CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
 
 
-@dataclass(kw_only=True)
+@component
 class Ranker:
     """Two stages: retrievers made of features propose `candidates`, LightGBM orders them.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
@@ -10,7 +9,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
@@ -23,7 +22,7 @@ _BLOCK_CELLS = 20_000_000
 __all__ = ["UserKNN"]
 
 
-@dataclass(kw_only=True)
+@component
 class UserKNN(CatalogueModel):
     """Training people's items, by the similarity of those people (Herlocker et al., SIGIR 1999).
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Self
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import check_width, dense_parts, transform_parts
 from palate.representation._codes import BitCode, Int8Code
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt, to_dense
@@ -13,7 +12,7 @@ from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 __all__ = ["Quantize"]
 
 
-@dataclass(kw_only=True)
+@component
 class Quantize:
     """Each dense block as it comes back from `bits` bits a number: 8, or 1 for the sign.
 

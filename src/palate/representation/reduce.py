@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import (
     check_width,
     dense_parts,
@@ -22,7 +21,7 @@ from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 __all__ = ["Reduce"]
 
 
-@dataclass(kw_only=True)
+@component
 class Reduce:
     """Each dense block's `dim` principal components (Pearson 1901), centred, largest first.
 

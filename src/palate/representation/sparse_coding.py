@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import sparse
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import check_width, dense_parts, transform_parts
 from palate.representation._rows import unit_rows
 from palate.types import Dataset, Features, Floats, Matrix, Rows, check_fitted, learnt
@@ -23,7 +22,7 @@ _BATCH = 256
 _CHUNK = 4096
 
 
-@dataclass(kw_only=True)
+@component
 class SparseCoding:
     """Each dense block as a sparse one: its unit rows as sums of at most `nonzeros` atoms each.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.representation._blocks import (
     check_width,
@@ -35,7 +34,7 @@ from palate.types import (
 __all__ = ["Whiten"]
 
 
-@dataclass(kw_only=True)
+@component
 class Whiten:
     """Unit rows, centred, with the variance of each principal axis evened out, as unit rows again.
 

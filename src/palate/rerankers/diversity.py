@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -10,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.columns import ITEM, RANK, SCORE, USER
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
@@ -31,7 +30,7 @@ from palate.types import (
 __all__ = ["Diversity"]
 
 
-@dataclass(kw_only=True)
+@component
 class Diversity:
     """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998).
 

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from palate import registry
+from palate._settings import checked
 from palate.columns import ITEM, TIME, USER
 from palate.encoders._catalogue_of_models import models
 from palate.encoders._media import MediaEncoder
@@ -89,7 +90,7 @@ def _check_no_model(name: str) -> None:
 
 def _value(hint: Any, text: str) -> Any:
     try:
-        return registry.checked(hint, text, where="")
+        return checked(hint, text, where="")
     except ConfigError:
         pass
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import warnings
 from collections import Counter, deque
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
+from palate._cores import cores
 from palate.errors import ConfigError, DataError, PalateError
 from palate.optional import optional
 from palate.scale._work import Failure, Job, Part, Todo
@@ -61,7 +61,7 @@ def _cluster(ray: Any, workers: int | None) -> Iterator[None]:
             with _without_reporter():
                 ray.init(
                     address="local",
-                    num_cpus=max(_processors(), workers or 1),
+                    num_cpus=max(cores(), workers or 1),
                     include_dashboard=False,
                     object_store_memory=STORE_BYTES,
                     **quiet,
@@ -87,13 +87,6 @@ def _without_reporter() -> Iterator[None]:
         yield
     finally:
         services.start_api_server = start
-
-
-def _processors() -> int:
-    """Those that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _shares(cluster: Resources, workers: int | None) -> tuple[int, Resources]:

@@ -57,8 +57,8 @@ def as_parquet(path: Path, staged: Path, on_error: str, encoding: str = "utf-8")
         if broken:
             warnings.warn(
                 f'{visible(str(path))}: what is no {encoding.upper()} became "�", {broken:,} '
-                "times. If that is no mere slip, save the file as UTF-8, or say its encoding=, and encode "
-                "it anew",
+                "times. If that is no mere slip, save the file as UTF-8, or say its encoding=, and "
+                "encode it anew",
                 RuntimeWarning,
                 stacklevel=2,
             )

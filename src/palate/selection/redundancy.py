@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import (
     Doubles,
     dense_parts,
@@ -21,7 +20,7 @@ from palate.types import Dataset, Features, Mask, Matrix, check_fitted, learnt
 __all__ = ["Redundancy"]
 
 
-@dataclass(kw_only=True)
+@component
 class Redundancy:
     """Drops a dense block's columns that correlate above `limit` with an earlier one that stays.
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 from pydantic import NonNegativeFloat
 
-from palate._settings import check_types
+from palate._settings import check_types, component
 from palate.representation._blocks import kept_columns, learnt_of, transform_parts, variances
 from palate.types import Dataset, Features, Mask, Matrix, check_fitted, learnt
 
 __all__ = ["Variance"]
 
 
-@dataclass(kw_only=True)
+@component
 class Variance:
     """Keeps a block's columns whose variance is above `floor` times the block's mean variance.
 
