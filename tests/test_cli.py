@@ -584,3 +584,13 @@ def test_encode_speaks_of_its_options(command, project, tmp_path):
         done = command("encode", table, "--encoder", "static", "--out", tmp_path / "v", *words)
         assert done.code == 1
         assert said in done.err
+
+
+def test_the_home_folder_in_places_that_are_written(command, shop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    good(command("fit", shop / "covisit.toml", "--out=~/model"))
+    good(command("evaluate", tmp_path / "home" / "model", "--json=~/figures.json"))
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["figures.json", "model"]
+    assert not (tmp_path / "~").exists()
