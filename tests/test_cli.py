@@ -725,3 +725,13 @@ def test_the_preview_knows_no_encoder():
     assert "isinstance" not in source
     imported = set(re.findall(r"^from palate\.encoders\.(\w+)", source, re.MULTILINE))
     assert imported == {"_defaults"}
+
+
+def test_the_home_folder_in_places_that_are_written(command, shop, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    good(command("fit", shop / "covisit.toml", "--out=~/model"))
+    good(command("evaluate", tmp_path / "home" / "model", "--json=~/figures.json"))
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["figures.json", "model"]
+    assert not (tmp_path / "~").exists()

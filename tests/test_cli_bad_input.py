@@ -58,6 +58,7 @@ def both_fail(command, path, *parts, options=()):
     assert not out.exists()
 
 
+@pytest.mark.filterwarnings("always:the default encoder")
 @pytest.mark.parametrize("titles", ["😀🎈", "!?", "★★★"])
 def test_titles_without_words(command, shop, titles):
     items = "itemId,title\n" + "".join(f"i{n},{titles}{titles[0] * n}\n" for n in range(7))

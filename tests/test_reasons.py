@@ -2,6 +2,7 @@
 
 import polars as pl
 import pytest
+from rich.cells import cell_len
 
 from palate.encoders.attributes import Attributes
 from palate.encoders.tfidf import Tfidf
@@ -86,6 +87,18 @@ def reasons(said, names, *, titles=TITLES, encoders=None, text=None):
 def test_a_sentence_says_what_the_data_bear_out(evidence, item, sentence):
     """People count once; of tin and tea it is known only that one came first."""
     assert reasons([evidence], [item]) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "title", ["\x1b[31mtea\x07", "te\u202eea", "tea\npot", "tea " * 2000, "茶" * 2000]
+)
+def test_titles_in_a_sentence_do_not_act_and_end(title):
+    titles = {**TITLES, "tea": title}
+    (said,) = reasons([Evidence("together", TEA)], ["cup"], titles=titles)
+    assert said.startswith("2 people who chose “") or said.startswith("有 2 人")
+    assert said.endswith("” went on to choose it") or said.endswith("之后又选了它")
+    assert not set("\x1b\x07\u202e\n") & set(said)
+    assert cell_len(said) < 220
 
 
 def test_one_person_in_a_tiny_world_is_one_person():

@@ -19,7 +19,7 @@ from typing import (
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from palate._visible import quoted
+from palate._visible import quoted, shorten
 from palate.errors import ConfigError, did_you_mean
 
 _LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")

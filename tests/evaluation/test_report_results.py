@@ -7,11 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.errors import DataError
 from palate.evaluation._report_headline import best_row, headline, headline_metric, metric_title
 from palate.evaluation._report_table import result_bars, results_table
 from palate.evaluation._report_tail import tail_lead, tail_section
 from palate.evaluation._report_words import words_in
 from palate.evaluation.compare import Ranked, compare
+from palate.evaluation.results import Refused
 from palate.histories import Answers, Histories, Split
 from palate.types import Dataset, Ids
 
@@ -182,3 +184,12 @@ def test_rows_without_beyond_accuracy_have_no_table():
     split = split_of()
     comparison = compare({"a": ranked(1)}, split, beyond=False, resamples=50)
     assert "<table>" not in tail_section(comparison, split, WORDS)
+
+
+def test_a_row_that_was_not_measured_is_told_below_the_table():
+    rows = {"one": ranked(1), "<b>bad": Refused(DataError("too many <items> \x1b[2J"))}
+    shown = results_table(compare(rows, split_of(), resamples=50), WORDS)
+    assert "was not measured" in shown
+    assert "too many &lt;items&gt; \\x1b[2J" in shown
+    assert "&lt;b&gt;bad" in shown
+    assert "<b>bad" not in shown
