@@ -15,22 +15,25 @@ import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from palate import __version__
 from palate._files import LOCK, alone_in, write_whole
+from palate._learnt import agree
+from palate._received import check_received
 from palate._tree import Reader, Writer
-from palate.errors import ArtefactError, ConfigError, PalateError, first_offenders
+from palate.errors import ArtefactError, PalateError, first_offenders
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+_PLENTY = 2**22  # rows that a table may have, however small its file
+_ROWS_A_BYTE = 64  # where it has more: a table of one value is far smaller, and nobody's events
 _CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
 _TEMPORARY = re.compile(rf"\.({re.escape(MANIFEST)}|{_CONTENT.pattern})\.[0-9a-f]{{8}}\.tmp")
 
@@ -181,29 +184,32 @@ def _saved_at(root: Path) -> tuple[int, int] | None:
 
 
 def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
+    from palate.pipeline import Pipeline  # which imports this
+
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
-        tables = {
-            name: pl.read_parquet(_checked(root, file), memory_map=False)
-            for name, file in manifest["tables"].items()
-        }
+        tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
         reader = Reader(arrays, tables, allow=allow, source=str(root))
-        pipeline: Pipeline = reader.value(manifest["tree"])
+        pipeline = reader.value(manifest["tree"])
+        agree(isinstance(pipeline, Pipeline), "the folder of something else than a pipeline")
+        check_received(pipeline)
     except ArtefactError:
         raise
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        ConfigError,
-        SafetensorError,
-        pl.exceptions.PolarsError,
-    ) as error:
+    except Exception as error:  # whatever a folder that somebody made can lead to
         raise _unusable(root, manifest, error) from error
-    return pipeline
+    return cast("Pipeline", pipeline)
+
+
+def _read_table(root: Path, name: str) -> pl.DataFrame:
+    """A table; `ValueError` for one with more rows than a file of its size is likely to hold."""
+    path = _checked(root, name)
+    try:
+        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+        agree(rows <= max(_PLENTY, _ROWS_A_BYTE * path.stat().st_size), f"{name} has {rows} rows")
+        return pl.read_parquet(path, memory_map=False, glob=False)
+    except pl.exceptions.PanicException as error:
+        raise ValueError(f"{name} is no table: {error}") from error
 
 
 def _unusable(root: Path, manifest: Mapping[str, Any], error: Exception) -> ArtefactError:

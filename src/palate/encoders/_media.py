@@ -59,7 +59,7 @@ class MediaEncoder(LoadsItself, ABC):
     batch_size: int = 32
 
     column_: str = learnt()
-    typical_: Floats = learnt()
+    typical_: Floats = learnt("dim")
     gaps_: bool = learnt()
 
     kind: ClassVar[str]

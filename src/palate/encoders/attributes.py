@@ -8,12 +8,14 @@ from typing import Any, Self
 import polars as pl
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types
 from palate.columns import ITEM
 from palate.encoders._kinds import (
     AUTO,
     OTHERS,
     Spec,
+    check_plan,
     check_readable,
     encode,
     names_of,
@@ -85,6 +87,12 @@ class Attributes:
             f"none of the items' columns ({', '.join(data.items.columns)}) holds categories or "
             "numbers that vary; name some with columns=[...], or leave this encoder out"
         )
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for plans that cannot be followed."""
+        agree(bool(self.plan_), "no plan")
+        for place, plan in enumerate(self.plan_):
+            check_plan(plan, f"plan_[{place}]")
 
     def encode(self, data: Dataset) -> Features:
         """One sparse block: (n_items, features)."""

@@ -40,8 +40,8 @@ class Graph:
     seed: int = 0
 
     ids_: Ids = learnt()
-    vectors_: Floats = learnt()
-    typical_: Floats = learnt()
+    vectors_: Floats = learnt("ids_", "dim")
+    typical_: Floats = learnt("dim")
     gaps_: bool = learnt()
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
 from palate.errors import ConfigError, DataError, PalateError
@@ -40,7 +41,7 @@ class Tfidf(TemplateEncoder):
     segment: bool = False
 
     vocabulary_: list[str] = learnt()
-    idf_: Floats = learnt()
+    idf_: Floats = learnt("vocabulary_")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -68,6 +69,12 @@ class Tfidf(TemplateEncoder):
         for name in ("_of_items", "_of_wishes"):
             self.__dict__.pop(name, None)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for a vocabulary that is none."""
+        super().check_learnt()
+        words = self.vocabulary_
+        agree(0 < len(words) == len(set(words)), "vocabulary_ is empty, or has a word twice")
 
     def encode_texts(self, texts: Sequence[str]) -> sparse.csr_array:
         """(n, words) csr_array of float32, rows of unit length; zeros where no word is known.

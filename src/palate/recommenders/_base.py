@@ -40,7 +40,7 @@ class CatalogueModel:
     """
 
     item_ids_: Ids = learnt()
-    popularity_: Floats = learnt()
+    popularity_: Floats = learnt("item_ids_")
 
     def _know(self, data: Dataset) -> None:
         counts = np.bincount(data.item_rows, weights=data.weights, minlength=len(data.item_ids))

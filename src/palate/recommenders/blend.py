@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from palate import registry
+from palate._learnt import agree
 from palate._settings import check_types
 from palate.histories import Histories
 from palate.recommenders._base import require, zscores
@@ -82,6 +83,11 @@ class Blend:
         for part in self.parts_:
             part.add_items(items)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for other recommenders than the settings ask for."""
+        uses = [registry.name_of(part) for part in self.parts_]
+        agree(uses == [table["use"] for table in self.parts], f"parts_ are {', '.join(uses)}")
 
     def _build(self) -> list[Recommender]:
         return [

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types
 from palate.errors import ConfigError
 from palate.representation._blocks import check_width, dense_parts, transform_parts
@@ -39,7 +40,7 @@ class SparseCoding:
     sample: int = 10_000
     seed: int = 0
 
-    atoms_: dict[str, Floats] = learnt()
+    atoms_: dict[str, Floats] = learnt("atoms", "width")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -57,6 +58,10 @@ class SparseCoding:
             if len(rows):
                 self.atoms_[name] = self._dictionary(np.asarray(unit_rows(part[rows])))
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for a dictionary without an atom."""
+        agree(all(map(len, self.atoms_.values())), "atoms_ without an atom")
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)

@@ -31,7 +31,7 @@ class Redundancy:
 
     limit: float = 0.95
 
-    kept_: dict[str, Mask] = learnt()
+    kept_: dict[str, Mask] = learnt("width")
 
     def __post_init__(self) -> None:
         check_types(self)
