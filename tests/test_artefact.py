@@ -1,5 +1,6 @@
 """A model folder: whole or not at all, and nothing in it runs."""
 
+import copy
 import errno
 import json
 import os
@@ -13,7 +14,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from palate import artefact
+from palate import artefact, registry
 from palate.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
 from palate.encoders.precomputed import Precomputed
 from palate.encoders.tfidf import Tfidf
@@ -385,13 +386,23 @@ class Holder:
 
     value_: Any = learnt()
 
+    def rerank(self, recommendations, histories):
+        return recommendations
 
-def held(value, folder):
-    holder = Holder()
-    holder.value_ = value
-    save_pipeline(holder, folder)  # type: ignore[arg-type]
-    manifest = json.loads((folder / MANIFEST).read_text())
-    return load(folder, allow=[manifest["tree"]["use"]]).value_  # type: ignore[attr-defined]
+
+@pytest.fixture
+def held(model, tmp_path, importable):
+    """What a learnt value is after a pipeline with it was saved and loaded."""
+
+    def held(value):
+        holder = Holder()
+        holder.value_ = value
+        pipeline = copy.copy(model)
+        pipeline.rerankers_ = [holder]
+        folder = pipeline.save(tmp_path / "model")
+        return load(folder, allow=[registry.name_of(holder)]).rerankers_[0].value_
+
+    return held
 
 
 @pytest.fixture
@@ -412,14 +423,14 @@ def importable(monkeypatch):
         [],
     ],
 )
-def test_plain_values_come_back(value, tmp_path, importable):
-    assert held(value, tmp_path / "model") == value
+def test_plain_values_come_back(value, held):
+    assert held(value) == value
 
 
-def test_numbers_of_numpy_come_back_as_numbers(tmp_path, importable):
-    value = held([np.float32(0.1), np.int64(3), np.bool_(True)], tmp_path / "model")
+def test_numbers_of_numpy_come_back_as_numbers(held):
+    value = held([np.float32(0.1), np.int64(3), np.bool_(True)])
     assert value == [float(np.float32(0.1)), 3, True]
-    assert np.isnan(held(float("nan"), tmp_path / "model"))
+    assert np.isnan(held(float("nan")))
 
 
 @pytest.mark.parametrize(
@@ -433,17 +444,17 @@ def test_numbers_of_numpy_come_back_as_numbers(tmp_path, importable):
         np.arange(3, dtype=np.uint8),
     ],
 )
-def test_arrays_come_back_to_the_bit(array, tmp_path, importable):
-    again = held(array, tmp_path / "model")
+def test_arrays_come_back_to_the_bit(array, held):
+    again = held(array)
     assert again.dtype == array.dtype
     assert again.shape == array.shape
     assert again.tobytes() == np.ascontiguousarray(array).tobytes()
 
 
-def test_tables_and_sparse_arrays_come_back(tmp_path, importable):
+def test_tables_and_sparse_arrays_come_back(held):
     table = pl.DataFrame({"a": [1, None], "b": [["x"], []], "c": ["", "ü"]})
     matrix = sparse.csr_array(np.array([[0, 1.5, 0], [2, 0, 0]], dtype=np.float32))
-    value = held({"table": table, "matrix": matrix}, tmp_path / "model")
+    value = held({"table": table, "matrix": matrix})
     assert value["table"].equals(table)
     assert value["table"].schema == table.schema
     assert value["matrix"].dtype == np.float32

@@ -33,7 +33,7 @@ def check_received(pipeline: Pipeline) -> None:
         check_fitted(encoder)
         lacking = _columns_of(encoder) - set(data.items.columns)
         agree(not lacking, f"an encoder of columns that the items lack: {sorted(lacking)}")
-    for transform in pipeline.transforms_:
+    for transform in pipeline.transforms_ if pipeline.encoders_ else ():
         check_fitted(transform)
     blocks = {} if features is None else features.parts
     for part in _with_parts([pipeline.recommender_, *pipeline.rerankers_]):

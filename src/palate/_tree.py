@@ -185,17 +185,21 @@ class Reader:
             check_type(found.get(name), hint, name)
         return Dataset(**found)
 
+    def _class(self, stage: str, use: str) -> Any:
+        from palate.pipeline import Pipeline  # whose module imports this one
+
+        return Pipeline if use == PIPELINE else registry.find(stage, use)
+
     def _component(self, tree: dict[str, Any]) -> Any:
         use, stage = tree["use"], tree["stage"]
         settings = self._values(tree["settings"])
-        outside = [name for name in (use, *_used_in(settings)) if ":" in name]
-        for name in outside:
-            if name not in self.allow and not (name == use == PIPELINE and not stage):
+        for name in (use, *_used_in(settings)):
+            if ":" in name and name not in self.allow and name != PIPELINE:
                 raise ArtefactError(
                     f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
                     f"it with allow=[{name!r}] (--allow {name})"
                 )
-        component = registry.find(stage, use)(**settings)
+        component = self._class(stage, use)(**settings)
         wanted = {entry.name for entry in fields(component) if not entry.init}
         learnt = self._values(tree["learnt"])
         if learnt and (other := sorted(learnt.keys() ^ wanted)):

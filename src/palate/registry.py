@@ -52,6 +52,8 @@ def _of_model(name: str) -> str | None:
 
 def _find_outside(use: str) -> type[Any]:
     module_name, _, class_name = use.partition(":")
+    if module_name.split(".")[0] == "palate":
+        raise ConfigError(f'use = {use!r}: palate\'s own components have names, as use = "ease"')
     try:
         component = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever somebody's module does when it is imported
