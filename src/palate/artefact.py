@@ -23,6 +23,7 @@ from safetensors.numpy import load_file, save
 
 from palate import __version__
 from palate._files import LOCK, alone_in, write_whole
+from palate._forks import check_process
 from palate._learnt import agree, check_type
 from palate._paths import found_again, path_of
 from palate._received import check_received
@@ -186,6 +187,7 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     `allow` names components outside palate ("package.module:Class") that the folder may import.
     Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
     """
+    check_process()
     root = path_of(folder, "the folder of a model", ArtefactError)
     if isinstance(allow, str) or not all(isinstance(name, str) for name in allow):
         raise ConfigError(f"allow must be a list of names, as [{str(allow)!r}]")

@@ -5,6 +5,7 @@ nothing else. `use = "ease"` finds `palate/recommenders/ease.py`; `use = "packag
 finds anybody's.
 """
 
+import copy
 import importlib
 import inspect
 import pkgutil
@@ -71,6 +72,15 @@ def name_of(component: object) -> str:
     if parts[0] == "palate" and len(parts) == 3 and parts[1] in STAGES:
         return parts[2]
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def apart(component: Any) -> Any:
+    """A copy that may take new items while others ask the one that it is made of.
+
+    Palate's own components put new values in the place of what they have learnt; somebody else's
+    may change them, so all that these hold is copied.
+    """
+    return copy.deepcopy(component) if ":" in name_of(component) else copy.copy(component)
 
 
 def settings_of(component: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from palate._forks import check_process
 from palate.data._json import parse_json, parse_lines
 from palate.data._quotes import first_fault, in_order, mended
 from palate.data._text_files import UTF8, first_line, text_bytes
@@ -64,6 +65,7 @@ def open_table(source: Source, *, what: str, key: str, encoding: str) -> Table:
     .inter, .item and .user, with .gz behind it where it is text. Quotes are
     characters like any other but in .csv.
     """
+    check_process()
     if isinstance(source, pl.LazyFrame):
         return Table(f"the lazy frame of {what}", source)
     if isinstance(source, pl.DataFrame):

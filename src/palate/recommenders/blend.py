@@ -80,8 +80,10 @@ class Blend:
     def add_items(self, items: Features) -> Self:
         """Items that arrived later, for every part."""
         check_fitted(self)
-        for part in self.parts_:
+        parts = [registry.apart(part) for part in self.parts_]
+        for part in parts:
             part.add_items(items)
+        self.parts_ = parts
         return self
 
     def check_learnt(self) -> None:
