@@ -76,7 +76,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     for name, shape in shapes.items():
         value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "people")
         kind = sparse.csr_array if kept_sparse else np.ndarray
-        agree(isinstance(value, kind) and value.dtype.kind == "f", f"statistics: {name} is no such")
+        right = isinstance(value, kind) and value.dtype == np.float32
+        agree(right, f"statistics: {name} is no array of float32")
         agree(value.shape == shape, f"statistics: {name} has shape {value.shape}, not {shape}")
         check_finite(value.data if kept_sparse else value, f"statistics: {name}")
     for name in _OF_ITEMS:
