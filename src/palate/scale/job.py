@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from palate import progress
+from palate._paths import path_of
 from palate.errors import ConfigError, DataError
 from palate.scale import _local, _ray
 from palate.scale._encoder import encoder_of
@@ -61,7 +62,8 @@ def encode_table(
     wishes = Wishes(id, template, columns, lists, folder, precision, partition_rows, on_error)
     wishes.check()
     check_workers(engine, workers)
-    report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
+    source, target = path_of(table, "a table"), path_of(out, "a folder of vectors")
+    report = _encoded(source, encoder_of(encoder), target, wishes, engine, workers)
     if report.skipped:
         warnings.warn(report.left_out, RuntimeWarning, stacklevel=2)
     return report
