@@ -18,7 +18,7 @@ from palate import artefact, registry
 from palate.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
 from palate.encoders.precomputed import Precomputed
 from palate.encoders.tfidf import Tfidf
-from palate.errors import ArtefactError, DataError, NotFittedError
+from palate.errors import ArtefactError, ConfigError, DataError, NotFittedError
 from palate.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -147,7 +147,17 @@ def test_every_file_that_is_missing_or_changed_is_noticed(saved):
     load(saved)
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null", b"", b"[" * 100_000),
+        *(b'{"format": %b, "palate": "1"}' % odd for odd in (b"1e999", b"NaN", b"true", b"2.0")),
+        b'{"format": 2, "palate": "1", "seal": "x", "more": NaN}',
+        b'{"format": 2, "palate": "1", "seal": "x", "more": "\\ud800"}',
+        b'{"format": 2, "seal": "x", "more": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_manifests_that_are_none(saved, content):
     (saved / MANIFEST).write_bytes(content)
     fails(saved, "damaged")
@@ -215,6 +225,29 @@ def test_files_outside_the_folder_are_not_read(saved, name):
     fails(saved, "cannot be loaded")
 
 
+def test_trees_that_are_too_deep(saved):
+    def deep(manifest):
+        value = "end"
+        for _ in range(400):
+            value = {"$": "dict", "items": {"a": value}}
+        manifest["tree"]["settings"]["recommender"] = value
+
+    rewritten(saved, deep)
+    fails(saved, "cannot be loaded")
+
+
+@pytest.mark.parametrize("origin", [3, None, [], "films.toml", [["config", "x"]]])
+def test_origins_that_are_none(saved, origin):
+    rewritten(saved, lambda manifest: manifest.update(origin=origin))
+    with pytest.raises(ArtefactError, match="its origin is"):
+        read_origin(saved)
+
+
+def test_what_may_be_imported_is_a_list(saved):
+    with pytest.raises(ConfigError, match=r"allow must be a list of names, as \['a:B'\]"):
+        load(saved, allow="a:B")
+
+
 # ---- code of somebody else
 
 
@@ -266,6 +299,22 @@ def test_code_of_the_standard_library_is_outside_too(saved):
     fails(saved, "no component", allow=["os:system"])
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "palate.recommenders.covisit:Covisit",
+        "palate.pipeline:Pipeline",
+        "palate.artefact:Writer",
+        "palate.encoders._hub:fetched",
+    ],
+)
+@pytest.mark.parametrize("allowed", [False, True])
+def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
+    part = {"$": "component", "stage": "recommenders", "use": use, "settings": {}, "learnt": {}}
+    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
+    fails(saved, allow=[use] if allowed else ())
+
+
 # ---- places that cannot be written
 
 
@@ -281,6 +330,58 @@ def test_folders_of_somebody_else_are_left_alone(model, tmp_path):
         assert contents(folder) == before
         (folder / name).unlink()
     model.save(folder)
+
+
+@pytest.mark.parametrize("content", [b"{half of somebody's", b"\xff", b"", b"null", b"[" * 10**5])
+def test_a_manifest_of_somebody_else_that_is_no_json_is_left_alone(model, tmp_path, content):
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (folder / MANIFEST).write_bytes(content)
+    for save in (model.save, check_place):
+        with pytest.raises(ArtefactError, match=r"holds other files \('manifest\.json'\)"):
+            save(folder)
+    assert contents(folder) == {MANIFEST: content}
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_a_manifest_that_is_no_file_is_left_alone(model, tmp_path, kind):
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (os.mkdir if kind == "directory" else os.mkfifo)(folder / MANIFEST)
+    with pytest.raises(ArtefactError, match="holds other files"):
+        model.save(folder)
+    assert not (folder / MANIFEST).is_file()
+
+
+@pytest.mark.parametrize("whose", ["manifest", "model", "array", "lock", "nothing"])
+def test_nothing_is_written_through_a_link(model, other, tmp_path, whose):
+    folder, theirs = tmp_path / "model", tmp_path / "theirs"
+    saved = other.save(theirs / "model")
+    before = contents(saved)
+    folder.mkdir()
+    (theirs / "notes.json").write_text("{")
+    array = next(path.name for path in model.save(tmp_path / "own").glob("*.safetensors"))
+    links = {
+        "manifest": (MANIFEST, theirs / "notes.json"),
+        "model": (MANIFEST, saved / MANIFEST),
+        "array": (array, theirs / "notes.json"),
+        "lock": (".palate.lock", theirs / "notes.json"),
+        "nothing": (MANIFEST, theirs / "new.json"),
+    }
+    name, target = links[whose]
+    (folder / name).symlink_to(target)
+    with pytest.raises(ArtefactError, match="holds links in place of files"):
+        model.save(folder)
+    assert contents(saved) == before
+    assert (theirs / "notes.json").read_text() == "{"
+    assert not (theirs / "new.json").exists()
+
+
+def test_a_folder_may_be_a_link_itself(model, other, tmp_path):
+    other.save(tmp_path / "version-1")
+    (tmp_path / "current").symlink_to(tmp_path / "version-1")
+    model.save(tmp_path / "current")
+    assert answers(load(tmp_path / "version-1")).equals(answers(model))
 
 
 def test_what_people_lay_beside_a_model_stays(model, other, saved):

@@ -11,7 +11,7 @@ ROOT = Path(palate.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 
 GROUND_FLOOR = (
-    *("errors", "_files", "columns", "_ids", "types", "histories"),
+    *("errors", "_forks", "_files", "columns", "_ids", "_learnt", "types", "histories"),
     *("progress", "registry", "_paths", "_settings"),
 )
 STAGES = (
@@ -26,7 +26,7 @@ STAGES = (
 )
 ABOVE = (
     *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
-    *("_tree", "artefact", "reasons", "pipeline"),
+    *("_tree", "_received", "artefact", "reasons", "pipeline"),
     *("evaluation", "bench", "_spoken", "config", "_student_check", "distillation"),
     *("console", "preview", "demo", "_options", "_app", "_commands", "cli"),
 )

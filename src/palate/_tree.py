@@ -18,7 +18,6 @@ from palate._paths import WholePath, beside, found_again, located, located_insid
 from palate.errors import ArtefactError
 from palate.types import Dataset, Features, Ids
 
-PIPELINE = "palate.pipeline:Pipeline"
 _KIND = "$"
 _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
 
@@ -185,28 +184,23 @@ class Reader:
             check_type(found.get(name), hint, name)
         return Dataset(**found)
 
-    def _class(self, stage: str, use: str) -> Any:
-        from palate.pipeline import Pipeline  # whose module imports this one
-
-        return Pipeline if use == PIPELINE else registry.find(stage, use)
-
     def _component(self, tree: dict[str, Any]) -> Any:
         use, stage = tree["use"], tree["stage"]
         settings = self._values(tree["settings"])
         for name in (use, *_used_in(settings)):
-            if ":" in name and name not in self.allow and name != PIPELINE:
+            if ":" in name and name not in self.allow and name != registry.PIPELINE:
                 raise ArtefactError(
                     f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
                     f"it with allow=[{name!r}] (--allow {name})"
                 )
-        component = self._class(stage, use)(**settings)
+        component = registry.find(stage, use)(**settings)
         wanted = {entry.name for entry in fields(component) if not entry.init}
         learnt = self._values(tree["learnt"])
         if learnt and (other := sorted(learnt.keys() ^ wanted)):
             raise ValueError(f"{use} learns other things than the folder holds: {', '.join(other)}")
         for name, part in learnt.items():
             setattr(component, name, part)
-        if learnt and (use == PIPELINE or ":" not in use):
+        if learnt and (":" not in use or use == registry.PIPELINE):
             check_declared(component)
         return component
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 import polars as pl
 from safetensors.numpy import load_file, save
 
-from palate import __version__
+from palate import __version__, registry
 from palate._files import LOCK, alone_in, write_whole
 from palate._forks import check_process
 from palate._learnt import agree, check_type
@@ -210,15 +210,14 @@ def _saved_at(root: Path) -> tuple[int, int] | None:
 
 
 def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
-    from palate.pipeline import Pipeline  # which imports this
-
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
         tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
         reader = Reader(arrays, tables, allow=allow, source=str(root))
         pipeline = reader.value(manifest["tree"])
-        agree(isinstance(pipeline, Pipeline), "the folder of something else than a pipeline")
+        whole = registry.find("", registry.PIPELINE)
+        agree(isinstance(pipeline, whole), "the folder of something else than a pipeline")
         check_received(pipeline)
     except ArtefactError:
         raise

@@ -18,6 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from palate.errors import ConfigError, did_you_mean
 
 STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
+PIPELINE = "palate.pipeline:Pipeline"  # what a model folder holds: of no stage
 HELPERS = frozenset({"people"})  # modules of functions, in a stage's folder but no component
 
 
@@ -32,6 +33,9 @@ def names(stage: str) -> list[str]:
 
 def find(stage: str, use: str) -> type[Any]:
     """The class of a component; a misspelt name raises `ConfigError`."""
+    if not stage and use == PIPELINE:
+        whole: type[Any] = importlib.import_module("palate.pipeline").Pipeline
+        return whole
     if ":" in use:
         return _find_outside(use)
     if use not in names(stage):

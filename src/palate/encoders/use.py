@@ -77,7 +77,7 @@ class TextEncoder(TemplateEncoder):
 
 
 def _check_files(folder: Path) -> None:
-    """Raises `ArtefactError` for a damaged package: its vectors would be kept as those of another."""
+    """Raises `ArtefactError` for a damaged package: its vectors would be kept as a whole one's."""
     for name, wanted in SHA256.items():
         path = folder / name
         if not path.is_file() or file_digest(path) != wanted:
