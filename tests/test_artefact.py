@@ -1,5 +1,6 @@
 """A model folder: whole or not at all, and nothing in it runs."""
 
+import copy
 import errno
 import json
 import os
@@ -13,11 +14,11 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from palate import artefact
+from palate import artefact, registry
 from palate.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
 from palate.encoders.precomputed import Precomputed
 from palate.encoders.tfidf import Tfidf
-from palate.errors import ArtefactError, DataError, NotFittedError
+from palate.errors import ArtefactError, ConfigError, DataError, NotFittedError
 from palate.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -146,7 +147,17 @@ def test_every_file_that_is_missing_or_changed_is_noticed(saved):
     load(saved)
 
 
-@pytest.mark.parametrize("content", [b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null", b"", b"[" * 100_000),
+        *(b'{"format": %b, "palate": "1"}' % odd for odd in (b"1e999", b"NaN", b"true", b"2.0")),
+        b'{"format": 2, "palate": "1", "seal": "x", "more": NaN}',
+        b'{"format": 2, "palate": "1", "seal": "x", "more": "\\ud800"}',
+        b'{"format": 2, "seal": "x", "more": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_manifests_that_are_none(saved, content):
     (saved / MANIFEST).write_bytes(content)
     fails(saved, "damaged")
@@ -214,6 +225,29 @@ def test_files_outside_the_folder_are_not_read(saved, name):
     fails(saved, "cannot be loaded")
 
 
+def test_trees_that_are_too_deep(saved):
+    def deep(manifest):
+        value = "end"
+        for _ in range(400):
+            value = {"$": "dict", "items": {"a": value}}
+        manifest["tree"]["settings"]["recommender"] = value
+
+    rewritten(saved, deep)
+    fails(saved, "cannot be loaded")
+
+
+@pytest.mark.parametrize("origin", [3, None, [], "films.toml", [["config", "x"]]])
+def test_origins_that_are_none(saved, origin):
+    rewritten(saved, lambda manifest: manifest.update(origin=origin))
+    with pytest.raises(ArtefactError, match="its origin is"):
+        read_origin(saved)
+
+
+def test_what_may_be_imported_is_a_list(saved):
+    with pytest.raises(ConfigError, match=r"allow must be a list of names, as \['a:B'\]"):
+        load(saved, allow="a:B")
+
+
 # ---- code of somebody else
 
 
@@ -265,6 +299,22 @@ def test_code_of_the_standard_library_is_outside_too(saved):
     fails(saved, "no component", allow=["os:system"])
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        "palate.recommenders.covisit:Covisit",
+        "palate.pipeline:Pipeline",
+        "palate.artefact:Writer",
+        "palate.encoders._hub:fetched",
+    ],
+)
+@pytest.mark.parametrize("allowed", [False, True])
+def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
+    part = {"$": "component", "stage": "recommenders", "use": use, "settings": {}, "learnt": {}}
+    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
+    fails(saved, allow=[use] if allowed else ())
+
+
 # ---- places that cannot be written
 
 
@@ -280,6 +330,58 @@ def test_folders_of_somebody_else_are_left_alone(model, tmp_path):
         assert contents(folder) == before
         (folder / name).unlink()
     model.save(folder)
+
+
+@pytest.mark.parametrize("content", [b"{half of somebody's", b"\xff", b"", b"null", b"[" * 10**5])
+def test_a_manifest_of_somebody_else_that_is_no_json_is_left_alone(model, tmp_path, content):
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (folder / MANIFEST).write_bytes(content)
+    for save in (model.save, check_place):
+        with pytest.raises(ArtefactError, match=r"holds other files \('manifest\.json'\)"):
+            save(folder)
+    assert contents(folder) == {MANIFEST: content}
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe"])
+def test_a_manifest_that_is_no_file_is_left_alone(model, tmp_path, kind):
+    folder = tmp_path / "extension"
+    folder.mkdir()
+    (os.mkdir if kind == "directory" else os.mkfifo)(folder / MANIFEST)
+    with pytest.raises(ArtefactError, match="holds other files"):
+        model.save(folder)
+    assert not (folder / MANIFEST).is_file()
+
+
+@pytest.mark.parametrize("whose", ["manifest", "model", "array", "lock", "nothing"])
+def test_nothing_is_written_through_a_link(model, other, tmp_path, whose):
+    folder, theirs = tmp_path / "model", tmp_path / "theirs"
+    saved = other.save(theirs / "model")
+    before = contents(saved)
+    folder.mkdir()
+    (theirs / "notes.json").write_text("{")
+    array = next(path.name for path in model.save(tmp_path / "own").glob("*.safetensors"))
+    links = {
+        "manifest": (MANIFEST, theirs / "notes.json"),
+        "model": (MANIFEST, saved / MANIFEST),
+        "array": (array, theirs / "notes.json"),
+        "lock": (".palate.lock", theirs / "notes.json"),
+        "nothing": (MANIFEST, theirs / "new.json"),
+    }
+    name, target = links[whose]
+    (folder / name).symlink_to(target)
+    with pytest.raises(ArtefactError, match="holds links in place of files"):
+        model.save(folder)
+    assert contents(saved) == before
+    assert (theirs / "notes.json").read_text() == "{"
+    assert not (theirs / "new.json").exists()
+
+
+def test_a_folder_may_be_a_link_itself(model, other, tmp_path):
+    other.save(tmp_path / "version-1")
+    (tmp_path / "current").symlink_to(tmp_path / "version-1")
+    model.save(tmp_path / "current")
+    assert answers(load(tmp_path / "version-1")).equals(answers(model))
 
 
 def test_what_people_lay_beside_a_model_stays(model, other, saved):
@@ -385,13 +487,23 @@ class Holder:
 
     value_: Any = learnt()
 
+    def rerank(self, recommendations, histories):
+        return recommendations
 
-def held(value, folder):
-    holder = Holder()
-    holder.value_ = value
-    save_pipeline(holder, folder)  # type: ignore[arg-type]
-    manifest = json.loads((folder / MANIFEST).read_text())
-    return load(folder, allow=[manifest["tree"]["use"]]).value_  # type: ignore[attr-defined]
+
+@pytest.fixture
+def held(model, tmp_path, importable):
+    """What a learnt value is after a pipeline with it was saved and loaded."""
+
+    def held(value):
+        holder = Holder()
+        holder.value_ = value
+        pipeline = copy.copy(model)
+        pipeline.rerankers_ = [holder]
+        folder = pipeline.save(tmp_path / "model")
+        return load(folder, allow=[registry.name_of(holder)]).rerankers_[0].value_
+
+    return held
 
 
 @pytest.fixture
@@ -412,14 +524,14 @@ def importable(monkeypatch):
         [],
     ],
 )
-def test_plain_values_come_back(value, tmp_path, importable):
-    assert held(value, tmp_path / "model") == value
+def test_plain_values_come_back(value, held):
+    assert held(value) == value
 
 
-def test_numbers_of_numpy_come_back_as_numbers(tmp_path, importable):
-    value = held([np.float32(0.1), np.int64(3), np.bool_(True)], tmp_path / "model")
+def test_numbers_of_numpy_come_back_as_numbers(held):
+    value = held([np.float32(0.1), np.int64(3), np.bool_(True)])
     assert value == [float(np.float32(0.1)), 3, True]
-    assert np.isnan(held(float("nan"), tmp_path / "model"))
+    assert np.isnan(held(float("nan")))
 
 
 @pytest.mark.parametrize(
@@ -433,17 +545,17 @@ def test_numbers_of_numpy_come_back_as_numbers(tmp_path, importable):
         np.arange(3, dtype=np.uint8),
     ],
 )
-def test_arrays_come_back_to_the_bit(array, tmp_path, importable):
-    again = held(array, tmp_path / "model")
+def test_arrays_come_back_to_the_bit(array, held):
+    again = held(array)
     assert again.dtype == array.dtype
     assert again.shape == array.shape
     assert again.tobytes() == np.ascontiguousarray(array).tobytes()
 
 
-def test_tables_and_sparse_arrays_come_back(tmp_path, importable):
+def test_tables_and_sparse_arrays_come_back(held):
     table = pl.DataFrame({"a": [1, None], "b": [["x"], []], "c": ["", "ü"]})
     matrix = sparse.csr_array(np.array([[0, 1.5, 0], [2, 0, 0]], dtype=np.float32))
-    value = held({"table": table, "matrix": matrix}, tmp_path / "model")
+    value = held({"table": table, "matrix": matrix})
     assert value["table"].equals(table)
     assert value["table"].schema == table.schema
     assert value["matrix"].dtype == np.float32

@@ -14,14 +14,24 @@ from palate.errors import ArtefactError
 CHILD = """
 import os, sys
 import numpy as np
+import polars as pl
 from palate.artefact import save_pipeline
 from palate.encoders.behaviour import Behaviour
-from palate.types import Ids
+from palate.pipeline import Pipeline
+from palate.recommenders.popular import Popular
+from palate.types import Dataset, Features
 
 def component(seed):
-    made = Behaviour(seed=seed)
-    made.ids_ = Ids([f"item {seed} {number}" for number in range(50)])
-    made.vectors_ = np.full((50, 40), seed, dtype=np.float32)
+    "A pipeline of one block, which is full of the seed: arrays, two tables, a manifest."
+    items = pl.DataFrame({"item_id": [f"item {seed} {number}" for number in range(50)]})
+    events = items.head(1).with_columns(user_id=pl.lit("somebody"))
+    clicks, data = Behaviour(seed=seed), Dataset(events, items)
+    clicks.ids_ = data.item_ids
+    clicks.vectors_ = np.full((50, 40), seed, dtype=np.float32)
+    made = Pipeline(encoders={"clicks": clicks}, representation=[], recommender=Popular())
+    made.data_, made.encoders_, made.transforms_, made.rerankers_ = data, {"clicks": clicks}, [], []
+    made.features_ = Features(data.item_ids, {"clicks": clicks.vectors_})
+    made.recommender_ = Popular().fit(data)
     return made
 
 def stop_at(call):
@@ -50,7 +60,7 @@ try:
 except OSError as error:
     print(error)
 """
-BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 8, 10
+BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 11, 13
 
 
 @pytest.fixture
@@ -85,7 +95,7 @@ def stopped_in_save(child, folder, call, seed=2):
 
 
 def seed_of(folder):
-    found = load(folder)
+    found = load(folder).encoders_["clicks"]
     assert (found.vectors_ == found.seed).all()
     assert found.ids_[0] == f"item {found.seed} 0"
     return found.seed

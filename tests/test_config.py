@@ -374,3 +374,32 @@ def test_tables_that_are_parsed_already(tmp_path, tiny):
     data, _ = config.read()
     assert data.interactions.select("item_id").equals(tiny.interactions.select("item_id"))
     assert isinstance(data.items, pl.DataFrame)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + "[" * 900 + "]" * 900,
+        "[data]\n" + ".".join("a" * 3000) + " = 1",
+        "a = " + "9" * 5000,
+        "a = 2020-99-99",
+        "[data]\ninteractions = " + "{a = " * 2000,
+        "\ufeff[[[",
+    ],
+)
+def test_files_that_no_parser_can_read(pipeline_file, content):
+    fails(pipeline_file(content))
+
+
+def test_without_components_nothing_is_imported(pipeline_file):
+    path = pipeline_file(SMALL + '[recommender]\nuse = "no_such_module_here:Mine"\n')
+    fails(path, "no_such_module_here")
+    settings = read_config(path, components=False)
+    assert settings.data.interactions == str(path.parent / "log.csv")
+    assert settings.split["use"] == "time"
+
+
+@pytest.mark.parametrize("use", ["palate.recommenders.ease:Ease", "palate:Ease", "palate.errors:X"])
+def test_palates_own_components_have_names_alone(pipeline_file, use):
+    fails(pipeline_file(SMALL + f'[recommender]\nuse = "{use}"\n'), "own components have names")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -200,3 +201,15 @@ def test_an_error_inside_ends_the_lock(tmp_path):
         raise KeyError
     with alone_in(tmp_path) as alone:
         assert alone
+
+
+def test_a_file_system_without_room_for_more_files_says_so(tmp_path, monkeypatch):
+    real = os.statvfs(tmp_path)
+    names = [name for name in dir(real) if name.startswith("f_")]
+    full = SimpleNamespace(**{name: getattr(real, name) for name in names})
+    full.f_files, full.f_favail = 100, 0
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+    fails_with(monkeypatch, "fsync", errno.ENOSPC)
+    with pytest.raises(OSError, match="no more files") as caught:
+        write_whole(tmp_path / "file", b"x")
+    assert "MB" not in caught.value.strerror

@@ -36,7 +36,7 @@ STAGES = (
 )
 ABOVE = (
     *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
-    *("_tree", "artefact", "reasons", "pipeline"),
+    *("_tree", "_received", "artefact", "reasons", "pipeline"),
     *("evaluation", "bench", "_spoken", "config", "_student_check", "distillation"),
     *("console", "preview", "demo", "_options", "_app", "_commands", "cli"),
 )

@@ -71,7 +71,17 @@ def _is_stream(path: Path) -> bool:
 def _no_room(error: OSError, path: Path, size: int) -> OSError:
     free = shutil.disk_usage(path.parent).free
     advice = f"{_megabytes(size)} to write, {_megabytes(free)} free: make room, or write elsewhere"
+    if _takes_no_more_files(path.parent):
+        advice = "there is room, but for no more files (inodes): delete some, or write elsewhere"
     return OSError(error.errno, f"{error.strerror}; {advice}", str(path))
+
+
+def _takes_no_more_files(folder: Path) -> bool:
+    """Whether a file system that counts its files has none left to give."""
+    if not hasattr(os, "statvfs"):
+        return False
+    status = os.statvfs(folder)
+    return status.f_files > 0 and status.f_favail == 0
 
 
 def _megabytes(size: int) -> str:

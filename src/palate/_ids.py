@@ -122,6 +122,13 @@ def id_list(values: object, what: str) -> list[str]:
     names: list[str] = list(values)  # type: ignore[call-overload]
     if wrong := [name for name in names if not isinstance(name, str)]:
         raise DataError(f"{what} must be texts, as all ids are, {_not_texts(wrong)}")
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{what} must be texts, but one holds half a character ({error.object[error.start]!r}),"
+            " which is no Unicode: read it with the encoding that it was written in"
+        ) from error
     return names
 
 

@@ -7,13 +7,14 @@ A component says which of its settings are paths by their type, `FilePath` or an
 from __future__ import annotations
 
 import os
+import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from palate.component import changed, types_of
-from palate.errors import ConfigError
+from palate.errors import ConfigError, PalateError
 
 if TYPE_CHECKING:
     from palate.registry import Opened
@@ -48,6 +49,23 @@ class Located:
 
 FilePath: TypeAlias = Annotated[str, Located()]
 """The type of a setting that is the path of a file or a folder."""
+
+
+def path_of(value: object, what: str, error: type[PalateError] = ConfigError) -> Path:
+    """The path that somebody gave; `error` for what can be none. `what` is said of it."""
+    if isinstance(value, str | os.PathLike):
+        said = os.fspath(value)
+        if isinstance(said, str) and said and "\0" not in said and _can_be_named(said):
+            return Path(said)
+    raise error(f"{what} must be a path, not {reprlib.repr(value)}")
+
+
+def _can_be_named(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_path(name: str) -> bool:

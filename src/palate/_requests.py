@@ -6,12 +6,13 @@ import reprlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from numbers import Integral
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from palate._ids import Ids, id_list
 from palate.errors import AlignmentError, DataError, UnknownIdError, did_you_mean, first_offenders
-from palate.histories import Histories, Split
+from palate.histories import Histories, Split, histories_of
 from palate.types import Dataset, Features, Rows
 
 
@@ -48,6 +49,17 @@ class People:
                 "a history of item ids, or a text, in place of the id"
             )
         return self.histories.take(rows)
+
+
+_people: WeakKeyDictionary[Dataset, People] = WeakKeyDictionary()
+
+
+def people_of(data: Dataset) -> People:
+    """The people of a data set, found once."""
+    found = _people.get(data)
+    if found is None:
+        found = _people[data] = People(histories_of(data))
+    return found
 
 
 def check_request(user_ids: object, history: object, text: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import polars as pl
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate import registry
+from palate._learnt import agree, check_declared, check_sparse, check_type
 from palate._paths import WholePath, beside, found_again, located_whole
 from palate.errors import ArtefactError
 from palate.types import Dataset, Features, Ids
 
-PIPELINE = "palate.pipeline:Pipeline"
 _KIND = "$"
 _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
 
@@ -122,7 +122,7 @@ class Reader:
             "path": self._path,
             "float": lambda tree: float.fromhex(tree["hex"]),
             "dict": lambda tree: self._values(tree["items"]),
-            "array": lambda tree: self.arrays[tree["name"]],
+            "array": self._array,
             "sparse": self._sparse,
             "table": lambda tree: self.tables[tree["name"]],
             "ids": self._ids,
@@ -134,8 +134,8 @@ class Reader:
     def value(self, tree: Any) -> Any:
         """What `Writer.tree` was given.
 
-        Raises `ArtefactError` for code outside palate that is not allowed; `KeyError`, `TypeError`
-        or `ValueError` for a tree that no `Writer` made.
+        Raises `ArtefactError` for code outside palate that is not allowed, and whatever Python does
+        for a tree that no `Writer` made. What is learnt is checked before anybody uses it.
         """
         if isinstance(tree, list):
             return [self.value(part) for part in tree]
@@ -145,30 +145,49 @@ class Reader:
         return {name: self.value(part) for name, part in parts.items()}
 
     def _path(self, tree: dict[str, Any]) -> str:
-        return found_again(tree["whole"], tree["beside"], Path(self.source))
+        whole, near = tree["whole"], tree["beside"]
+        check_type(whole, str, "a path")
+        check_type(near, str | None, "a path")
+        return found_again(whole, near, Path(self.source))
+
+    def _array(self, tree: dict[str, Any]) -> NDArray[Any]:
+        return self.arrays[tree["name"]]
 
     def _sparse(self, tree: dict[str, Any]) -> sparse.csr_array:
         data, indices, indptr = (self.value(tree[part]) for part in ("data", "indices", "indptr"))
+        for part in (data, indices, indptr):
+            agree(isinstance(part, np.ndarray), "a part of a sparse array is no array")
+        check_type(tree["shape"], list[int], "the shape of a sparse array")
+        check_sparse(data, indices, indptr, tree["shape"])
         return sparse.csr_array((data, indices, indptr), shape=tuple(tree["shape"]))
 
     def _ids(self, tree: dict[str, Any]) -> Ids:
         name = tree["name"]
         if name not in self.ids:
-            self.ids[name] = Ids(self.tables[name].to_series())
+            table = self.tables[name]
+            plain = table.dtypes == [pl.String] and not table.null_count().sum_horizontal().item()
+            agree(plain, f"{name} is no table of ids")
+            self.ids[name] = Ids(table.to_series())
         return self.ids[name]
 
     def _features(self, tree: dict[str, Any]) -> Features:
-        parts = self.value(tree["parts"])
-        return Features(self.value(tree["ids"]), parts, behavioural=tree["behavioural"])
+        ids, parts = self.value(tree["ids"]), self.value(tree["parts"])
+        check_type(ids, Ids, "the ids of features")
+        check_type(parts, dict[str, NDArray[np.float32] | sparse.csr_array], "features")
+        check_type(tree["behavioural"], list[str], "what is behavioural")
+        return Features(ids, parts, behavioural=tree["behavioural"])
 
     def _dataset(self, tree: dict[str, Any]) -> Dataset:
-        return Dataset(**{name: self.value(part) for name, part in tree.items() if name != _KIND})
+        found = {name: self.value(part) for name, part in tree.items() if name != _KIND}
+        for name, hint in get_type_hints(Dataset).items():
+            check_type(found.get(name), hint, name)
+        return Dataset(**found)
 
     def _component(self, tree: dict[str, Any]) -> Any:
         use, stage = tree["use"], tree["stage"]
         settings = self._values(tree["settings"])
         for name in (use, *_used_in(settings)):
-            if ":" in name and name not in self.allow and name != PIPELINE:
+            if ":" in name and name not in self.allow and name != registry.PIPELINE:
                 raise ArtefactError(
                     f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
                     f"it with allow=[{name!r}] (--allow {name})"
@@ -180,6 +199,8 @@ class Reader:
             raise ValueError(f"{use} learns other things than the folder holds: {', '.join(other)}")
         for name, part in learnt.items():
             setattr(component, name, part)
+        if learnt and (":" not in use or use == registry.PIPELINE):
+            check_declared(component)
         return component
 
 

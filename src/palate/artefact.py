@@ -14,15 +14,19 @@ import json
 import os
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from palate import __version__
+from palate import __version__, registry
 from palate._files import LOCK, alone_in, write_whole
+from palate._forks import check_process
+from palate._learnt import agree, check_type
+from palate._paths import found_again, path_of
+from palate._received import check_received
 from palate._tree import Reader, Writer
 from palate.errors import ArtefactError, ConfigError, PalateError, first_offenders
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 MANIFEST = "manifest.json"
+_PLENTY = 2**22  # rows that a table may have, however small its file
+_MOST_BYTES = 2**24  # of a pipeline file
+_ROWS_A_BYTE = 64  # where it has more: a table of one value is far smaller, and nobody's events
 _CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
 _TEMPORARY = re.compile(rf"\.({re.escape(MANIFEST)}|{_CONTENT.pattern})\.[0-9a-f]{{8}}\.tmp")
 
@@ -44,7 +51,7 @@ def save_pipeline(
     where the disk is full, where the folder cannot be written, and for a folder with files of
     somebody else.
     """
-    root = Path(folder)
+    root = path_of(folder, "the folder to save a model in", ArtefactError)
     writer = Writer(root)
     tree = writer.tree(pipeline, "pipeline")
     try:
@@ -84,24 +91,39 @@ def check_place(folder: str | Path) -> None:
 
     It may not exist yet, hold a model of palate's, or be empty.
     """
-    root = Path(folder)
-    there = next(place for place in (root.absolute(), *root.absolute().parents) if place.exists())
-    if not there.is_dir():
-        raise ArtefactError(f"{there} is a file: name a folder to save the model in")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ArtefactError(f"{there} is not yours to write in: name another folder")
-    if root.is_dir():
-        _check_owner(root)
+    root = path_of(folder, "the folder to save a model in", ArtefactError)
+    try:
+        there = next(
+            place for place in (root.absolute(), *root.absolute().parents) if place.exists()
+        )
+        if not there.is_dir():
+            raise ArtefactError(f"{there} is a file: name a folder to save the model in")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise ArtefactError(f"{there} is not yours to write in: name another folder")
+        if root.is_dir():
+            _check_owner(root)
+    except OSError as error:
+        if isinstance(error, PalateError):
+            raise
+        raise ArtefactError(f"{root} cannot be used ({error.strerror or error})") from error
 
 
 def _check_owner(root: Path) -> None:
-    manifest = _parsed(root / MANIFEST)
-    if isinstance(manifest, dict) and "palate" in manifest:
-        return
     names = sorted(path.name for path in root.iterdir())
+    links = [name for name in names if _is_own(name) and (root / name).is_symlink()]
+    if links:  # what is written would land where they lead, in somebody else's place
+        raise ArtefactError(
+            f"{root} holds links in place of files ({first_offenders(links, len(links))}): name "
+            "the folder that they lead to, or a new one"
+        )
     others = [name for name in names if not _is_own(name)]
-    if manifest is not None:
-        others.append(MANIFEST)
+    if MANIFEST in names:
+        manifest = _manifest_at(root)
+        if isinstance(manifest, dict) and {"format", "palate"} <= manifest.keys():
+            return
+        # a damaged one is ours beside files that palate alone calls so; there are other manifests
+        if manifest is not None or not any(_CONTENT.fullmatch(name) for name in names):
+            others.append(MANIFEST)
     if others:
         raise ArtefactError(
             f"{root} holds other files ({first_offenders(others, len(others))}) and no palate "
@@ -114,11 +136,12 @@ def _is_own(name: str) -> bool:
     return name in (MANIFEST, LOCK) or any(pattern.fullmatch(name) for pattern in patterns)
 
 
-def _parsed(path: Path) -> Any:
-    """The JSON of a file, or None where there is none."""
+def _manifest_at(root: Path) -> Any:
+    """The JSON of a manifest, or None where there is none to be read."""
+    path = root / MANIFEST
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
+        return json.loads(path.read_bytes()) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -145,10 +168,13 @@ def _sweep(root: Path) -> None:
     """Deletes what the manifest does not name, older files and halves; others' files stay."""
     keep = {MANIFEST, LOCK}
     if (root / MANIFEST).exists():
-        manifest = _parsed(root / MANIFEST)
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        manifest = _manifest_at(root)
+        try:
+            if manifest["format"] != FORMAT:
+                return
+            keep |= {manifest["arrays"], *manifest["tables"].values()}
+        except (AttributeError, KeyError, TypeError):
             return
-        keep |= {manifest["arrays"], *manifest["tables"].values()}
     for path in root.iterdir():
         if path.name not in keep and _is_own(path.name):
             with contextlib.suppress(OSError):
@@ -161,7 +187,10 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     `allow` names components outside palate ("package.module:Class") that the folder may import.
     Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
     """
-    root = Path(folder)
+    check_process()
+    root = path_of(folder, "the folder of a model", ArtefactError)
+    if isinstance(allow, str) or not all(isinstance(name, str) for name in allow):
+        raise ConfigError(f"allow must be a list of names, as [{str(allow)!r}]")
     while True:
         saved = _saved_at(root)
         try:
@@ -184,26 +213,28 @@ def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
-        tables = {
-            name: pl.read_parquet(_checked(root, file), glob=False, memory_map=False)
-            for name, file in manifest["tables"].items()
-        }
+        tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
         reader = Reader(arrays, tables, allow=allow, source=str(root))
-        pipeline: Pipeline = reader.value(manifest["tree"])
+        pipeline = reader.value(manifest["tree"])
+        whole = registry.find("", registry.PIPELINE)
+        agree(isinstance(pipeline, whole), "the folder of something else than a pipeline")
+        check_received(pipeline)
     except ArtefactError:
         raise
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OSError,
-        ConfigError,
-        SafetensorError,
-        pl.exceptions.PolarsError,
-    ) as error:
+    except Exception as error:  # whatever a folder that somebody made can lead to
         raise _unusable(root, manifest, error) from error
-    return pipeline
+    return cast("Pipeline", pipeline)
+
+
+def _read_table(root: Path, name: str) -> pl.DataFrame:
+    """A table; `ValueError` for one with more rows than a file of its size is likely to hold."""
+    path = _checked(root, name)
+    try:
+        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
+        agree(rows <= max(_PLENTY, _ROWS_A_BYTE * path.stat().st_size), f"{name} has {rows} rows")
+        return pl.read_parquet(path, memory_map=False, glob=False)
+    except pl.exceptions.PanicException as error:
+        raise ValueError(f"{name} is no table: {error}") from error
 
 
 def _unusable(root: Path, manifest: Mapping[str, Any], error: Exception) -> ArtefactError:
@@ -219,7 +250,47 @@ def _unusable(root: Path, manifest: Mapping[str, Any], error: Exception) -> Arte
 
 def read_origin(folder: str | Path) -> dict[str, Any]:
     """What `save_pipeline` was told about where the model came from."""
-    return dict(_read_manifest(Path(folder)).get("origin", {}))
+    root = path_of(folder, "the folder of a model", ArtefactError)
+    origin = _read_manifest(root).get("origin", {})
+    if not isinstance(origin, dict):
+        raise ArtefactError(f"{root} is damaged: its origin is {origin!r:.40}; fit it again")
+    return origin
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How `palate fit` made a model: of which pipeline file, with what options."""
+
+    config: str
+    everything: bool
+    drop_unknown: bool
+
+
+def read_fit(folder: Path) -> Fit | None:
+    """How a model was made; None for one that `palate fit` did not make.
+
+    Raises `ArtefactError` for what that command does not write. A pipeline file that lies in the
+    model's folder is not yours: whoever made the folder would say what is read here.
+    """
+    origin = read_origin(folder)
+    if "config" not in origin:
+        return None
+    kinds = {"config": str, "beside": str | None, "all": bool, "drop_unknown": bool}
+    try:
+        for name, kind in kinds.items():
+            check_type(origin.get(name), kind, f"origin[{name!r}]")
+        near = origin.get("beside")
+        agree("\0" not in origin["config"] + (near or ""), "a path with a zero character")
+        agree(not Path(near or "").is_absolute(), f"{near!r} is beside nothing")
+        config = Path(os.path.realpath(found_again(origin["config"], near, folder)))
+        agree(not config.is_relative_to(os.path.realpath(folder)), "a file of the folder's own")
+        plain = not config.exists() or (config.is_file() and config.stat().st_size < _MOST_BYTES)
+        agree(plain, f"{config} is no file, or too large")
+    except (ValueError, OSError) as error:
+        raise ArtefactError(
+            f"{folder} names a pipeline file as `palate fit` does not ({error}): fit it again"
+        ) from error
+    return Fit(str(config), origin["all"], origin["drop_unknown"])
 
 
 def _read_manifest(root: Path) -> dict[str, Any]:
@@ -235,8 +306,8 @@ def _read_manifest(root: Path) -> dict[str, Any]:
         raise ArtefactError(f"{root} holds no palate model: there is no {MANIFEST} in it")
     try:
         manifest = json.loads(path.read_text("utf-8"))
-        version = int(manifest["format"])
-    except (ValueError, KeyError, TypeError, OSError) as error:
+        check_type(version := manifest["format"], int, "format")
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise ArtefactError(
             f"{path} is damaged ({type(error).__name__}: {error}); fit the pipeline again"
         ) from error
@@ -247,14 +318,22 @@ def _read_manifest(root: Path) -> dict[str, Any]:
             f"{__version__} (format {FORMAT}): "
             + ("pip install --upgrade palate" if newer else "fit the pipeline again")
         )
-    seal = manifest.pop("seal", None)
-    if seal != _seal(manifest):
+    if not _is_sealed(manifest):
         raise ArtefactError(f"{root} is damaged: {MANIFEST} has changed; fit the pipeline again")
     return dict(manifest)
 
 
 def _sealed(manifest: Mapping[str, Any]) -> bytes:
     return _json({**manifest, "seal": _seal(manifest)})
+
+
+def _is_sealed(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest is as it was written; its seal is taken off."""
+    seal = manifest.pop("seal", None)
+    try:
+        return bool(seal == _seal(manifest))
+    except (ValueError, RecursionError):  # NaN, half a letter, too many brackets
+        return False
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

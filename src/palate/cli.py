@@ -12,7 +12,7 @@ import typer
 
 from palate import __version__, _commands, _options
 from palate._app import Allow, ConfigFile, DropUnknown, JsonFile, ModelFolder, app
-from palate._paths import beside, found_again, whole_path
+from palate._paths import beside, whole_path
 from palate.errors import ConfigError, DataError, PalateError
 
 if TYPE_CHECKING:
@@ -111,23 +111,22 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
 
     Example: `palate evaluate model`
     """
-    from palate.artefact import load, read_origin
+    from palate.artefact import load, read_fit
     from palate.config import read_config
     from palate.console import console, shown_progress, write_json
     from palate.evaluation.compare import compare
 
-    origin = read_origin(model)
-    if "config" not in origin:
+    origin = read_fit(model)
+    if origin is None:
         raise ConfigError(f"{model} was not made by `palate fit`: use palate.evaluate in Python")
-    if origin["all"]:
+    if origin.everything:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
-    config = found_again(origin["config"], origin.get("beside"), model)
-    settings = read_config(config)
-    split = settings.cut(settings.read(drop_unknown=origin["drop_unknown"])[0])
+    settings = read_config(origin.config, components=False)  # the model brings its own
     fitted = load(model, allow=allow or ())
+    split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
     if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
-        cut = f"the data or the [split] of {config}"
+        cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split)

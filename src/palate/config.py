@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field
 
 from palate import registry
-from palate._paths import located_table, whole_path
+from palate._paths import located_table, path_of, whole_path
 from palate._settings import checked
 from palate._spoken import of_encoder, settings_of, speaking_toml
 from palate._visible import quoted, shorten
@@ -115,9 +115,12 @@ class Config:
             yield
 
 
-def read_config(path: str | Path) -> Config:
-    """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used."""
-    path = Path(path)
+def read_config(path: str | Path, *, components: bool = True) -> Config:
+    """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used.
+
+    Without `components` only [data] and [split] are, and nothing that `use` names is imported.
+    """
+    path = path_of(path, "a pipeline file")
     if path.is_dir():
         inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
         raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
@@ -129,12 +132,14 @@ def read_config(path: str | Path) -> Config:
         raise ConfigError(f"there is no pipeline file {path}.{hint}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of dates and numbers too, in no other words
         raise ConfigError(f"{path} is not TOML: {error}") from error
     try:
-        return config_of(tables, folder=path.parent, name=path.stem)
+        return config_of(tables, folder=path.parent, name=path.stem, components=components)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables lie too deep in each other") from error
 
 
 def check_comparable(configs: Sequence[Config]) -> None:
@@ -154,7 +159,9 @@ def check_comparable(configs: Sequence[Config]) -> None:
         )
 
 
-def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline") -> Config:
+def config_of(
+    tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline", components: bool = True
+) -> Config:
     """As `read_config`, from tables that are already parsed."""
     for section, table in tables.items():
         if section not in SECTIONS:
@@ -171,9 +178,10 @@ def config_of(tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline"
         name=name,
         data=_data_section(tables["data"]).below(folder),
         split=_split_section(tables.get("split", {})),
-        tables=_with_whole_paths(tables, folder),
+        tables=_with_whole_paths(tables, folder) if components else tables,
     )
-    config.pipeline()
+    if components:
+        config.pipeline()
     return config
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from math import isnan
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy import sparse
 
+from palate._paths import path_of
 from palate._student_check import STUDENT, TEACHER, Loss, Pair
 from palate._visible import visible
 from palate.columns import ITEM
@@ -135,7 +137,7 @@ def distill(
     without words, `MissingExtraError` without the extra "static".
     """
     _check(dim, vocabulary, texts, sif, pull)
-    folder = _place(Path(out))
+    folder = _place(path_of(out, "the folder of an encoder"))
     every = _texts_of(catalogue, template)
     said = np.array([row for row, text in enumerate(every) if text.strip()], dtype=np.int64)
     if not len(said):
@@ -211,7 +213,8 @@ def _texts_of(catalogue: Dataset | pl.DataFrame | Sequence[str], template: str |
         catalogue = catalogue.items
     if isinstance(catalogue, pl.DataFrame):
         return render(catalogue, template or default_template(catalogue))
-    if isinstance(catalogue, str) or not all(isinstance(text, str) for text in catalogue):
+    texts = isinstance(catalogue, Iterable) and not isinstance(catalogue, str | type)
+    if not texts or not all(isinstance(text, str) for text in catalogue):
         raise DataError("a catalogue is a data set, a table of items, or a list of texts")
     return list(catalogue)
 
@@ -219,6 +222,8 @@ def _texts_of(catalogue: Dataset | pl.DataFrame | Sequence[str], template: str |
 def _teacher(model: str | TemplateEncoder) -> tuple[TemplateEncoder, str]:
     if isinstance(model, TemplateEncoder):
         return model, str(getattr(model, "model", type(model).__name__))
+    if not isinstance(model, str):
+        raise ConfigError(f"a teacher is an encoder of texts or a name, not {reprlib.repr(model)}")
     return best_text_encoder(model)
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate._forks import check_process
 from palate.columns import ITEM, TIME, USER, WEIGHT
 from palate.errors import AlignmentError, DataError
 from palate.types import Dataset, Floats, Ids, Rows
@@ -45,6 +46,7 @@ class Histories:
     queries: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        check_process()
         if not len(self.user_ids) == len(self.starts) == len(self.stops):
             raise AlignmentError("histories need one user id, start and stop a row")
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
-from functools import cached_property
 from pathlib import Path
-from typing import Self
+from threading import Lock
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 
-from palate import artefact
+from palate import artefact, registry
 from palate._arrivals import arriving
 from palate._features import context_of, encode_items, encode_words, fit_features
+from palate._forks import check_process
 from palate._ids import id_list
 from palate._plan import check_blocks, check_parts
 from palate._requests import (
@@ -23,6 +24,7 @@ from palate._requests import (
     check_histories,
     check_queries,
     check_request,
+    people_of,
     rows_among,
     sentences,
     wanted_places,
@@ -33,7 +35,7 @@ from palate.columns import ITEM, RANK, SCORE, USER
 from palate.data._formats import Source
 from palate.encoders._defaults import default_encoders
 from palate.fusion.concat import Concat
-from palate.histories import Histories, histories_of, history_of_items
+from palate.histories import Histories, history_of_items
 from palate.reasons import explain
 from palate.recommenders._topk import recommendations_of, tie_order
 from palate.recommenders.ranker import Ranker
@@ -54,6 +56,8 @@ from palate.types import (
     check_fitted,
     learnt,
 )
+
+_swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
 
 @component
@@ -85,6 +89,7 @@ class Pipeline:
 
     def fit(self, data: Dataset) -> Self:
         """Learns every stage from `data` (the training part alone), left to right."""
+        check_process()
         check_data(data)
         check_parts(self)
         chosen = default_encoders(data) if self.encoders is None else self.encoders
@@ -96,11 +101,23 @@ class Pipeline:
         context = context_of(features, chosen, blank)
         _fit_rerankers(rerankers, data, context)
         recommender.fit(data, context)
-        self.data_, self.features_ = data, features
-        self.encoders_, self.transforms_ = encoders, transforms
-        self.recommender_, self.rerankers_ = recommender, rerankers
-        self.__dict__.pop("people", None)
+        vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
+            data_=data,
+            features_=features,
+            encoders_=encoders,
+            transforms_=transforms,
+            recommender_=recommender,
+            rerankers_=rerankers,
+        )
         return self
+
+    def _now(self) -> Self:
+        """The fitted model as it is: another, which no `add_items` or `fit` elsewhere changes."""
+        check_process()
+        check_fitted(self)
+        view = object.__new__(type(self))
+        vars(view).update(vars(self))
+        return view
 
     @property
     def features(self) -> Features | None:
@@ -110,10 +127,10 @@ class Pipeline:
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked."""
-        check_fitted(self)
+        now = self._now()
         check_histories(histories)
-        check_queries(histories, self.features_)
-        return self.recommender_.score(histories)
+        check_queries(histories, now.features_)
+        return now.recommender_.score(histories)
 
     def rank_histories(
         self,
@@ -128,14 +145,15 @@ class Pipeline:
 
         Best first, -1 where a list ends; `progress` is called with numbers of finished requests.
         """
-        check_fitted(self)
+        now = self._now()
+        check_histories(histories)
         return shown_rows(
-            self,
-            self.rerankers_,
+            now,
+            now.rerankers_,
             histories,
-            k,
+            wanted_places(k),
             exclude_seen=exclude_seen,
-            among=among,
+            among=among if among is None else rows_among(among, histories.item_ids),
             progress=progress,
         )
 
@@ -155,13 +173,13 @@ class Pipeline:
         `among` limits what may be recommended; `reasons` adds a sentence to each line. Raises
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
         """
-        check_fitted(self)
+        now = self._now()
         k = wanted_places(k)
-        histories = self.histories(user_ids, history=history, text=text)
+        histories = now.histories(user_ids, history=history, text=text)
         rows = None
         if among is not None:
-            rows = self.item_ids.rows(id_list(among, "among"), what="item ids in among")
-        return self.recommend_histories(
+            rows = now.item_ids.rows(id_list(among, "among"), what="item ids in among")
+        return now.recommend_histories(
             histories, k=k, exclude_seen=exclude_seen, among=rows, reasons=reasons
         )
 
@@ -175,17 +193,17 @@ class Pipeline:
         reasons: bool = False,
     ) -> Recommendations:
         """As `recommend`, for requests that are already histories; `among` holds catalogue rows."""
-        check_fitted(self)
+        now = self._now()
         check_histories(histories)
-        histories = histories.in_catalogue(self.item_ids)
-        rows, scores = self.rank_histories(
+        histories = histories.in_catalogue(now.item_ids)
+        rows, scores = now.rank_histories(
             histories,
-            min(wanted_places(k), max(len(self.item_ids), 1)),
+            min(wanted_places(k), max(len(now.item_ids), 1)),
             exclude_seen=exclude_seen,
-            among=None if among is None else rows_among(among, self.item_ids),
+            among=among,
         )
         table = recommendations_of(histories, rows, scores)
-        return explain(self, histories, table) if reasons else table
+        return explain(now, histories, table) if reasons else table
 
     def histories(
         self,
@@ -195,27 +213,27 @@ class Pipeline:
         text: str | None = None,
     ) -> Histories:
         """Requests for known people, for a history of item ids, for words, or for both of these."""
-        check_fitted(self)
+        now = self._now()
         check_request(user_ids, history, text)
         if user_ids is not None:
-            return self.people.find(user_ids)
+            return now.people.find(user_ids)
         touched = [] if history is None else id_list(history, "history")
-        queries = {} if text is None else self.queries([text])
-        return history_of_items(self.item_ids, [touched], queries=queries)
+        queries = {} if text is None else now.queries([text])
+        return history_of_items(now.item_ids, [touched], queries=queries)
 
     @property
     def item_ids(self) -> Ids:
         """The catalogue's ids: an item's row is its position."""
         return self.data_.item_ids
 
-    @cached_property
+    @property
     def people(self) -> People:
-        return People(histories_of(self.data_))
+        return people_of(self.data_)
 
     def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:
         """What people say, as vectors in the space of every block with words: block → (n, d)."""
-        check_fitted(self)
-        return encode_words(self.encoders_, self.transforms_, sentences(texts))
+        now = self._now()
+        return encode_words(now.encoders_, now.transforms_, sentences(texts))
 
     def add_items(
         self,
@@ -231,41 +249,57 @@ class Pipeline:
         `lists`; ids and titles may also have other names that it finds them by, or that `columns`
         (their name → ours) says; `encoding` is that of a text file. Numbers that a column of whole
         numbers cannot hold widen it. Raises `DataError` where an id is missing, repeated or already
-        known, and for values that do not fit.
+        known, and for values that do not fit. Threads that ask meanwhile see the old catalogue or
+        the new one.
         """
-        check_fitted(self)
-        arrived = arriving(items, self.data_, columns=columns, encoding=encoding)
+        while True:
+            now = self._now()
+            grown = now._grown(arriving(items, now.data_, columns=columns, encoding=encoding))
+            with _swapping:
+                if vars(self)["data_"] is now.data_:  # nobody else came before
+                    vars(self).update(grown)
+                    return self
+
+    def _grown(self, arrived: pl.DataFrame) -> dict[str, Any]:
+        """What changes with new items, made aside: whoever asks meanwhile is answered as before."""
         if not len(arrived):
-            return self
+            return {}
         empty = self.data_.interactions.clear()
         new = Dataset(interactions=empty, items=arrived, users=self.data_.users)
         features = encode_items(self.encoders_, self.transforms_, new)
-        self.recommender_.add_items(Features(new.item_ids, {}) if features is None else features)
-        if self.features_ is not None and features is not None:
-            self.features_ = self.features_.below(features)
+        every = self.features_
+        if every is not None and features is not None:
+            every = every.below(features)
         known = pl.concat([self.data_.items, arrived], how="vertical_relaxed")
-        self.data_ = replace(self.data_, items=known)
-        self.__dict__.pop("people", None)
-        _fit_rerankers(self.rerankers_, self.data_, FitContext(items=self.features_))
-        return self
+        data = replace(self.data_, items=known)
+        recommender = registry.apart(self.recommender_)
+        recommender.add_items(Features(new.item_ids, {}) if features is None else features)
+        rerankers = list(map(registry.apart, self.rerankers_))
+        _fit_rerankers(rerankers, data, FitContext(items=every))
+        return {
+            "data_": data,
+            "features_": every,
+            "recommender_": recommender,
+            "rerankers_": rerankers,
+        }
 
     def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
         """The `k` known people in whose list an item stands highest; `rank` is its place there.
 
         With `exclude_seen`, people who touched it are left out. Rerankers have no say here.
         """
-        check_fitted(self)
+        now = self._now()
         k = wanted_places(k)
-        row = int(self.item_ids.rows([item_id], what="item ids")[0])
-        people, tie = self.people.histories, tie_order(self.item_ids)
+        row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
+        people, tie = now.people.histories, tie_order(now.item_ids)
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-        chunk = max(1, 32_000_000 // max(len(self.item_ids), 1))
+        chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
         for start in range(0, len(people), chunk):
             part = people.take(slice(start, start + chunk))
-            matrix = self.score(part)
+            matrix = now.score(part)
             if exclude_seen:
-                seen = part.in_catalogue(self.item_ids).seen().tocoo()
+                seen = part.in_catalogue(now.item_ids).seen().tocoo()
                 matrix[seen.row, seen.col] = -np.inf
             own = matrix[:, row]
             above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
@@ -284,8 +318,7 @@ class Pipeline:
 
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""
-        check_fitted(self)
-        return artefact.save_pipeline(self, folder)
+        return artefact.save_pipeline(self._now(), folder)
 
 
 def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:

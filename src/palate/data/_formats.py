@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
+from palate._forks import check_process
 from palate.data._columns import find_columns
 from palate.data._dialect import (
     Dialect,
@@ -99,6 +100,7 @@ def open_table(
     "column_1" and the like, a table whose first line names nothing known has no names there.
     UTF-8 under another `encoding` raises `DataError` with the fix `if_utf8`; None: it is remarked.
     """
+    check_process()
     if isinstance(source, pl.LazyFrame):
         return Table(f"the lazy frame of {what}", source)
     if isinstance(source, pl.DataFrame):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import polars as pl
 from scipy import sparse
 
+from palate._learnt import agree, check_type
 from palate.encoders import _plans
 from palate.encoders._dates import CYCLES, seconds_of, turns
 from palate.encoders._plans import Plan, standardised, with_missing
-from palate.encoders._readings import counted, derived_plan, levels_of, read
+from palate.encoders._readings import check_reading, counted, derived_plan, levels_of, read
 from palate.encoders._scales import SCALES
 from palate.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.text.template import as_text
@@ -35,6 +36,15 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "lengths": (),
 }
 _MOSTLY = 0.8
+
+
+class CyclePlan(TypedDict):
+    """What a folder holds of a plan of dates."""
+
+    column: str
+    kind: Literal["cycle"]
+    cycle: Literal["hour", "weekday", "month", "yearday"]
+    missing: bool
 
 
 def parsed(columns: Mapping[str, Any]) -> dict[str, list[Spec]]:
@@ -166,6 +176,20 @@ def encode(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
     if plan["kind"] == "cycle":
         return _encode_cycle(column, plan)
     return _plans.encode_column(column, plan)
+
+
+def check_plan(plan: Mapping[str, Any], where: str) -> None:
+    """Raises `ValueError` for what is no plan of any kind out of a folder."""
+    kind = plan.get("kind")
+    if kind == "cycle":
+        check_type(plan, CyclePlan, where)
+    elif kind == "categories":
+        _plans.check_categories(plan, where)
+    else:
+        _plans.check_number(plan, where)
+    if kind == "derived":
+        check_reading(plan.get("reading"), f"{where}['reading']")
+        agree("label" in plan, f"{where} has no label")
 
 
 def names_of(plan: Mapping[str, Any]) -> list[str]:

@@ -62,7 +62,7 @@ class MediaEncoder(LoadsItself, ABC):
     batch_size: PositiveInt = 32
 
     column_: str = learnt()
-    typical_: Floats = learnt()
+    typical_: Floats = learnt("dim")
     gaps_: bool = learnt()
 
     kind: ClassVar[str]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias, TypedDict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate._learnt import WIDEST, agree, check_type
 from palate.encoders._scales import scale_plan, scaled
 from palate.text._columns import (
     flat_list_type,
@@ -24,11 +25,49 @@ from palate.text.template import as_text
 
 Plan: TypeAlias = dict[str, Any]
 
+
+class CategoryPlan(TypedDict):
+    """What a folder holds of a plan of categories; the next ones, of other kinds."""
+
+    column: str
+    kind: Literal["categories"]
+    separator: str | None
+    categories: list[str]
+    hashed: int
+
+
+class _NumberPlan(TypedDict):
+    column: str
+    kind: Literal["number", "derived"]
+    mean: float
+    deviation: float
+    missing: bool
+
+
+class NumberPlan(_NumberPlan, total=False):
+    label: str
+    scale: Literal["log", "quantile"]
+    knots: list[float]
+
+
 _SEPARATORS = ("|", ";", "、", ",")
 _MOST = 5.0
 """Standardised numbers are held within this many standard deviations."""
 _LONGEST_CATEGORY = 6.0
 """Mean words of a category; a Chinese character counts as half a word."""
+
+
+def check_categories(plan: Mapping[str, Any], where: str) -> None:
+    """Raises `ValueError` for what is no plan of categories out of a folder."""
+    check_type(plan, CategoryPlan, where)
+    agree(0 <= plan["hashed"] <= WIDEST, f"{where}: {plan['hashed']} buckets")
+
+
+def check_number(plan: Mapping[str, Any], where: str) -> None:
+    """Raises `ValueError` for what is no plan of a number out of a folder."""
+    check_type(plan, NumberPlan, where)
+    agree(plan["deviation"] > 0, f"{where}: a deviation of {plan['deviation']}")
+    agree(plan.get("scale") != "quantile" or bool(plan.get("knots")), f"{where} has no knots")
 
 
 def is_attribute(column: pl.Series) -> bool:

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate._learnt import agree, check_type
 from palate.encoders._dates import YEAR, seconds_of
 from palate.encoders._plans import Plan, categories_of, number_plan, numbers_of, separator_of
 from palate.text.template import as_text
 
 Numbers = NDArray[np.float64]
+
+
+class Reading(TypedDict):
+    """What a folder holds of a reading; the next ones, of two that learn something."""
+
+    how: Literal["order", "frequency", "age", "characters", "words", "number"]
+
+
+class OrderReading(Reading):
+    levels: list[str]
+
+
+class FrequencyReading(Reading):
+    separator: str | None
+    categories: list[str]
+    counts: list[int]
 
 
 def derived_plan(column: pl.Series, reading: Mapping[str, Any], label: str) -> Plan | None:
@@ -22,6 +39,18 @@ def derived_plan(column: pl.Series, reading: Mapping[str, Any], label: str) -> P
     if plan is None:
         return None
     return {**plan, "column": column.name, "kind": "derived", "label": label, "reading": reading}
+
+
+def check_reading(reading: Any, where: str) -> None:
+    """Raises `ValueError` for what is no reading out of a folder."""
+    check_type(reading, Reading, where)
+    if reading["how"] == "order":
+        check_type(reading, OrderReading, where)
+    if reading["how"] == "frequency":
+        check_type(reading, FrequencyReading, where)
+        counts = reading["counts"]
+        agree(len(counts) == len(reading["categories"]), f"{where}: counts of other categories")
+        agree(all(0 < count < 2**63 for count in counts), f"{where}: counts below 1")
 
 
 def read(column: pl.Series, reading: Mapping[str, Any]) -> Numbers:

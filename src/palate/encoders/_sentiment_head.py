@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from palate._learnt import agree, check_type
 from palate.errors import DataError
 from palate.types import Floats
 
 Head: TypeAlias = dict[str, Any]
 Numbers: TypeAlias = NDArray[np.float64]
+
+
+class _Head(TypedDict):
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    bias: Floats
+    temperature: float
+    values: Floats
+    shares: Floats
+    evenness: float
+
 
 FOLDS = 5
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)  # inverse, of the ridge penalty
@@ -56,6 +69,21 @@ def fit_head(vectors: Floats, values: Numbers, *, seed: int = 0) -> Head:
         "shares": shares.astype(np.float32),
         "evenness": _evenness(_softmax(held_out[best] / temperature), shares, labels),
     }
+
+
+def check_head(head: Head) -> None:
+    """Raises `ValueError` for what is no head out of a folder; none at all is right."""
+    if not head:
+        return
+    check_type(head, _Head, "head_")
+    classes, width = len(head["values"]), len(head["mean"])
+    shapes = {"mean": (width,), "scale": (width,), "weights": (classes, width)}
+    shapes |= dict.fromkeys(("bias", "values", "shares"), (classes,))
+    for name, shape in shapes.items():
+        found = head[name].shape
+        agree(found == shape, f"head_[{name!r}] has shape {found}, not {shape}")
+    scales = [head["scale"], head["shares"], np.array([head["temperature"]])]
+    agree(classes > 1 and all((scale > 0).all() for scale in scales), "head_ of zero")
 
 
 def probabilities(head: Head, vectors: Floats) -> Floats:

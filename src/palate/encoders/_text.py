@@ -18,6 +18,7 @@ from palate.encoders._catalogue_of_models import about_model
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._once import Batches, encode_once
 from palate.errors import DataError, first_offenders
+from palate.text._parse import parse
 from palate.text.template import default_template, render
 from palate.types import Dataset, Features, Floats, Matrix, check_fitted, learnt
 
@@ -151,6 +152,10 @@ class TemplateEncoder(LoadsItself, ABC):
                 f"no item says anything in the columns of the template {quoted(template)}: "
                 "choose other columns, or leave this encoder out"
             )
+
+    def check_learnt(self) -> None:
+        """Raises `ConfigError` for a template that is none."""
+        parse(self.template_)
 
     def _template_for(self, items: pl.DataFrame) -> str:
         return self.template or default_template(items)

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 
+from palate._paths import path_of
 from palate.columns import ITEM
 from palate.data._values import as_ids
 from palate.errors import DataError, did_you_mean, first_offenders
@@ -109,7 +110,7 @@ def open_vectors(
     By default ids are in "item_id" or "id", and vectors in the one column of lists of numbers.
     Raises `DataError` for what holds no vectors, and for a job that is not finished.
     """
-    place = Path(path).expanduser()
+    place = path_of(path, "vectors", DataError).expanduser()
     files = _files(place)
     check_whole(files[:1])
     schema = _schema(files[0])

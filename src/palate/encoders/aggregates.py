@@ -7,6 +7,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field, PositiveInt
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.encoders._aggregate_columns import learn, standardised
 from palate.encoders._aggregate_events import events_of_items, nothing
@@ -32,8 +33,8 @@ class Aggregates:
 
     ids_: Ids = learnt()
     recipe_: dict[str, Any] = learnt()
-    values_: Floats = learnt()
-    unknown_: Floats = learnt()
+    values_: Floats = learnt("ids_", "columns")
+    unknown_: Floats = learnt("columns")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -48,6 +49,11 @@ class Aggregates:
         self.values_ = standardised(events, self.recipe_)
         self.unknown_ = standardised(nothing(), self.recipe_)[0]
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for names of other columns."""
+        names = self.recipe_.get("names")
+        agree(isinstance(names, list) and len(names) == len(self.unknown_), "names of columns")
 
     def encode(self, data: Dataset) -> Features:
         """One behavioural block: (n_items, columns), one and the same row for unknown items."""

@@ -10,12 +10,14 @@ import polars as pl
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.columns import ITEM
 from palate.encoders._kinds import (
     AUTO,
     OTHERS,
     Spec,
+    check_plan,
     check_readable,
     encode,
     names_of,
@@ -88,6 +90,12 @@ class Attributes:
         fitted = replace(self).fit(data)
         columns = ", ".join(dict.fromkeys(plan["column"] for plan in fitted.plan_))
         yield f"reads {columns}: {len(fitted.names):,} features"
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for plans that cannot be followed."""
+        agree(bool(self.plan_), "no plan")
+        for place, plan in enumerate(self.plan_):
+            check_plan(plan, f"plan_[{place}]")
 
     def encode(self, data: Dataset) -> Features:
         """One sparse block: (n_items, features)."""

@@ -9,9 +9,16 @@ import polars as pl
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.encoders._factors import decomposed, unit_length
-from palate.encoders._plans import category_plan, encode_column, is_attribute, make_plan
+from palate.encoders._plans import (
+    category_plan,
+    check_categories,
+    encode_column,
+    is_attribute,
+    make_plan,
+)
 from palate.errors import DataError, did_you_mean
 from palate.types import Dataset, Features, Floats, check_fitted, learnt
 
@@ -38,7 +45,7 @@ class Categories:
     seed: NonNegativeInt = 0
 
     plan_: list[dict[str, Any]] = learnt()
-    vectors_: Floats = learnt()
+    vectors_: Floats = learnt("categories", "dim")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -63,6 +70,14 @@ class Categories:
         trust = people / np.maximum(people + self.shrink, 1e-12)
         self.vectors_ = directions * trust[:, None].astype(np.float32)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for plans of other categories than the vectors'."""
+        for place, plan in enumerate(self.plan_):
+            check_categories(plan, f"plan_[{place}]")
+            agree(not plan["hashed"], "categories without a name")
+        agree(bool(self.plan_), "no plan")
+        agree(len(self.names) == len(self.vectors_), "plans of other categories than the vectors'")
 
     def encode(self, data: Dataset) -> Features:
         """One behavioural block: (n_items, min(dim, people, categories))."""

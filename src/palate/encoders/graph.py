@@ -43,8 +43,8 @@ class Graph:
     seed: NonNegativeInt = 0
 
     ids_: Ids = learnt()
-    vectors_: Floats = learnt()
-    typical_: Floats = learnt()
+    vectors_: Floats = learnt("ids_", "dim")
+    typical_: Floats = learnt("dim")
     gaps_: bool = learnt()
 
     requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)

@@ -42,7 +42,7 @@ class Item2Vec:
     seed: NonNegativeInt = 0
 
     ids_: Ids = learnt()
-    vectors_: Floats = learnt()
+    vectors_: Floats = learnt("ids_", "dim")
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -30,7 +30,7 @@ class Precomputed:
     id: str | None = None
     vector: str | None = None
 
-    typical_: Floats = learnt()
+    typical_: Floats = learnt("dim")
     gaps_: bool = learnt()
 
     def __post_init__(self) -> None:

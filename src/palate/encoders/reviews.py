@@ -39,7 +39,7 @@ class Reviews(LoadsItself):
     most: PositiveInt = 50
 
     ids_: Ids = learnt()
-    vectors_: Floats = learnt()
+    vectors_: Floats = learnt("ids_", "dim")
 
     def __post_init__(self) -> None:
         self.encoder = table_of(self.encoder, who="Reviews")

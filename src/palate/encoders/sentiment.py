@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat
 
+from palate._learnt import agree
 from palate._paths import Located
 from palate._settings import check_types, component
 from palate.columns import ITEM, TEXT
@@ -21,7 +22,7 @@ from palate.encoders._clauses import whole_and_clauses
 from palate.encoders._lexicons import NEEDED, lexicon_classes, lexicon_sentiment
 from palate.encoders._loaded import LoadsItself
 from palate.encoders._reader import read_texts, reader_of, table_of
-from palate.encoders._sentiment_head import Head, decide, fit_head, judge
+from palate.encoders._sentiment_head import Head, check_head, decide, fit_head, judge
 from palate.encoders._sentiment_labels import (
     about_texts,
     check_anything_said,
@@ -60,9 +61,9 @@ class Sentiment(LoadsItself):
 
     head_: Head = learnt()
     ids_: Ids = learnt()
-    summaries_: Floats = learnt()
-    usual_: Floats = learnt()
-    scales_: dict[str, Floats] = learnt()
+    summaries_: Floats = learnt("ids_", len(COLUMNS))
+    usual_: Floats = learnt(len(COLUMNS))
+    scales_: dict[str, Floats] = learnt(2, len(COLUMNS))
 
     def __post_init__(self) -> None:
         self.encoder = table_of(self.encoder, who="Sentiment")
@@ -101,6 +102,12 @@ class Sentiment(LoadsItself):
             "people": _scales(people),
         }
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for a head, or for scales, that are none."""
+        check_head(self.head_)
+        agree(self.scales_.keys() == {"items", "people"}, f"scales_ of {sorted(self.scales_)}")
+        agree(all((scale[1] > 0).all() for scale in self.scales_.values()), "scales_ of zero")
 
     def encode(self, data: Dataset) -> Features:
         """One behavioural block: (n_items, 4); items that nobody reviewed are average, with 0."""

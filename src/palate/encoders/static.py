@@ -54,7 +54,7 @@ class Static(TemplateEncoder):
     max_tokens: PositiveInt = 512
     dim: PositiveInt | None = None
 
-    weights_: Floats = learnt()
+    weights_: Floats = learnt("tokens")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -131,6 +131,11 @@ class Static(TemplateEncoder):
     def _vectors_of(self, tokens: NDArray[np.int64]) -> Floats:
         """(m, d) vectors of some tokens, each times what it counts."""
         loaded = self._loaded
+        if self._weighs and len(self.weights_) != loaded.size:
+            raise ConfigError(
+                f"the model {self.model!r} knows {loaded.size:,} tokens, and knew "
+                f"{len(self.weights_):,} when this was fitted: fit again"
+            )
         rows = tokens if loaded.rows is None else loaded.rows[tokens]
         vectors: Floats = loaded.vectors[rows, : self._width].astype(np.float32)
         for weights in (loaded.weights, self.weights_ if self._weighs else None):

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate._visible import quoted
 from palate.encoders._text import TemplateEncoder, as_texts, check_unicode
@@ -44,7 +45,7 @@ class Tfidf(TemplateEncoder):
     segment: bool = False
 
     vocabulary_: list[str] = learnt()
-    idf_: Floats = learnt()
+    idf_: Floats = learnt("vocabulary_")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -85,6 +86,12 @@ class Tfidf(TemplateEncoder):
         """As of every template's encoder; raises for items without words, as `fit` does."""
         self.check_words(data)
         yield from super().describe(data)
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for a vocabulary that is none."""
+        super().check_learnt()
+        words = self.vocabulary_
+        agree(0 < len(words) == len(set(words)), "vocabulary_ is empty, or has a word twice")
 
     def _no_words(self) -> DataError:
         return DataError(

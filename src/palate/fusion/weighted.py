@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
+from palate._learnt import WIDEST, agree
 from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError
@@ -42,8 +43,8 @@ class Weighted:
 
     shares_: dict[str, float] = learnt()
     widths_: dict[str, int] = learnt()
-    means_: dict[str, Floats] = learnt()
-    axes_: dict[str, Floats] = learnt()
+    means_: dict[str, Floats] = learnt("width")
+    axes_: dict[str, Floats] = learnt("width", "dim_")
     dim_: int = learnt()
 
     makes: ClassVar[Sequence[str]] = (FUSED,)
@@ -72,6 +73,16 @@ class Weighted:
                 _, axes = principal_axes(covariance, count, self.dim_)
                 self.axes_[name] = axes.astype(np.float32)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
+        agree(0 < self.dim_ <= WIDEST, f"dim_ is {self.dim_}")
+        agree(self.shares_.keys() == self.widths_.keys(), "shares_ and widths_ of other blocks")
+        wide = {name for name, width in self.widths_.items() if width > self.dim_}
+        agree(self.axes_.keys() == self.means_.keys() == wide, "axes_ of other than wide blocks")
+        agree(
+            all(len(self.means_[name]) == self.widths_[name] for name in wide), "means_ of others"
+        )
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)

@@ -49,7 +49,7 @@ class CatalogueModel:
     """
 
     item_ids_: Ids = learnt()
-    popularity_: Floats = learnt()
+    popularity_: Floats = learnt("item_ids_")
 
     def _know(self, data: Dataset, context: FitContext) -> None:
         check_context(context)

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from palate.histories import Histories
+from palate.histories import Histories, history_of_items
 from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._describe import comparisons, context, memory, newest_items, places
 from palate.recommenders._retrievers import Profiles, Signal, retrieve
-from palate.recommenders._statistics import Statistics
+from palate.recommenders._statistics import Statistics, fit_statistics
 from palate.recommenders._topk import tie_order, top_rows
-from palate.types import Floats, Rows
+from palate.types import Features, Floats, Ids, Matrix, Rows
 
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 REPEATS = 10  # newest items of the history that may be proposed again
@@ -75,6 +76,23 @@ def candidates(
     names = list(features)
     stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
     return Candidates(items, without_noise(stacked), names, mix, requests)
+
+
+def feature_names(features: Features | None, *, behaviour: bool) -> list[str]:
+    """What the columns of `Candidates.features` are called, as a catalogue of two items shows."""
+    item_ids = Ids(["one", "other"])
+    small: Features | None = None
+    if features is not None:
+        blank = np.zeros((2, 1), dtype=np.float32)
+        parts: dict[str, Matrix] = {
+            name: sparse.csr_array(blank) if sparse.issparse(part) else blank
+            for name, part in features.parts.items()
+        }
+        small = Features(item_ids, parts, behavioural=features.behavioural)
+    catalogue = Catalogue.of(small, 2)
+    histories = history_of_items(item_ids, [["one", "other"], ["other"]])
+    statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
+    return candidates(histories, statistics, catalogue, count=2, repeats=False).names
 
 
 def without_noise(values: Floats) -> Floats:

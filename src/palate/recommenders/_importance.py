@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from palate._learnt import agree
 from palate.histories import Histories
 from palate.recommenders._candidates import Candidates
 from palate.recommenders._evidence import by_request
@@ -88,6 +89,13 @@ def importances(booster: Any, rows: LabelledRows, blocks: Collection[str]) -> pl
             "contribution": shares[1],
         }
     )
+
+
+def check_importances(table: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raises `ValueError` for a table that is not one of `importances` of these features."""
+    texts = dict.fromkeys(("feature", "meaning", "family"), pl.String)
+    agree(table.schema == {**texts, "gain": pl.Float64, "contribution": pl.Float64}, "importances")
+    agree(table["feature"].to_list() == list(names), "importances of other features")
 
 
 def family(name: str, blocks: Collection[str]) -> str:

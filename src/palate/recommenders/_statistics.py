@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate._learnt import agree, check_finite
 from palate.histories import Histories, ragged_positions
 from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._cooccurrence import (
@@ -35,6 +36,13 @@ STRONG_LINKS = 50  # that covisits are carried over, to neighbours in content or
 
 Statistics = dict[str, Any]
 
+_OF_ITEMS = ("popularity", "counts", "newest")
+_OF_PAIRS = (
+    *("directed", "directed.strong", "adjacent", "conditional", "conditional.strong"),
+    "together",
+)
+_OF_SPACE = ("space_in", "space_out", "space_unit")
+
 
 def fit_statistics(
     histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
@@ -51,6 +59,36 @@ def fit_statistics(
     for name, vectors in catalogue.dense_blocks.items():
         statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
     return statistics
+
+
+def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour: bool) -> None:
+    """Raises `ValueError` for what `fit_statistics` does not make of such a catalogue."""
+    n_items, widths = catalogue.n_items, _widths(statistics)
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(_OF_ITEMS, (n_items,)),
+        **{f"map.{name}": (part.shape[1],) * 2 for name, part in catalogue.dense_blocks.items()},
+    }
+    if behaviour:
+        shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
+        shapes |= {"people": (widths["people"], n_items)}
+        shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
+    agree(statistics.keys() == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
+    for name, shape in shapes.items():
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "people")
+        kind = sparse.csr_array if kept_sparse else np.ndarray
+        right = isinstance(value, kind) and value.dtype == np.float32
+        agree(right, f"statistics: {name} is no array of float32")
+        agree(value.shape == shape, f"statistics: {name} has shape {value.shape}, not {shape}")
+        check_finite(value.data if kept_sparse else value, f"statistics: {name}")
+    for name in _OF_ITEMS:
+        least = float(statistics[name].min(initial=0.0))
+        agree(least > -1, f"statistics: {name} counts {least}")
+
+
+def _widths(statistics: Statistics) -> dict[str, int]:
+    """What the data alone decide: people, and numbers of the behaviour space."""
+    people, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
+    return {"people": (*people, 0)[0], "space_in": (*space, 0, 0)[1]}
 
 
 def _flat_items(histories: Histories) -> Rows:

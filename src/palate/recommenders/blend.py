@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from palate import registry
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.component import AnyRecommender
 from palate.histories import Histories
@@ -100,9 +101,16 @@ class Blend:
     def add_items(self, items: Features) -> Self:
         """Items that arrived later, for every part."""
         check_fitted(self)
-        for part in self.parts_:
+        parts = [registry.apart(part) for part in self.parts_]
+        for part in parts:
             part.add_items(items)
+        self.parts_ = parts
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for other recommenders than the settings ask for."""
+        uses = [registry.name_of(part) for part in self.parts_]
+        agree(uses == [table["use"] for table in self.parts], f"parts_ are {', '.join(uses)}")
 
     def _build(self) -> list[Recommender]:
         return [

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.errors import AlignmentError, ConfigError, did_you_mean
@@ -87,6 +88,10 @@ class Content(CatalogueModel):
         equate(scores, profiles, self.items_, self._gaps)
         scores /= np.where(known > 0, known, 1)[:, None]
         return self._completed(scores)
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for features of other items."""
+        agree(self.items_.ids == self.item_ids_, "features of other items")
 
     @cached_property
     def _gaps(self) -> Gaps:

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns
@@ -32,7 +33,7 @@ class Covisit(CatalogueModel):
     length: PositiveInt = 8
     decay: Annotated[float, Field(gt=0, le=1)] = 0.7
 
-    covisits_: sparse.csr_array = learnt()
+    covisits_: sparse.csr_array = learnt("known", "known")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -45,6 +46,10 @@ class Covisit(CatalogueModel):
             counts, popularity(histories), popularity_power=self.popularity
         )
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for more items than the catalogue has."""
+        agree(self.covisits_.shape[1] <= len(self.item_ids_), "items that nobody knows")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) decayed sums of covisits, 0 or more."""

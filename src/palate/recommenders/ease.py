@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lapack
 
+from palate._learnt import check_rows
 from palate._settings import check_types, component
 from palate.errors import ConfigError
 from palate.histories import Histories, histories_of
@@ -31,8 +32,8 @@ class Ease(CatalogueModel):
     l2: PositiveFloat = 200.0
     max_items: PositiveInt = 20_000
 
-    rows_: Rows = learnt()
-    weights_: Floats = learnt()
+    rows_: Rows = learnt("known")
+    weights_: Floats = learnt("known", "known")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -50,6 +51,10 @@ class Ease(CatalogueModel):
         seen = histories_of(data).seen()[:, rows].astype(np.float64)
         self.weights_ = _closed_form((seen.T @ seen).toarray(order="F"), self.l2)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for rows that the catalogue does not have."""
+        check_rows(self.rows_, len(self.item_ids_), "rows_")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) rebuilt histories, about 0 to 1; items without events score the lowest."""

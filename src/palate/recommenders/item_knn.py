@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns
@@ -30,7 +31,7 @@ class ItemKNN(CatalogueModel):
     shrink: NonNegativeFloat = 1.0
     decay: Annotated[float, Field(gt=0, le=1)] = 1.0
 
-    similarity_: sparse.csr_array = learnt()
+    similarity_: sparse.csr_array = learnt("known", "known")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -41,6 +42,10 @@ class ItemKNN(CatalogueModel):
             histories_of(data), shrink=self.shrink, neighbours=self.neighbours
         )
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for more items than the catalogue has."""
+        agree(self.similarity_.shape[1] <= len(self.item_ids_), "items that nobody knows")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""

@@ -11,10 +11,11 @@ import polars as pl
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate import progress
+from palate._learnt import agree, check_rows
 from palate._settings import check_types, component
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned
-from palate.recommenders._candidates import Candidates, candidates
+from palate.recommenders._candidates import Candidates, candidates, feature_names
 from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
     Evidence,
@@ -23,7 +24,7 @@ from palate.recommenders._evidence import (
     links_in,
     stronger,
 )
-from palate.recommenders._importance import content_outweighs, importances
+from palate.recommenders._importance import check_importances, content_outweighs, importances
 from palate.recommenders._labels import (
     HELD_EVENTS,
     LabelledRows,
@@ -34,8 +35,14 @@ from palate.recommenders._labels import (
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._names import check_block_names
 from palate.recommenders._newcomers import arrivals, with_places_for_new
-from palate.recommenders._statistics import Statistics, extended, fit_statistics
+from palate.recommenders._statistics import (
+    Statistics,
+    check_statistics,
+    extended,
+    fit_statistics,
+)
 from palate.recommenders._threads import in_chunks
+from palate.recommenders._trees import booster_of
 from palate.recommenders._wishes import evidence_of_parts, fused_with_words
 from palate.types import (
     Dataset,
@@ -169,7 +176,7 @@ class Ranker:
 
     @cached_property
     def _booster(self) -> Any:
-        return lgb.Booster(model_str=self.trees_) if self.trees_ else None
+        return booster_of(self.trees_, len(self.names_))
 
     @cached_property
     def _catalogue(self) -> Catalogue:
@@ -284,3 +291,17 @@ class Ranker:
         shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
         return content_outweighs(self._candidates, shares, families, self.features_, asking, items)
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for learnt values that do not fit each other."""
+        n_items, features = len(self.item_ids_), self.features_
+        agree(features is None or features.ids == self.item_ids_, "features of other items")
+        if self.lenders_ is not None:
+            check_rows(self.lenders_, n_items, "lenders_")
+        agree(0 <= self.added_ <= n_items, f"{self.added_} of {n_items} items were added")
+        check_statistics(self.statistics_, self._catalogue, behaviour=self.behaviour)
+        names = feature_names(features, behaviour=self.behaviour)
+        agree(self.names_ in (names, []), "features of rows that this version does not make")
+        agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
+        check_importances(self.importances_, self.names_)
+        _ = self._booster

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.histories import Histories, histories_of
 from palate.recommenders._base import CatalogueModel, known_columns
@@ -35,7 +36,7 @@ class UserKNN(CatalogueModel):
     neighbours: PositiveInt = 100
     shrink: NonNegativeFloat = 1.0
 
-    people_: sparse.csr_array = learnt()
+    people_: sparse.csr_array = learnt("people", "known")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -45,6 +46,10 @@ class UserKNN(CatalogueModel):
         self.people_ = histories_of(data).seen()
         self.__dict__.pop("_people_by_item", None)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for more items than the catalogue has."""
+        agree(self.people_.shape[1] <= len(self.item_ids_), "items that nobody knows")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.representation._blocks import check_width, dense_parts, transform_parts
 from palate.representation._codes import BitCode, Int8Code
@@ -24,8 +25,8 @@ class Quantize:
 
     bits: Literal[1, 8] = 8
 
-    centres_: dict[str, Floats] = learnt()
-    steps_: dict[str, Floats] = learnt()
+    centres_: dict[str, Floats] = learnt("width")
+    steps_: dict[str, Floats] = learnt("width")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -42,6 +43,10 @@ class Quantize:
                 self.steps_[name] = code.spread
             self.centres_[name] = code.centre
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for blocks of which only a part was learnt."""
+        agree(self.centres_.keys() == self.steps_.keys(), "centres_ and steps_ of different blocks")
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import PositiveInt
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.representation._blocks import (
     check_width,
@@ -31,8 +32,8 @@ class Reduce:
 
     dim: PositiveInt = 128
 
-    means_: dict[str, Floats] = learnt()
-    axes_: dict[str, Floats] = learnt()
+    means_: dict[str, Floats] = learnt("width")
+    axes_: dict[str, Floats] = learnt("width", "axes")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -47,6 +48,10 @@ class Reduce:
             self.means_[name] = mean.astype(np.float32)
             self.axes_[name] = axes.astype(np.float32)
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for blocks of which only a part was learnt."""
+        agree(self.means_.keys() == self.axes_.keys(), "means_ and axes_ of different blocks")
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)

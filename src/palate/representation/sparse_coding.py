@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 from scipy import sparse
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.representation._blocks import check_width, dense_parts, transform_parts
 from palate.representation._rows import unit_rows
@@ -38,7 +39,7 @@ class SparseCoding:
     sample: PositiveInt = 10_000
     seed: NonNegativeInt = 0
 
-    atoms_: dict[str, Floats] = learnt()
+    atoms_: dict[str, Floats] = learnt("atoms", "width")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -50,6 +51,10 @@ class SparseCoding:
             if len(rows):
                 self.atoms_[name] = self._dictionary(np.asarray(unit_rows(part[rows])))
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for a dictionary without an atom."""
+        agree(all(map(len, self.atoms_.values())), "atoms_ without an atom")
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
+from palate._learnt import agree
 from palate._settings import check_types, component
 from palate.component import BlockName
 from palate.representation._blocks import (
@@ -55,10 +56,10 @@ class Whiten:
     keep: PositiveInt | None = None
     numbers: list[BlockName] | None = None
 
-    means_: dict[str, Floats] = learnt()
-    axes_: dict[str, Floats] = learnt()
-    typical_: dict[str, Floats] = learnt()
-    knots_: dict[str, Floats] = learnt()
+    means_: dict[str, Floats] = learnt("width")
+    axes_: dict[str, Floats] = learnt("width", "axes")
+    typical_: dict[str, Floats] = learnt("told")
+    knots_: dict[str, Floats] = learnt("knots", "numbers")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -85,6 +86,16 @@ class Whiten:
         floor = max(shrinkage * float(np.trace(covariance)), 1e-9)
         self.means_[name] = mean.astype(np.float32)
         self.axes_[name] = (axes / np.sqrt(variance + floor)).astype(np.float32)
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for blocks of which only a part was learnt."""
+        fitted = self.axes_.keys() | self.knots_.keys()
+        agree(self.axes_.keys() == self.means_.keys(), "means_ and axes_ of different blocks")
+        agree(self.typical_.keys() <= fitted, "typical_ of a block without axes_ and knots_")
+        agree(all(map(len, self.knots_.values())), "knots_ without a knot")
+        for name, typical in self.typical_.items():
+            width = len(self.means_[name]) if name in self.means_ else self.knots_[name].shape[1]
+            agree(len(typical) in (0, width - 1, width), f"typical_[{name!r}] of another block")
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)

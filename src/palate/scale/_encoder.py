@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -40,8 +41,9 @@ def encoder_of(given: Any) -> Any:
     encoder = _of_text(given) if isinstance(given, str) else given
     if isinstance(encoder, MediaEncoder):
         return encoder
-    if not hasattr(encoder, "encode_texts"):
-        name = registry.name_of(encoder)
+    if isinstance(encoder, type) or not hasattr(encoder, "encode_texts"):
+        plain = not is_dataclass(encoder) or isinstance(encoder, type)
+        name = reprlib.repr(encoder) if plain else registry.name_of(encoder)
         raise ConfigError(f"{name} is no encoder of texts, photos or sounds: {_readers()}")
     if getattr(encoder, "text_blocks", None):
         raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from palate import progress
+from palate._paths import path_of
 from palate._visible import visible
 from palate.errors import ConfigError, DataError
 from palate.scale import _local, _ray
@@ -66,7 +67,8 @@ def encode_table(
     )
     wishes.check()
     check_workers(engine, workers)
-    report = _encoded(Path(table), encoder_of(encoder), Path(out), wishes, engine, workers)
+    source, target = path_of(table, "a table"), path_of(out, "a folder of vectors")
+    report = _encoded(source, encoder_of(encoder), target, wishes, engine, workers)
     if report.damaged:
         warnings.warn(report.mended, RuntimeWarning, stacklevel=2)
     if report.skipped:

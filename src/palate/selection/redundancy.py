@@ -30,7 +30,7 @@ class Redundancy:
 
     limit: Annotated[float, Field(gt=0, le=1)] = 0.95
 
-    kept_: dict[str, Mask] = learnt()
+    kept_: dict[str, Mask] = learnt("width")
 
     def __post_init__(self) -> None:
         check_types(self)

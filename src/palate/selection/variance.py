@@ -23,7 +23,7 @@ class Variance:
 
     floor: NonNegativeFloat = 0.001
 
-    kept_: dict[str, Mask] = learnt()
+    kept_: dict[str, Mask] = learnt("width")
 
     def __post_init__(self) -> None:
         check_types(self)

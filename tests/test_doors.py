@@ -1,0 +1,129 @@
+"""What is no path, no model, no split: every public function says so in palate's own errors."""
+
+import contextlib
+
+import pytest
+
+import palate
+from palate.config import read_config
+from palate.encoders.tfidf import Tfidf
+from palate.errors import PalateError
+from palate.pipeline import Pipeline
+from palate.recommenders.covisit import Covisit
+
+SILLY = {
+    "none": None,
+    "zero": "\0",
+    "number": 3,
+    "bytes": b"x",
+    "nothing": b"",
+    "list": [],
+    "half a letter": "\ud800",
+    "halves": ["\ud800"],
+    "nobody": [None],
+    "object": object(),
+    "class": dict,
+    "number of numbers": float("nan"),
+}
+PATHS = {"a folder": "folder", "a file": "file.bin", "nowhere": "no/where"}
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(tiny)
+
+
+@pytest.fixture(scope="module")
+def split(tiny):
+    return palate.split_by_time(tiny)
+
+
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """`given(name)` is a silly argument, or the path of something of another kind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file.bin").write_bytes(b"\x00\xff[[[")
+
+    def given(name):
+        return SILLY[name] if name in SILLY else tmp_path / PATHS[name]
+
+    return given
+
+
+def _evaluated(model, split):
+    return palate.evaluate(model, split, resamples=10)
+
+
+DOORS = {
+    "read": lambda it, **_: palate.read(it),
+    "read items": lambda it, tiny, **_: palate.read(tiny.interactions, it or 7),
+    "load": lambda it, **_: palate.load(it),
+    "read_config": lambda it, **_: read_config(it),
+    "read_features": lambda it, **_: palate.read_features(it),
+    "encode_table": lambda it, **_: palate.encode_table(it, Tfidf(), "vectors"),
+    "encode_table out": lambda it, **_: palate.encode_table("file.bin", Tfidf(), it or 7),
+    "encode_table encoder": lambda it, **_: palate.encode_table("file.bin", it, "vectors"),
+    "distill": lambda it, **_: palate.distill(it, model="minilm", out="student"),
+    "distill model": lambda it, **_: palate.distill(["a"], model=it, out="student"),
+    "evaluate model": lambda it, split, **_: _evaluated(it, split),
+    "evaluate split": lambda it, model, **_: _evaluated(model, it),
+    "compare": lambda it, split, **_: palate.compare(it, split),
+    "compare one": lambda it, split, **_: palate.compare({"a": it}, split),
+    "split_by_time": lambda it, **_: palate.split_by_time(it),
+    "split_leave_last_out": lambda it, **_: palate.split_leave_last_out(it),
+    "split_new_items": lambda it, **_: palate.split_new_items(it),
+    "split_given": lambda it, tiny, **_: palate.split_given(it, tiny),
+    "split_given test": lambda it, tiny, **_: palate.split_given(tiny, it),
+    "fit": lambda it, **_: Pipeline().fit(it),
+    "score": lambda it, model, **_: model.score(it),
+    "rank_histories": lambda it, model, **_: model.rank_histories(it, 5),
+    "rank_histories k": lambda it, model, **_: model.rank_histories(
+        _asking(model), it if it != 3 else -3
+    ),
+    "recommend": lambda it, model, **_: model.recommend(it),
+    "recommend history": lambda it, model, **_: model.recommend(history=it or [None]),
+    "recommend text": lambda it, model, **_: model.recommend(text=it),
+    "recommend k": lambda it, model, **_: model.recommend(["person-3"], k=it if it != 3 else -3),
+    "recommend among": lambda it, model, **_: model.recommend(["person-3"], among=it or [None]),
+    "recommend_histories": lambda it, model, **_: model.recommend_histories(it),
+    "histories": lambda it, model, **_: model.histories(it),
+    "queries": lambda it, model, **_: model.queries(it or [None]),
+    "audience": lambda it, model, **_: model.audience(it),
+    "audience k": lambda it, model, **_: model.audience("tea-1", k=it if it != 3 else -3),
+    "add_items": lambda it, model, **_: model.add_items(it),
+    "save": lambda it, model, **_: model.save(it if it != 3 else 4),
+    "write_report model": lambda it, split, **_: palate.write_report(
+        "r.html", model=it, comparison=None, split=split
+    ),
+    "write_report split": lambda it, model, **_: palate.write_report(
+        "r.html", model=model, comparison=None, split=it
+    ),
+}
+GOOD = {  # what is right here, or nothing that is asked for
+    *(("recommend", name) for name in ("list",)),
+    *(("histories", name) for name in ("list",)),
+    ("recommend text", "zero"),
+    *((door, name) for door in ("save",) for name in ("a folder", "nowhere")),
+}
+
+
+def _asking(model):
+    return model.histories(["person-3"])
+
+
+@pytest.mark.parametrize("name", [*SILLY, *PATHS])
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_silly_is_refused_in_palates_own_words(door, name, given, model, split, tiny):
+    right = contextlib.nullcontext() if (door, name) in GOOD else pytest.raises(PalateError)
+    with right:
+        DOORS[door](given(name), model=model, split=split, tiny=tiny)
+
+
+def test_ids_that_nobody_can_write_down(model):
+    with pytest.raises(PalateError, match="Unicode"):
+        model.recommend(history=["tea-1", "\ud800"])
+    with pytest.raises(PalateError, match="Unicode"):
+        model.recommend(["person-3"], among=["tea-1", "a\udfff"])
+    with pytest.raises(PalateError, match="Unicode"):
+        model.audience("\ud800")
