@@ -17,6 +17,7 @@ from palate.recommenders._cooccurrence import (
     normalised_covisits,
     popularity,
 )
+from palate.recommenders._products import on_grid
 from palate.recommenders._threads import in_chunks
 from palate.recommenders._topk import tie_order
 from palate.types import Floats, Ids, Rows
@@ -97,7 +98,7 @@ def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statis
     space = _right_vectors(scaled, dim, tie_order(item_ids), seed)
     return {
         "space_in": (space * per_item[:, None]).astype(np.float32),
-        "space_out": (space / per_item[:, None]).astype(np.float32),
+        "space_out": on_grid((space / per_item[:, None]).astype(np.float32)),
         "space_unit": unit(space.astype(np.float32)),
     }
 
@@ -142,7 +143,8 @@ def next_item_map(
         inner += own
         cross += other
     ridge = MAP_RIDGE * max(float(np.trace(inner)) / max(dim, 1), 1e-6)
-    return np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+    found = np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+    return np.ascontiguousarray(on_grid(np.ascontiguousarray(found.T)).T)
 
 
 def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:

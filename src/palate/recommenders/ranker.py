@@ -223,7 +223,7 @@ class Ranker:
             repeats=self.repeats_,
         )
         items = np.where(found.items >= 0, self._rows[found.items], np.int32(-1))
-        return replace(found, items=items, mix=found.mix[:, self._places])
+        return replace(found, items=items, mix=np.take(found.mix, self._places, axis=1))
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items): candidates by the ranker, above 0; all others below 0, by the plain sum.
