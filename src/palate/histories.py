@@ -135,6 +135,25 @@ class Histories:
             )
         return replace(self, item_ids=item_ids)
 
+    def renumbered(self, item_ids: Ids, places: NDArray[np.int64]) -> Histories:
+        """The same requests over the same items in another order: row i is now row `places[i]`."""
+        whole = self if self.lengths.sum() >= len(self.items) else _compact(self)
+        return replace(whole, item_ids=item_ids, items=places[whole.items].astype(np.int32))
+
+
+def _compact(histories: Histories) -> Histories:
+    """The same requests over flat arrays that hold no more than they ask for."""
+    _, position = ragged_positions(histories.starts, histories.stops)
+    stops = np.cumsum(histories.lengths)
+    return replace(
+        histories,
+        starts=stops - histories.lengths,
+        stops=stops,
+        items=histories.items[position],
+        weights=histories.weights[position],
+        times=None if histories.times is None else histories.times[position],
+    )
+
 
 def histories_of(data: Dataset) -> Histories:
     """One row for each person of `data.user_ids`, with everything that person did."""

@@ -17,6 +17,7 @@ from palate._arrivals import arriving
 from palate._features import context_of, encode_items, encode_words, fit_features
 from palate._forks import check_process
 from palate._ids import id_list
+from palate._order import places_of, settled
 from palate._plan import check_blocks, check_parts
 from palate._requests import (
     People,
@@ -37,6 +38,7 @@ from palate.encoders._defaults import default_encoders
 from palate.fusion.concat import Concat
 from palate.histories import Histories, history_of_items
 from palate.reasons import explain
+from palate.recommenders._threads import one_blas_thread
 from palate.recommenders._topk import recommendations_of, tie_order
 from palate.recommenders.ranker import Ranker
 from palate.representation.whiten import Whiten
@@ -88,16 +90,24 @@ class Pipeline:
         check_blocks(self, self.encoders or {})
 
     def fit(self, data: Dataset) -> Self:
-        """Learns every stage from `data` (the training part alone), left to right."""
+        """Learns every stage from `data` (the training part alone), left to right.
+
+        The same data and settings give the same lists, whatever the order of the rows of items and
+        people, the number of cores and the history of the cache.
+        """
         check_process()
         check_data(data)
         check_parts(self)
-        chosen = default_encoders(data) if self.encoders is None else self.encoders
+        ordered, rows = settled(data)
+        chosen = default_encoders(ordered) if self.encoders is None else self.encoders
         check_blocks(self, chosen)
         blank = [*self.representation, self.fusion, *self.selection]
         encoders, transforms = copy.deepcopy((chosen, blank))
         recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
-        features = fit_features(encoders, transforms, data)
+        with one_blas_thread:
+            features = fit_features(encoders, transforms, ordered)
+        if features is not None:
+            features = features.take(places_of(rows))
         context = context_of(features, chosen, blank)
         _fit_rerankers(rerankers, data, context)
         recommender.fit(data, context)

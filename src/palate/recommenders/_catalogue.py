@@ -11,8 +11,10 @@ from scipy import sparse
 
 from palate.histories import Histories, ragged_positions
 from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders._products import on_grid
+from palate.recommenders._threads import in_chunks
 from palate.recommenders._topk import tie_order
-from palate.types import Features, Floats, Matrix, Rows
+from palate.types import Features, Floats, Matrix, Rows, to_dense
 
 NEIGHBOURS = 20  # in content space, that lend an item their covisits
 LENDERS = 30_000  # most touched items of a larger catalogue, the only ones with covisits to lend
@@ -39,10 +41,11 @@ class Catalogue:
         if features is not None:
             names = sorted(features.parts, key=features.behavioural.__contains__)
             parts = {name: features.parts[name] for name in names}
+        dense = {name: part for name, part in parts.items() if not sparse.issparse(part)}
         return cls(
             n_items,
-            {name: part for name, part in parts.items() if not sparse.issparse(part)},
-            {name: part for name, part in parts.items() if sparse.issparse(part)},
+            {name: on_grid(to_dense(part)) for name, part in dense.items()},
+            {name: part for name, part in parts.items() if name not in dense},
             lenders,
         )
 
@@ -99,11 +102,12 @@ def nearest_rows(block: Matrix, among: Rows | None = None) -> sparse.csr_array:
     among = np.arange(n_items, dtype=np.int32) if among is None else among
     rows = block[among]
     transposed = sparse.csr_array(rows.T) if sparse.issparse(rows) else rows.T
-    chunks = []
     step = max(1, CHUNK_CELLS // max(len(among), 1))
-    for start in range(0, n_items, step):
-        similar = block[start : start + step] @ transposed
-        chunks.append(_strongest(similar, start, among))
+
+    def strongest(chunk: slice) -> sparse.csr_array:
+        return _strongest(block[chunk] @ transposed, chunk.start, among)
+
+    chunks = [found for _, found in in_chunks(strongest, n_items, step)]
     nearest = sparse.csr_array(sparse.vstack(chunks))
     nearest.data **= 2
     sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from palate.histories import Histories
 from palate.recommenders._catalogue import Catalogue
+from palate.recommenders._products import inner_products
 from palate.recommenders._retrievers import Profiles, content_profile
 from palate.recommenders._statistics import Statistics
 from palate.types import Floats, Mask, Rows
@@ -102,7 +103,7 @@ def comparisons(
         lately = content_profile(profiles.recent, vectors, said)
         asked = {
             f"{name}:lasting": content_profile(profiles.lasting, vectors, said),
-            f"{name}:map": lately @ statistics[f"map.{name}"],
+            f"{name}:map": inner_products(lately, statistics[f"map.{name}"].T),
         }
         found |= _nearest(name, vectors, recent, columns, asked)
     if "space_unit" in statistics:

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.histories import Histories
 from palate.recommenders._catalogue import Catalogue
 from palate.recommenders._cooccurrence import keep_largest
-from palate.recommenders._products import product
+from palate.recommenders._products import inner_products, product
 from palate.recommenders._statistics import (
     DECAY,
     LENGTH,
@@ -26,6 +27,7 @@ from palate.types import Floats, Matrix, Rows, to_dense
 
 NEAR_PEOPLE = 100
 CONTENT_WEIGHT = 0.5
+CACHED_CELLS = 64_000
 ROUNDING = 1e-3  # a deviation below this share of the mean is none
 
 
@@ -39,18 +41,8 @@ class Signal:
 
     def moments(self) -> tuple[Floats, Floats]:
         """(n, 1) mean and deviation of each request's scores over the catalogue."""
-        scores: Any = self.scores
-        n_items = scores.shape[1]
-        if sparse.issparse(scores):
-            data = np.append(
-                scores.data, np.float32(0)
-            )  # so that an empty last row may start there
-            filled = np.diff(scores.indptr) > 0
-            total = np.where(filled, np.add.reduceat(data, scores.indptr[:-1]), 0)
-            squares = np.where(filled, np.add.reduceat(np.square(data), scores.indptr[:-1]), 0)
-        else:
-            total = scores.sum(axis=1)
-            squares = np.einsum("ij,ij->i", scores, scores)
+        n_items = self.scores.shape[1]
+        total, squares = _sums(self.scores)
         mean = total / n_items
         deviation = np.sqrt(np.maximum(squares / n_items - mean**2, 0))
         deviation = np.maximum(deviation, ROUNDING * np.abs(mean)) + 1e-9
@@ -65,6 +57,24 @@ class Signal:
 
     def take(self, rows: Rows) -> Signal:
         return Signal(self.name, self.scores[rows], self.weight)
+
+
+def _sums(scores: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) sums of each row and of its squares, equal for equal scores, be they sparse or not."""
+    if sparse.issparse(scores):
+        data = np.append(scores.data, 0.0)  # so that an empty last row may start there
+        filled, starts = np.diff(scores.indptr) > 0, scores.indptr[:-1]
+        return (
+            np.where(filled, np.add.reduceat(data, starts), 0.0),
+            np.where(filled, np.add.reduceat(np.square(data), starts), 0.0),
+        )
+    total, squares = np.empty((2, len(scores)))
+    step = max(1, CACHED_CELLS // max(scores.shape[1], 1))
+    for start in range(0, len(scores), step):
+        part = scores[start : start + step].astype(np.float64)
+        total[start : start + step] = part.sum(axis=1)
+        squares[start : start + step] = np.einsum("ij,ij->i", part, part)
+    return total, squares
 
 
 @dataclass(frozen=True)
@@ -95,7 +105,7 @@ def retrieve(
         yield from _behaviour(histories, profiles, statistics, catalogue)
     for name, vectors in catalogue.dense_blocks.items():
         profile = content_profile(profiles.recent, vectors, histories.queries.get(name))
-        yield Signal(name, profile @ vectors.T, CONTENT_WEIGHT)
+        yield Signal(name, inner_products(profile, vectors), CONTENT_WEIGHT)
     for name, block in catalogue.sparse_blocks.items():
         transposed = catalogue.transposed[name]
         said: Any = histories.queries.get(name)
@@ -120,8 +130,8 @@ def _behaviour(
     yield Signal("conditional", profiles.recent @ statistics["conditional"])
     yield Signal("two steps", product(followed, statistics["conditional.strong"]), 0.5)
     yield Signal("together", profiles.lasting @ statistics["together"])
-    space = (profiles.lasting @ statistics["space_in"]) @ statistics["space_out"].T
-    yield Signal("space", space, 0.3)
+    lasting = profiles.lasting @ statistics["space_in"]
+    yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
     people = near_people(histories, statistics)
     yield Signal("people", sparse.csr_array(people @ statistics["people"]))
     if catalogue.anchor is not None:

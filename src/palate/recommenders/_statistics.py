@@ -18,6 +18,8 @@ from palate.recommenders._cooccurrence import (
     normalised_covisits,
     popularity,
 )
+from palate.recommenders._products import on_grid
+from palate.recommenders._threads import in_chunks
 from palate.recommenders._topk import tie_order
 from palate.types import Floats, Ids, Rows
 
@@ -134,7 +136,7 @@ def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statis
     space = _right_vectors(scaled, dim, tie_order(item_ids), seed)
     return {
         "space_in": (space * per_item[:, None]).astype(np.float32),
-        "space_out": (space / per_item[:, None]).astype(np.float32),
+        "space_out": on_grid((space / per_item[:, None]).astype(np.float32)),
         "space_unit": unit(space.astype(np.float32)),
     }
 
@@ -168,15 +170,19 @@ def next_item_map(
         prefixes, following = prefixes.take(chosen), following[chosen]
     dim = vectors.shape[1]
     inner, cross = np.zeros((dim, dim)), np.zeros((dim, dim))
-    for start in range(0, len(following), 20_000):
-        part = slice(start, start + 20_000)
+
+    def products(part: slice) -> tuple[Floats, Floats]:
         profile = unit(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
         target = following[part]
         weighted = profile * (np.maximum(counts[target], 1) ** -0.5)[:, None].astype(np.float32)
-        inner += weighted.T @ profile
-        cross += weighted.T @ vectors[target]
+        return weighted.T @ profile, weighted.T @ vectors[target]
+
+    for _, (own, other) in in_chunks(products, len(following), 10_000):
+        inner += own
+        cross += other
     ridge = MAP_RIDGE * max(float(np.trace(inner)) / max(dim, 1), 1e-6)
-    return np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+    found = np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+    return np.ascontiguousarray(on_grid(np.ascontiguousarray(found.T)).T)
 
 
 def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:

@@ -20,6 +20,7 @@ class _OneBlasThread:
     """One BLAS thread in the process from when the first of its users comes until the last goes.
 
     Each of them alone would give back what it found, and with two that may be the other's limit.
+    With more threads a product may be summed up in another order, which changes its last bits.
     """
 
     def __init__(self) -> None:
@@ -51,7 +52,7 @@ def _let_any_thread_set_limits() -> None:
         clear(force=True)
 
 
-_one_blas_thread = _OneBlasThread()
+one_blas_thread = _OneBlasThread()
 
 
 def in_chunks(
@@ -63,7 +64,7 @@ def in_chunks(
     side instead. At most two a core wait, so memory does not grow with `length`.
     """
     chunks = [slice(start, min(start + step, length)) for start in range(0, length, step)]
-    with _one_blas_thread, ThreadPoolExecutor(cores()) as pool:
+    with one_blas_thread, ThreadPoolExecutor(cores()) as pool:
         waiting: deque[tuple[slice, Future[Result]]] = deque()
         for chunk in chunks:
             waiting.append((chunk, pool.submit(work, chunk)))

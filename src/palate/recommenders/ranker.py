@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate import progress
 from palate._learnt import agree, check_rows
+from palate._order import places_of, settled, with_people_settled
 from palate._settings import check_types, component
 from palate.histories import Histories, dataset_of, histories_of
 from palate.recommenders._base import aligned
@@ -19,6 +22,7 @@ from palate.recommenders._candidates import Candidates, candidates, feature_name
 from palate.recommenders._catalogue import Catalogue, lenders
 from palate.recommenders._evidence import (
     Evidence,
+    Links,
     from_content,
     from_links,
     links_in,
@@ -41,7 +45,7 @@ from palate.recommenders._statistics import (
     extended,
     fit_statistics,
 )
-from palate.recommenders._threads import in_chunks
+from palate.recommenders._threads import in_chunks, one_blas_thread
 from palate.recommenders._trees import booster_of
 from palate.recommenders._wishes import evidence_of_parts, fused_with_words
 from palate.types import (
@@ -75,7 +79,8 @@ class Ranker:
     are `cases` held-out events of the training data, which no statistic has seen; items proposed
     again are learnt from the data. At least `new_share` of a list's places go to items that nobody
     has touched (None: the estimated share of arrivals). What no retriever proposed stands below,
-    in order of the plain sum of z-scores. Source of the ranker: lambdarank (Burges 2010) in
+    in order of the plain sum of z-scores. The same data give the same lists, whatever the order of
+    their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010) in
     LightGBM (Ke et al. 2017).
     """
 
@@ -91,6 +96,7 @@ class Ranker:
     seed: NonNegativeInt = 0
 
     item_ids_: Ids = learnt()
+    order_: Rows = learnt()
     features_: Features | None = learnt()
     statistics_: Statistics = learnt()
     lenders_: Rows | None = learnt()
@@ -113,8 +119,9 @@ class Ranker:
         if context.items is not None:
             aligned(context.items, data, who="the ranker")
         self._forget()
-        histories = histories_of(data)
         self.item_ids_ = data.item_ids
+        data, self.order_ = settled(data)
+        histories = with_people_settled(histories_of(data))
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
@@ -128,21 +135,30 @@ class Ranker:
             content=self._has_content,
             seed=self.seed,
         )
-        rows = labelled_rows(histories, self._catalogue_of(data, context), plan)
-        self.names_ = rows.names
-        self.trees_ = self._train(rows)
-        blocks = () if self.features_ is None else tuple(self.features_.parts)
-        self.importances_ = importances(self._booster, rows, blocks)
-        self.statistics_ = fit_statistics(
-            histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
-        )
+        catalogue_of = self._catalogue_of(data, context)
+        with one_blas_thread:
+            rows = labelled_rows(histories, catalogue_of, plan)
+            self.names_ = rows.names
+            self.trees_ = self._train(rows)
+            blocks = () if self.features_ is None else tuple(self.features_.parts)
+            self.importances_ = importances(self._booster, rows, blocks)
+            self.statistics_ = fit_statistics(
+                histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
+            )
         return self
 
     def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""
         if self.features_ is None or not self.features_.behavioural:
             return lambda _known: self._catalogue
-        return lambda known: self._catalogue_from(context.on_part(dataset_of(known, data)).items)
+
+        def catalogue_of(known: Histories) -> Catalogue:
+            features = context.on_part(dataset_of(known, data)).items
+            if features is not None and features.ids != data.item_ids:
+                features = features.take(features.ids.rows(data.item_ids.series))
+            return self._catalogue_from(features)
+
+        return catalogue_of
 
     def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:
@@ -171,7 +187,7 @@ class Ranker:
         return str(booster.model_to_string())
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue", "_share_of_new"):
+        for name in ("_booster", "_catalogue", "_share_of_new", "_rows", "_places", "_settled_ids"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -179,20 +195,37 @@ class Ranker:
         return booster_of(self.trees_, len(self.names_))
 
     @cached_property
+    def _rows(self) -> Rows:
+        """Statistics and the catalogue of the retrievers stand in this order of the items."""
+        added = np.arange(len(self.order_), len(self.item_ids_), dtype=np.int32)
+        return np.concatenate([self.order_, added])
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        return places_of(self._rows)
+
+    @cached_property
+    def _settled_ids(self) -> Ids:
+        return Ids(self.item_ids_.series[self._rows])
+
+    @cached_property
     def _catalogue(self) -> Catalogue:
-        return self._catalogue_from(self.features_)
+        known = self.features_
+        return self._catalogue_from(None if known is None else known.take(self._rows))
 
     def _catalogue_from(self, features: Features | None) -> Catalogue:
         return Catalogue.of(features, len(self.item_ids_), lenders=self.lenders_)
 
     def _candidates(self, histories: Histories) -> Candidates:
-        return candidates(
-            histories,
+        found = candidates(
+            histories.renumbered(self._settled_ids, self._places),
             self.statistics_,
             self._catalogue,
             count=self.candidates,
             repeats=self.repeats_,
         )
+        items = np.where(found.items >= 0, self._rows[found.items], np.int32(-1))
+        return replace(found, items=items, mix=np.take(found.mix, self._places, axis=1))
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items): candidates by the ranker, above 0; all others below 0, by the plain sum.
@@ -206,7 +239,7 @@ class Ranker:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
         self._catalogue.ready(behaviour=self.behaviour)
-        _ = self._booster, self._share_of_new
+        _ = self._booster, self._share_of_new, self._settled_ids
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), step
         ):
@@ -220,7 +253,7 @@ class Ranker:
         row, _ = np.nonzero(kept)
         values = np.where(kept, self._order(found, asking.lengths > 0), -np.inf)
         if self._has_content:
-            new = kept & (self.statistics_["counts"] == 0)[found.items]
+            new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
             values = with_places_for_new(values, new, share=self._share_of_new)
         scores[row, found.items[kept]] = values[kept]
         return scores
@@ -281,8 +314,15 @@ class Ranker:
         content = from_content(self.features_, asking, items)
         if "directed" not in self.statistics_:
             return content
-        together = from_links(links_in(self.statistics_["directed"]), asking, items)
+        together = from_links(self._links, asking, items)
         return stronger(together, content, self._prefers_content(asking, items))
+
+    @property
+    def _links(self) -> Links:
+        links, places = links_in(self.statistics_["directed"]), self._places
+        return lambda sources, targets: links(
+            places[sources].astype(np.int32), places[targets].astype(np.int32)
+        )
 
     def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
         """(n,) whether content moved the trees' score of a candidate more than behaviour did."""
@@ -299,6 +339,11 @@ class Ranker:
         if self.lenders_ is not None:
             check_rows(self.lenders_, n_items, "lenders_")
         agree(0 <= self.added_ <= n_items, f"{self.added_} of {n_items} items were added")
+        order = np.sort(self.order_)
+        agree(
+            np.array_equal(order, np.arange(n_items - self.added_)),
+            "order_ is no order of the items",
+        )
         check_statistics(self.statistics_, self._catalogue, behaviour=self.behaviour)
         names = feature_names(features, behaviour=self.behaviour)
         agree(self.names_ in (names, []), "features of rows that this version does not make")

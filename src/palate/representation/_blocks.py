@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.errors import AlignmentError, DataError, did_you_mean, first_offenders
+from palate.recommenders._threads import in_chunks, one_blas_thread
 from palate.types import Features, Floats, Mask, Matrix, Rows
 
 _CHUNK = 16_384
@@ -72,26 +73,30 @@ def moments(values: Floats, rows: Rows) -> tuple[Doubles, Doubles, int]:
     """Mean, covariance and number of the rows that are not all zeros, in float64 by chunks."""
     width = values.shape[1]
     mean, products, count = np.zeros(width), np.zeros((width, width)), 0
-    for chunk in _filled_chunks(values, rows):
+
+    def filled(part: slice) -> Doubles:
+        chunk = values[rows[part]].astype(np.float64)
+        return chunk[chunk.any(axis=1)]
+
+    def squares(part: slice) -> Doubles:
+        chunk = filled(part) - mean
+        return chunk.T @ chunk
+
+    for start in range(0, len(rows), _CHUNK):
+        chunk = filled(slice(start, start + _CHUNK))
         mean += chunk.sum(axis=0)
         count += len(chunk)
     mean /= max(count, 1)
-    for chunk in _filled_chunks(values, rows):
-        chunk -= mean
-        products += chunk.T @ chunk
+    for _, product in in_chunks(squares, len(rows), _CHUNK):
+        products += product
     return mean, products / max(count, 1), count
-
-
-def _filled_chunks(values: Floats, rows: Rows) -> Iterable[Doubles]:
-    for start in range(0, len(rows), _CHUNK):
-        chunk = values[rows[start : start + _CHUNK]].astype(np.float64)
-        yield chunk[chunk.any(axis=1)]
 
 
 def principal_axes(covariance: Doubles, count: int, keep: int) -> tuple[Doubles, Doubles]:
     """The largest `keep` eigenvalues and their (d, keep) axes; never more than `count` - 1."""
     keep = max(1, min(keep, len(covariance), count - 1))
-    values, axes = np.linalg.eigh(covariance)
+    with one_blas_thread:
+        values, axes = np.linalg.eigh(covariance)
     values, axes = np.maximum(values[::-1][:keep], 0.0), axes[:, ::-1][:, :keep]
     largest = np.abs(axes).argmax(axis=0)
     return values, axes * np.where(axes[largest, np.arange(keep)] < 0, -1.0, 1.0)
