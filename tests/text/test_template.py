@@ -212,3 +212,13 @@ def test_items_without_words_say_what_to_do():
     assert text_columns(items) == []
     with pytest.raises(DataError, match=r"no column with words .columns: item_id, price"):
         default_template(items)
+
+
+@pytest.mark.parametrize("titles", [["Tea"] * 60, [None] * 60, ["Tea"] * 60 + ["Other"]])
+def test_columns_that_say_the_same_of_all_are_named_as_the_reason(titles):
+    items = pl.DataFrame(
+        {"item_id": [str(row) for row in range(len(titles))], "title": titles},
+        schema_overrides={"title": pl.String},
+    )
+    with pytest.raises(DataError, match=r"; 'title' say nothing, or all the same"):
+        default_template(items)
