@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 
 import pytest
 
@@ -38,3 +40,12 @@ def test_many_and_long_names_are_shortened():
     assert len(said) < 700
     assert "and 952 more" in said
     assert did_you_mean("titel", ["title", "id"]) == " Did you mean 'title'? Known: id, title."
+
+
+def test_a_python_without_docstrings_is_named_as_the_reason():
+    tried = "try:\n    palate.Ranker\nexcept palate.PalateError as error:\n    print(error)"
+    code = f"import palate\n{tried}"
+    words = [sys.executable, "-OO", "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "PYTHONOPTIMIZE" in done.stdout or not done.stdout  # a LightGBM that can do without

@@ -28,7 +28,13 @@ from palate._learnt import agree, check_type
 from palate._paths import found_again, path_of
 from palate._received import check_received
 from palate._tree import Reader, Writer
-from palate.errors import ArtefactError, ConfigError, PalateError, first_offenders
+from palate.errors import (
+    ArtefactError,
+    ConfigError,
+    NotFittedError,
+    PalateError,
+    first_offenders,
+)
 
 if TYPE_CHECKING:
     from palate.pipeline import Pipeline
@@ -219,9 +225,10 @@ def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
         whole = registry.find("", registry.PIPELINE)
         agree(isinstance(pipeline, whole), "the folder of something else than a pipeline")
         check_received(pipeline)
-    except ArtefactError:
-        raise
     except Exception as error:  # whatever a folder that somebody made can lead to
+        of_the_folder = isinstance(error, ValueError | NotFittedError)
+        if isinstance(error, PalateError) and not of_the_folder:
+            raise  # an extra that is not installed, code that is not allowed
         raise _unusable(root, manifest, error) from error
     return cast("Pipeline", pipeline)
 

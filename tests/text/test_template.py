@@ -264,3 +264,13 @@ def test_ids_and_addresses_in_lists_are_left_out():
         }
     )
     assert default_template(items) == "{title}. {tags}"
+
+
+@pytest.mark.parametrize("titles", [["Tea"] * 60, [None] * 60, ["Tea"] * 60 + ["Other"]])
+def test_columns_that_say_the_same_of_all_are_named_as_the_reason(titles):
+    items = pl.DataFrame(
+        {"item_id": [str(row) for row in range(len(titles))], "title": titles},
+        schema_overrides={"title": pl.String},
+    )
+    with pytest.raises(DataError, match=r"; 'title' say nothing, or all the same"):
+        default_template(items)

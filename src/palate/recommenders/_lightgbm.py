@@ -1,6 +1,7 @@
 """LightGBM; where the machine lacks what it needs, a sentence on how to get it."""
 
 import os
+import sys
 
 from palate.errors import PalateError
 
@@ -18,5 +19,12 @@ except OSError as error:
             "brew install libomp (macOS)"
         )
     raise PalateError(f"LightGBM cannot be loaded ({error}). {fix}") from error
+except AttributeError as error:
+    if sys.flags.optimize < 2:
+        raise
+    raise PalateError(
+        "LightGBM cannot be loaded by a Python that drops docstrings: run it without -OO, and with "
+        "PYTHONOPTIMIZE=1 or unset"
+    ) from error
 
 __all__ = ["lgb"]

@@ -6,7 +6,7 @@ import polars as pl
 
 from palate._visible import quoted
 from palate.columns import ITEM
-from palate.errors import DataError, did_you_mean
+from palate.errors import DataError, did_you_mean, first_offenders
 from palate.text._columns import (
     Column,
     flat_list_type,
@@ -81,8 +81,11 @@ def default_template(items: pl.DataFrame) -> str:
     """A template of the text-like columns: "{title}. {genres}"; `DataError` for none."""
     columns = text_columns(items)
     if not columns:
+        kinds = [profile(items[name]) for name in items.columns if name != ITEM]
+        same = [column.name for column in kinds if column.kind == "constant"]
+        alike = f"; {first_offenders(same, len(same))} say nothing, or all the same" if same else ""
         raise DataError(
-            f"the items have no column with words (columns: {', '.join(items.columns)}). "
+            f"the items have no column with words (columns: {', '.join(items.columns)}){alike}. "
             'Add a title or a description, or say which columns to use: template="{column}"'
         )
     return ". ".join(f"{{{name}}}" for name in columns)
