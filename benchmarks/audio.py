@@ -23,7 +23,7 @@ import torch
 from _record import record
 
 import palate
-from palate.encoders.audio import Audio
+from palate.features.encoders.audio import Audio
 
 sys.path.append(str(Path(__file__).parents[1] / "examples"))
 from similar_sounds import chance, even, mean_mfcc, recorded, share

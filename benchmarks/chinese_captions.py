@@ -21,9 +21,11 @@ import polars as pl
 from _record import record
 
 import palate
-from palate.errors import PalateError
+from palate.core.arrays import Matrix, to_dense
+from palate.core.dataset import Dataset
+from palate.core.errors import PalateError
+from palate.core.types import Encoder
 from palate.evaluation.significance import mean_interval
-from palate.types import Dataset, Encoder, Matrix, to_dense
 
 FILE = "captions-zh/kuairec_caption_category.csv.gz"
 CATEGORY = "first_level_category_name"
@@ -67,7 +69,7 @@ def encoders(given: list[str]) -> Iterator[tuple[str, Encoder]]:
     for argument in given:
         name, _, model = argument.partition("=")
         if model.startswith("static:"):
-            from palate.encoders.static import Static
+            from palate.features.encoders.static import Static
 
             yield name, Static(model=model.removeprefix("static:"), template="{title}")
         else:

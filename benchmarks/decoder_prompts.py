@@ -23,9 +23,10 @@ import polars as pl
 from _record import record
 
 import palate
+from palate.core.dataset import Dataset
+from palate.core.types import Encoder
 from palate.data.samples import movielens
 from palate.evaluation.significance import mean_interval
-from palate.types import Dataset, Encoder
 
 TITLES, CAPTIONS = 800, 600
 SHRINKAGE = 0.1

@@ -17,17 +17,18 @@ from typing import Any
 import numpy as np
 from _record import record
 
-from palate.bench.formats import load_benchmark
-from palate.distillation import distill
-from palate.encoders._best import best_text_encoder
-from palate.encoders._text import TemplateEncoder
-from palate.encoders.static import Static
+from palate.core.features import Features
+from palate.core.split import Answers, Split
+from palate.core.types import FitContext
 from palate.evaluation.compare import compare
-from palate.histories import Answers, Split
+from palate.evaluation.published.formats import load_benchmark
+from palate.features.default_encoders import best_text_encoder
+from palate.features.encoders.static import Static
+from palate.features.representation.whiten import Whiten
+from palate.features.template_encoder import TemplateEncoder
 from palate.recommenders.content import Content
-from palate.representation.whiten import Whiten
 from palate.text.template import render
-from palate.types import Features, FitContext
+from palate.tuning.distill import distill
 
 REQUESTS = 5000
 DIM = 256

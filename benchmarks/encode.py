@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from _record import record
 
-from palate.encoders._cache import without_cache
-from palate.encoders._weights import find_model
-from palate.encoders.transformer import Transformer
+from palate.features.cache.store import without_cache
+from palate.features.encoders.transformer import Transformer
+from palate.nn.hub.find import find_model
 
 RUNS = 5
 SHORT, LONG = 3000, 400
@@ -174,10 +174,10 @@ def cached(texts: list[str]) -> dict[str, float]:
 
 def quality(folder: Path) -> dict[str, object]:
     """NDCG@10 on Beauty, strict, with vectors in float32 and as they come by default."""
-    from palate.bench.formats import load_benchmark
-    from palate.bench.run import ROWS
-    from palate.encoders._defaults import default_encoders
     from palate.evaluation.compare import Ranked, compare
+    from palate.evaluation.published.formats import load_benchmark
+    from palate.evaluation.published.run import ROWS
+    from palate.features.default_encoders import default_encoders
 
     split = load_benchmark("sequence", folder / "beauty").test
     ways = {"float32": {"dtype": "float32"}, "default": {}, "int8": {"dtype": "int8"}}

@@ -26,7 +26,7 @@ def make(folder: Path, items: int) -> None:
     import numpy as np
     import polars as pl
 
-    from palate.data._words import COMMON, TOPICS
+    from palate.data.samples import COMMON, TOPICS
 
     words = [word for topic in TOPICS["en"] for word in topic.split()] + COMMON["en"].split()
     folder.mkdir()
@@ -54,8 +54,8 @@ def measure(encoder: str, items: int, engine: Any, partition_rows: int) -> dict[
     with tempfile.TemporaryDirectory() as place:
         table = Path(place) / "table"
         subprocess.run([sys.executable, __file__, "--make", str(table), str(items)], check=True)
-        import palate.scale.job as job
-        from palate.console import shown_progress
+        import palate.features.batch.job as job
+        from palate.cli.console import shown_progress
 
         before = peak_mib()
         with shown_progress():

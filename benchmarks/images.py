@@ -19,9 +19,9 @@ import numpy as np
 from _record import record
 
 import palate
-from palate.encoders._cache import ENVIRONMENT_VARIABLE
-from palate.encoders._pictures import read_picture
-from palate.encoders.image import Image
+from palate.core.files import ENVIRONMENT_VARIABLE
+from palate.features.encoders.image import Image
+from palate.features.encoders.media.images import read_picture
 
 sys.path.insert(0, str(Path(palate.__file__).parents[2] / "examples"))
 from similar_clothes import (

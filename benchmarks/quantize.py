@@ -18,15 +18,17 @@ from typing import Any
 import numpy as np
 from _record import record
 
-from palate.bench.formats import load_benchmark
-from palate.encoders._best import best_text_encoder
+from palate.core.arrays import Floats
+from palate.core.features import Features
+from palate.core.split import Answers, Split
+from palate.core.types import FitContext
 from palate.evaluation.compare import compare
-from palate.histories import Answers, Split
+from palate.evaluation.published.formats import load_benchmark
+from palate.features.default_encoders import best_text_encoder
+from palate.features.quantized_index import QuantizedIndex
+from palate.features.representation.quantize import Quantize
+from palate.features.representation.whiten import Whiten
 from palate.recommenders.content import Content
-from palate.representation._search import QuantizedIndex
-from palate.representation.quantize import Quantize
-from palate.representation.whiten import Whiten
-from palate.types import Features, FitContext, Floats
 
 ASKED = 1000
 REQUESTS = 4000

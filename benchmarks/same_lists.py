@@ -22,14 +22,14 @@ import polars as pl
 from _record import record
 
 import palate
-from palate.bench.formats import load_benchmark
-from palate.columns import USER
+from palate.core.columns import USER
+from palate.core.dataset import Dataset
+from palate.core.histories import histories_of
+from palate.core.split import Split
 from palate.data.samples import movielens
-from palate.encoders._best import best_text_encoder
-from palate.encoders._defaults import default_encoders
-from palate.histories import Split, histories_of
+from palate.evaluation.published.formats import load_benchmark
+from palate.features.default_encoders import best_text_encoder, default_encoders
 from palate.text.template import render
-from palate.types import Dataset
 
 FORMATS = {"beauty": "sequence", "office": "minionerec"}
 DATA = ("movielens", *FORMATS)

@@ -13,7 +13,7 @@ from _record import record
 
 import palate
 from palate.data.samples import catalogue
-from palate.encoders._defaults import default_encoders
+from palate.features.default_encoders import default_encoders
 
 PEOPLE = 1000
 

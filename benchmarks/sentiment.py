@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 import palate
-from palate.encoders import _sentiment_head as head
-from palate.encoders._clauses import whole_and_clauses
-from palate.encoders._lexicons import lexicon_sentiment
+from palate.text import sentiment_head as head
+from palate.text.sentiment import lexicon_sentiment, whole_and_clauses
 
 TRAIN, TEST = 5000, 3000
 SAMPLES = 1000

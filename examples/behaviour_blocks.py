@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 import palate
+from palate.core.histories import histories_of
 from palate.data.samples import planted
-from palate.histories import histories_of
 
 
 def nearest(vectors: np.ndarray, row: int) -> int:

@@ -12,7 +12,10 @@ import numpy as np
 import polars as pl
 
 import palate
-from palate.types import Dataset, Features, Floats, check_fitted, learnt
+from palate.core.arrays import Floats
+from palate.core.component import check_fitted, learnt
+from palate.core.dataset import Dataset
+from palate.core.features import Features
 
 COLOURS = {"red": (220, 40, 30), "green": (40, 170, 60), "blue": (30, 60, 210)}
 KINDS = ("coat", "shirt", "hat", "scarf", "boots")

@@ -16,22 +16,17 @@ from scipy import sparse
 
 import palate
 from palate import testing
-from palate.component import BlockName
-from palate.config import read_config
+from palate.core.arrays import Floats, Matrix
+from palate.core.component import check_fitted, learnt
+from palate.core.dataset import Dataset
+from palate.core.features import Features
+from palate.core.histories import Histories, dataset_of, histories_of
+from palate.core.ids import Ids
+from palate.core.settings import BlockName
+from palate.core.types import FitContext, Recommender
 from palate.data.samples import planted
-from palate.histories import Histories, dataset_of, histories_of
-from palate.preview import preview
-from palate.types import (
-    Dataset,
-    Features,
-    FitContext,
-    Floats,
-    Ids,
-    Matrix,
-    Recommender,
-    check_fitted,
-    learnt,
-)
+from palate.pipeline.config import read_config
+from palate.pipeline.preview import preview
 
 PIPELINE = """
 [data]

@@ -10,8 +10,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 import palate
+from palate.core.histories import histories_of
 from palate.data.samples import planted
-from palate.histories import histories_of
 
 INTERESTS = ("gardens", "cooking", "hiking", "the sea", "music", "astronomy")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from palate.encoders.image import Image as ImageEncoder
+from palate.features.encoders.image import Image as ImageEncoder
 
 NEAREST = 10
 OUTLINES = {

@@ -11,8 +11,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 import palate
+from palate.core.histories import histories_of
 from palate.data.samples import planted
-from palate.histories import histories_of
 
 YOUNG = ("so cool, totally my thing", "ordered it on my way to class", "fun with my flatmates")
 OLD = ("sturdy, as in the old days", "my grandchildren like it too", "something for my pension")

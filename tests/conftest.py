@@ -9,8 +9,11 @@ import polars as pl
 import pytest
 from hypothesis import settings
 
-from palate.encoders._text import TemplateEncoder
-from palate.types import Dataset, Features
+from palate.core.dataset import Dataset
+from palate.core.features import Features
+from palate.features.template_encoder import TemplateEncoder
+
+pytest_plugins = ["small_worlds", "tiny_models"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch and LightGBM bring an OpenMP each
 
@@ -130,7 +133,7 @@ class Done:
 @pytest.fixture
 def command(monkeypatch, capsys):
     """`command("fit", path, "--out", folder)` runs the command line in this process."""
-    from palate.cli import main
+    from palate.cli.main import main
 
     def run(*words):
         monkeypatch.setattr(sys, "argv", ["palate", *map(str, words)])

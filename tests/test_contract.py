@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from scipy.io import wavfile
 
-from palate import registry, testing
-from palate._settings import _limits, allowed
-from palate.errors import ConfigError, MissingExtraError
-from palate.types import Dataset
+from palate import testing
+from palate.core import registry
+from palate.core.component import _limits, allowed
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, MissingExtraError
 
 
 def components(*stages):

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 import typer
 
-from palate import registry
-from palate.cli import app
-from palate.config import SECTIONS, config_of
+from palate.cli.main import app
+from palate.core import registry
 from palate.data.samples import planted
+from palate.pipeline.config import SECTIONS, config_of
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -60,7 +60,7 @@ def write_tables(folder):
 
 
 def run(words, *, cwd):
-    program = "from palate.cli import main; main()"
+    program = "from palate.cli.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", program, *words],
         cwd=cwd,

@@ -5,10 +5,10 @@ import contextlib
 import pytest
 
 import palate
-from palate.config import read_config
-from palate.encoders.tfidf import Tfidf
-from palate.errors import PalateError
-from palate.pipeline import Pipeline
+from palate.core.errors import PalateError
+from palate.features.encoders.tfidf import Tfidf
+from palate.pipeline.config import read_config
+from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 
 SILLY = {

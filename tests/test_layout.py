@@ -1,184 +1,194 @@
-"""The layout of the house: arrows run one way, files and functions stay small, no pickle."""
+"""The house holds: arrows run one way, nothing private is borrowed, files stay readable, no pickle."""
 
 import ast
+import re
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
-
 import palate
+from palate.core.registry import FOLDERS
 
 ROOT = Path(palate.__file__).parent
-FILES = sorted(ROOT.rglob("*.py"))
-
-GROUND_FLOOR = (
-    *(
-        "_visible",
-        "errors",
-        "optional",
-        "component",
-        "_files",
-        "columns",
-        "_ids",
-        "types",
-        "histories",
-    ),
-    *("progress", "registry", "_paths", "_settings"),
+ROOMS = (  # each imports from itself and from those before it
+    *("core", "data", "nn", "text", "features", "recommenders"),
+    *("pipeline", "evaluation", "tuning", "testing", "cli"),
 )
-STAGES = (
-    "data",
-    "text",
-    "encoders",
-    "representation",
-    "fusion",
-    "selection",
-    "recommenders",
-    "rerankers",
-)
-ABOVE = (
-    *("scale", "_promises", "testing", "_features", "_arrivals", "_requests", "_plan", "_shown"),
-    *("_tree", "_received", "artefact", "reasons", "pipeline"),
-    *("evaluation", "bench", "_spoken", "config", "_student_check", "distillation"),
-    *("console", "preview", "demo", "_options", "_app", "_commands", "cli"),
-)
-ORDER = (*GROUND_FLOOR, *STAGES, *ABOVE)
-
+ENTRIES_OF_THE_ROOT = 14
 LINES_OF_A_FILE = 500
 LINES_OF_A_FUNCTION = 50
+LINES_OF_A_HELPER = 80
 
-FORBIDDEN_MODULES = frozenset(
-    ["pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"]
-)
-FORBIDDEN_CALLS = frozenset(["eval", "exec", "compile", "__import__"])
-
-
-def ids(path):
-    return str(path.relative_to(ROOT))
+FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 
 
-def room_of(path):
-    return path.relative_to(ROOT).with_suffix("").parts[0]
+def name_of(path):
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def for_types_only(tree):
-    """The nodes inside `if TYPE_CHECKING`: nothing there runs."""
-    inside = set()
-    for node in ast.walk(tree):
+@cache
+def sources():
+    """module → its code, parsed."""
+    return {name_of(path): ast.parse(path.read_text()) for path in sorted(ROOT.rglob("*.py"))}
+
+
+def walk(tree):
+    """Every node that runs: nothing inside `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            inside.update(id(child) for child in ast.walk(node))
-    return inside
-
-
-def imported_modules(tree):
-    skipped = for_types_only(tree)
-    for node in ast.walk(tree):
-        if id(node) in skipped:
             continue
+        yield node
+        yield from walk(node)
+
+
+def imports(tree, modules):
+    """(module, name or "") of everything of palate that `tree` imports, also by a string."""
+    for node in walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            if node.module == "palate":
-                yield from (f"palate.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield (inner, "") if inner in modules else (node.module, alias.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = re.fullmatch(r"(palate(?:\.\w+)+)(?::(\w+))?", node.value)
+            if named and named[1] in modules:
+                yield named[1], named[2] or ""
 
 
-def rooms_imported(source):
-    names = imported_modules(ast.parse(source))
-    inside = {name.split(".")[1] for name in names if name.startswith("palate.")}
-    return inside - {"__version__"}
+def arrows(trees):
+    """module → {(module, name)} within palate; the public names load on first use, by no arrow."""
+    return {
+        module: {
+            (target, name)
+            for target, name in imports(tree, trees)
+            if target.startswith("palate.") and target != module
+        }
+        for module, tree in trees.items()
+        if module != "palate"
+    }
 
 
-def wrong_arrows(room, source):
-    allowed = {room, *ORDER[: ORDER.index(room)]}
-    return sorted(rooms_imported(source) - allowed)
+def room_of(module):
+    return module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_imports_run_from_left_to_right(path):
-    room = room_of(path)
-    if room == "__init__":
-        assert not rooms_imported(path.read_text()), "`import palate` loads nothing"
-        return
-    assert room in ORDER, f"say in this test where {room} stands in the flow"
-    assert not wrong_arrows(room, path.read_text())
+def wrong_arrows(trees):
+    for module, targets in arrows(trees).items():
+        allowed = ROOMS[: ROOMS.index(room_of(module)) + 1]
+        yield from (f"{module} → {to}" for to, _ in targets if room_of(to) not in allowed)
 
 
-def test_the_arrow_test_sees_wrong_arrows():
-    assert wrong_arrows("fusion", "from palate.selection.variance import Variance") == ["selection"]
-    assert wrong_arrows("data", "def late():\n    from palate import pipeline") == ["pipeline"]
-    assert wrong_arrows("types", "import palate.histories") == ["histories"]
-    lazy = "if TYPE_CHECKING:\n    from palate.pipeline import Pipeline"
-    assert not wrong_arrows("artefact", lazy)
-    assert not wrong_arrows("fusion", "from palate.representation._rows import unit_rows")
+def borrowed(trees):
+    """Private modules used outside their folder's room, and private names outside their module."""
+    for module, targets in arrows(trees).items():
+        for target, name in targets:
+            foreign = room_of(module) != room_of(target)
+            private = name.startswith("_") or (
+                foreign and any(part.startswith("_") for part in target.split("."))
+            )
+            if private:
+                yield f"{module} → {target} {name}"
 
 
-def test_stages_are_those_of_the_registry():
-    from palate import registry
-
-    assert set(registry.STAGES) <= set(STAGES)
-    assert [stage for stage in STAGES if stage in registry.STAGES] == list(registry.STAGES)
+def package_of(module):
+    return module.rpartition(".")[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) <= LINES_OF_A_FILE
+def test_rooms_import_from_rooms_below_only():
+    assert {room_of(module) for module in sources() if module != "palate"} == set(ROOMS)
+    assert not sorted(wrong_arrows(sources()))
 
 
-def long_functions(source):
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, kinds) and node.end_lineno - node.lineno >= LINES_OF_A_FUNCTION:
-            yield node.name
+def test_there_is_no_circle():
+    graph = {module: {to for to, _ in targets} for module, targets in arrows(sources()).items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which shows the circle
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_functions_are_short(path):
-    assert not list(long_functions(path.read_text()))
+def test_nothing_private_is_borrowed():
+    assert not sorted(borrowed(sources()))
 
 
-def test_the_length_test_sees_long_functions():
-    body = "    x = 1\n" * LINES_OF_A_FUNCTION
-    assert list(long_functions(f"def long():\n{body}")) == ["long"]
-    assert not list(long_functions(f"def short():\n{body[: -len('    x = 1') - 1]}"))
-
-
-def dangers(source):
-    """Ways to run what a file says: pickles, and code made from text."""
-    tree = ast.parse(source)
-    for name in imported_modules(tree):
-        if name.partition(".")[0] in FORBIDDEN_MODULES:
-            yield name
+def long_functions(tree):
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        if isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
-            yield node.func.id
-        if any(keyword.arg == "allow_pickle" for keyword in node.keywords):
-            yield "allow_pickle"
-        called = ast.unparse(node.func)
-        if called in ("torch.load", "np.load", "pd.read_pickle") and not reads_tensors_only(node):
-            yield called
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.end_lineno - node.lineno >= LINES_OF_A_FUNCTION:
+                yield node.name
 
 
-def reads_tensors_only(call):
-    """Whether torch refuses all that is no tensor, which it must be told so in writing."""
+def lonely_helpers(trees, lines):
+    """Short files of one importer, which are part of that file; components stand by themselves."""
+    importers = {}
+    for module, targets in arrows(trees).items():
+        for target, _ in targets:
+            importers.setdefault(target, set()).add(module)
+    public = set(re.findall(r'"(palate[.\w]+)"', (ROOT / "__init__.py").read_text()))
+    for module, users in importers.items():
+        component = package_of(module) in FOLDERS.values() or module in public
+        if len(users) == 1 and lines[module] < LINES_OF_A_HELPER and not component:
+            yield f"{module} ({lines[module]} lines) of {users.pop()}"
+
+
+def test_sizes():
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    entries = [entry for entry in ROOT.iterdir() if entry.name != "__pycache__"]
+    assert len(entries) <= ENTRIES_OF_THE_ROOT
+    assert not {module: n for module, n in lines.items() if n > LINES_OF_A_FILE}
+    found = {module: list(long_functions(tree)) for module, tree in sources().items()}
+    assert not {module: names for module, names in found.items() if names}
+    assert not sorted(lonely_helpers(sources(), lines))
+
+
+def dangers(tree):
+    """Ways to run what a file says: pickles, and code made from text."""
+    for node in walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] in FORBIDDEN_MODULES)
+        elif isinstance(node, ast.ImportFrom) and node.module.split(".")[0] in FORBIDDEN_MODULES:
+            yield node.module
+        elif isinstance(node, ast.Call):
+            yield from dangerous_calls(node)
+
+
+def dangerous_calls(call):
+    called = ast.unparse(call.func)
     given = {word.arg: ast.unparse(word.value) for word in call.keywords}
-    return ast.unparse(call.func) == "torch.load" and given.get("weights_only") == "True"
+    if called in FORBIDDEN_CALLS:
+        yield called
+    if "allow_pickle" in given:
+        yield "allow_pickle"
+    if called in ("np.load", "pd.read_pickle"):
+        yield called
+    if called == "torch.load" and given.get("weights_only") != "True":
+        yield called
 
 
-@pytest.mark.parametrize("path", FILES, ids=ids)
-def test_nothing_that_is_read_can_run(path):
-    assert not list(dangers(path.read_text()))
+def test_nothing_that_is_read_can_run():
+    found = {module: list(dangers(tree)) for module, tree in sources().items()}
+    assert not {module: names for module, names in found.items() if names}
 
 
-def test_the_danger_test_sees_dangers():
-    assert list(dangers("import pickle\nfrom joblib import load\neval('1')")) == [
-        "pickle",
-        "joblib",
-        "eval",
-    ]
-    assert list(dangers("np.load(f, allow_pickle=False)")) == ["allow_pickle", "np.load"]
-    assert list(dangers("torch.load(f)")) == ["torch.load"]
-    assert list(dangers("torch.load(f, weights_only=safe)")) == ["torch.load"]
-    assert not list(dangers("re.compile('x'); model.eval(); torch.load(f, weights_only=True)"))
+def test_these_tests_see_what_they_forbid():
+    def trees(**modules):
+        bare = {name.replace("__", "."): ast.parse(code) for name, code in modules.items()}
+        known = ("palate.data.read", "palate.core.ids", "palate.features.encoders._text")
+        return {**{name: ast.parse("") for name in known}, **bare}
+
+    late = "def late():\n    from palate.features.encoders import _text"
+    assert list(wrong_arrows(trees(palate__core__ids=late)))
+    assert list(wrong_arrows(trees(palate__core__ids='find("palate.data.read:read")')))
+    lazy = "if TYPE_CHECKING:\n    from palate.data.read import read"
+    assert not list(wrong_arrows(trees(palate__core__ids=lazy)))
+    assert list(borrowed(trees(palate__data__read="from palate.core.ids import _secret")))
+    assert list(borrowed(trees(palate__pipeline__x="import palate.features.encoders._text")))
+    assert not list(
+        borrowed(trees(palate__features__users="import palate.features.encoders._text"))
+    )
+    assert list(long_functions(ast.parse("def long():\n" + "    x = 1\n" * LINES_OF_A_FUNCTION)))
+    bad = "import pickle\nfrom joblib import load\neval('1')\ntorch.load(f, weights_only=safe)"
+    assert list(dangers(ast.parse(bad))) == ["pickle", "joblib", "eval", "torch.load"]
+    good = "re.compile('x'); model.eval(); torch.load(f, weights_only=True)"
+    assert not list(dangers(ast.parse(good)))

@@ -58,7 +58,7 @@ def test_importing_palate_loads_nothing_heavy():
 
 
 def test_errors_are_one_family():
-    from palate import errors
+    from palate.core import errors
 
     raised = [value for value in vars(errors).values() if inspect.isclass(value)]
     kinds = [kind for kind in raised if issubclass(kind, Exception)]

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from palate import testing
-from palate.encoders.attributes import Attributes
+from palate.core.component import check_fitted, learnt
+from palate.core.features import Features
+from palate.core.types import FitContext, Recommendations
+from palate.features.encoders.attributes import Attributes
 from palate.recommenders._base import CatalogueModel
 from palate.recommenders.popular import Popular
-from palate.rerankers.diversity import Diversity
-from palate.types import Features, FitContext, Recommendations, check_fitted, learnt
+from palate.recommenders.rerankers.diversity import Diversity
 
 
 @dataclass(kw_only=True)

@@ -6,45 +6,31 @@ promise raises an `AssertionError` that names it. The idea is that of `lenskit.t
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate._promises import (
-    Listener,
-    check_described,
-    check_fit,
-    check_settings,
-    check_unfitted,
-    close,
-    fresh,
-    promise,
-    same,
-)
-from palate.columns import ITEM, RANK, USER
-from palate.histories import Histories, histories_of, history_of_items
-from palate.recommenders._topk import recommend
-from palate.representation._rows import unit_rows
-from palate.types import (
-    Dataset,
-    Encoder,
-    Features,
-    FitContext,
-    Floats,
-    Ids,
-    Recommendations,
-    Recommender,
-    Reranker,
-    Rows,
-    Transform,
-    to_dense,
-)
+from palate.core.arrays import Floats, Matrix, Rows, to_dense, unit_rows
+from palate.core.columns import ITEM, RANK, USER
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, NotFittedError
+from palate.core.features import Features
+from palate.core.histories import Histories, histories_of, history_of_items
+from palate.core.ids import Ids
+from palate.core.optional import requirements_of
+from palate.core.registry import settings_of
+from palate.core.topk import recommend
+from palate.core.types import Encoder, FitContext, Recommendations, Recommender, Reranker, Transform
+from palate.recommenders.popular import Popular
 
 __all__ = [
     "check_committee",
@@ -55,6 +41,9 @@ __all__ = [
     "check_transform",
     "fresh",
 ]
+
+_SAVED = (np.ndarray, sparse.csr_array, pl.DataFrame, Ids, Features, str, int, float, type(None))
+T = TypeVar("T")
 
 
 def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -> None:
@@ -284,3 +273,126 @@ def _disturbed(features: Features, trained: Rows) -> Features:
     factors[trained] = 1.0
     scale = sparse.csr_array(sparse.diags_array(factors))
     return features.with_parts({name: scale @ part for name, part in features.parts.items()})
+
+
+@dataclass(kw_only=True)
+class Listener(Popular):
+    """A recommender for the parts of a committee: it notes what each fit was handed."""
+
+    heard: ClassVar[list[FitContext]] = []
+
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        self.heard.append(context)
+        return super().fit(data, context)
+
+
+def promise(kept: bool, what: str, component: object) -> None:
+    """Raises `AssertionError` with the promise and who broke it."""
+    if not kept:
+        raise AssertionError(f"{type(component).__name__} breaks a promise: {what}")
+
+
+def fresh(component: T) -> T:
+    """An unfitted component with the same settings."""
+    return type(component)(**copy.deepcopy(settings_of(component)))
+
+
+def check_settings(component: Any) -> None:
+    """A keyword-only dataclass, whose settings survive JSON and whose learnt names end in `_`."""
+    promise(is_dataclass(component), "a component is a dataclass", component)
+    settings = settings_of(component)
+    for entry in fields(component):
+        if entry.init:
+            promise(entry.kw_only is True, f"the setting {entry.name!r} is keyword-only", component)
+            promise(not entry.name.endswith("_"), f"{entry.name!r} is no learnt name", component)
+        else:
+            promise(entry.name.endswith("_"), f"learnt {entry.name!r} ends in _", component)
+    promise(json.loads(json.dumps(settings)) == settings, "settings survive JSON", component)
+    promise(settings_of(fresh(component)) == settings, "settings build the same again", component)
+    try:
+        requirements_of(component)
+    except ConfigError as error:
+        promise(False, str(error), component)
+
+
+def check_described(component: Any, data: Dataset) -> None:
+    """What a component says that it would do is said in lines."""
+    blank = fresh(component)
+    if not hasattr(blank, "describe"):
+        return
+    said = all(isinstance(line, str) for line in blank.describe(data))
+    promise(said, "describe gives lines of text", component)
+
+
+def check_unfitted(component: Any, use: Callable[[Any], object]) -> None:
+    check_settings(component)
+    if all(entry.init for entry in fields(component)):
+        return
+    try:
+        use(fresh(component))
+    except NotFittedError:
+        return
+    promise(False, "using it before fit raises NotFittedError", component)
+
+
+def check_fit(component: Any, *inputs: Any) -> Any:
+    model = fresh(component)
+    settings = copy.deepcopy(settings_of(model))
+    with _unchanged(component, inputs):
+        promise(model.fit(*inputs) is model, "fit returns the component itself", component)
+    promise(settings_of(model) == settings, "fit leaves the settings alone", component)
+    for entry in fields(model):
+        if not entry.init:
+            promise(hasattr(model, entry.name), f"fit fills {entry.name}", component)
+            kept = _can_be_saved(getattr(model, entry.name))
+            promise(kept, f"{entry.name} is of a type that an artefact can hold", component)
+    return model
+
+
+def _can_be_saved(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _can_be_saved(part) for key, part in value.items())
+    if isinstance(value, list):
+        return all(map(_can_be_saved, value))
+    if isinstance(value, np.ndarray):
+        return bool(value.dtype != object)
+    return isinstance(value, _SAVED) or (is_dataclass(value) and not isinstance(value, type))
+
+
+@contextmanager
+def _unchanged(component: object, inputs: tuple[Any, ...]) -> Iterator[None]:
+    before = copy.deepcopy([_contents(value) for value in inputs])
+    yield
+    after = [_contents(value) for value in inputs]
+    kept = all(
+        old.equals(new) if isinstance(old, pl.DataFrame) else np.array_equal(old, new)
+        for olds, news in zip(before, after, strict=True)
+        for old, new in zip(olds, news, strict=True)
+    )
+    promise(kept, "fit leaves its inputs as they were", component)
+
+
+def _contents(value: Dataset | Features | FitContext) -> list[Any]:
+    if isinstance(value, FitContext):
+        return [part for side in (value.items, value.users) if side for part in _contents(side)]
+    if isinstance(value, Features):
+        return [to_dense(part) for part in value.parts.values()]
+    return [value.interactions, value.items, value.item_rows, value.user_rows, value.weights]
+
+
+def same(one: Features, other: Features) -> bool:
+    return one.parts.keys() == other.parts.keys() and all(
+        np.array_equal(to_dense(part), to_dense(other.parts[name]))
+        for name, part in one.parts.items()
+    )
+
+
+def close(one: Features, other: Features) -> bool:
+    def near(left: Matrix, right: Matrix) -> bool:
+        return left.shape == right.shape and bool(
+            np.allclose(to_dense(left), to_dense(right), rtol=1e-4, atol=1e-5)
+        )
+
+    return one.parts.keys() == other.parts.keys() and all(
+        near(part, other.parts[name]) for name, part in one.parts.items()
+    )

@@ -5,8 +5,8 @@ import gzip
 import polars as pl
 import pytest
 
-from palate.data.tables import read
-from palate.errors import ConfigError, DataError
+from palate.core.errors import ConfigError, DataError
+from palate.data.read import read
 
 GOOD = "user,item,ts,rating\n1,a,10,5\n2,b,20,4\n"
 LOG = pl.DataFrame({"user": ["1", "2"], "item": ["a", "b"], "ts": [10, 20], "rating": [5.0, 4.0]})

@@ -3,9 +3,9 @@ import logging
 import polars as pl
 import pytest
 
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, DataError
 from palate.data.clean import clean
-from palate.errors import ConfigError, DataError
-from palate.types import Dataset
 
 
 def clean_with_notes(data, **settings):

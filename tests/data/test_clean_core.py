@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palate.core.dataset import Dataset
+from palate.core.errors import DataError
 from palate.data.clean import clean
-from palate.errors import DataError
-from palate.types import Dataset
 
 
 def clean_with_notes(data, **settings):

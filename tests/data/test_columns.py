@@ -1,9 +1,9 @@
 import polars as pl
 import pytest
 
-from palate.data._columns import check_given, find_columns
-from palate.data.tables import read
-from palate.errors import DataError
+from palate.core.errors import DataError
+from palate.data.columns import check_given, find_columns
+from palate.data.read import read
 
 
 def find(columns, given=None, kept=(), kind="interactions"):

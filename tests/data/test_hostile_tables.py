@@ -8,8 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from palate.data.tables import read
-from palate.errors import ConfigError, DataError
+from palate.core.errors import ConfigError, DataError
+from palate.data.read import read
 
 LOG = "user,item,ts,rating\n" + "".join(
     f"u{n % 4},i{n % 3},{1_600_000_000 + n},{n % 5}\n" for n in range(12)

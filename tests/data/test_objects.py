@@ -8,8 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from palate.data.tables import read
-from palate.errors import DataError
+from palate.core.errors import DataError
+from palate.data.read import read
 
 LOG = pl.DataFrame({"user": ["1", "2"], "item": ["a", "b"]})
 NOON = pd.Timestamp("2024-05-01 12:00")

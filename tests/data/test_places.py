@@ -6,8 +6,8 @@ import json
 import polars as pl
 import pytest
 
-from palate.data.tables import read
-from palate.errors import DataError
+from palate.core.errors import DataError
+from palate.data.read import read
 
 ROWS = [("u1", "a"), ("u2", "b"), ("", "c"), ("u4", "d"), ("", "e")]
 LINES = [json.dumps({"user": user or None, "item": item}) for user, item in ROWS]

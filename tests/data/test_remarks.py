@@ -4,8 +4,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from palate.data.tables import read
-from palate.errors import DataError
+from palate.core.errors import DataError
+from palate.data.read import read
 
 LOG = pl.DataFrame({"user": list("aabb"), "item": list("wxyz")})
 

@@ -5,8 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core.errors import ConfigError, DataError
 from palate.data.samples import catalogue, movielens, planted, planted_truth
-from palate.errors import ConfigError, DataError
 
 
 def write_movielens(folder):

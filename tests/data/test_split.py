@@ -2,6 +2,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, DataError
 from palate.data.split import (
     SPLITS,
     inner_split,
@@ -10,8 +12,6 @@ from palate.data.split import (
     split_leave_last_out,
     split_new_items,
 )
-from palate.errors import ConfigError, DataError
-from palate.types import Dataset
 
 EVENTS = [
     ("u", "a", 10.0, 5.0),

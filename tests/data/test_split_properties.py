@@ -5,6 +5,8 @@ import polars as pl
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from palate.core.errors import DataError
+from palate.data.read import read
 from palate.data.split import (
     inner_split,
     split_by_time,
@@ -12,8 +14,6 @@ from palate.data.split import (
     split_leave_last_out,
     split_new_items,
 )
-from palate.data.tables import read
-from palate.errors import DataError
 
 EVENT = st.tuples(st.sampled_from("uvwx"), st.sampled_from("abcdefgh"), st.integers(0, 12))
 EVENTS = st.lists(EVENT, min_size=2, max_size=40)

@@ -5,10 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from palate.data._texts import without_markup, written_lists
-from palate.data.tables import read
-from palate.errors import DataError
-from palate.pipeline import Pipeline
+from palate.core.errors import DataError
+from palate.data.read import read
+from palate.data.texts import without_markup, written_lists
+from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 
 LOG = pl.DataFrame({"user": ["1", "2"], "item": ["a", "b"]})

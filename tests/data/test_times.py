@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.data._times import to_seconds
-from palate.errors import DataError
+from palate.core.errors import DataError
+from palate.data.times import to_seconds
 
 MOMENT = 1_600_000_000.0  # 2020-09-13T12:26:40Z
 

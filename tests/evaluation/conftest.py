@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate.histories import Answers, Histories, Split, history_of_items
-from palate.types import Dataset
+from palate.core.dataset import Dataset
+from palate.core.histories import Histories, history_of_items
+from palate.core.split import Answers, Split
 
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")  # ranx compiles for a minute, and warns
 

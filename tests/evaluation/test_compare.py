@@ -4,20 +4,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate import progress
+from palate.core import progress
+from palate.core.errors import AlignmentError, ConfigError, DataError, NotFittedError
+from palate.core.features import Features
+from palate.core.split import Split
 from palate.data.samples import planted
 from palate.data.split import split_by_time
-from palate.encoders.tfidf import Tfidf
-from palate.errors import AlignmentError, ConfigError, DataError, NotFittedError
-from palate.evaluation.chance import chance
 from palate.evaluation.compare import Ranked, compare, evaluate, unless_refused
-from palate.evaluation.ranking import ranking_metrics
+from palate.evaluation.metrics.chance import chance
+from palate.evaluation.metrics.ranking import ranking_metrics
 from palate.evaluation.significance import paired_bootstrap
-from palate.histories import Split
-from palate.pipeline import Pipeline
+from palate.features.encoders.tfidf import Tfidf
+from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.content import Content
-from palate.rerankers.diversity import Diversity
-from palate.types import Features
+from palate.recommenders.rerankers.diversity import Diversity
 
 PEOPLE, N_ITEMS = 12, 40
 
@@ -270,7 +270,7 @@ def test_without_rerankers_nothing_more_is_done(shop_split, monkeypatch):
     model = pipeline().fit(shop_split.train)
     asked = []
     monkeypatch.setattr(
-        "palate._shown.recommendations_of", lambda *_: asked.append(1), raising=True
+        "palate.pipeline.pipeline.recommendations_of", lambda *_: asked.append(1), raising=True
     )
     assert Ranked.of(model, shop_split, 10).rows.shape == (len(shop_split.histories), 10)
     assert not asked

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate.errors import ConfigError
+from palate.core.errors import ConfigError
 from palate.evaluation.compare import Ranked, compare
 
 

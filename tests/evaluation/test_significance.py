@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from palate.errors import AlignmentError, ConfigError
+from palate.core.errors import AlignmentError, ConfigError
 from palate.evaluation.significance import (
     MIN_PEOPLE,
     intervals,

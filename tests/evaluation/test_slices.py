@@ -1,9 +1,9 @@
 import numpy as np
 import polars as pl
 
-from palate.evaluation.ranking import open_answers
+from palate.core.dataset import Dataset
+from palate.evaluation.metrics.ranking import open_answers
 from palate.evaluation.slices import head_items, slices_of
-from palate.types import Dataset
 
 
 def catalogue(counts):

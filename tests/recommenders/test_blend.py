@@ -5,16 +5,16 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate import registry
-from palate.errors import ConfigError
-from palate.histories import histories_of, history_of_items
+from palate.core import registry
+from palate.core.errors import ConfigError
+from palate.core.evidence import Evidence
+from palate.core.histories import histories_of, history_of_items
+from palate.core.types import FitContext
 from palate.recommenders._base import zscores
-from palate.recommenders._evidence import Evidence
 from palate.recommenders.blend import Blend
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
 from palate.testing import check_committee
-from palate.types import FitContext
 
 
 def test_zscores_by_hand():

@@ -3,12 +3,15 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from palate.errors import AlignmentError, ConfigError
-from palate.fusion.concat import Concat
-from palate.histories import history_of_items
-from palate.recommenders._evidence import Evidence
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.evidence import Evidence
+from palate.core.features import Features
+from palate.core.histories import history_of_items
+from palate.core.ids import Ids
+from palate.core.types import FitContext
+from palate.features.fusion.concat import Concat
 from palate.recommenders.content import Content
-from palate.types import Dataset, Features, FitContext, Ids
 
 TEXT = [[2, 0], [0, 3], [1, 1], [-4, 0], [0, 0]]
 TAGS = [[1, 0, 0], [0, 1, 0], [0, 0, 5], [0, 3, 4], [0, 0, 0]]

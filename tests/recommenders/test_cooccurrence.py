@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from palate.histories import histories_of
+from palate.core.histories import histories_of
 from palate.recommenders import _cooccurrence
 from palate.recommenders._cooccurrence import (
     cooccurrence,

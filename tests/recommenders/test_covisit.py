@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from palate.errors import ConfigError
-from palate.histories import history_of_items
-from palate.recommenders._evidence import Evidence
+from palate.core.errors import ConfigError
+from palate.core.evidence import Evidence
+from palate.core.histories import history_of_items
 from palate.recommenders.covisit import Covisit
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from palate.errors import ConfigError
-from palate.histories import histories_of, history_of_items
-from palate.recommenders._evidence import Evidence
+from palate.core.errors import ConfigError
+from palate.core.evidence import Evidence
+from palate.core.histories import histories_of, history_of_items
 from palate.recommenders.ease import Ease
 
 

@@ -16,7 +16,7 @@ try:
 except palate.PalateError as error:
     print(error)
 """
-COMMAND = "import sys; sys.argv = ['palate', 'demo']; from palate.cli import main; main()"
+COMMAND = "import sys; sys.argv = ['palate', 'demo']; from palate.cli.main import main; main()"
 
 
 @pytest.fixture

@@ -2,19 +2,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate._order import places_of, settled, with_people_settled
+from palate.core.errors import AlignmentError, ConfigError, NotFittedError
+from palate.core.evidence import Evidence
+from palate.core.histories import dataset_of, histories_of, history_of_items
+from palate.core.order import places_of, settled, with_people_settled
+from palate.core.topk import rank_rows
+from palate.core.types import FitContext
 from palate.data.split import split_leave_last_out, split_new_items
-from palate.errors import AlignmentError, ConfigError, NotFittedError
 from palate.evaluation.compare import evaluate
-from palate.histories import dataset_of, histories_of, history_of_items
-from palate.recommenders import _labels
-from palate.recommenders._evidence import Evidence
-from palate.recommenders._labels import LabelPlan
-from palate.recommenders._topk import rank_rows
 from palate.recommenders.content import Content
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import MIN_CASES, Ranker
-from palate.types import FitContext
+from palate.recommenders.two_stage import labels
+from palate.recommenders.two_stage.labels import LabelPlan
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ class TestBehaviouralBlocks:
         )
         ordered, _ = settled(rings)
         histories = with_people_settled(histories_of(ordered))
-        known = [dataset_of(turn.known, ordered) for turn in _labels._turns(histories, plan)]
+        known = [dataset_of(turn.known, ordered) for turn in labels._turns(histories, plan)]
         assert len(handed) == len(known)
         for part, wanted in zip(handed, known, strict=True):
             assert part.item_ids == ordered.item_ids

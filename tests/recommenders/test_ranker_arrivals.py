@@ -6,15 +6,17 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate import artefact
-from palate.columns import ITEM
-from palate.encoders.tfidf import Tfidf
-from palate.errors import AlignmentError, ConfigError
-from palate.histories import histories_of, history_of_items
-from palate.pipeline import Pipeline
-from palate.recommenders._newcomers import FIRST
-from palate.recommenders._topk import rank_rows
-from palate.types import Features, FitContext, Ids
+from palate.core.columns import ITEM
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.features import Features
+from palate.core.histories import histories_of, history_of_items
+from palate.core.ids import Ids
+from palate.core.topk import rank_rows
+from palate.core.types import FitContext
+from palate.features.encoders.tfidf import Tfidf
+from palate.pipeline import artefact
+from palate.pipeline.pipeline import Pipeline
+from palate.recommenders.ranker import FIRST
 
 LIKED = 12
 

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from palate.errors import AlignmentError
-from palate.histories import histories_of, history_of_items
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError
+from palate.core.features import Features
+from palate.core.histories import histories_of, history_of_items
+from palate.core.ids import Ids
+from palate.core.topk import rank_rows, tie_order, top_rows
+from palate.core.types import FitContext
 from palate.recommenders import ranker as ranker_module
-from palate.recommenders._topk import rank_rows, tie_order, top_rows
 from palate.recommenders.ranker import Ranker
-from palate.types import Dataset, Features, FitContext, Ids
 
 CLOSE = 1e-4
 
@@ -102,7 +105,7 @@ def test_the_order_of_the_catalogue_decides_nothing(rings, said, small, blocks):
 def test_without_behaviour_and_hidden_items_the_order_of_the_catalogue_decides_nothing(
     rings, said, small, monkeypatch
 ):
-    monkeypatch.setattr("palate.recommenders._labels.NEW_ITEMS_CASES", 0.0)
+    monkeypatch.setattr("palate.recommenders.two_stage.labels.NEW_ITEMS_CASES", 0.0)
     order = np.random.default_rng(0).permutation(60)
     other_rings, other_items = turned(rings, said, order)
     assert_same_lists(

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from palate.errors import ConfigError
-from palate.histories import histories_of, history_of_items
+from palate.core.errors import ConfigError
+from palate.core.evidence import Evidence
+from palate.core.histories import histories_of, history_of_items
 from palate.recommenders import user_knn
-from palate.recommenders._evidence import Evidence
 from palate.recommenders.user_knn import UserKNN
 
 

@@ -2,10 +2,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate.errors import AlignmentError, ConfigError
-from palate.histories import histories_of, history_of_items
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.histories import histories_of, history_of_items
+from palate.core.ids import Ids
 from palate.text.history import describe_people, verbalise
-from palate.types import Dataset, Ids
 
 DAY = 86_400.0
 TITLES = ["Apple", "Bread, rye", "Cheese", "Dates", ""]

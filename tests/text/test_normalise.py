@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from palate.errors import ConfigError, MissingExtraError
+from palate.core.errors import ConfigError, MissingExtraError
 from palate.text import normalise as module
 from palate.text.normalise import character_pairs, normalise, segmenter, tokenise
 

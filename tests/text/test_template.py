@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palate.errors import ConfigError, DataError
-from palate.text.template import as_text, default_template, render, text_columns
+from palate.core.errors import ConfigError, DataError
+from palate.text.profile import as_text
+from palate.text.template import default_template, render, text_columns
 
 FILMS = pl.DataFrame(
     {

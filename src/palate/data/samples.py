@@ -3,26 +3,58 @@
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.columns import EVENT, ITEM, TIME, TITLE, USER, VALUE, WEIGHT
-from palate.data._planted import Truth, act, plan
-from palate.data._words import CATEGORIES, COMMON, TOPICS
-from palate.data.tables import read
-from palate.errors import ConfigError, DataError
-from palate.types import Dataset
+from palate.core.arrays import Rows
+from palate.core.columns import EVENT, ITEM, TIME, TITLE, USER, VALUE, WEIGHT
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, DataError
+from palate.data.read import read
 
+__all__ = ["Truth", "catalogue", "movielens", "planted", "planted_truth"]
 Language = Literal["en", "zh"]
 
 _ARTICLES = r"The|An|A|Das|Der|Die|Det|Il|Les|Le|La|Los|Las|El"
 _LARGE_TOPICS = 48
 _YEARS = 2 * 365 * 86400.0
+
+SHARES = (0.28, 0.22, 0.18, 0.14, 0.11, 0.07)
+FOLLOWS, STAYS, NEW_SHARE = 0.7, 0.8, 0.05
+LENGTHS = (6, 18)
+START, SPAN, STEP = 1_700_000_000.0, 60 * 86400.0, 86400.0
+
+TOPICS: Final = {
+    "en": (
+        "soil seed spade greenhouse pruning compost orchard fern tulip watering hedge bulb",
+        "whisk oven dough saucepan roasting spice butter recipe skillet baking broth kitchen",
+        "summit tent trail rope glacier hiking campfire compass boulder backpack ridge lantern",
+        "wave surfboard reef snorkel sailing anchor tide harbour kayak fin dolphin lagoon",
+        "guitar chord drummer melody violin concert vinyl rhythm piano chorus trumpet studio",
+        "galaxy telescope rocket orbit comet astronaut nebula lunar satellite eclipse mars probe",
+    ),
+    "zh": (
+        "土壤 种子 铁锹 温室 修剪 堆肥 果园 蕨类 郁金香 浇水 树篱 球茎",
+        "打蛋器 烤箱 面团 汤锅 烘烤 香料 黄油 食谱 煎锅 烘焙 高汤 厨房",
+        "山顶 帐篷 步道 绳索 冰川 徒步 篝火 指南针 岩石 背包 山脊 营灯",
+        "海浪 冲浪板 珊瑚礁 浮潜 帆船 船锚 潮汐 港口 皮划艇 脚蹼 海豚 泻湖",
+        "吉他 和弦 鼓手 旋律 小提琴 音乐会 黑胶 节奏 钢琴 合唱 小号 录音室",
+        "星系 望远镜 火箭 轨道 彗星 宇航员 星云 月球 卫星 日食 火星 探测器",
+    ),
+}
+COMMON: Final = {
+    "en": "new classic practical popular small everyday complete favourite",
+    "zh": "全新 经典 实用 热门 小巧 日常 完整 喜爱",
+}
+CATEGORIES: Final = {
+    "en": ("home", "home", "outdoors", "outdoors", "culture", "science"),
+    "zh": ("家居", "家居", "户外", "户外", "文化", "科学"),
+}
 
 
 def movielens(folder: str | Path | None = None) -> Dataset:
@@ -203,4 +235,94 @@ def _short_titles(topic: NDArray[np.int64], rng: np.random.Generator) -> pl.Data
     return pl.DataFrame({ITEM: _names("i", len(topic)), TITLE: titles})
 
 
-__all__ = ["Truth", "catalogue", "movielens", "planted", "planted_truth"]
+"""Shares of the topics: uneven, so that no reordering of the rows looks like another."""
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What the planted data know: arrays by catalogue row, or by row of the users' table.
+
+    `topic` and `successor` are (n_items,), the latter -1 where an item has none; `taste` and
+    `second_taste` are (n_users,) topics; `new_items` are the rows that nobody touched.
+    """
+
+    topic: Rows
+    successor: Rows
+    taste: Rows
+    second_taste: Rows
+    new_items: Rows
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """One row an event: user row, item row, seconds; in order of time."""
+
+    users: Rows
+    items: Rows
+    times: NDArray[np.float64]
+
+
+def plan(n_users: int, n_items: int, seed: int) -> Truth:
+    """Topics, rings and tastes; every topic has an item at least."""
+    rng = np.random.default_rng([seed, 1])
+    topic = rng.choice(len(SHARES), size=n_items, p=SHARES).astype(np.int32)
+    topic[: len(SHARES)] = np.arange(len(SHARES))[: len(topic)]
+    topic = rng.permutation(topic)
+    new_items = np.sort(rng.permutation(n_items)[: round(NEW_SHARE * n_items)]).astype(np.int32)
+    touched = np.setdiff1d(np.arange(n_items), new_items)
+    successor = np.full(n_items, -1, dtype=np.int32)
+    for name in range(len(SHARES)):
+        ring = rng.permutation(touched[topic[touched] == name])
+        if len(ring) > 1:
+            successor[ring] = np.roll(ring, -1)
+    held = np.unique(topic[touched])
+    share = np.array(SHARES)[held]
+    taste = rng.choice(held, size=n_users, p=share / share.sum())
+    second = rng.choice(held, size=n_users, p=share / share.sum())
+    return Truth(topic, successor, taste.astype(np.int32), second.astype(np.int32), new_items)
+
+
+def act(truth: Truth, seed: int) -> Events:
+    """What the people do: follow the chain, or pick something they like; nothing twice."""
+    rng = np.random.default_rng([seed, 2])
+    touched = np.setdiff1d(np.arange(len(truth.topic)), truth.new_items)
+    shelves = [
+        rng.permutation(touched[truth.topic[touched] == name]) for name in range(len(SHARES))
+    ]
+    users, items, times = [], [], []
+    for user, (first, second) in enumerate(zip(truth.taste, truth.second_taste, strict=True)):
+        sequence = _sequence(rng, truth, shelves[first], shelves[second])
+        moments = START + rng.uniform(0, SPAN) + np.cumsum(rng.exponential(STEP, len(sequence)))
+        users += [user] * len(sequence)
+        items += sequence
+        times += np.round(moments).tolist()
+    order = np.argsort(times, kind="stable")
+    return Events(
+        np.array(users, dtype=np.int32)[order],
+        np.array(items, dtype=np.int32)[order],
+        np.array(times)[order],
+    )
+
+
+def _sequence(
+    rng: np.random.Generator, truth: Truth, liked: NDArray[np.int64], other: NDArray[np.int64]
+) -> list[int]:
+    seen: list[int] = []
+    for _ in range(int(rng.integers(*LENGTHS))):
+        follows = seen and rng.random() < FOLLOWS
+        shelf = liked if rng.random() < STAYS else other
+        item = int(truth.successor[seen[-1]]) if follows else _popular(rng, shelf)
+        for _ in range(len(truth.topic)):
+            if item not in seen or item < 0:
+                break
+            item = int(truth.successor[item])
+        if item < 0 or item in seen:
+            break
+        seen.append(item)
+    return seen
+
+
+def _popular(rng: np.random.Generator, shelf: NDArray[np.int64]) -> int:
+    """An item of the shelf; the earlier it stands, the likelier it is."""
+    weight = 1.0 / np.arange(1, len(shelf) + 1)
+    return int(rng.choice(shelf, p=weight / weight.sum()))

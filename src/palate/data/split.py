@@ -8,28 +8,42 @@ whole catalogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from palate.columns import ITEM
-from palate.data._arguments import check_count, check_share
-from palate.data._cut import check_cut, moment_of, told
-from palate.data._formats import Source
-from palate.data._requests import Sequences, answers, check_parts, in_order, requests
-from palate.data.tables import read
-from palate.errors import DataError, first_offenders
-from palate.histories import Answers, Split
-from palate.types import Dataset, Mask, Rows
+from palate.core.arrays import Mask, Rows
+from palate.core.checks import check_count, check_data, check_share
+from palate.core.columns import ITEM, TIME, VALUE
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.core.histories import Histories
+from palate.core.split import Answers, Split
+from palate.data.formats.open import Source
+from palate.data.read import read
+from palate.data.times import to_seconds
 
+__all__ = [
+    "SPLITS",
+    "inner_split",
+    "split_by_time",
+    "split_given",
+    "split_leave_last_out",
+    "split_new_items",
+]
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"
 NEW_ITEMS = "new_items"
 GIVEN = "given"
+
+_SHARE = 0.2
+_LEAST_DATE = 365 * 86400.0
 
 
 def split_by_time(
@@ -258,14 +272,142 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
         GIVEN: split_given,
     }
 )
+
+
 """What `use` may name under [split]; all but "given" take a data set and settings."""
 
 
-__all__ = [
-    "SPLITS",
-    "inner_split",
-    "split_by_time",
-    "split_given",
-    "split_leave_last_out",
-    "split_new_items",
-]
+"""Smaller numbers are an order of events, not dates."""
+
+
+def check_cut(test: float | None, at: float | str | None) -> None:
+    """Raises `ConfigError` for two cuts, and for what is no share."""
+    if test is not None and at is not None:
+        raise ConfigError("give test= or at=, not both: each says where the cut is")
+    if isinstance(test, Real) and not isinstance(test, bool) and 1 < float(test) < 100:
+        raise ConfigError(
+            f"test={test!r}: it must be a share, above 0 and below 1: write {float(test) / 100:g} "
+            f"for {float(test):g} %"
+        )
+    if test is not None:
+        check_share(test, "test")
+
+
+def moment_of(times: NDArray[np.float64], test: float | None, at: float | str | None) -> float:
+    """`at` in seconds, or the time of the event at which the last `test` of the events begin."""
+    if at is not None:
+        return _seconds(at)
+    if not len(times):
+        raise DataError("there are no events to split")
+    first = len(times) - max(1, round((_SHARE if test is None else test) * len(times)))
+    return float(times[first])
+
+
+def told(moment: float, times: NDArray[np.float64]) -> str:
+    """The cut and the range of the events, as a message says them."""
+    if not len(times):
+        return f"the cut at {_when(moment)}"
+    first, last = _when(float(times[0])), _when(float(times[-1]))
+    return f"the cut at {_when(moment)} (the events are from {first} to {last})"
+
+
+def _when(seconds: float) -> str:
+    """A date and time (UTC), or the number where that is too small for one."""
+    if abs(seconds) < _LEAST_DATE:
+        return f"{seconds:g}"
+    moment = str(np.datetime64(int(seconds), "s"))
+    return moment.replace("T", " ").removesuffix(" 00:00:00")
+
+
+def _seconds(at: float | str) -> float:
+    try:
+        seconds, _ = to_seconds(pl.Series([at]), where="at=")
+    except DataError as error:
+        raise DataError(
+            f"at={at!r} is no moment: give seconds since 1970, or ISO 8601 such as"
+            " '2024-05-06T12:30:00Z'"
+        ) from error
+    return float(seconds[0])
+
+
+def in_order(data: Dataset) -> Dataset:
+    """The same events by time, ties in the order of the table, as `read` leaves them."""
+    check_data(data, what="a split")
+    if data.times is None or bool((np.diff(data.times) >= 0).all()):
+        return data
+    return data.with_interactions(data.interactions.sort(TIME, maintain_order=True))
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """The events of a data set person by person, each person's oldest first.
+
+    `events[p]` is the event at flat position p, `place[e]` the position of event e; `starts` and
+    `counts` hold one range a person of `data.user_ids`.
+    """
+
+    data: Dataset
+    events: NDArray[np.int64]
+    place: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, data: Dataset) -> Sequences:
+        """The sequences of all people of `data`, whose events are in order."""
+        people = data.user_rows
+        events = np.argsort(people, kind="stable")
+        place = np.empty_like(events)
+        place[events] = np.arange(len(events))
+        counts = np.bincount(people, minlength=len(data.user_ids)).astype(np.int64)
+        return cls(data, events, place, np.cumsum(counts) - counts, counts)
+
+    @property
+    def from_end(self) -> NDArray[np.int64]:
+        """How many events that person did after each event."""
+        people = self.data.user_rows
+        return (self.starts + self.counts)[people] - 1 - self.place
+
+
+def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories, Answers]:
+    """One request for each event in `asked`, with that person's `usable` events before it.
+
+    Requests are in the order of the events. The flat arrays hold usable events that some request
+    may see, and no others: an answer that nobody sees later is not in them.
+    """
+    data = sequences.data
+    people = data.user_rows
+    last_asked = np.full(len(data.user_ids), -1, dtype=np.int64)
+    np.maximum.at(last_asked, people[asked], sequences.place[asked])
+    seen = usable & (sequences.place < last_asked[people])
+    flat = seen[sequences.events]
+    before = np.concatenate([[0], np.cumsum(flat)])
+    kept = sequences.events[flat]
+    histories = Histories(
+        item_ids=data.item_ids,
+        user_ids=data.user_ids.series[people[asked]],
+        starts=before[sequences.starts[people[asked]]],
+        stops=before[sequences.place[asked]],
+        items=data.item_rows[kept],
+        weights=data.weights[kept],
+        times=None if data.times is None else data.times[kept],
+    )
+    return histories, answers(data, asked)
+
+
+def answers(data: Dataset, asked: Mask) -> Answers:
+    """One answer a request: the item of each event in `asked`, with its value where it has one."""
+    items = data.item_rows[asked]
+    starts = np.arange(len(items), dtype=np.int64)
+    values = None
+    if VALUE in data.interactions.columns:
+        values = data.interactions[VALUE].to_numpy()[asked].astype(np.float32)
+    return Answers(starts=starts, stops=starts + 1, items=items, values=values)
+
+
+def check_parts(trained: int, asked: int, *, how: str, fix: str) -> None:
+    """Both sides of a split need something in them."""
+    if not trained:
+        raise DataError(f"{how} leaves no event to learn from; {fix}")
+    if not asked:
+        raise DataError(f"{how} leaves no event to ask about; {fix}")

@@ -11,15 +11,20 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 import numpy as np
 from rich.table import Table
 
-from palate.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
-from palate.evaluation._exam import Exam
-from palate.evaluation._render import as_table, as_text
-from palate.evaluation.beyond import beyond_accuracy
+from palate.core.arrays import Floats, Rows
+from palate.core.component import check_fitted
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
+from palate.core.features import Features
+from palate.core.histories import Histories, ragged_positions
+from palate.core.ids import Ids
+from palate.core.progress import task
+from palate.core.split import Split
+from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
+from palate.evaluation.measure import Exam
+from palate.evaluation.metrics.beyond import beyond_accuracy
 from palate.evaluation.results import Measured, Refused, Results
-from palate.histories import Histories, Split, ragged_positions
-from palate.progress import task
-from palate.recommenders._topk import CHUNK_CELLS, Scorer, rank_rows
-from palate.types import Dataset, Features, Floats, Ids, Rows, check_fitted
+from palate.evaluation.table import as_table, as_text
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"

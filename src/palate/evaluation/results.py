@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from palate.errors import ConfigError, PalateError, did_you_mean
-from palate.evaluation.ranking import Doubles
+from palate.core.arrays import Rows
+from palate.core.errors import ConfigError, PalateError, did_you_mean
+from palate.evaluation.metrics.ranking import Doubles
 from palate.evaluation.significance import Interval
-from palate.types import Rows
 
 _NAMES: Final = ("recommender", "slice", "metric")
 _DOUBLES: Final = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p")

@@ -8,10 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from palate.columns import USER
-from palate.evaluation.ranking import OpenAnswers
-from palate.histories import Split
-from palate.types import Dataset, Mask
+from palate.core.arrays import Mask
+from palate.core.columns import USER
+from palate.core.dataset import Dataset
+from palate.core.split import Split
+from palate.evaluation.metrics.ranking import OpenAnswers
 
 HEAD_SHARE: Final = 0.8
 SHORT_HISTORY: Final = 5

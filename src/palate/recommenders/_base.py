@@ -9,18 +9,14 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from palate.errors import AlignmentError, ConfigError
-from palate.histories import Histories
-from palate.types import (
-    Dataset,
-    Features,
-    FitContext,
-    Floats,
-    Ids,
-    check_context,
-    check_fitted,
-    learnt,
-)
+from palate.core.arrays import Floats
+from palate.core.component import check_fitted, learnt
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.features import Features
+from palate.core.histories import Histories
+from palate.core.ids import Ids
+from palate.core.types import FitContext, check_context
 
 
 def require(condition: bool, message: str) -> None:

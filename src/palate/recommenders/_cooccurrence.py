@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.histories import Histories, ragged_positions
-from palate.recommenders._topk import falling_bits, tie_order
-from palate.types import Floats, Rows
+from palate.core.arrays import Floats, Rows
+from palate.core.histories import Histories, ragged_positions
+from palate.core.topk import falling_bits, tie_order
 
 _BATCH_PAIRS = 16_000_000
 Pairs = tuple[Rows, Rows, Floats]

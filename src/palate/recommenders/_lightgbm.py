@@ -3,10 +3,14 @@
 import os
 import sys
 
-from palate.errors import PalateError
+from palate.core.errors import PalateError
+
+__all__ = ["lgb"]
+
 
 # a thread that waits for another must not keep its core from it; too late if OpenMP is loaded
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 try:
     import lightgbm as lgb
@@ -26,5 +30,3 @@ except AttributeError as error:
         "LightGBM cannot be loaded by a Python that drops docstrings: run it without -OO, and with "
         "PYTHONOPTIMIZE=1 or unset"
     ) from error
-
-__all__ = ["lgb"]

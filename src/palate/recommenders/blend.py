@@ -11,26 +11,19 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field
 
-from palate import registry
-from palate._learnt import agree
-from palate._settings import check_types, component
-from palate.component import AnyRecommender
-from palate.histories import Histories
-from palate.optional import Requirement, requirements_of
+from palate.core import registry
+from palate.core.arrays import Floats, Rows
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, from_popularity, scores_at
+from palate.core.features import Features
+from palate.core.histories import Histories
+from palate.core.learnt import agree
+from palate.core.optional import Requirement, requirements_of
+from palate.core.settings import AnyRecommender
+from palate.core.types import FitContext, Recommender, check_context
 from palate.recommenders._base import require, zscores
-from palate.recommenders._evidence import Evidence, from_popularity, scores_at
-from palate.recommenders._wishes import fused_with_words
-from palate.types import (
-    Dataset,
-    Features,
-    FitContext,
-    Floats,
-    Recommender,
-    Rows,
-    check_context,
-    check_fitted,
-    learnt,
-)
+from palate.recommenders._text_queries import fused_with_words
 
 __all__ = ["Blend"]
 

@@ -10,17 +10,19 @@ import numpy as np
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from palate._learnt import agree
-from palate._settings import check_types, component
-from palate.component import BlockName
-from palate.errors import AlignmentError, ConfigError, did_you_mean
-from palate.histories import Histories
+from palate.core.arrays import Floats, Matrix, Rows, row_norms, scale_rows, to_dense, unit_rows
+from palate.core.component import check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError, did_you_mean
+from palate.core.evidence import Evidence, from_content
+from palate.core.features import Features
+from palate.core.histories import Histories
+from palate.core.learnt import agree
+from palate.core.settings import BlockName
+from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, aligned
-from palate.recommenders._evidence import Evidence, from_content
-from palate.recommenders._standing import Gaps, equate
-from palate.recommenders._wishes import fused_with_words
-from palate.representation._rows import row_norms, scale_rows, unit_rows
-from palate.types import Dataset, Features, FitContext, Floats, Matrix, Rows, learnt, to_dense
+from palate.recommenders._score_equating import Gaps, equate
+from palate.recommenders._text_queries import fused_with_words
 
 __all__ = ["Content"]
 

@@ -7,13 +7,15 @@ from typing import Annotated, Self
 from pydantic import Field, NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from palate._learnt import agree
-from palate._settings import check_types, component
-from palate.histories import Histories, histories_of
+from palate.core.arrays import Floats, Rows
+from palate.core.component import check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, from_links, links_in
+from palate.core.histories import Histories, histories_of
+from palate.core.learnt import agree
+from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import covisit_counts, normalised_covisits, popularity
-from palate.recommenders._evidence import Evidence, from_links, links_in
-from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["Covisit"]
 

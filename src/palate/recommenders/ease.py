@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 from pydantic import PositiveFloat, PositiveInt
 from scipy.linalg import lapack
 
-from palate._learnt import check_rows
-from palate._settings import check_types, component
-from palate.errors import ConfigError
-from palate.histories import Histories, histories_of
+from palate.core.arrays import Floats, Rows
+from palate.core.component import check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError
+from palate.core.evidence import Evidence, from_links
+from palate.core.histories import Histories, histories_of
+from palate.core.learnt import check_rows
+from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel
-from palate.recommenders._evidence import Evidence, from_links
-from palate.types import Dataset, FitContext, Floats, Rows, learnt
 
 __all__ = ["Ease"]
 

@@ -7,15 +7,16 @@ from typing import Self
 import numpy as np
 from pydantic import PositiveFloat
 
-from palate._settings import check_types, component
-from palate.histories import Histories
+from palate.core.arrays import Floats, Rows
+from palate.core.component import check_types, component
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, from_popularity
+from palate.core.histories import Histories
+from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel
-from palate.recommenders._evidence import Evidence, from_popularity
-from palate.types import Dataset, FitContext, Floats, Rows
-
-DAY = 86_400.0
 
 __all__ = ["Popular"]
+DAY = 86_400.0
 
 
 @component

@@ -12,61 +12,51 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from palate import progress
-from palate._learnt import agree, check_rows
-from palate._order import places_of, settled, with_people_settled
-from palate._settings import check_types, component
-from palate.histories import Histories, dataset_of, histories_of
+from palate.core import progress
+from palate.core.arrays import Floats, Mask, Rows
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, Links, from_content, from_links, links_in, stronger
+from palate.core.features import Features
+from palate.core.histories import Histories, dataset_of, histories_of
+from palate.core.ids import Ids
+from palate.core.learnt import agree, check_rows
+from palate.core.order import places_of, settled, with_people_settled
+from palate.core.parallel import in_chunks, one_blas_thread
+from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
-from palate.recommenders._candidates import Candidates, candidates, feature_names
-from palate.recommenders._catalogue import Catalogue, lenders
-from palate.recommenders._evidence import (
-    Evidence,
-    Links,
-    from_content,
-    from_links,
-    links_in,
-    stronger,
+from palate.recommenders._lightgbm import lgb
+from palate.recommenders._text_queries import evidence_of_parts, fused_with_words
+from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
+from palate.recommenders.two_stage.catalogue import Catalogue, lenders
+from palate.recommenders.two_stage.importance import (
+    check_block_names,
+    check_importances,
+    content_outweighs,
+    importances,
 )
-from palate.recommenders._importance import check_importances, content_outweighs, importances
-from palate.recommenders._labels import (
+from palate.recommenders.two_stage.labels import (
     HELD_EVENTS,
     LabelledRows,
     LabelPlan,
     labelled_rows,
     share_of_repeats,
 )
-from palate.recommenders._lightgbm import lgb
-from palate.recommenders._names import check_block_names
-from palate.recommenders._newcomers import arrivals, with_places_for_new
-from palate.recommenders._statistics import (
+from palate.recommenders.two_stage.statistics import (
     Statistics,
     check_statistics,
     extended,
     fit_statistics,
 )
-from palate.recommenders._threads import in_chunks, one_blas_thread
-from palate.recommenders._trees import booster_of
-from palate.recommenders._wishes import evidence_of_parts, fused_with_words
-from palate.types import (
-    Dataset,
-    Features,
-    FitContext,
-    Floats,
-    Ids,
-    Mask,
-    Rows,
-    check_context,
-    check_fitted,
-    content_of,
-    learnt,
-)
+from palate.recommenders.two_stage.trees import booster_of
 
 __all__ = ["Ranker"]
 
 MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
 CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
+
+FIRST = 0.2  # of the gap between new items that the first one waits
 
 
 @component
@@ -350,3 +340,43 @@ class Ranker:
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
         check_importances(self.importances_, self.names_)
         _ = self._booster
+
+
+def arrivals(counts: Floats) -> float:
+    """How many items without any event are more than chance explains: new arrivals.
+
+    In every catalogue some rare items go untouched; the items touched once and twice tell how many
+    (Chao 1984, bias-corrected).
+    """
+    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
+    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
+
+
+def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
+    """Scores that give new items at least `share` of a list's places, evenly, in their own order.
+
+    The j-th best new item stands no lower than place (j + ⅕) / share, rounded up; the first place
+    is left to proven items where these are the most. The data cannot tell how items that just
+    arrived will do against proven ones, so a stated share decides.
+    """
+    if not 0 < share < 1 or not new.any():
+        return values
+    placed = values.copy()
+    proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
+    order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
+    rows = np.arange(len(values))
+    wanted = np.arange(int(new.sum(axis=1).max()))
+    gaps = np.ceil((wanted + FIRST) / share).astype(int) - 1 - wanted
+    gaps[0] = max(gaps[0], int(share < 0.5))
+    for nth, above in enumerate(gaps):
+        if above >= proven.shape[1]:
+            break
+        column = order[:, nth]
+        down = (np.count_nonzero(gaps[:nth] == above) + 1) / (np.count_nonzero(gaps == above) + 1)
+        own, below = values[rows, column], proven[:, above]
+        before = proven[:, above - 1] if above else below + 1
+        above_ties = np.nextafter(below, np.float32(np.inf))
+        between = np.maximum((1 - down) * before + down * below, above_ties)
+        between = np.where(np.isfinite(below), between, own)
+        placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
+    return placed

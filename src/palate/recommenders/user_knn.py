@@ -9,18 +9,18 @@ import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from palate._learnt import agree
-from palate._settings import check_types, component
-from palate.histories import Histories, histories_of
+from palate.core.arrays import Floats, Rows, scale_rows
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, from_popularity, scores_at
+from palate.core.histories import Histories, histories_of
+from palate.core.learnt import agree
+from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
-from palate.recommenders._evidence import Evidence, from_popularity, scores_at
-from palate.representation._rows import scale_rows
-from palate.types import Dataset, FitContext, Floats, Rows, check_fitted, learnt
-
-_BLOCK_CELLS = 20_000_000
 
 __all__ = ["UserKNN"]
+_BLOCK_CELLS = 20_000_000
 
 
 @component

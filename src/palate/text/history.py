@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
-from palate.columns import EVENT, VALUE
-from palate.errors import AlignmentError, ConfigError
-from palate.histories import Histories, histories_of, ragged_positions
+from palate.core.columns import EVENT, VALUE
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.histories import Histories, histories_of, ragged_positions
 from palate.text.normalise import Language, check_language
-from palate.types import Dataset
 
 _DAY = 86_400.0
 _VERBS = {

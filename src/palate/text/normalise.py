@@ -11,9 +11,8 @@ from typing import Literal, TypeAlias, get_args
 
 import polars as pl
 
-from palate.errors import ConfigError, did_you_mean
-from palate.optional import Requirement
-from palate.text._stop_words_zh import STOP_WORDS_ZH
+from palate.core.errors import ConfigError, did_you_mean
+from palate.core.optional import Requirement
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -25,6 +24,22 @@ SEGMENTER = Requirement(("rjieba",), "Chinese word segmentation")
 _SPACED_TOKEN = re.compile(r"\w+")
 _WORD_OR_SIGN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")
 _EDGES = r"^[\p{P}\p{S}]+|[\p{P}\p{S}]+$"
+
+_WORDS = """
+的 地 得 了 着 过 之 所 们 吗 呢 吧 啊 呀 哦 嗯 哈 嘛 啦 哇 么 等 等等 呗 哎 唉 喔 嗨
+我 你 您 他 她 它 我们 你们 您们 他们 她们 它们 咱 咱们 自己 人家 大家 别人
+这 那 这个 那个 这些 那些 这里 那里 这儿 那儿 这样 那样 这么 那么 此 该 本 各 每 某
+其 其他 其它 其中 谁 什么 怎么 怎样 怎么样 哪 哪个 哪些 哪里 哪儿 为什么 多少 几
+是 有 在 为 为了 于 与 和 及 以及 或 或者 并 并且 而 而且 且 但 但是 可是 不过 然而 却 则
+虽然 尽管 因为 因此 所以 由于 于是 如果 要是 假如 即使 只要 只有 无论 不管 除了 除非 从而
+以便 以 以来 从 自 到 往 向 由 对 对于 关于 把 被 让 给 跟 同 按 按照 根据 通过 随着
+比 比如 例如 如 如此 也 都 又 还 再 就 才 只 仅 很 非常 太 更 最 已 已经 曾 正 正在
+将 将要 会 能 能够 可以 可 要 想 应 应该 必须 一 一个 一些 一下 一样 一种 一直 一定 个 种 些
+上 下 中 里 内 外 前 后 时 时候 之间 之后 之前 来 去 说 没 没有 不 不是 不会 不能 无 非
+便 即 若 当 然后 还有 还是 就是 只是
+"""
+
+STOP_WORDS_ZH = frozenset(_WORDS.split())
 
 
 def normalise(

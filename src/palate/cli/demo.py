@@ -1,0 +1,136 @@
+"""`palate demo`: MovieLens-100K from tables to recommendations, with a report to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+
+from palate.cli.console import recommendations_table, shown_progress
+from palate.core.errors import DataError
+from palate.core.split import Split
+from palate.data.samples import movielens
+from palate.data.split import split_by_time
+from palate.evaluation.compare import Comparison, compare
+from palate.evaluation.report.report import write_report
+from palate.pipeline.artefact import check_place
+from palate.pipeline.explain.sentences import titles_of
+from palate.pipeline.pipeline import Pipeline
+from palate.recommenders.ease import Ease
+from palate.recommenders.item_knn import ItemKNN
+from palate.recommenders.popular import Popular
+from palate.recommenders.ranker import Ranker
+
+IDS_ONLY = "ranker, ids only"
+AUDIENCE = 5
+WISHES = ("Star Wars", "Blade Runner", "Alien")
+
+
+def rows_of_the_table() -> dict[str, Pipeline]:
+    """What the demo compares: the default, its two twins and three baselines."""
+    return {
+        "ranker (default)": Pipeline(),
+        IDS_ONLY: Pipeline(encoders={}, recommender=Ranker()),
+        "ranker, text only": Pipeline(recommender=Ranker(behaviour=False)),
+        "ease": Pipeline(encoders={}, recommender=Ease()),
+        "item_knn": Pipeline(encoders={}, recommender=ItemKNN()),
+        "popular": Pipeline(encoders={}, recommender=Popular(last_days=30)),
+    }
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo made: the split, the fitted default, the comparison and the files."""
+
+    split: Split
+    model: Pipeline
+    comparison: Comparison
+    folder: Path
+
+
+def run_demo(out: Path, console: Console) -> Demo:
+    """Runs the whole flow, prints the table and the recommendations, writes `out`."""
+    check_place(out / "model")
+    data = movielens()
+    people, items = len(data.user_ids), len(data.items)
+    console.print(
+        f"MovieLens-100K: {people:,} people, {items:,} films, {len(data.interactions):,} ratings"
+    )
+    split = split_by_time(data, test=0.2)
+    console.print(
+        f"Split by time: {len(split.train.interactions):,} ratings to learn from, "
+        f"{len(split.histories):,} later ones to foresee, each from all its person did before\n"
+    )
+    models = rows_of_the_table()
+    with shown_progress():
+        for model in models.values():
+            model.fit(split.train)
+        comparison = compare(models, split, reference=IDS_ONLY)
+    console.print(comparison.render())
+    model = next(iter(models.values()))
+    _show_recommendations(model, split, console)
+    model.save(out / "model")
+    report = write_report(
+        out / "report.html", model=model, comparison=comparison, split=split, title="MovieLens-100K"
+    )
+    console.print(
+        f"\nmodel   {out / 'model'}\nreport  {report}  (open it in a browser)", markup=False
+    )
+    return Demo(split, model, comparison, out)
+
+
+def _show_recommendations(model: Pipeline, split: Split, console: Console) -> None:
+    titles = titles_of(split.train.items)
+    names = dict(zip(split.train.items["item_id"], titles, strict=True))
+    person = _somebody(model)
+    found = model.recommend([person], k=5, reasons=True)
+    console.print(
+        recommendations_table(found, names, caption=f"\nFor person {person}, who is known")
+    )
+    wishes = [_named(wish, titles, split) for wish in WISHES]
+    found = model.recommend(history=wishes, k=5, reasons=True)
+    spoken = ", ".join(names[wish] for wish in wishes)
+    console.print(
+        recommendations_table(
+            found, names, caption=f"\nFor somebody never seen, who names {spoken}"
+        )
+    )
+    untouched = _untouched(model, split)
+    audience = model.audience(untouched, k=AUDIENCE)
+    lines = [
+        f"person {line['user_id']} (place {line['rank']})" for line in audience.table.to_dicts()
+    ]
+    console.print(
+        f"\nAmong the {len(split.new_items):,} films that nobody had rated before, "
+        f"[bold]{escape(names[untouched])}[/bold] stands highest; it would go to: "
+        f"{', '.join(lines)}"
+    )
+
+
+def _somebody(model: Pipeline) -> str:
+    """A person with a middling history: the median length."""
+    histories = model.people.histories
+    order = np.argsort(histories.lengths, kind="stable")
+    return str(histories.user_ids[int(order[len(order) // 2])])
+
+
+def _named(wish: str, titles: list[str], split: Split) -> str:
+    for title, name in zip(titles, split.train.items["item_id"], strict=True):
+        if title == wish:
+            return str(name)
+    raise DataError(f"the sample holds no film called {wish!r}")
+
+
+def _untouched(model: Pipeline, split: Split) -> str:
+    """The film without a training rating whose best places, as many as are shown, are the best."""
+    if not len(split.new_items):
+        raise DataError("every film of the sample has a training rating")
+    people, count = model.people.histories, len(model.item_ids)
+    rows, _ = model.rank_histories(people, count)
+    places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
+    np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)
+    best = np.sort(places[:, split.new_items], axis=0)[:AUDIENCE].sum(axis=0)
+    return str(model.item_ids.series[int(split.new_items[best.argmin()])])

@@ -1,0 +1,155 @@
+"""What the command line checks in its options before any work, and how it is stopped."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+import typer
+from typer.core import TyperGroup
+from typer.models import OptionInfo
+
+from palate.core.errors import ConfigError, DataError
+from palate.core.visible import quoted, shorten
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
+ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
+DropUnknown = Annotated[
+    bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
+]
+
+
+class Stopped(Exception):
+    """Ctrl-C during a command."""
+
+
+class Commands(TyperGroup):
+    """The commands; Ctrl-C in one raises `Stopped`, whatever version of typer is installed."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped from error
+
+
+def names_of(command: Callable[..., Any]) -> dict[str, str]:
+    """The options of a command by what Python calls them; repeatable ones are plurals there."""
+    found: dict[str, str] = {}
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        kind = get_args(parameter.annotation)
+        for told in (part for part in kind if isinstance(part, OptionInfo)):
+            declared = [told.default, *(told.param_decls or ()), f"--{name.replace('_', '-')}"]
+            option = next(one for one in map(str, declared) if one.startswith("--"))
+            many = any(get_origin(part) is list for part in (kind[0], *get_args(kind[0])))
+            python = option.removeprefix("--").replace("-", "_")
+            found[f"{python}s" if many else python] = option
+    return found
+
+
+def forgive_streams() -> None:
+    """A terminal without "→" gets a "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def from_home(path: Path) -> Path:
+    """The path with the home folder for "~", which shells leave in `--out=~/model`."""
+    try:
+        return path.expanduser()
+    except RuntimeError:  # somebody who has no home
+        return path
+
+
+def json_place(path: Path | None) -> Path | None:
+    """The file, once it can be written there: hours of work must not end in an error."""
+    if path is not None:
+        path = from_home(path)
+        try:
+            _check_place(path)
+        except OSError as error:
+            raise DataError(f"{path} could not be written: {error.strerror}") from error
+    return path
+
+
+def _check_place(path: Path) -> None:
+    if path.is_dir():
+        raise DataError(f"{path} is a folder: name a file, such as {path / 'figures.json'}")
+    if path.exists() and not path.is_file():
+        return  # a pipe or a terminal
+    there = next(place for place in path.absolute().parents if place.exists())
+    if not there.is_dir():
+        raise DataError(f"{path} could not be written: {there} is a file, not a folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise DataError(f"{path} could not be written: {there} is not yours to write in")
+
+
+def allowed(names: list[str] | None) -> list[str]:
+    """The classes that a model folder may import, each as MODULE:CLASS."""
+    for name in names or ():
+        module, _, class_name = name.partition(":")
+        if not (module and class_name):
+            raise ConfigError(
+                f"--allow {quoted(name)} names no class: write MODULE:CLASS, such as my_module:Mine"
+            )
+    return names or []
+
+
+def history_items(given: list[str] | None) -> list[str] | None:
+    """The ids of "a,b", of a JSON list, or of an option that is given again for each id.
+
+    Only the first of them splits at commas and strips blanks. `DataError` where there are no ids.
+    """
+    if not given:
+        return None
+    items: list[str] = []
+    for value in given:
+        listed = _json_list(value)
+        if listed is not None:
+            items += listed
+        elif len(given) > 1:
+            items.append(value)
+        else:
+            items += [name.strip() for name in value.split(",")]
+    items = [name for name in items if name]
+    if not items:
+        raise DataError('--history holds no item: give ids, as --history "a,b", or leave it out')
+    return items
+
+
+def _json_list(value: str) -> list[str] | None:
+    """The ids of a JSON list, numbers as they are written; None for what is none."""
+    if not value.lstrip().startswith("["):
+        return None
+    try:
+        found = json.loads(value, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    if not all(isinstance(name, str) for name in found):
+        raise DataError(f'--history {shorten(value)} holds more than ids: write ["a", "b"]')
+    return list(found)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="A catalogue and what people did → language-model features → recommendations.",
+)
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="F", help="Write the figures.", callback=json_place),
+]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MODULE:CLASS", help="Code that DIR may run.", callback=allowed),
+]

@@ -1,0 +1,212 @@
+"""Settings of a component that is made in Python: types and limits, as in pipeline files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from functools import cache, wraps
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    TypeVar,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from palate.core.errors import ConfigError, NotFittedError, did_you_mean
+from palate.core.visible import quoted, shorten
+
+_LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
+
+
+"""What pydantic calls values of the right type that are beyond the limits of a setting."""
+
+T = TypeVar("T")
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(field,))
+def component(cls: type[T]) -> type[T]:
+    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be."""
+    made: Any = dataclass(kw_only=True)(cls)
+    build = made.__init__
+    known = [entry.name for entry in fields(made) if entry.init]
+
+    @wraps(build)
+    def init(self: Any, **settings: Any) -> None:
+        for name in settings:
+            if name not in known:
+                hint = did_you_mean(name, known)
+                raise ConfigError(f"{type(self).__name__} has no setting {name!r}.{hint}")
+        build(self, **settings)
+
+    made.__init__ = init
+    checking: type[T] = made
+    return checking
+
+
+def check_types(component: Any) -> None:
+    """Brings every setting to its type; `ConfigError` for another type, or beyond its limits.
+
+    NumPy's numbers become Python's and tuples lists, so that settings survive JSON. A default is
+    taken as it is.
+    """
+    cls: Any = type(component)
+    hints = _hints(cls)
+    for entry in fields(component):
+        value = getattr(component, entry.name, entry.default)
+        if not entry.init or value is entry.default or entry.name not in hints:
+            continue
+        plain, where = _plain(value), f"{cls.__name__}.{entry.name}"
+        typed = checked(hints[entry.name], plain, where=where)
+        # what came as a list or a table stays that very object
+        setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """The type of every setting; none where somebody's annotations cannot be resolved."""
+    try:
+        return get_type_hints(cls, include_extras=True)
+    except (NameError, TypeError):
+        return {}
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def checked(hint: Any, value: Any, *, where: str) -> Any:
+    """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
+    adapter = TypeAdapter(hint, config=_STRICT)
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        found = next((one for one in error.errors() if one["type"] in _LIMITS), None)
+        if found is None:
+            reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
+        else:
+            where = ".".join([where, *_inside(value, found["loc"])])
+            value, name = found["input"], where.rpartition(".")[2]
+            reason = allowed(hint, name, empty=found["type"] == "too_short") or found["msg"]
+        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
+
+
+def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
+    """The fix for a number, a truth value or a list that is written as a string."""
+    if not isinstance(value, str) or value.strip() == "null":
+        return ""
+    try:
+        adapter.validate_json(value)
+    except ValidationError:
+        return ""
+    return f". Write {shorten(value)}, without quotes"
+
+
+def allowed(hint: Any, name: str, *, empty: bool = False) -> str:
+    """What the limits in a type allow, as the fix of an error: "give 0 < decay ≤ 1".
+
+    `empty`: of a list that is too short, not of a number. Empty where the type has no limits.
+    """
+    limits = dict(_limits(hint))
+    left_out = ", or leave it out" if type(None) in get_args(hint) else ""
+    least = limits.pop("min_length", None)
+    if empty:
+        return f"name {least} or more{left_out}" if least else ""
+    low = next((f"{limits[key]:g} {sign}" for key, sign in _LOW.items() if key in limits), "")
+    high = next((f"{sign} {limits[key]:g}" for key, sign in _HIGH.items() if key in limits), "")
+    if low and high:
+        return f"give {low} {name} {high}{left_out}"
+    alone = [f"give {_ALONE[key].format(f'{limits[key]:g}')}{left_out}" for key in limits]
+    return alone[0] if alone else ""
+
+
+_LOW: Final = {"ge": "≤", "gt": "<"}
+_HIGH: Final = {"le": "≤", "lt": "<"}
+_ALONE: Final = {
+    "ge": "{} or more",
+    "gt": "more than {}",
+    "le": "{} or less",
+    "lt": "less than {}",
+}
+
+
+def _limits(hint: Any) -> Iterator[tuple[str, float]]:
+    """The limits in a type, wherever they stand in it, by the names that pydantic has for them."""
+    if get_origin(hint) is Annotated:
+        for mark in hint.__metadata__:
+            for limit in getattr(mark, "metadata", [mark]):
+                for key in (*_ALONE, "min_length"):
+                    if (value := getattr(limit, key, None)) is not None:
+                        whole = key == "gt" and hint.__origin__ is int
+                        yield ("ge", value + 1) if whole else (key, value)
+    for part in get_args(hint):
+        yield from _limits(part)
+
+
+def _inside(value: Any, steps: Iterable[Any]) -> Iterator[str]:
+    """The keys and places by which `steps` lead into lists and tables; others name types."""
+    for step in steps:
+        if (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int)
+        ):
+            yield str(step)
+            value = value[step]
+
+
+def _plain(value: Any) -> Any:
+    """With Python's own numbers, and lists in place of tuples; itself where it has these."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple):
+        parts = [_plain(part) for part in value]
+        return value if isinstance(value, list) and _same(parts, value) else parts
+    if isinstance(value, dict):
+        named = {name: _plain(part) for name, part in value.items()}
+        return value if _same(named.values(), value.values()) else named
+    return value
+
+
+def _same(parts: Iterable[Any], others: Iterable[Any]) -> bool:
+    return all(part is other for part, other in zip(parts, others, strict=True))
+
+
+class LoadsItself:
+    """A dataclass whose other attributes are made of its settings, when they are needed.
+
+    Copies make them anew, and so does whoever gets another setting: else what the old one gave
+    would go into the cache of vectors under the name of the new one.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        entries = fields(self)  # type: ignore[arg-type]
+        if name in vars(self) and any(entry.name == name and entry.init for entry in entries):
+            for other in vars(self).keys() - self.__getstate__().keys():
+                del vars(self)[other]
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
+        names = [entry.name for entry in fields(self)]  # type: ignore[arg-type]
+        return {name: value for name, value in vars(self).items() if name in names}
+
+
+def learnt(*shape: str | int) -> Any:
+    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact.
+
+    `shape` says how long an array is in each dimension: a number, another learnt field
+    ("item_ids_"), or a word that stands for the same length wherever the component has it. What is
+    loaded from a folder is held to that and to the field's type.
+    """
+    return field(init=False, repr=False, compare=False, metadata={"shape": shape})
+
+
+def check_fitted(component: Any) -> None:
+    """Raises `NotFittedError` while a learnt field of `component` is not there yet."""
+    for entry in fields(component):
+        if not entry.init and entry.name.endswith("_") and not hasattr(component, entry.name):
+            raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")

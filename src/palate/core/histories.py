@@ -1,0 +1,288 @@
+"""Who is asking: ragged histories of catalogue rows, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.core.arrays import Floats, Rows
+from palate.core.columns import ITEM, TIME, USER, WEIGHT
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, DataError
+from palate.core.forks import check_process
+from palate.core.ids import Ids
+
+__all__ = [
+    "Histories",
+    "dataset_of",
+    "event_rows",
+    "histories_of",
+    "history_of_items",
+    "ragged_positions",
+]
+
+
+def ragged_positions(
+    starts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(row, position) of every element of the ranges `starts[i]:stops[i]`."""
+    lengths = stops - starts
+    row = np.repeat(np.arange(len(starts)), lengths)
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return row, starts[row] + offset
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """One row a request: what that person did so far, as ranges of shared flat arrays.
+
+    Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
+    the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
+    people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    """
+
+    item_ids: Ids
+    user_ids: pl.Series
+    starts: NDArray[np.int64]
+    stops: NDArray[np.int64]
+    items: Rows
+    weights: Floats
+    times: NDArray[np.float64] | None = None
+    queries: Mapping[str, Floats] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_process()
+        if not len(self.user_ids) == len(self.starts) == len(self.stops):
+            raise AlignmentError("histories need one user id, start and stop a row")
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return self.stops - self.starts
+
+    def take(self, rows: slice | NDArray[Any]) -> Histories:
+        """Some of the requests; the flat arrays are shared, not copied."""
+        index = np.arange(len(self))[rows]
+        return replace(
+            self,
+            user_ids=self.user_ids[index],
+            starts=self.starts[index],
+            stops=self.stops[index],
+            queries={name: vectors[index] for name, vectors in self.queries.items()},
+        )
+
+    def last(self, length: int) -> Histories:
+        """The newest `length` events of each row."""
+        return replace(self, starts=np.maximum(self.starts, self.stops - length))
+
+    def without_last(self, count: int = 1) -> Histories:
+        """All but the newest `count` events of each row."""
+        return replace(self, stops=np.maximum(self.starts, self.stops - count))
+
+    def row(self, row: int) -> Rows:
+        """The catalogue rows of one request, oldest first."""
+        return self.items[self.starts[row] : self.stops[row]]
+
+    def newest(self, back: int = 1) -> Rows:
+        """The row of the `back`-th newest event of each request; -1 where there is none."""
+        position = self.stops - back
+        known = position >= self.starts
+        if not len(self.items):
+            return np.full(len(self), -1, dtype=np.int32)
+        return np.where(known, self.items[np.where(known, position, 0)], -1).astype(np.int32)
+
+    def matrix(
+        self, *, decay: float = 1.0, length: int | None = None, weighted: bool = True
+    ) -> sparse.csr_array:
+        """(n, n_items) weights: decay^k for the k-th newest event, times its event's weight.
+
+        An item that occurs again counts as its newest occurrence only.
+        """
+        recent = self if length is None else self.last(length)
+        row, position = ragged_positions(recent.starts, recent.stops)
+        age = (recent.stops[row] - 1 - position).astype(np.float64)
+        value = (decay**age).astype(np.float32)
+        if weighted:
+            value = value * self.weights[position]
+        column = self.items[position]
+        # events are oldest first: the first of the reversed keys is the newest occurrence
+        key = row.astype(np.int64) * len(self.item_ids) + column
+        _, newest = np.unique(key[::-1], return_index=True)
+        newest = len(key) - 1 - newest
+        counts = np.bincount(row[newest], minlength=len(self))
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        shape = (len(self), len(self.item_ids))
+        return sparse.csr_array((value[newest], column[newest], indptr), shape=shape)
+
+    def seen(self) -> sparse.csr_array:
+        """(n, n_items) ones where a person touched an item."""
+        matrix = self.matrix(weighted=False)
+        matrix.data[:] = 1.0
+        return matrix
+
+    def in_catalogue(self, item_ids: Ids) -> Histories:
+        """The same requests over their own catalogue, or over one that has grown at its end.
+
+        Raises `AlignmentError` for a catalogue of other items, or of the same in another order.
+        """
+        if item_ids is self.item_ids:
+            return self
+        if len(item_ids) < len(self.item_ids):
+            raise AlignmentError("the new catalogue is smaller than that of the histories")
+        if not item_ids.starts_with(self.item_ids):
+            ours, theirs = self.item_ids.series, item_ids.series.head(len(self.item_ids))
+            row = int((ours != theirs).arg_max() or 0)
+            raise AlignmentError(
+                f"these histories belong to another catalogue: its row {row} is {ours[row]!r}, "
+                f"here that is {theirs[row]!r}; make them from the ids of this one"
+            )
+        return replace(self, item_ids=item_ids)
+
+    def renumbered(self, item_ids: Ids, places: NDArray[np.int64]) -> Histories:
+        """The same requests over the same items in another order: row i is now row `places[i]`."""
+        whole = self if self.lengths.sum() >= len(self.items) else _compact(self)
+        return replace(whole, item_ids=item_ids, items=places[whole.items].astype(np.int32))
+
+
+def _compact(histories: Histories) -> Histories:
+    """The same requests over flat arrays that hold no more than they ask for."""
+    _, position = ragged_positions(histories.starts, histories.stops)
+    stops = np.cumsum(histories.lengths)
+    return replace(
+        histories,
+        starts=stops - histories.lengths,
+        stops=stops,
+        items=histories.items[position],
+        weights=histories.weights[position],
+        times=None if histories.times is None else histories.times[position],
+    )
+
+
+def histories_of(data: Dataset) -> Histories:
+    """One row for each person of `data.user_ids`, with everything that person did."""
+    order = np.argsort(data.user_rows, kind="stable")
+    counts = np.bincount(data.user_rows, minlength=len(data.user_ids))
+    stops = np.cumsum(counts)
+    return Histories(
+        item_ids=data.item_ids,
+        user_ids=data.user_ids.series,
+        starts=stops - counts,
+        stops=stops,
+        items=data.item_rows[order],
+        weights=data.weights[order],
+        times=None if data.times is None else data.times[order],
+    )
+
+
+def dataset_of(histories: Histories, data: Dataset) -> Dataset:
+    """The catalogue of `data` with what these histories hold as its only interactions.
+
+    Events, values and texts come along where these are histories of `data`.
+    """
+    row, position = ragged_positions(histories.starts, histories.stops)
+    columns: dict[str, Any] = {
+        USER: histories.user_ids[row],
+        ITEM: histories.item_ids.series[histories.items[position]],
+        WEIGHT: histories.weights[position],
+    }
+    if histories.times is not None:
+        columns[TIME] = histories.times[position]
+    others = [name for name in data.interactions.columns if name not in (*columns, TIME)]
+    source = _event_rows(histories, data) if others else None
+    if source is not None:
+        columns |= data.interactions[source[position]].select(others).to_dict()
+    return data.with_interactions(pl.DataFrame(columns))
+
+
+def event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64]:
+    """The row in `data.interactions` of every entry of `histories.items` that a range holds.
+
+    Raises `AlignmentError` unless these are histories of `data`: ranges of those of `histories_of`,
+    or each person's first events, as in a split, with or without those of some items.
+    """
+    source = _event_rows(histories, data)
+    if source is None:
+        raise AlignmentError(
+            "these histories hold other events than the data set: give the one that they were "
+            "made from (for the histories of a split, the data that were cut)"
+        )
+    return source
+
+
+def _event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64] | None:
+    """As `event_rows`, 0 for entries in no range; None where the events are not those of `data`."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    small, large = sorted((histories.item_ids, data.item_ids), key=len)
+    person = data.user_ids.find(histories.user_ids)[row]
+    if not (small is large or large.starts_with(small)) or (person < 0).any():
+        return None
+    order = np.argsort(data.user_rows, kind="stable")
+    n_items = len(large)
+    wanted = person.astype(np.int64) * n_items + histories.items[position]
+    keys = (data.user_rows.astype(np.int64) * n_items + data.item_rows)[order]
+    same_layout = len(order) == len(histories.items)
+    places = [position] if same_layout else []
+    places.append(_same_occurrences(row, wanted, keys))
+    for place in places:
+        found = order[place]
+        if np.array_equal(keys[place], wanted) and _same_times(histories, data, position, found):
+            source = np.zeros(len(histories.items), dtype=np.int64)
+            source[position] = found
+            return source
+    return None
+
+
+def _same_occurrences(
+    row: NDArray[np.int64], wanted: NDArray[np.int64], keys: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Where in `keys` the k-th of a key stands, for the k-th of it in each row."""
+    order = np.lexsort((np.arange(len(row)), wanted, row))
+    fresh = np.ones(len(row), dtype=bool)
+    fresh[1:] = (np.diff(row[order]) != 0) | (np.diff(wanted[order]) != 0)
+    start = np.maximum.accumulate(np.where(fresh, np.arange(len(row)), 0))
+    nth = np.empty(len(row), dtype=np.int64)
+    nth[order] = np.arange(len(row)) - start
+    by_key = np.argsort(keys, kind="stable")
+    place = np.searchsorted(keys[by_key], wanted) + nth
+    return by_key[np.minimum(place, len(keys) - 1)] if len(keys) else place
+
+
+def _same_times(
+    histories: Histories, data: Dataset, position: NDArray[np.int64], rows: NDArray[np.int64]
+) -> bool:
+    if histories.times is None or data.times is None:
+        return True
+    return np.array_equal(histories.times[position], data.times[rows])
+
+
+def history_of_items(
+    item_ids: Ids,
+    histories: Sequence[Sequence[str]],
+    *,
+    user_ids: Sequence[str] | None = None,
+    queries: Mapping[str, Floats] | None = None,
+) -> Histories:
+    """Requests from lists of item ids, oldest first; an unknown id raises `UnknownIdError`."""
+    if any(isinstance(history, str) or not isinstance(history, Iterable) for history in histories):
+        raise DataError("each history must be a list of item ids: write [['a', 'b'], ['c']]")
+    flat = [name for history in histories for name in history]
+    lengths = np.array([len(history) for history in histories], dtype=np.int64)
+    stops = np.cumsum(lengths)
+    names = user_ids if user_ids is not None else [f"request {row}" for row in range(len(lengths))]
+    return Histories(
+        item_ids=item_ids,
+        user_ids=pl.Series(names, dtype=pl.String),
+        starts=stops - lengths,
+        stops=stops,
+        items=item_ids.rows(flat, what="item ids in the history"),
+        weights=np.ones(len(flat), dtype=np.float32),
+        queries=queries or {},
+    )

@@ -1,0 +1,176 @@
+"""From scores to ranked items: masking, chunking, exact top-k and ties, once for everybody."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.core.arrays import Floats, Rows
+from palate.core.columns import ITEM, RANK, SCORE, USER
+from palate.core.errors import AlignmentError, ConfigError, DataError, first_offenders
+from palate.core.histories import Histories
+from palate.core.ids import Ids
+from palate.core.types import Recommendations
+
+CHUNK_CELLS = 32_000_000
+_BLOCK_CELLS = 2_000_000
+
+
+class Scorer(Protocol):
+    """Anything that scores histories."""
+
+    def score(self, histories: Histories) -> Floats: ...
+
+
+@lru_cache(maxsize=8)
+def tie_order(item_ids: Ids) -> NDArray[np.int64]:
+    """(n_items,) a fixed pseudo-random rank of each item, from a hash of its id (read-only).
+
+    Equal scores are ordered by it, never by row: that would favour how the file was written.
+    Items appended later do not change the order of those before.
+    """
+    digests = b"".join(
+        hashlib.blake2b(name.encode(), digest_size=8).digest() for name in item_ids.series
+    )
+    order = np.argsort(np.frombuffer(digests, dtype=np.uint64), kind="stable")
+    rank = _inverse(order)
+    rank.flags.writeable = False
+    return rank
+
+
+def top_rows(scores: Floats, k: int, tie: NDArray[np.int64]) -> tuple[Rows, Floats]:
+    """The `k` best columns of each row, (n, k) rows and scores, by (-score, tie); exact.
+
+    Where a row has fewer than `k` items (-inf means: not recommendable), the rest is row -1 with
+    score -inf. NaN raises `DataError`.
+    """
+    if k < 1:
+        raise ConfigError(f"k = {k} cannot be used: ask for 1 item or more")
+    n, m = scores.shape
+    if len(tie) != m:
+        raise AlignmentError(f"{m} columns of scores, but a tie order of {len(tie)} items")
+    rows = np.full((n, k), -1, dtype=np.int32)
+    best = np.full((n, k), -np.inf, dtype=np.float32)
+    width, order = min(k, m), np.argsort(tie, kind="stable")
+    step = max(1, _BLOCK_CELLS // max(m, 1))
+    for start in range(0, n if width else 0, step):
+        part = slice(start, start + step)
+        rows[part, :width], best[part, :width] = _top_block(scores[part], width, order, start)
+    rows[np.isneginf(best)] = -1
+    return rows, best
+
+
+def _top_block(
+    scores: Floats, width: int, order: NDArray[np.int64], first_row: int
+) -> tuple[NDArray[np.int64], Floats]:
+    """Partitions integer keys: the score's bits in the upper half, the tie rank in the lower."""
+    if (missing := np.isnan(scores).any(axis=1)).any():
+        offenders = (first_row + np.flatnonzero(missing)).tolist()
+        where = first_offenders(offenders, len(offenders))
+        raise DataError(f"NaN among the scores of request rows {where}")
+    keys = falling_bits(scores).astype(np.int64) << 32
+    keys |= _inverse(order)
+    if width < len(order):
+        keys = np.partition(keys, width - 1, axis=1)[:, :width]
+    columns = order[np.sort(keys, axis=1) & 0xFFFFFFFF]
+    return columns, np.take_along_axis(scores, columns, axis=1)
+
+
+def falling_bits(values: Floats) -> NDArray[np.int32]:
+    """Integers in the opposite order of the values."""
+    bits = np.add(values, 0.0, dtype=np.float32).view(np.int32)  # adding 0 makes -0.0 equal 0.0
+    falling: NDArray[np.int32] = ~(bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF)))
+    return falling
+
+
+def rank_rows(
+    model: Scorer,
+    histories: Histories,
+    k: int,
+    *,
+    exclude_seen: bool = True,
+    among: Rows | None = None,
+    chunk_cells: int = CHUNK_CELLS,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[Rows, Floats]:
+    """The `k` best catalogue rows of each request and their scores, both (n, k); best first.
+
+    `exclude_seen` masks what a request's history holds; only the rows in `among` are recommendable
+    where it is given. Scores `chunk_cells` cells at a time, so memory does not grow with people;
+    `progress` is called with the number of requests that each chunk finished.
+    """
+    n_items = len(histories.item_ids)
+    tie = tie_order(histories.item_ids)
+    allowed = None if among is None else np.unique(among)
+    rows = np.empty((len(histories), k), dtype=np.int32)
+    best = np.empty((len(histories), k), dtype=np.float32)
+    step = max(1, chunk_cells // max(n_items, 1))
+    for start in range(0, len(histories), step):
+        asking = histories.take(slice(start, start + step))
+        scores = _masked_scores(model, asking, exclude_seen=exclude_seen)
+        found, best[start : start + step] = (
+            top_rows(scores, k, tie)
+            if allowed is None
+            else top_rows(scores[:, allowed], k, tie[allowed])
+        )
+        if allowed is not None and len(allowed):
+            found = np.where(found >= 0, allowed[found], -1)
+        rows[start : start + step] = found
+        if progress is not None:
+            progress(len(asking))
+    return rows, best
+
+
+def _masked_scores(model: Scorer, histories: Histories, *, exclude_seen: bool) -> Floats:
+    """A copy of the model's scores, -inf where a request has seen the item."""
+    scores = np.array(model.score(histories), dtype=np.float32)
+    wanted = (len(histories), len(histories.item_ids))
+    if scores.shape != wanted:
+        raise AlignmentError(
+            f"{type(model).__name__} gave scores of shape {scores.shape}, but these histories and "
+            f"their catalogue need {wanted}: bring them to the model's catalogue with "
+            "histories.in_catalogue(...), or the model to theirs with add_items(...)"
+        )
+    if exclude_seen:
+        seen = histories.seen()
+        scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
+    return scores
+
+
+def recommend(
+    model: Scorer,
+    histories: Histories,
+    k: int = 10,
+    *,
+    exclude_seen: bool = True,
+    among: Rows | None = None,
+) -> Recommendations:
+    """The `k` best items for each request as a table, best first; fewer where fewer are left."""
+    rows, scores = rank_rows(model, histories, k, exclude_seen=exclude_seen, among=among)
+    return recommendations_of(histories, rows, scores)
+
+
+def recommendations_of(histories: Histories, rows: Rows, scores: Floats) -> Recommendations:
+    """The table of (n, k) rows and scores; rows of -1 are left out."""
+    request, place = np.nonzero(rows >= 0)
+    table = pl.DataFrame(
+        {
+            USER: histories.user_ids[request],
+            ITEM: histories.item_ids.series[rows[request, place]],
+            SCORE: scores[request, place],
+            RANK: (place + 1).astype(np.int32),
+        }
+    )
+    return Recommendations(table)
+
+
+def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return rank

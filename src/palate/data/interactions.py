@@ -1,0 +1,288 @@
+"""The table of events: typed, checked, in order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+
+import numpy as np
+import polars as pl
+
+from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
+from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.ids import Ids
+from palate.data.columns import is_flag, is_rating
+from palate.data.formats.open import Table
+from palate.data.notes import TableNotes
+from palate.data.texts import without_markup
+from palate.data.times import to_seconds
+from palate.data.values import (
+    LARGEST,
+    Places,
+    as_ids,
+    as_numbers,
+    check_left,
+    doubts_about_ids,
+    without_blank_rows,
+    without_gaps,
+)
+
+
+def read_interactions(
+    table: Table,
+    found: Mapping[str, str],
+    *,
+    events: Mapping[str, float] | None,
+    keep: Sequence[str] = (),
+    form: str | None = None,
+    drop_missing: bool = False,
+) -> tuple[pl.DataFrame, TableNotes]:
+    """The events in order of time, ties in order of the file; columns that nobody named are left.
+
+    `found` maps our columns to theirs; `form` says how times are written; `drop_missing` leaves out
+    rows without an id, a time or a weight. Where a column says which events are choices (`label`,
+    `is_click`, 1 or 0), the others are left out. Raises `DataError` for values that cannot be used.
+    """
+    schema = table.schema
+    keep = [name for name in dict.fromkeys(keep) if name not in found]
+    notes = _notes(table, found, keep, list(schema))
+    wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
+    flags = [name for name in notes.ignored if is_flag(name) and name not in found]
+    raw = table.collect([*wanted, *[pl.col(name) for name in [*keep, *flags] if name in schema]])
+    raw, place, remarks = without_blank_rows(raw, table, found)
+    notes.messages += remarks
+    if not len(raw):
+        raise DataError(f"{table.name} is empty: it has column names, but no rows")
+    if drop_missing:
+        raw, place = _without_gaps(raw, place, found, events=events, notes=notes)
+        check_left(raw, table)
+    chosen = _choices([raw.drop_in_place(name) for name in flags], notes)
+    columns = {name: raw.drop_in_place(name) for name in raw.columns}
+    for ours, theirs in found.items():
+        where = f"{table.name}: column {theirs!r}"
+        if ours == TIME:
+            columns[ours], told = to_seconds(columns[ours], where=where, place=place, form=form)
+            notes.messages += [message.removeprefix(f"{notes.source}: ") for message in told]
+        else:
+            columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
+    if events is not None:
+        columns[WEIGHT] = _event_weights(columns, events, place=place, notes=notes)
+    if chosen is not None:
+        columns = {name: series.filter(chosen) for name, series in columns.items()}
+    notes.messages += _doubts_about_values(columns, found.get(VALUE, ""))
+    notes.rows = len(columns[USER])
+    return pl.DataFrame(_in_order(columns)), notes
+
+
+def _without_gaps(
+    raw: pl.DataFrame,
+    place: Places,
+    found: Mapping[str, str],
+    *,
+    events: Mapping[str, float] | None,
+    notes: TableNotes,
+) -> tuple[pl.DataFrame, Places]:
+    needed = [name for name in (USER, ITEM, TIME, WEIGHT) if name in found]
+    needed += [EVENT] if events is not None and EVENT in found else []
+    raw, place, remarks = without_gaps(raw, place, {name: found[name] for name in needed})
+    notes.messages += remarks
+    return raw, place
+
+
+def _notes(
+    table: Table, found: Mapping[str, str], keep: Sequence[str], columns: Sequence[str]
+) -> TableNotes:
+    taken = {theirs: ours for ours, theirs in found.items()} | {name: name for name in keep}
+    notes = TableNotes(table.name, messages=list(table.messages))
+    notes.taken = {name: ours for name, ours in taken.items() if name in columns}
+    notes.ignored = [column for column in columns if column not in taken]
+    return notes
+
+
+def _choices(flags: Sequence[pl.Series], notes: TableNotes) -> pl.Series | None:
+    """Which events are choices, where columns of 1 and 0 say so; None: all are.
+
+    With several, as clicks beside purchases, one 1 is enough.
+    """
+    read = {flag.name: yes for flag in flags if (yes := _yes_or_no(flag)) is not None}
+    if not read:
+        return None
+    notes.ignored = [name for name in notes.ignored if name not in read]
+    chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
+    names = " and ".join(repr(name) for name in read)
+    if not chosen.any():
+        raise DataError(
+            f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
+            f" something else, say so: keep=[{next(iter(read))!r}] lets all rows count"
+        )
+    if left := len(chosen) - int(chosen.sum()):
+        notes.messages.append(
+            f"left out {left:,} rows where {names} is 0: no choices. If it means something else,"
+            f" keep=[{next(iter(read))!r}] lets all rows count"
+        )
+    return chosen
+
+
+def _yes_or_no(flag: pl.Series) -> pl.Series | None:
+    """Truth values of a column of nothing but 1 and 0, true and false; else None."""
+    if flag.dtype.is_nested() or flag.dtype == pl.Object:
+        return None
+    texts = flag.cast(pl.String).str.to_lowercase().str.strip_chars()
+    yes = texts.is_in(["1", "1.0", "true"])
+    known = (yes | texts.is_in(["0", "0.0", "false"])).fill_null(False)
+    return yes.alias(flag.name) if known.all() else None
+
+
+def _doubts_about_values(columns: Mapping[str, pl.Series], theirs: str) -> list[str]:
+    """What is told of values that may say "no": today every event counts as a choice."""
+    if VALUE not in columns or not len(known := columns[VALUE].drop_nulls()):
+        return []
+    least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
+    middle = (least + most) / 2
+    means = "every event counts as a choice, whatever its value; leave out what was not liked"
+    if is_rating(theirs) and (low := int((known < middle).sum())):
+        return [
+            f"column {theirs!r}: {low:,} of {len(known):,} ratings are below {middle:g}, the middle"
+            f" of {least:g} to {most:g}: {means}"
+        ]
+    if negative := int((known < 0).sum()):
+        return [f"column {theirs!r}: {negative:,} of {len(known):,} values are negative: {means}"]
+    return []
+
+
+def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
+    """Whole-number ids become text while the table is read, not in a second copy."""
+    column = pl.col(theirs).alias(ours)
+    return column.cast(pl.String) if ours in (USER, ITEM) and kind.is_integer() else column
+
+
+def _understood(
+    ours: str, series: pl.Series, *, where: str, place: Places, notes: TableNotes
+) -> pl.Series:
+    if ours in (USER, ITEM):
+        ids = as_ids(series, where=where, place=place)
+        notes.messages += doubts_about_ids(ids, where=where.removeprefix(f"{notes.source}: "))
+        return ids.alias(ours)
+    if ours in (VALUE, WEIGHT):
+        series = as_numbers(series, where=where, place=place)
+    elif series.dtype.is_nested() or series.dtype == pl.Object:
+        raise DataError(f"{where} holds {series.dtype}; it must hold text")
+    else:
+        series = series.cast(pl.String)
+    if ours == TEXT:
+        series, count = without_markup(series)
+        if count:
+            notes.messages.append(f"column {ours!r}: HTML in {count:,} rows, decoded")
+    if missing := series.null_count():
+        if ours == WEIGHT:
+            raise DataError(f"{where} is missing in {place(series.is_null())}; fill it")
+        notes.messages.append(f"column {ours!r}: missing in {missing:,} rows")
+    return (
+        _checked_weights(series, where=where, place=place) if ours == WEIGHT else series.alias(ours)
+    )
+
+
+def _checked_weights(weights: pl.Series, *, where: str, place: Places) -> pl.Series:
+    negative = weights < 0
+    if negative.any():
+        shown = first_offenders(weights.filter(negative)[:3], int(negative.sum()))
+        raise DataError(f"{where} must be 0 or more, but {place(negative)} hold {shown}")
+    return weights.cast(pl.Float32).alias(WEIGHT)
+
+
+def _event_weights(
+    columns: Mapping[str, pl.Series],
+    events: Mapping[str, float],
+    *,
+    place: Places,
+    notes: TableNotes,
+) -> pl.Series:
+    name = notes.source
+    events = {str(event): weight for event, weight in events.items()}
+    for event, weight in events.items():
+        if not (isinstance(weight, Real) and 0 <= weight <= LARGEST):
+            raise ConfigError(
+                f"events: the weight of {event!r} is {weight!r}; it must be a number, 0 or more"
+            )
+    if EVENT not in columns:
+        raise DataError(
+            f"{name}: events= gives weights, but no column holds events. Say which it is:"
+            " columns={'THEIR NAME': 'event'}"
+        )
+    if WEIGHT in columns:
+        raise DataError(
+            f"{name}: both events= and the column {WEIGHT!r} give weights; leave one of them out"
+        )
+    series = columns[EVENT]
+    if series.null_count():
+        raise DataError(f"{name}: the event is missing in {place(series.is_null())}; fill it")
+    names = series.unique(maintain_order=True)
+    if unknown := [event for event in names if event not in events]:
+        raise DataError(
+            f"{name}: events= has no weight for {first_offenders(unknown, len(unknown))}."
+            f"{did_you_mean(unknown[0], events)} Give each a weight; 0 keeps it from counting."
+        )
+    if unused := [event for event in events if event not in set(names)]:
+        notes.messages.append(f"events= names {', '.join(unused)}, which the table never holds")
+    weights = [float(weight) for weight in events.values()]
+    return series.replace_strict(list(events), weights, return_dtype=pl.Float32).alias(WEIGHT)
+
+
+def _in_order(columns: dict[str, pl.Series]) -> list[pl.Series]:
+    """All columns by time, ties as they were; column by column, to hold one spare copy only."""
+    if TIME in columns and not columns[TIME].is_sorted():
+        order = pl.Series(np.argsort(columns[TIME].to_numpy(), kind="stable"))
+        for name in list(columns):
+            columns[name] = columns[name].gather(order)
+    names = (USER, ITEM, TIME, EVENT, VALUE, WEIGHT, TEXT)
+    return [columns[name] for name in sorted(columns, key=lambda n: (n not in names, _place(n)))]
+
+
+def _place(name: str) -> int:
+    names = (USER, ITEM, TIME, EVENT, VALUE, WEIGHT, TEXT)
+    return names.index(name) if name in names else len(names)
+
+
+def match_items(
+    interactions: pl.DataFrame, items: pl.DataFrame, *, source: str, drop_unknown: bool
+) -> tuple[pl.DataFrame, list[str]]:
+    """The events whose items are in the catalogue; others raise, or are dropped and counted."""
+    catalogue = Ids(items[ITEM])
+    touched = interactions[ITEM].unique()
+    unknown = touched.filter(pl.Series(catalogue.find(touched) < 0)).sort()
+    if not len(unknown):
+        return interactions, []
+    known = pl.Series(catalogue.find(interactions[ITEM]) >= 0)
+    events = len(interactions) - int(known.sum())
+    if drop_unknown and known.any():
+        names = first_offenders(unknown, len(unknown))
+        return interactions.filter(known), [
+            f"dropped {events:,} events of {len(unknown):,} items not in the catalogue: {names}"
+        ]
+    examples = first_offenders(catalogue.series[:3], min(3, len(catalogue)))
+    raise DataError(
+        f"{source}: {events:,} events name items that the items table lacks:"
+        f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
+        f"{_other_spelling(unknown, catalogue.series)}"
+        " Add these items, or leave the events out with drop_unknown=True."
+    )
+
+
+_SPELLINGS = {
+    "without '.0' at the end": pl.col("id").str.replace(r"\.0+$", ""),
+    "without spaces around them": pl.col("id").str.strip_chars(),
+    "without leading zeros": pl.col("id").str.strip_chars_start("0"),
+    "in lower case": pl.col("id").str.to_lowercase(),
+}
+
+
+def _other_spelling(unknown: pl.Series, known: pl.Series) -> str:
+    """A hint where the ids of the two tables differ in their spelling only."""
+    for how, plain in _SPELLINGS.items():
+        spelt, wanted = (
+            ids.alias("id").to_frame().select(plain).to_series() for ids in (unknown, known)
+        )
+        same = int(spelt.is_in(wanted.implode()).sum())
+        if 2 * same >= len(unknown):
+            return f" {same:,} of them would be known {how}: spell ids in one way in both tables."
+    return ""

@@ -1,0 +1,183 @@
+"""What the reader and the cleaner did, in words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from palate.core.columns import EVENT, ITEM, TEXT, USER, VALUE, WEIGHT
+from palate.core.dataset import Dataset
+from palate.core.visible import bounded, one_line, shorten
+
+LOGGER = logging.getLogger("palate")
+DAY = 86400.0
+
+
+def _on_one_line(record: logging.LogRecord) -> bool:
+    """Column names, ids and file names never act on whoever reads the log."""
+    record.msg, record.args = bounded(one_line(record.getMessage())), ()
+    return True
+
+
+LOGGER.addFilter(_on_one_line)
+
+
+@dataclass
+class TableNotes:
+    """How one table was read: `taken` maps their column name to ours."""
+
+    source: str
+    rows: int = 0
+    taken: dict[str, str] = field(default_factory=dict)
+    ignored: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """What was taken for what, what was left, and remarks."""
+        named = ", ".join(
+            f"{shorten(theirs)} → {shorten(ours)}" for theirs, ours in self.taken.items()
+        )
+        lines = [f"{self.source}: {self.rows:,} rows; {named}"]
+        if self.ignored:
+            ignored = [shorten(name) or repr(name) for name in self.ignored]
+            lines.append(f"{self.source}: not read: {', '.join(ignored)}")
+        return lines + [f"{self.source}: {message}" for message in self.messages]
+
+
+@dataclass(frozen=True)
+class ReadNotes:
+    """How a data set was read: one entry a table, in the order interactions, items, users."""
+
+    tables: tuple[TableNotes, ...]
+    messages: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Table by table, then what concerns them together."""
+        return [line for table in self.tables for line in table.lines()] + list(self.messages)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one cleaning step took away or changed."""
+
+    name: str
+    events: int = 0
+    items: int = 0
+    people: int = 0
+    values: int = 0
+
+    def line(self) -> str:
+        """The step's name and what it removed or changed."""
+        removed = [
+            f"{count:,} {what}"
+            for what, count in (
+                ("events", self.events),
+                ("items", self.items),
+                ("people", self.people),
+            )
+            if count
+        ]
+        changed = [f"changed {self.values:,} values"] if self.values else []
+        parts = ([f"removed {', '.join(removed)}"] if removed else []) + changed
+        return f"{self.name}: {'; '.join(parts) or 'nothing to do'}"
+
+
+@dataclass(frozen=True)
+class CleanNotes:
+    """What `clean` did, step by step, in the order of the steps."""
+
+    steps: tuple[Step, ...]
+
+    def lines(self) -> list[str]:
+        """One line a step."""
+        return [step.line() for step in self.steps]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def log_notes(notes: ReadNotes | CleanNotes) -> None:
+    """Line by line to the logger "palate", at INFO."""
+    for line in notes.lines():
+        LOGGER.info("%s", line)
+
+
+def describe(data: Dataset) -> str:
+    """A data set in a few lines: sizes, time span, events, values, columns."""
+    people = data.interactions[USER].n_unique()
+    touched = data.interactions[ITEM].n_unique()
+    events = len(data.interactions)
+    lines = [
+        f"{events:,} events of {people:,} people with {touched:,} of {len(data.items):,} items"
+        f" ({len(data.items) - touched:,} items nobody touched)",
+        f"{events / max(people, 1):.1f} events a person, {events / max(touched, 1):.1f} an item",
+        _time_line(data),
+        *_event_lines(data.interactions),
+        f"items: {_columns(data.items, ITEM)}",
+    ]
+    if data.users is not None:
+        lines.append(f"people: {len(data.users):,} rows; {_columns(data.users, USER)}")
+    return "\n".join(lines)
+
+
+def _time_line(data: Dataset) -> str:
+    if data.times is None:
+        return "no times: the order of the events is that of the file"
+    if not len(data.times):
+        return "no events, no times"
+    first, last = float(data.times.min()), float(data.times.max())
+    tied = len(data.times) - len(np.unique(data.times))
+    if abs(last) < DAY * 365:
+        span = f"{first:g} to {last:g} (an order, not dates)"
+    else:
+        span = f"{date_of(first)} to {date_of(last)}, {(last - first) / DAY:,.1f} days"
+    return f"time: {span}; {tied:,} events share their time with an earlier one"
+
+
+def date_of(seconds: float) -> str:
+    """The day, as 2024-05-06."""
+    return str(pl.Series([seconds * 1e6]).cast(pl.Int64).cast(pl.Datetime("us"))[0])[:10]
+
+
+def _event_lines(interactions: pl.DataFrame) -> list[str]:
+    lines = []
+    if EVENT in interactions.columns:
+        counts = interactions[EVENT].value_counts(sort=True).rows()
+        lines.append(
+            "events: " + ", ".join(f"{shorten(str(name))} {count:,}" for name, count in counts[:12])
+        )
+    for name in (VALUE, WEIGHT):
+        if name in interactions.columns and (known := interactions[name].drop_nulls()).len():
+            series = known.cast(pl.Float64)
+            numbers: Mapping[str, object] = {
+                "least": series.min(),
+                "mean": series.mean(),
+                "most": series.max(),
+            }
+            lines.append(f"{name}: " + ", ".join(f"{key} {n:.4g}" for key, n in numbers.items()))
+    if TEXT in interactions.columns:
+        count = interactions[TEXT].drop_nulls().len()
+        lines.append(f"text: {count:,} events say something")
+    return lines
+
+
+def _columns(table: pl.DataFrame, key: str) -> str:
+    named = [
+        f"{shorten(name)} ({_kind(kind)})" for name, kind in table.schema.items() if name != key
+    ]
+    return ", ".join(named) or "ids only"
+
+
+def _kind(kind: pl.DataType) -> str:
+    if isinstance(kind, pl.List):
+        return "list"
+    if kind == pl.String:
+        return "text"
+    return "number" if kind.is_numeric() else str(kind).lower()

@@ -1,0 +1,299 @@
+"""Tables in: files and frames → one checked `Dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from palate.core.checks import check_mapping, check_names
+from palate.core.columns import ITEM, USER
+from palate.core.dataset import Dataset
+from palate.core.errors import (
+    SHOWN_OFFENDERS,
+    ConfigError,
+    DataError,
+    did_you_mean,
+    first_offenders,
+    shown,
+)
+from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
+from palate.data.columns import check_given, find_columns, is_statistic
+from palate.data.formats.open import Source, Table, open_table
+from palate.data.interactions import match_items, read_interactions
+from palate.data.notes import ReadNotes, TableNotes, date_of, log_notes
+from palate.data.subset import empty_items, text_columns
+from palate.data.times import check_time_format
+
+__all__ = ["read"]
+HEAVY = 1000.0
+FIRST_DATES = 631_152_000.0
+
+
+"""Seconds since 1970 at the start of 1990."""
+
+_KEYS = {"interactions": USER, "items": ITEM, "users": USER}
+
+
+def read(
+    interactions: Source,
+    items: Source | None = None,
+    users: Source | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    events: Mapping[str, float] | None = None,
+    drop_unknown: bool = False,
+    drop_missing: bool = False,
+    keep: Sequence[str] = (),
+    lists: Mapping[str, str] | None = None,
+    encoding: str | Mapping[str, str] = "utf-8",
+    time_format: str | None = None,
+    tell: Callable[[ReadNotes], object] = log_notes,
+) -> Dataset:
+    """Events, and where there are any what the items say and who the people are → `Dataset`.
+
+    A source is a polars or pandas frame or a path to .csv, .tsv, .parquet, .jsonl, .json (records,
+    or id → record), RecBole's .inter / .item / .user or MovieLens' .dat / u.data / u.item / u.user
+    (text also with .gz). Quotes mean something in .csv only.
+
+    - `columns`: their name → ours (`user_id`, `item_id`, `timestamp`, `event`, `value`, `text`,
+      `weight`, `title`). Others are found by convention (`userId`, `asin`, `ts` …) or raise. Where
+      a text's first line is a row, they are `column_1`, `column_2`, ….
+    - `events`: event → weight, 0 or more; every event in the data needs one.
+    - `drop_unknown`: leave out events whose item the items table lacks; by default they raise.
+    - `drop_missing`: leave out rows without an id, a time or a weight; by default they raise.
+    - `keep`: further columns of the events to keep as they are; others are not read.
+    - `lists`: column of items or users → the mark between its parts. `genres`, `tags`,
+      `categories` and the like are split at "|" without being told.
+    - `encoding`: of text files; or of each table's, `{"items": "latin-1"}`, others being UTF-8.
+    - `time_format`: how times are written, as "%d/%m/%Y", where it is none of the ways below.
+    - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
+
+    Events are sorted by time; events of the same time keep the order of the file, and without
+    times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds; small whole
+    numbers are an order, and stay. Ids become text. Where `label`, `is_click` or the like is 1 or
+    0, events of 0 are left out. Without a table of items, the catalogue is the items of the events,
+    sorted by id; items without events stay.
+    Raises `DataError`, which names the file, the column, the first offenders and the fix.
+    """
+    _check_arguments(columns, events, keep, lists, encoding, time_format)
+    sources = {"interactions": interactions, "items": items, "users": users}
+    tables = _open_all(sources, encoding, [*(columns or {}), *keep])
+    found = _find_all(tables, columns or {}, keep, lists or {})
+    log, ours = tables["interactions"], found["interactions"]
+    happened, notes = read_interactions(
+        log, ours, events=events, keep=keep, form=time_format, drop_missing=drop_missing
+    )
+    catalogues, others = _read_catalogues(tables, found, lists or {}, drop_missing=drop_missing)
+    data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
+    tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
+    return data
+
+
+def _check_arguments(
+    columns: Any, events: Any, keep: Any, lists: Any, encoding: Any, time_format: Any
+) -> None:
+    check_mapping(columns, "columns", example="{'THEIR NAME': 'user_id'}")
+    check_mapping(events, "events", example="{'view': 1, 'purchase': 5}")
+    check_mapping(lists, "lists", example="{'cast': ','}")
+    check_names(keep, "keep")
+    if not isinstance(encoding, str | Mapping):
+        raise ConfigError(f"encoding={encoding!r}: it must be a name such as 'utf-8' or 'latin-1'")
+    check_time_format(time_format)
+    if isinstance(encoding, Mapping):
+        for kind, name in encoding.items():
+            if kind not in _KEYS:
+                raise ConfigError(f"encoding= names {kind!r}.{did_you_mean(str(kind), _KEYS)}")
+            if not isinstance(name, str):
+                raise ConfigError(f"encoding={{{kind!r}: {name!r}}}: it must be a name, as 'utf-8'")
+
+
+def _open_all(
+    sources: Mapping[str, Source | None],
+    encoding: str | Mapping[str, str],
+    named: Sequence[str],
+) -> dict[str, Table]:
+    """The tables there are; one encoding for all of them may be wrong for some."""
+    tables = {}
+    for kind, source in sources.items():
+        if source is None and kind != "interactions":
+            continue
+        own, fix = encoding, None
+        if isinstance(own, Mapping):
+            own = own.get(kind, "utf-8")
+        elif others := [other for other in sources if other != kind and sources[other] is not None]:
+            each = {kind: "utf-8", **dict.fromkeys(others, own)}
+            fix = f"Say in which encoding each table is: encoding={each}"
+        else:
+            fix = "Leave encoding= out"
+        tables[kind] = open_table(
+            source, what=kind, key=_KEYS[kind], encoding=own, named=named, if_utf8=fix
+        )
+    return tables
+
+
+def _read_catalogues(
+    tables: Mapping[str, Table],
+    found: Mapping[str, Mapping[str, str]],
+    lists: Mapping[str, str],
+    *,
+    drop_missing: bool,
+) -> tuple[dict[str, Catalogue], list[TableNotes]]:
+    """What the items and the people say, where there are such tables."""
+    catalogues, notes = {}, []
+    for kind in ("items", "users"):
+        if kind in tables:
+            catalogues[kind], table_notes = read_catalogue(
+                tables[kind],
+                found[kind],
+                key=_KEYS[kind],
+                lists=lists,
+                drop_missing=drop_missing,
+            )
+            notes.append(table_notes)
+    return catalogues, notes
+
+
+def _joined(
+    happened: pl.DataFrame,
+    catalogues: Mapping[str, Catalogue],
+    found: Mapping[str, Mapping[str, str]],
+    source: str,
+    drop_unknown: bool,
+) -> tuple[Dataset, list[str]]:
+    """One data set, and what had to be done for it."""
+    users = catalogues["users"].frame if "users" in catalogues else None
+    if "items" not in catalogues:
+        items = catalogue_of(happened)
+        messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
+        return Dataset(happened, items, users), messages
+    catalogue = catalogues["items"]
+    happened, messages = match_items(
+        happened, catalogue.frame, source=source, drop_unknown=drop_unknown
+    )
+    names = {theirs: ours for ours, theirs in found["items"].items() if theirs != ours}
+    data = Dataset(happened, catalogue.frame, users, item_columns=names, item_lists=catalogue.lists)
+    return data, messages
+
+
+def _find_all(
+    tables: Mapping[str, Table],
+    given: Mapping[str, str],
+    keep: Sequence[str],
+    lists: Mapping[str, str],
+) -> dict[str, dict[str, str]]:
+    names = {kind: list(table.schema) for kind, table in tables.items()}
+    check_given(given, {kind: (tables[kind].name, columns) for kind, columns in names.items()})
+    for name in keep:
+        if name not in names["interactions"]:
+            raise DataError(
+                f"{tables['interactions'].name}: no column {shown(name)} to keep."
+                f"{did_you_mean(name, names['interactions'])}"
+            )
+    found = {}
+    for kind, columns in names.items():
+        kept = keep if kind == "interactions" else ()
+        beside = [column for other in names if other != kind for column in names[other]]
+        found[kind] = find_columns(kind, tables[kind].name, columns, given, kept, beside)
+    _check_kept(tables["interactions"].name, found["interactions"], keep)
+    _check_lists(lists, names, found)
+    return found
+
+
+def _check_kept(name: str, found: Mapping[str, str], keep: Sequence[str]) -> None:
+    for kept in keep:
+        if kept in found and found[kept] != kept:
+            raise DataError(
+                f"{name}: {kept!r} cannot be kept, because {found[kept]!r} becomes {kept!r} here:"
+                " rename one of them"
+            )
+
+
+def _check_lists(
+    lists: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
+    found: Mapping[str, Mapping[str, str]],
+) -> None:
+    kinds = [kind for kind in ("items", "users") if kind in names]
+    described = [name for kind in kinds for name in names[kind]]
+    for name, mark in lists.items():
+        if name not in described:
+            raise DataError(
+                f"lists= names {shown(name)}, no column of items/users."
+                f"{did_you_mean(name, described)}"
+            )
+        if any(found[kind][_KEYS[kind]] == name for kind in kinds):
+            raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")
+        if not (isinstance(mark, str) and mark):
+            raise ConfigError(f"lists={{{name!r}: {mark!r}}}: what stands between the parts?")
+
+
+def _remarks(data: Dataset) -> list[str]:
+    return _remarks_on_items(data.items) + _remarks_on_events(data)
+
+
+def _remarks_on_items(items: pl.DataFrame) -> list[str]:
+    remarks = _doubts_about_statistics(items)
+    if not text_columns(items):
+        remarks.append("the items have no column of text: nothing can be learnt from what they say")
+        return remarks
+    silent = empty_items(items)
+    if silent.any():
+        names = first_offenders(items[ITEM].filter(silent), int(silent.sum()))
+        remarks.append(f"items without any text: {names}")
+    return remarks
+
+
+def _doubts_about_statistics(items: pl.DataFrame) -> list[str]:
+    """What of the items may have been counted after the events that shall be foretold."""
+    numbers = [name for name, kind in items.schema.items() if kind.is_numeric()]
+    counted = [name for name in numbers if is_statistic(name)]
+    if not counted:
+        return []
+    names = ", ".join(repr(name) for name in counted)
+    return [
+        f"column {names} of the items: if it was counted over all events, it knows the future, and"
+        " what is measured with it is too good; leave it out of the table, or count it up to the"
+        " cut"
+    ]
+
+
+def _remarks_on_times(data: Dataset) -> list[str]:
+    """Dates from before anything was sold by computer: a missing one, or one of something else."""
+    if data.times is None or not len(data.times) or float(data.times.max()) < FIRST_DATES:
+        return []
+    early = np.flatnonzero(data.times < FIRST_DATES)
+    if not len(early):
+        return []
+    days = [date_of(float(data.times[row])) for row in early[:SHOWN_OFFENDERS]]
+    return [
+        f"{len(early):,} events lie before 1990: {first_offenders(days, len(early))}; if that is a"
+        " missing time or the date of something else, leave these rows out"
+    ]
+
+
+def _remarks_on_events(data: Dataset) -> list[str]:
+    remarks = []
+    people = data.interactions[USER]
+    if (people == people[0]).all():
+        remarks.append("only one person: nothing can be learnt from what others did")
+    if data.times is None:
+        remarks.append("no times: the order of the file is the order of the events")
+    remarks += _remarks_on_times(data)
+    heaviest = float(data.weights.max())
+    if not heaviest:
+        remarks.append("every event has the weight 0: nothing is learnt from any of them")
+    if heaviest > HEAVY:
+        remarks.append(
+            f"weights go up to {heaviest:,.0f}; if they are counts, take them as values"
+            " (columns={'weight': 'value'}) or, in Python, clean with normalise={'weight': 'log'}"
+        )
+    if data.users is not None:
+        listed = people.unique().is_in(data.users[USER].implode())
+        if not listed.all():
+            remarks.append(
+                f"{int((~listed).sum()):,} people with events are not in the table of users"
+            )
+    return remarks

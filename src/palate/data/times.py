@@ -1,0 +1,315 @@
+"""Times in any common unit or spelling → float seconds since 1970."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.data.values import RowNames, rows_where
+
+LAST = 1e20
+
+
+"""Numbers from here on are no times in any unit: later than the year 5138 in nanoseconds."""
+
+SECONDS_BELOW = 1e11
+
+
+"""A number beyond (the year 5138 in seconds, 1973 in milliseconds) is not in seconds."""
+
+_UNITS = (
+    ("milliseconds", SECONDS_BELOW, 1e14, 1e3),
+    ("microseconds", 1e14, 1e17, 1e6),
+    ("nanoseconds", 1e17, float("inf"), 1e9),
+)
+_ISO = (
+    r"^(?<y>\d{4})[-/.](?<m>\d{1,2})[-/.](?<d>\d{1,2})"
+    r"(?:[Tt\s]\s*(?<H>\d{1,2})(?::(?<M>\d{2})(?::(?<S>\d{2})(?<f>[.,]\d+)?)?)?"
+    r"\s*(?<half>[AaPp]\.?[Mm]\.?)?"
+    r"\s*(?<zone>Z|z|UTC|GMT|UT|[+-]\d{2}(?::?\d{2})?)?)?$"
+)
+_RESPELLED = (
+    (r"^(\d{1,2}) (\d{1,2}), (\d{4})$", "$3-$1-$2"),
+    (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})", "$1-$2-$3 $4:$5:$6"),
+    (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})", "$1-$2-$3 $4:$5"),
+    (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})", "$1-$2-$3 $4"),
+)
+_MONTHS = (
+    *("jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?"),
+    *("aug(?:ust)?", "sept?(?:ember)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?"),
+)
+# a month's name becomes "~" and its number, so that it cannot be taken for a day
+_IN_WORDS = (
+    (r"(?i)^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+", ""),
+    (r"\s*(?:\([A-Za-z ]+\)|\[[A-Za-z_/]+\])$", ""),
+    *((rf"(?i)\b{name}\b\.?", f"~{number:02}") for number, name in enumerate(_MONTHS, start=1)),
+    (r"^~(\d\d)\s+(\d{1,2})\s+([\d:.]+)\s*(\S*)\s+(\d{4})$", "$5-$1-$2 $3 $4"),
+    (r"^(\d{1,2})(?:st|nd|rd|th)?[-\s/.]*~(\d\d)[-\s/.,]*(\d{4}),?", "$3-$2-$1"),
+    (r"^~(\d\d)[-\s]*(\d{1,2})(?:st|nd|rd|th)?,?[-\s]+(\d{4}),?", "$3-$1-$2"),
+    (r"^(\d{4})[-\s/.]*~(\d\d)[-\s/.]*(\d{1,2})", "$1-$2-$3"),
+    (r"^(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号號]\s*", "$1-$2-$3 "),
+    (r"上午\s*([\d:时時点點分秒]+)", "$1 am"),
+    (r"下午\s*([\d:时時点點分秒]+)", "$1 pm"),
+    (r"(\d{1,2})\s*[时時点點]\s*(\d{1,2})\s*分\s*(\d{1,2})\s*秒", "$1:$2:$3"),
+    (r"(\d{1,2})\s*[时時点點]\s*(\d{1,2})\s*分", "$1:$2"),
+    (r"(\d{1,2})\s*[时時点點]", "$1"),
+)
+_STATED = tuple(
+    f"{day}{clock}"
+    for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")
+    for clock in ("", " %H:%M:%S", " %H:%M")
+)
+_STAMPS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+
+"""Digits → how a date, a minute and a second are written without marks between."""
+
+_FEW = 0.2
+_FIX = "Give seconds since 1970 or ISO 8601 such as '2024-05-06T12:30:00Z'"
+
+
+def to_seconds(
+    times: pl.Series, *, where: str, place: RowNames = rows_where, form: str | None = None
+) -> tuple[pl.Series, list[str]]:
+    """Seconds since 1970 as Float64, and what was taken for what.
+
+    Numbers are taken by magnitude, value by value: below 1e11 they are kept as they are (seconds,
+    or a logical order 0, 1, 2, …), then come milli-, micro- and nanoseconds. A column in which
+    every number reads as YYYYMMDD, YYYYMMDDhhmm or YYYYMMDDhhmmss holds dates; where a good part
+    does and others don't, those raise. Strings are numbers, ISO 8601 or have the month in words;
+    without an offset they are UTC. `form` says how numbers and strings are written ("%d/%m/%Y").
+    The result resolves about a quarter of a microsecond.
+    Raises `DataError` for missing, infinite or unreadable times.
+    """
+    _check_present(times, where=where, place=place)
+    kind = times.dtype
+    if isinstance(kind, pl.Datetime | pl.Date):
+        return times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6, []
+    if isinstance(kind, pl.Duration):
+        return times.dt.total_microseconds().cast(pl.Float64) / 1e6, []
+    if form is not None and (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum)):
+        return _as_stated(times.cast(pl.String), form, where=where, place=place), []
+    if kind.is_numeric():
+        return _from_numbers(times, where=where)
+    if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
+        return _from_strings(times.cast(pl.String), where=where, place=place)
+    raise DataError(f"{where} holds {kind}, which is no time. {_FIX}.")
+
+
+def _check_present(times: pl.Series, *, where: str, place: RowNames) -> None:
+    missing = times.is_null()
+    if times.dtype == pl.String:
+        missing = missing | (times.str.strip_chars() == "")
+    elif times.dtype.is_float():
+        missing = missing | ~times.is_finite()
+    if missing.any():
+        raise DataError(
+            f"{where} is missing or not finite in {place(missing)}. Fill these times, or leave"
+            " these rows out, as palate.read does with drop_missing=True."
+        )
+
+
+def check_time_format(form: object) -> None:
+    """Raises `ConfigError` for what is no way to write a time."""
+    if form is None or (isinstance(form, str) and "%" in form):
+        return
+    raise ConfigError(
+        f"time_format={form!r}: it must say with % how times are written, as time_format="
+        "'%d/%m/%Y' for 31/12/2024 or time_format='%m/%d/%Y %H:%M' for 12/31/2024 18:30"
+    )
+
+
+def _as_stated(texts: pl.Series, form: str, *, where: str, place: RowNames) -> pl.Series:
+    texts = texts.str.strip_chars()
+    seconds = _stated_seconds(texts, form)
+    unread = seconds.is_null()
+    if unread.any():
+        wrong = texts.filter(unread)
+        raise DataError(
+            f"{where} is not written as time_format={form!r} says in {place(unread)}:"
+            f" {first_offenders(wrong, len(wrong))}"
+        )
+    return seconds
+
+
+def _stated_seconds(texts: pl.Series, form: str) -> pl.Series:
+    """Seconds where `texts` are written in this way, null elsewhere."""
+    try:
+        moments = texts.str.to_datetime(form, strict=False, time_unit="us")
+    except pl.exceptions.ComputeError as error:
+        raise ConfigError(
+            f"time_format={form!r} cannot be used: {str(error).splitlines()[0]}"
+        ) from error
+    return moments.dt.epoch("us").cast(pl.Float64) / 1e6
+
+
+def _from_numbers(numbers: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
+    least, most = numbers.min(), numbers.max()
+    if least is None or most is None:
+        return numbers.cast(pl.Float64), []
+    if (dates := _compact_dates(numbers, where=where)) is not None:
+        return dates, [f"{where}: every number reads as YYYYMMDD…, so they are taken as dates"]
+    seconds = numbers.cast(pl.Float64)
+    if (no_time := seconds.abs() >= LAST).any():
+        shown = seconds.filter(no_time)
+        raise DataError(
+            f"{where} cannot be read: {first_offenders(shown, len(shown))} is no time. {_FIX}."
+        )
+    if max(abs(float(least)), abs(float(most))) < SECONDS_BELOW:  # type: ignore[arg-type]
+        return seconds, []
+    return _by_magnitude(seconds, where=where)
+
+
+def _by_magnitude(numbers: pl.Series, *, where: str) -> tuple[pl.Series, list[str]]:
+    counts = {"seconds": len(numbers)}
+    seconds = numbers
+    for unit, low, high, factor in _UNITS:
+        inside = (numbers.abs() >= low) & (numbers.abs() < high)
+        count = int(inside.sum())
+        if count:
+            counts[unit] = count
+            counts["seconds"] -= count
+            seconds = (numbers / factor).zip_with(inside, seconds)
+    found = {unit: count for unit, count in counts.items() if count}
+    if len(found) == 1:
+        return seconds, [f"{where}: taken as {next(iter(found))}"]
+    mixed = ", ".join(f"{count:,} in {unit}" for unit, count in found.items())
+    return seconds, [f"{where}: units are mixed: {mixed}; all are seconds now"]
+
+
+def _compact_dates(numbers: pl.Series, *, where: str) -> pl.Series | None:
+    """Seconds where every number reads as a date without marks, None where hardly any does.
+
+    In between a few wrong values would turn the whole column into something else: `DataError`.
+    """
+    plausible = pl.Series([False]).new_from_index(0, len(numbers))
+    for digits in _STAMPS:
+        unit = 10 ** (digits - 8)
+        plausible |= (numbers >= 19000101 * unit) & (numbers < 21010101 * unit)
+    if int(plausible.sum()) < len(numbers) * _FEW:
+        return None
+    texts = numbers.filter(plausible).cast(pl.Int64).cast(pl.String)
+    found = pl.select(pl.repeat(None, len(texts), dtype=pl.Float64)).to_series()
+    for digits, form in _STAMPS.items():
+        of_length = texts.str.len_bytes() == digits
+        found = _stated_seconds(texts.set(~of_length, None), form).zip_with(of_length, found)
+    read = plausible.clone()
+    read = read.scatter(plausible.arg_true(), found.is_not_null())
+    if found.null_count() == 0 and plausible.all():
+        return found.alias(numbers.name)
+    if int(read.sum()) < len(numbers) * _FEW:
+        return None
+    wrong = numbers.filter(~read)
+    plain = (int(number) if number == int(number) else number for number in wrong)
+    raise DataError(
+        f"{where}: {int(read.sum()):,} numbers read as dates (YYYYMMDD…), but"
+        f" {first_offenders(plain, len(wrong))} do not. Correct these or leave their rows out."
+    )
+
+
+def _from_strings(texts: pl.Series, *, where: str, place: RowNames) -> tuple[pl.Series, list[str]]:
+    texts = texts.str.strip_chars()
+    numbers = texts.cast(pl.Float64, strict=False)
+    _check_present(numbers.fill_null(0.0), where=where, place=place)
+    spelt = numbers.is_null()
+    if not spelt.any():
+        return _from_numbers(numbers, where=where)
+    dates = _parse(texts.filter(spelt), where=where)
+    if spelt.all():
+        return dates, []
+    seconds, notes = _from_numbers(numbers.filter(~spelt), where=where)
+    order = pl.concat([spelt.arg_true(), (~spelt).arg_true()])
+    merged = pl.concat([dates, seconds]).gather(order.arg_sort())
+    mixed = f"{where}: {len(dates):,} ISO dates are mixed with {len(seconds):,} numbers"
+    return merged, [f"{mixed}; all are seconds now", *notes]
+
+
+def _parse(texts: pl.Series, *, where: str) -> pl.Series:
+    known = spelt_times(texts)
+    unread = known.filter(pl.col("seconds").is_null())["text"]
+    if len(unread):
+        first = texts.filter(texts.is_in(unread.implode())).unique(maintain_order=True)
+        raise DataError(
+            f"{where} cannot be read: {first_offenders(first, len(first))}."
+            f" {_FIX}{_statement(first)}."
+        )
+    seconds = pl.DataFrame({"text": texts}).join(
+        known, on="text", how="left", maintain_order="left"
+    )
+    return seconds["seconds"].alias(texts.name)
+
+
+def _statement(unread: pl.Series) -> str:
+    """Which formats would read all of these texts: with two, "06/05/2024" could be two days."""
+    forms = [form for form in _STATED if not _stated_seconds(unread, form).null_count()]
+    stated = " or ".join(f'time_format="{form}"' for form in forms) or 'time_format="%d/%m/%Y"'
+    return f", or say how they are written: {stated}"
+
+
+def spelt_times(texts: pl.Series) -> pl.DataFrame:
+    """Each different one of `texts` and its `seconds`, null where it is no time."""
+    text = pl.col("text")
+    known = pl.DataFrame({"text": texts.drop_nulls().unique()}).select(
+        "text", spelt_seconds(text).alias("seconds")
+    )
+    unread = known.filter(pl.col("seconds").is_null()).select("text")
+    if not len(unread):
+        return known
+    in_words = text
+    for pattern, replacement in _IN_WORDS:
+        in_words = in_words.str.replace(pattern, replacement)
+    seconds = pl.coalesce(spelt_seconds(in_words.str.strip_chars()), _days_of_weeks(text))
+    return pl.concat(
+        [known.drop_nulls(), unread.select("text", seconds.alias("seconds"))], how="vertical"
+    )
+
+
+def _days_of_weeks(text: pl.Expr) -> pl.Expr:
+    """ISO 8601's 2024-W18-3, its Monday 2024-W18, and 2024-122 by days of the year."""
+    week = text.str.replace(r"^(\d{4})-?W(\d{2})-?(\d)$", "$1-W$2-$3")
+    week = week.str.replace(r"^(\d{4})-?W(\d{2})$", "$1-W$2-1")
+    days = pl.coalesce(
+        week.str.to_date("%G-W%V-%u", strict=False), text.str.to_date("%Y-%j", strict=False)
+    )
+    return days.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+
+
+def spelt_seconds(text: pl.Expr) -> pl.Expr:
+    for pattern, replacement in _RESPELLED:
+        text = text.str.replace(pattern, replacement)
+    part = text.str.extract_groups(_ISO).struct
+    day = pl.format(
+        "{}-{}-{}",
+        part.field("y"),
+        part.field("m").str.zfill(2),
+        part.field("d").str.zfill(2),
+    )
+    midnight = day.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.epoch("us")
+    clock = _clock(part)
+    fraction = part.field("f").str.replace(",", ".").cast(pl.Float64).fill_null(0.0)
+    return midnight.cast(pl.Float64) / 1e6 + clock + fraction - _offset(part.field("zone"))
+
+
+def _clock(part: Any) -> pl.Expr:
+    """Seconds since midnight, null where it is no time of the day; 24:00 is the next midnight."""
+    hour, minute, second = (
+        part.field(name).cast(pl.Float64).fill_null(0.0) for name in ("H", "M", "S")
+    )
+    half = part.field("half").str.to_lowercase().str.slice(0, 1)
+    twelve = hour % 12 + pl.when(half == "p").then(12).otherwise(0)
+    of_day = pl.when(half.is_null()).then(hour).otherwise(twelve)
+    seconds = of_day * 3600 + minute * 60 + second
+    told = half.is_null() | hour.is_between(1, 12)
+    possible = told & (minute < 60) & (second <= 60) & (seconds <= 86_400)
+    return pl.when(possible).then(seconds)
+
+
+def _offset(zone: pl.Expr) -> pl.Expr:
+    """Seconds that a zone such as +05:30 or +08 is ahead of UTC."""
+    hours, minutes = (
+        zone.str.extract(r"(\d{2}):?(\d{2})?$", group).cast(pl.Float64) for group in (1, 2)
+    )
+    ahead = pl.when(zone.str.starts_with("-")).then(-1.0).otherwise(1.0)
+    return (ahead * (hours * 3600 + minutes.fill_null(0.0) * 60)).fill_null(0.0)

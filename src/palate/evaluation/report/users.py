@@ -1,0 +1,187 @@
+"""The report's people: what they did, what they are recommended and why, and what they chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.core.arrays import Rows
+from palate.core.columns import ITEM, RANK, REASONS, USER
+from palate.core.histories import ragged_positions
+from palate.core.split import Split
+from palate.core.visible import shorten
+from palate.evaluation.report.html import Words, count, escape, named, say
+from palate.evaluation.significance import people_codes
+from palate.evaluation.slices import SHORT_HISTORY
+
+if TYPE_CHECKING:
+    from palate.pipeline.pipeline import Pipeline
+
+
+MOST_TITLES: Final = 12
+RECOMMENDED: Final = 5
+_MOST_ANSWERS: Final = 3
+_LONGEST_REASON: Final = 320
+
+
+@dataclass(frozen=True)
+class Person:
+    """One request: (past) catalogue rows newest first, recommended rows and why, the answers.
+
+    `later` holds what the same person chose after these, as far as the split asks about it.
+    """
+
+    name: str
+    past: Rows
+    recommended: Rows
+    reasons: Sequence[str]
+    answers: Rows
+    later: Rows
+
+
+def sample_requests(split: Split, count: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """Rows of `count` requests by as many people, by history length, a short one first.
+
+    One request of each person is drawn, then one of each of `count` groups of equal size, from
+    short histories to long ones; people whose next choice is known come before others.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(split.histories))
+    answered = split.sealed.stops > split.sealed.starts
+    order = order[np.argsort(~answered[order], kind="stable")]
+    _, first = np.unique(people_codes(split.histories.user_ids)[order], return_index=True)
+    rows = order[np.sort(first)]
+    if (enough := answered[rows]).sum() >= count:
+        rows = rows[enough]
+    lengths = split.histories.lengths[rows]
+    rows = rows[np.argsort(lengths, kind="stable")]
+    count = min(count, len(rows))
+    groups = np.array_split(rows, count) if count else []
+    chosen = [
+        int(rng.choice(_short_of(group, split) if not place else group))
+        for place, group in enumerate(groups)
+    ]
+    return np.array(chosen, dtype=np.int64)
+
+
+def _short_of(group: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
+    """The requests with a short history in the first group; its shortest where none is short."""
+    lengths = split.histories.lengths[group]
+    for short in ((lengths > 0) & (lengths <= SHORT_HISTORY), lengths <= SHORT_HISTORY):
+        if short.any():
+            return group[short]
+    shortest: NDArray[np.int64] = group[lengths == lengths.min()]
+    return shortest
+
+
+def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[Person]:
+    """Asks the model on behalf of the sampled requests."""
+    if not len(rows):
+        return []
+    asking = split.histories.take(rows).in_catalogue(model.item_ids)
+    found = model.recommend_histories(
+        asking, k=RECOMMENDED, exclude_seen=split.exclude_seen, reasons=True
+    )
+    tables: Mapping[Any, Any] = found.table.sort(RANK).partition_by(USER, as_dict=True)
+    people = []
+    for place, row in enumerate(rows):
+        name = str(asking.user_ids[place])
+        table = tables.get((name,))
+        start, stop = split.sealed.starts[row], split.sealed.stops[row]
+        people.append(
+            Person(
+                name=name,
+                past=asking.row(place)[::-1],
+                recommended=model.item_ids.rows(table[ITEM] if table is not None else []),
+                reasons=[] if table is None else table[REASONS].to_list(),
+                answers=split.sealed.items[start:stop],
+                later=_chosen_later(split, int(row)),
+            )
+        )
+    return people
+
+
+def _chosen_later(split: Split, request: int) -> Rows:
+    """The answers to this person's later requests: those that follow, and know no less."""
+    asking, sealed = split.histories, split.sealed
+    rows = np.flatnonzero((asking.user_ids == asking.user_ids[request]).to_numpy())
+    rows = rows[(rows > request) & (asking.lengths[rows] >= asking.lengths[request])]
+    _, places = ragged_positions(sealed.starts[rows], sealed.stops[rows])
+    return sealed.items[places]
+
+
+def call(name: str, words: Words) -> str:
+    """What to call a person: a mere number gets a noun."""
+    return words["person"].format(name=name) if name.isdigit() else name
+
+
+def people_section(
+    people: Sequence[Person], titles: Sequence[str], words: Words, *, on_map: bool
+) -> str:
+    """A card for each person."""
+    cards = "".join(
+        _card(place, person, titles, words, on_map=on_map) for place, person in enumerate(people)
+    )
+    return f'<div class="people">{cards}</div>'
+
+
+def _card(place: int, person: Person, titles: Sequence[str], words: Words, *, on_map: bool) -> str:
+    title = named(call(person.name, words))
+    button = ""
+    if on_map:
+        label = say(words, "on_map_label", name=escape(shorten(call(person.name, words), 60)))
+        button = (
+            f'<button type="button" data-person="{place}" aria-label="{label}" hidden>'
+            f"{say(words, 'on_map')}</button>"
+        )
+    return (
+        f'<article class="card person"><header><h3>{title}</h3>{button}</header>'
+        f"{_past(person, titles, words)}<h4>{say(words, 'recommended')}</h4>"
+        f"{_recommended(person, titles, words)}{_truth(person, titles, words)}</article>"
+    )
+
+
+def _past(person: Person, titles: Sequence[str], words: Words) -> str:
+    total = len(person.past)
+    if not total:
+        return f"<h4>{say(words, 'history_none')}</h4>"
+    shown = person.past[:MOST_TITLES]
+    heading = say(words, "history")
+    if len(shown) < total:
+        heading = say(words, "history_of", shown=count(len(shown)), total=count(total))
+    items = "".join(f'<li><span class="clamp">{named(titles[row])}</span></li>' for row in shown)
+    return f'<h4>{heading}</h4><ol class="past">{items}</ol>'
+
+
+def _recommended(person: Person, titles: Sequence[str], words: Words) -> str:
+    if not len(person.recommended):
+        return f"<p>{say(words, 'recommended_none')}</p>"
+    lines = []
+    for row, reason in zip(person.recommended, person.reasons, strict=True):
+        hit = "hit" if row in person.answers else "hit_later" if row in person.later else ""
+        why = f'<span class="why">{named(reason, _LONGEST_REASON)}</span>' if reason else ""
+        lines.append(
+            f'<li{" class=hit" if hit else ""}><span class="title">{named(titles[row])}</span>'
+            f"{_badge(hit, words)}{why}</li>"
+        )
+    return f'<ol class="next">{"".join(lines)}</ol>'
+
+
+def _badge(hit: str, words: Words) -> str:
+    if not hit:
+        return ""
+    kind = "badge later" if hit == "hit_later" else "badge"
+    return f'<span class="{kind}"><span aria-hidden="true">✓</span> {say(words, hit)}</span>'
+
+
+def _truth(person: Person, titles: Sequence[str], words: Words) -> str:
+    if not len(person.answers):
+        return ""
+    shown = ", ".join(f"<b>{named(titles[row])}</b>" for row in person.answers[:_MOST_ANSWERS])
+    more = len(person.answers) - _MOST_ANSWERS
+    tail = f" {say(words, 'and_more', count=count(more))}" if more > 0 else ""
+    return f'<p class="truth">{say(words, "chosen_next", titles=shown + tail)}</p>'

@@ -1,0 +1,155 @@
+"""A comparison as a table for the terminal, and as plain text."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from palate.core.visible import shorten
+from palate.evaluation.results import Cell, Results, number
+
+SHOWN_SLICES = ("all", "new_items", "long_tail", "short_history")
+_SHOWN_METRICS = ("ndcg", "recall")
+_LABELS = {
+    "precision": "Precision",
+    "recall": "Recall",
+    "hit_rate": "Hit rate",
+    "f1": "F1",
+    "map": "MAP",
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "graded_ndcg": "Graded NDCG",
+}
+_BETTER, _WORSE, _NOTHING = "▲", "▼", "–"
+_MIN_WIDTH = len("0.1234▲")
+_TEXT_WIDTH = 120
+
+
+def metric_label(metric: str) -> str:
+    """`ndcg@10` as a heading: NDCG@10."""
+    name, _, k = metric.partition("@")
+    return f"{_LABELS[name]}@{k}"
+
+
+def shown_metrics(results: Results) -> list[str]:
+    """NDCG and recall at the headline cutoff, or whatever else was measured there."""
+    at = [metric for metric in results.metrics if metric.endswith(f"@{results.headline}")]
+    wanted = [f"{metric}@{results.headline}" for metric in _SHOWN_METRICS]
+    return [metric for metric in wanted if metric in at] or at[:2]
+
+
+def as_table(results: Results) -> Table:
+    """Rows of recommenders, columns of metric and slice, with chance below and a legend."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        show_footer=True,
+        footer_style="dim",
+        padding=0,
+        caption=Text(legend(results), style="table.caption"),
+        caption_justify="left",
+    )
+    columns = [(part, metric) for part in SHOWN_SLICES for metric in shown_metrics(results)]
+    table.add_column("", "chance", overflow="fold")
+    for part, metric in columns:
+        level = results.chance[part].get(metric, math.nan)
+        heading = _heading(results, part, metric)
+        table.add_column(heading, _digits(level), min_width=_MIN_WIDTH, no_wrap=True)
+    best = [_best(results, metric, part) for part, metric in columns]
+    for title in results.rows:
+        cells = [results.cell(title, metric, part) for part, metric in columns]
+        table.add_row(Text(shorten(title)), *map(_cell_text, cells, best))
+    for title in results.refused:
+        table.add_row(Text(shorten(title)), *[_digits(math.nan)] * len(columns))
+    return table
+
+
+def _heading(results: Results, part: str, metric: str) -> str:
+    """A word or two a line, so that eight columns fit a narrow terminal."""
+    label = "" if part == "all" else results.slices[part].label
+    first, _, last = label.rpartition(" ")
+    name, _, k = metric_label(metric).partition("@")
+    return "\n".join(filter(None, [first, last, name, f"@{k}"]))
+
+
+def _best(results: Results, metric: str, part: str) -> float:
+    """The largest mean of a column; NaN where there is nothing to be better than."""
+    means = [results.cell(title, metric, part).interval.mean for title in results.rows]
+    return max(means) if len(means) > 1 and max(means) > 0 else math.nan
+
+
+def _cell_text(cell: Cell, best: float) -> Text:
+    mean = cell.interval.mean
+    text = Text(_digits(mean), style="bold" if mean == best else "")
+    apart = cell.difference
+    if apart is None or not apart.significant:
+        return text
+    return text.append(_BETTER, "green") if apart.mean > 0 else text.append(_WORSE, "red")
+
+
+def _digits(value: float) -> str:
+    """Six characters, so that columns that stand left are in line whatever follows."""
+    return f"{_NOTHING:>6}" if number(value) is None else f"{value:.4f}"
+
+
+def legend(results: Results) -> str:
+    """How much was asked, of how many, and what the marks mean."""
+    total = results.slices["all"]
+    seen = "left out" if results.exclude_seen else "kept"
+    sizes = [
+        f"{results.slices[part].label} {results.slices[part].requests:,} "
+        f"({results.slices[part].people:,} people)"
+        for part in SHOWN_SLICES[1:]
+    ]
+    lines = [
+        f"{total.requests:,} requests of {total.people:,} people, ranked among all "
+        f"{results.n_items:,} items (items seen before are {seen}).",
+        f"Requests on {', '.join(sizes)}.",
+        *_masked(results),
+        *_intervals(results),
+    ]
+    if results.reference is not None:
+        lines.append(
+            f"{_BETTER} better, {_WORSE} worse than {shorten(results.reference)}: "
+            "the 95% interval of the paired bootstrap over people excludes 0."
+        )
+    lines += [
+        f"{_NOTHING} {shorten(title)} was not measured: {row.reason}"
+        for title, row in results.refused.items()
+    ]
+    return "\n".join(lines)
+
+
+def _masked(results: Results) -> Sequence[str]:
+    if not results.masked_answers:
+        return []
+    return [
+        f"{results.masked_answers:,} answers were seen before, so nobody can hit them: "
+        "they count as misses."
+    ]
+
+
+def _intervals(results: Results) -> Sequence[str]:
+    """The overall intervals, where there is only one row to say them for."""
+    if len(results.rows) > 1:
+        return []
+    title = next(iter(results.rows))
+    found = [(metric, results.cell(title, metric)) for metric in shown_metrics(results)]
+    return [
+        f"{metric_label(metric)}: 95% interval {cell.interval.low:.4f} to {cell.interval.high:.4f}."
+        for metric, cell in found
+        if number(cell.interval.low) is not None
+    ]
+
+
+def as_text(results: Results) -> str:
+    """The same table without colours."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, legacy_windows=False)
+    console.print(as_table(results))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

@@ -1,0 +1,1 @@
+"""Encoders: something → features; a file each."""

@@ -1,0 +1,141 @@
+"""Item columns as features: categories, sets of categories, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Any, Self
+
+import polars as pl
+from pydantic import Field, PositiveInt
+from scipy import sparse
+
+from palate.core.columns import ITEM
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.errors import DataError, did_you_mean
+from palate.core.features import Features
+from palate.core.learnt import agree
+from palate.features.encoders.columns.kinds import (
+    AUTO,
+    OTHERS,
+    Spec,
+    check_plan,
+    check_readable,
+    encode,
+    names_of,
+    parsed,
+    plans_for,
+)
+from palate.features.encoders.columns.plans import is_attribute
+
+__all__ = ["Attributes"]
+
+
+def attribute_columns(items: pl.DataFrame) -> list[str]:
+    """The columns that hold categories, sets of categories or numbers."""
+    return [name for name in items.columns if name != ITEM and is_attribute(items[name])]
+
+
+@component
+class Attributes:
+    """Sparse features of the items' columns, learnt from trained items alone (where these say
+    nothing, from all).
+
+    Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
+    1; numbers are standardised, and a number that some items lack gets a column that says so.
+    `columns` says which to read; by default all but ids, addresses, dates, free text and columns
+    that never vary. Of each column the `max_categories` most frequent categories get a feature of
+    their own. Others, and those that appear later, are zeros, or share `hashed` features in
+    columns that have more than `max_categories`.
+
+    A table of `columns` says how to read each: {"size": {"as": "ordinal", "order": ["S", "M"]},
+    "price": "log", "brand": ["categories", "frequency"], "*": "auto"}. The ways are "auto",
+    "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
+    category, target-free), "ordinal" (`order`, lowest first), "standard", "log", "quantile", "date"
+    (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in years) and
+    "lengths" (log of characters and words). "*" stands for the default columns not named.
+    """
+
+    columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
+    max_categories: PositiveInt = 500
+    hashed: PositiveInt | None = None
+
+    plan_: list[dict[str, Any]] = learnt()
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if isinstance(self.columns, dict):
+            parsed(self.columns)
+
+    def fit(self, data: Dataset) -> Self:
+        """Learns categories and scales; raises `DataError` where there is nothing to learn."""
+        wanted = self._wanted(data.items)
+        for name, spec in wanted:
+            check_readable(data.items[name], spec)
+        for items in (data.items[data.trained_rows], data.items):
+            self.plan_ = [
+                plan
+                for name, spec in wanted
+                for plan in plans_for(
+                    items[name], spec, max_categories=self.max_categories, hashed=self.hashed
+                )
+            ]
+            if self.plan_:
+                return self
+        raise DataError(
+            f"none of the items' columns ({', '.join(data.items.columns)}) holds categories or "
+            "numbers that vary; name some with columns=[...], or leave this encoder out"
+        )
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """Which columns are read and how many features they make; raises as `fit` does."""
+        fitted = replace(self).fit(data)
+        columns = ", ".join(dict.fromkeys(plan["column"] for plan in fitted.plan_))
+        yield f"reads {columns}: {len(fitted.names):,} features"
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for plans that cannot be followed."""
+        agree(bool(self.plan_), "no plan")
+        for place, plan in enumerate(self.plan_):
+            check_plan(plan, f"plan_[{place}]")
+
+    def encode(self, data: Dataset) -> Features:
+        """One sparse block: (n_items, features)."""
+        check_fitted(self)
+        self._check_present([plan["column"] for plan in self.plan_], data.items)
+        parts = [encode(data.items[plan["column"]], plan) for plan in self.plan_]
+        block = sparse.csr_array(sparse.hstack(parts, format="csr"))
+        return Features(data.item_ids, {"attributes": block})
+
+    @property
+    def names(self) -> list[str]:
+        """What each feature means: "genres = Comedy", "year", "year is missing"."""
+        check_fitted(self)
+        return [name for plan in self.plan_ for name in names_of(plan)]
+
+    def _wanted(self, items: pl.DataFrame) -> list[tuple[str, Spec]]:
+        """(column, way to read it), in order; raises `DataError` for one that is not there."""
+        if self.columns is None:
+            return [(name, AUTO) for name in attribute_columns(items)]
+        self._check_present([name for name in self.columns if name != OTHERS], items)
+        if isinstance(self.columns, list):
+            return [(name, AUTO) for name in self.columns]
+        specs = parsed(self.columns)
+        if OTHERS in specs:
+            by_default = [name for name in attribute_columns(items) if name not in specs]
+            specs = {
+                name: said
+                for key, own in specs.items()
+                for name, said in (
+                    [(other, [AUTO]) for other in by_default] if key == OTHERS else [(key, own)]
+                )
+            }
+        return [(name, spec) for name, said in specs.items() for spec in said]
+
+    def _check_present(self, names: list[str], items: pl.DataFrame) -> None:
+        for name in names:
+            if name not in items.columns:
+                raise DataError(
+                    f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
+                )

@@ -1,0 +1,51 @@
+"""Blocks side by side, each with its say."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from pydantic import NonNegativeFloat
+
+from palate.core.arrays import Matrix, scale_rows, unit_rows
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.features import Features
+from palate.core.settings import BlockName
+from palate.features.blocks import learnt_of, shares_of, transform_parts
+
+__all__ = ["Concat"]
+
+
+@component
+class Concat:
+    """All blocks under their names, scaled so that each has its share of every dot product.
+
+    With `scale`, a block's rows become unit rows times √share, so a dot product of two items is
+    the mean of the blocks' cosines by their `weights` (1 each where left out). Without, rows keep
+    their lengths and are multiplied by √(share × blocks): equal weights leave them as they are.
+    """
+
+    scale: bool = True
+    weights: dict[BlockName, NonNegativeFloat] | None = None
+
+    factors_: dict[str, float] = learnt()
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        shares = shares_of(features.parts, self.weights)
+        whole = 1.0 if self.scale else float(len(shares))
+        self.factors_ = {name: (share * whole) ** 0.5 for name, share in shares.items()}
+        return self
+
+    def transform(self, features: Features) -> Features:
+        return transform_parts(self, features)
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """Any rows in a block's space: of items, or of people's words."""
+        check_fitted(self)
+        factor = learnt_of(self.factors_, name, "concat")
+        rows = unit_rows(values) if self.scale else values
+        return scale_rows(rows, np.full(rows.shape[0], factor, dtype=np.float32))

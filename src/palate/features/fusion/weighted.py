@@ -1,0 +1,118 @@
+"""Several dense blocks as one of the same size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+import numpy as np
+from pydantic import NonNegativeFloat, PositiveInt
+
+from palate.core.arrays import Floats, Matrix, unit_rows
+from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
+from palate.core.features import Features
+from palate.core.learnt import WIDEST, agree
+from palate.core.settings import BlockName
+from palate.features.blocks import (
+    check_width,
+    dense_parts,
+    moments,
+    principal_axes,
+    project,
+    shares_of,
+)
+
+__all__ = ["Weighted"]
+FUSED = "fused"
+NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
+
+
+@component
+class Weighted:
+    """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
+
+    Blocks wider than `dim` (None: the narrowest block of more than 8 columns, if any has) enter by
+    their principal components, fitted on items with events, narrower ones with zeros behind. Sparse
+    blocks stay beside it.
+    """
+
+    dim: PositiveInt | None = None
+    weights: dict[BlockName, NonNegativeFloat] | None = None
+
+    shares_: dict[str, float] = learnt()
+    widths_: dict[str, int] = learnt()
+    means_: dict[str, Floats] = learnt("width")
+    axes_: dict[str, Floats] = learnt("width", "dim_")
+    dim_: int = learnt()
+
+    makes: ClassVar[Sequence[str]] = (FUSED,)
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+    def fit(self, features: Features, data: Dataset) -> Self:
+        dense = dense_parts(features)
+        if not dense:
+            raise ConfigError(
+                f"weighted needs a dense block, but all of {list(features.parts)} are sparse: "
+                "use concat"
+            )
+        if FUSED in features.parts.keys() - dense.keys():
+            raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
+        self.shares_ = shares_of(dense, self.weights)
+        self.widths_ = {name: part.shape[1] for name, part in dense.items()}
+        wide = [width for width in self.widths_.values() if width > NARROW]
+        self.dim_ = self.dim or min(wide or self.widths_.values())
+        self.means_, self.axes_ = {}, {}
+        for name, part in dense.items():
+            if part.shape[1] > self.dim_:
+                mean, covariance, count = moments(part, data.trained_rows)
+                self.means_[name] = mean.astype(np.float32)
+                _, axes = principal_axes(covariance, count, self.dim_)
+                self.axes_[name] = axes.astype(np.float32)
+        return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
+        agree(0 < self.dim_ <= WIDEST, f"dim_ is {self.dim_}")
+        agree(self.shares_.keys() == self.widths_.keys(), "shares_ and widths_ of other blocks")
+        wide = {name for name, width in self.widths_.items() if width > self.dim_}
+        agree(self.axes_.keys() == self.means_.keys() == wide, "axes_ of other than wide blocks")
+        agree(
+            all(len(self.means_[name]) == self.widths_[name] for name in wide), "means_ of others"
+        )
+
+    def transform(self, features: Features) -> Features:
+        check_fitted(self)
+        if missing := sorted(self.shares_.keys() - features.parts.keys()):
+            raise AlignmentError(f"weighted was fitted on the blocks {missing}, which are missing")
+        fused = np.zeros((len(features), self.dim_), dtype=np.float32)
+        others: dict[str, Matrix] = {}
+        for name, part in features.parts.items():
+            if name in self.shares_:
+                fused += np.asarray(self.transform_block(name, part))
+            else:
+                others[name] = part
+        behavioural = set(features.behavioural)
+        if behavioural & self.shares_.keys():
+            behavioural.add(FUSED)
+        return Features(features.ids, {FUSED: fused, **others}, behavioural=behavioural)
+
+    def transform_block(self, name: str, values: Matrix) -> Matrix:
+        """What rows of one block, of items or of people's words, add to the fused block."""
+        check_fitted(self)
+        if name not in self.shares_:
+            return values
+        check_width(values, self.widths_[name], name, "weighted")
+        if name in self.axes_:
+            values = project(values, self.means_[name], self.axes_[name])
+        rows = np.zeros((values.shape[0], self.dim_), dtype=np.float32)
+        rows[:, : values.shape[1]] = unit_rows(values)
+        return rows * np.float32(self.shares_[name])
+
+    def block_after(self, name: str) -> str:
+        """The name under which what a block adds is found after the transform."""
+        check_fitted(self)
+        return FUSED if name in self.shares_ else name

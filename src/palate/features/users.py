@@ -1,0 +1,180 @@
+"""People as features: what they did, pooled over their items, beside what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+from palate.core.arrays import Matrix, row_norms, scale_rows
+from palate.core.columns import TEXT
+from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from palate.core.features import Features
+from palate.core.histories import Histories, histories_of
+from palate.core.ids import Ids
+from palate.features.event_statistics import (
+    Events,
+    events_of_histories,
+    events_of_people,
+    learn,
+    standardised,
+)
+from palate.features.user_texts import Reader, Telling, reading, sentences_of, written
+
+__all__ = ["people_aggregates", "people_features", "people_views", "pool"]
+Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
+POOLINGS = ("decayed", "mean", "weighted")
+DID, SAID, TOLD, WROTE = "did", "said", "told", "wrote"
+
+_AS_IT_IS = Telling()
+
+NUMBERS = "did.numbers"
+
+
+def pool(
+    histories: Histories,
+    features: Features,
+    *,
+    how: Pooling = "decayed",
+    decay: float = 0.9,
+    length: int | None = None,
+) -> dict[str, Matrix]:
+    """(n, d) for each block: the mean of the features of the `length` newest items of each history.
+
+    "mean" counts each item once, "weighted" by its event's weight, "decayed" by that times
+    `decay`^k for the k-th newest event. Items that lack a block, rows of zeros, are left out of its
+    mean. An empty history gives zeros; sparse blocks stay sparse.
+    """
+    if how not in POOLINGS:
+        raise ConfigError(f"how = {how!r} cannot be used.{did_you_mean(str(how), POOLINGS)}")
+    asking = histories.in_catalogue(features.ids)
+    weights = asking.matrix(
+        decay=decay if how == "decayed" else 1.0, length=length, weighted=how != "mean"
+    )
+    return {name: _averaged(weights, part) for name, part in features.parts.items()}
+
+
+def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
+    """(n, d) weighted means of the rows that are not zeros."""
+    known = row_norms(part) > 0
+    sums = np.asarray(weights @ known.astype(np.float32))
+    shares = np.divide(1.0, sums, out=np.zeros_like(sums), where=sums > 0)
+    averaging = scale_rows(weights, shares.astype(np.float32))
+    return averaging @ part
+
+
+def people_features(
+    histories: Histories,
+    items: Features,
+    words: Mapping[str, Matrix] | None = None,
+    *,
+    how: Pooling = "decayed",
+    decay: float = 0.9,
+    length: int | None = None,
+) -> Features:
+    """One row a person, [h; v]: the blocks "did.NAME" of `pool`, then "said.NAME" of their words.
+
+    `words` holds (n, d) vectors by block name; left out, the histories' own `queries`. User ids
+    must be unique; the blocks of what people did are behavioural.
+    """
+    did = {
+        f"{DID}.{name}": part
+        for name, part in pool(histories, items, how=how, decay=decay, length=length).items()
+    }
+    said: dict[str, Matrix] = {}
+    for name, vectors in (histories.queries if words is None else words).items():
+        if vectors.shape[0] != len(histories):
+            raise AlignmentError(
+                f"words[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
+            )
+        said[f"{SAID}.{name}"] = vectors
+    return Features(Ids(histories.user_ids), {**did, **said}, behavioural=did)
+
+
+def people_views(
+    data: Dataset,
+    items: Features | None = None,
+    reader: Reader | None = None,
+    *,
+    histories: Histories | None = None,
+    words: Mapping[str, Matrix] | None = None,
+    beside: Features | Iterable[Features] = (),
+    telling: Telling = _AS_IT_IS,
+    how: Pooling = "decayed",
+    decay: float = 0.9,
+    length: int | None = None,
+) -> Features:
+    """One row a person: what they did, what they did in words, what they wrote, what they say.
+
+    Blocks: "did.NAME", the pooled features of their `items`; "told", their history as a sentence
+    that `reader` encodes; "wrote", the mean of the texts of their events, newest weighted, where
+    the data hold texts; "said.NAME", their `words`; then the blocks of `beside`, features of people
+    by user id, such as numbers. Of a reader with blocks of its own (`Pipeline.queries`) they are
+    "told.NAME" and "wrote.NAME". `histories` (by default all that `data` hold) are histories of
+    `data`: no event outside them is looked at, so give the training part, or histories that end
+    where learning ends. `how`, `decay` and `length` pool as in `pool`. Zeros stand for nothing.
+    Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside` lacks a
+    person.
+    """
+    asking = histories_of(data) if histories is None else histories
+    if items is None:
+        items = Features(asking.item_ids, {})
+    people = people_features(asking, items, words, how=how, decay=decay, length=length)
+    did = people.select(name for name in people.parts if name in people.behavioural)
+    said = people.select(name for name in people.parts if name not in people.behavioural)
+    people = did
+    if reader is not None:
+        read = reading(reader)
+        told = read(sentences_of(asking, data, telling))
+        people = people.beside(_behavioural(people.ids, TOLD, told))
+    if reader is not None and TEXT in data.interactions.columns:
+        rate = decay if how == "decayed" else 1.0
+        texts = written(asking, data, read, decay=rate, length=length, weighted=how != "mean")
+        people = people.beside(_behavioural(people.ids, WROTE, texts))
+    people = people.beside(said)
+    for other in [beside] if isinstance(beside, Features) else beside:
+        rows = other.ids.rows(people.ids.series, what="people in the features beside")
+        people = people.beside(other.take(rows))
+    return people
+
+
+def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
+    named = {f"{view}.{name}" if name else view: part for name, part in parts.items()}
+    return Features(ids, named, behavioural=named)
+
+
+def people_aggregates(
+    source: Dataset | Histories,
+    *,
+    fitted_on: Dataset | Histories | None = None,
+    recent: float = 0.25,
+    max_events: int = 20,
+) -> Features:
+    """One row a person, the block "did.numbers": the aggregates of what that person did.
+
+    As `Aggregates` has them of items: counts of events, of different items and by kind, share of
+    repeats, mean and spread of values, totals, recency, rhythm and trend; standardised. People are
+    those of `data.user_ids`, or the requests of histories, whose user ids must be unique; histories
+    hold neither kinds of events nor values, so such columns are theirs only if `fitted_on` has
+    them, at what is usual. Priors, scales and the present moment are learnt from `fitted_on`, by
+    default from `source`: name the training part to keep the future out. Stands beside
+    `people_features` of the same people. Raises `DataError` where there is no event to learn from.
+    """
+    if not 0 < recent < 1:
+        raise ConfigError(f"recent must be a share between 0 and 1, not {recent}")
+    events = _events(source)
+    basis = events if fitted_on is None else _events(fitted_on)
+    if not len(basis.own):
+        raise DataError("there are no events to learn from: name the training data in fitted_on=")
+    recipe = learn(basis, recent=recent, max_events=max_events, other="items")
+    ids = Ids(source.user_ids) if isinstance(source, Histories) else source.user_ids
+    return Features(ids, {NUMBERS: standardised(events, recipe)}, behavioural=[NUMBERS])
+
+
+def _events(source: Dataset | Histories) -> Events:
+    if isinstance(source, Histories):
+        return events_of_histories(source)
+    return events_of_people(source)

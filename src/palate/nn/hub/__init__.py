@@ -1,0 +1,1 @@
+"""palate.nn.hub"""

@@ -1,0 +1,156 @@
+"""Items that arrive after the fit: a table like the catalogue's, under its names or theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from palate.core.columns import ITEM, TITLE
+from palate.core.dataset import Dataset
+from palate.core.errors import DataError, did_you_mean, first_offenders
+from palate.data.catalogue import as_plain_text, read_catalogue
+from palate.data.columns import check_given, find_columns
+from palate.data.formats.open import Source, Table, open_table
+from palate.data.notes import LOGGER
+from palate.text.profile import as_text
+
+_WHAT = "new items"
+
+
+def arriving(
+    items: Source,
+    data: Dataset,
+    *,
+    columns: Mapping[str, str] | None = None,
+    encoding: str = "utf-8",
+) -> pl.DataFrame:
+    """New items with the columns of the catalogue of `data`; those that they lack are empty.
+
+    They are read as `palate.read` read the catalogue, with the same names and marks of lists, and
+    become the types that it has; a column of whole numbers may come back wider. Ids and titles are
+    also found under `columns` (their name → ours), under our name, or by convention. Where the
+    catalogue holds lists, text without a known mark is split at "|". The logger "palate" is told
+    which columns are not read, and which items say nothing. Raises `DataError` for what is no
+    table, for ids that are missing, repeated or known, and for values that do not fit.
+    """
+    table = open_table(items, what=_WHAT, key=ITEM, encoding=encoding)
+    catalogue = data.items
+    names = list(table.schema)
+    found = _our_names(table, names, data, columns or {})
+    arrived, notes = read_catalogue(
+        table, found, key=ITEM, lists=data.item_lists, like=catalogue.schema
+    )
+    for message in notes.messages:
+        LOGGER.info("%s: %s", table.name, message)
+    known = [
+        _fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
+    ]
+    fitting = pl.concat([catalogue.clear(), pl.DataFrame(known)], how="diagonal_relaxed")
+    _check_unknown(fitting[ITEM], catalogue[ITEM])
+    ours_of = {theirs: ours for ours, theirs in found.items()}
+    called = {
+        name: ours_of.get(name, f"original_{name}" if name in found else name) for name in names
+    }
+    unread = [name for name, ours in called.items() if ours not in catalogue.columns]
+    missing = [name for name in catalogue.columns if name not in called.values()]
+    _tell(fitting, table.name, unread, missing)
+    return fitting
+
+
+def _our_names(
+    table: Table, names: list[str], data: Dataset, given: Mapping[str, str]
+) -> dict[str, str]:
+    """Ours → their names; a column that the catalogue has under that name keeps it.
+
+    What the catalogue's columns were called holds for columns of those names, unless ours is there
+    too and was not there then.
+    """
+    check_given(given, {"items": (table.name, names)})
+    own = [name for name in data.items.columns if name not in (ITEM, TITLE)]
+    remembered = {
+        theirs: ours
+        for theirs, ours in data.item_columns.items()
+        if theirs in names
+        and ours not in given.values()
+        and (ours not in names or f"original_{ours}" in own)
+    }
+    return find_columns("items", table.name, names, {**remembered, **given}, own)
+
+
+def _fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+    """The values in the type that is wanted, or in a wider one where numbers need it."""
+    if series.dtype == wanted or wanted == pl.Null:
+        return series
+    if wanted.is_numeric() and series.dtype.is_numeric():
+        return _as_number(series, wanted)
+    if wanted == pl.String and not series.dtype.is_nested():
+        return as_plain_text(series)
+    if wanted == pl.Boolean and series.dtype.is_numeric():
+        return _checked(series, series.is_in([0, 1]), source, wanted).cast(pl.Boolean)
+    try:
+        cast = series.cast(wanted, strict=False)
+    except pl.exceptions.PolarsError:
+        cast = pl.Series(series.name, [None] * len(series), dtype=wanted)
+    _checked(series, cast.is_not_null(), source, wanted)
+    return cast
+
+
+def _as_number(series: pl.Series, wanted: pl.DataType) -> pl.Series:
+    if wanted.is_float():
+        return series.cast(wanted)
+    cast = series.cast(wanted, strict=False)
+    same = cast.cast(pl.Float64).eq_missing(series.cast(pl.Float64))
+    return cast if same.all() else series
+
+
+def _checked(series: pl.Series, fits: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+    """Raises `DataError` for the values that do not fit; missing ones do."""
+    lost = series.filter(~fits.fill_null(True) & series.is_not_null())
+    if len(lost):
+        raise DataError(
+            f"{source}: column {series.name!r} must be {_kind(wanted)}, as in the catalogue, but "
+            f"holds {first_offenders(lost.to_list(), len(lost))}"
+        )
+    return series
+
+
+def _kind(wanted: pl.DataType) -> str:
+    if isinstance(wanted, (pl.List, pl.Array)):
+        return f"lists of {_kind(wanted.inner)}"  # type: ignore[arg-type]
+    if wanted.is_temporal():
+        return "dates or times"
+    names: Mapping[object, str] = {pl.String: "text", pl.Boolean: "true or false"}
+    default = "numbers" if wanted.is_numeric() else str(wanted)
+    return names.get(wanted.base_type(), default)
+
+
+def _tell(
+    arrived: pl.DataFrame, source: str, unread: Sequence[str], missing: Sequence[str]
+) -> None:
+    """To the logger: columns that are not read, and items without a word."""
+    if unread:
+        guesses = "".join(did_you_mean(name, missing).partition(" Known")[0] for name in unread)
+        LOGGER.warning("%s: not read: %s.%s", source, ", ".join(unread), guesses)
+    words = [
+        as_text(column).is_not_null()
+        for column in arrived.drop(ITEM)
+        if column.dtype in (pl.String, pl.List(pl.String))
+    ]
+    silent = arrived[ITEM].clear()
+    if words:
+        silent = arrived[ITEM].filter(
+            ~pl.DataFrame(words).select(pl.any_horizontal(pl.all())).to_series()
+        )
+    if len(silent):
+        LOGGER.warning(
+            "%s: no text in any column of %s: encoders of text know nothing of them",
+            source,
+            first_offenders(silent, len(silent)),
+        )
+
+
+def _check_unknown(arrived: pl.Series, known: pl.Series) -> None:
+    twice = arrived.filter(arrived.is_in(known.implode()))
+    if len(twice):
+        raise DataError(f"items are there already: {first_offenders(twice, len(twice))}")

@@ -1,0 +1,294 @@
+"""A pipeline's parts, checked before anything is fitted: what they are, which blocks they name."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cached_property
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from palate.core import registry
+from palate.core.arrays import Rows
+from palate.core.dataset import Dataset
+from palate.core.errors import (
+    AlignmentError,
+    ConfigError,
+    DataError,
+    UnknownIdError,
+    did_you_mean,
+    first_offenders,
+)
+from palate.core.features import Features
+from palate.core.histories import Histories, histories_of
+from palate.core.ids import Ids, id_list
+from palate.core.settings import blocks_named
+from palate.core.split import Split
+from palate.recommenders.two_stage.importance import check_block_names
+
+if TYPE_CHECKING:
+    from palate.core.types import Encoder
+    from palate.pipeline.pipeline import Pipeline
+
+
+_METHODS: Final = {
+    "encoder": ("fit", "encode"),
+    "transform": ("fit", "transform"),
+    "recommender": ("fit", "score", "add_items"),
+    "reranker": ("rerank",),
+}
+_LISTS: Final = {"representation": "transform", "selection": "transform", "rerankers": "reranker"}
+_SINGLE: Final = {"fusion": "transform", "recommender": "recommender"}
+_STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is not named as
+
+_people: WeakKeyDictionary[Dataset, People] = WeakKeyDictionary()
+
+
+def check_parts(pipeline: Pipeline) -> None:
+    """Raises `ConfigError` for a part that is no component, or stands in the wrong place."""
+    if pipeline.encoders is not None:
+        _check_encoders(pipeline.encoders)
+    for setting, kind in _LISTS.items():
+        parts = getattr(pipeline, setting)
+        if not isinstance(parts, list | tuple):
+            single = is_dataclass(parts) and not isinstance(parts, type)
+            shown = f"write [{type(parts).__name__}(...)]" if single else "write [] for none"
+            raise ConfigError(f"{setting} must be a list, not {reprlib.repr(parts)}: {shown}")
+        for place, part in enumerate(parts):
+            _check_part(part, kind, setting, f"{setting}[{place}]")
+    for setting, kind in _SINGLE.items():
+        _check_part(getattr(pipeline, setting), kind, _STAGES.get(setting, setting), setting)
+
+
+def _check_encoders(encoders: Any) -> None:
+    if not isinstance(encoders, Mapping):
+        raise ConfigError(
+            f"encoders must have names, as {{'words': Tfidf()}}, not {reprlib.repr(encoders)}"
+        )
+    for name, encoder in encoders.items():
+        if not isinstance(name, str) or not name:
+            raise ConfigError(
+                f"encoders: {name!r} is no name; blocks are called by it: give a word"
+            )
+        _check_part(encoder, "encoder", "encoders", f"encoders[{name!r}]")
+
+
+def _check_part(part: Any, kind: str, stage: str, where: str) -> None:
+    if isinstance(part, str):
+        cls = registry.find(stage, part)
+        raise ConfigError(
+            f"{where} = {part!r} is a name, as pipeline files have it: write {cls.__name__}()"
+        )
+    if isinstance(part, type):
+        raise ConfigError(f"{where} is the class {part.__name__}: write {part.__name__}()")
+    methods = _METHODS[kind]
+    if missing := [name for name in methods if not callable(getattr(part, name, None))]:
+        article = "an" if kind == "encoder" else "a"
+        raise ConfigError(
+            f"{where} = {reprlib.repr(part)} is no {kind}: {article} {kind} has "
+            f"{' and '.join(methods)}, this has no {' and no '.join(missing)}"
+        )
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The names that blocks may have: `names`, and "ENCODER.anything" for encoders in `several`.
+
+    `settled` while each of `names` is that of a block for sure.
+    """
+
+    names: tuple[str, ...]
+    several: tuple[str, ...]
+    settled: bool
+
+    @classmethod
+    def of(cls, encoders: Mapping[str, Encoder]) -> _Blocks:
+        others = tuple(name for name, encoder in encoders.items() if not _is_own(encoder))
+        return cls(tuple(encoders), others, settled=not others)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or any(name.startswith(f"{other}.") for other in self.several)
+
+
+def _is_own(component: object) -> bool:
+    return ":" not in registry.name_of(component)
+
+
+def check_blocks(pipeline: Pipeline, encoders: Mapping[str, Encoder]) -> None:
+    """Raises `ConfigError` for a setting that names a block which none of `encoders` gives.
+
+    What comes after a transform outside palate that does not say which blocks it makes (`makes`) is
+    left to the fit, and so is all where there is no encoder.
+    """
+    blocks = _Blocks.of(encoders)
+    for stage, where, transform in _transforms(pipeline):
+        _check_named(stage, transform, where, blocks)
+        if not (_is_own(transform) or hasattr(transform, "makes")):
+            return
+        if made := getattr(transform, "makes", ()):
+            blocks = replace(blocks, names=(*made, *blocks.names), settled=False)
+    recommender = pipeline.recommender
+    _check_named("recommenders", recommender, registry.name_of(recommender), blocks)
+    for reranker in pipeline.rerankers:
+        _check_named("rerankers", reranker, registry.name_of(reranker), blocks)
+    if blocks.settled and "ranker" in _uses(registry.Opened.of("recommenders", recommender)):
+        check_block_names(blocks.names)
+
+
+def _transforms(pipeline: Pipeline) -> Iterator[tuple[str, str, Any]]:
+    """(stage, where it stands, transform) from left to right."""
+    for place, transform in enumerate(pipeline.representation):
+        yield "representation", f"representation[{place}]", transform
+    yield "fusion", "fusion", pipeline.fusion
+    for place, transform in enumerate(pipeline.selection):
+        yield "selection", f"selection[{place}]", transform
+
+
+def _check_named(stage: str, component: Any, where: str, blocks: _Blocks) -> None:
+    for setting, name in _named(registry.Opened.of(stage, component), where):
+        if blocks.names and name not in blocks:
+            known = did_you_mean(name, blocks.names)
+            raise ConfigError(f"{setting}: no block is called {name!r}.{known}")
+
+
+def _named(part: registry.Opened, where: str) -> Iterator[tuple[str, str]]:
+    """(setting, block) for every block that a component or a part of it names."""
+    for setting, name in blocks_named(part.cls, part.settings):
+        yield f"{where}.{setting}", name
+    for setting, inner in part.parts():
+        yield from _named(inner, f"{where}.{setting}")
+
+
+def _uses(part: registry.Opened) -> set[str]:
+    """The names of a component and of all inside it."""
+    return {registry.use_of(part.cls)}.union(*(_uses(inner) for _, inner in part.parts()))
+
+
+def check_data(data: object) -> None:
+    """Raises `DataError` for what is no `Dataset`, or has no items; says what a split's is."""
+    if isinstance(data, Split):
+        raise DataError("a pipeline learns from the training part of a split: fit(split.train)")
+    if not isinstance(data, Dataset):
+        raise DataError(
+            f"a pipeline learns from a Dataset, not {reprlib.repr(data)}: palate.read makes one"
+        )
+    if not len(data.items):
+        raise DataError("the catalogue is empty: there is no item to recommend")
+
+
+class People:
+    """Known people and what they did."""
+
+    def __init__(self, histories: Histories) -> None:
+        self.histories = histories
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.histories.user_ids)}
+
+    def find(self, user_ids: Sequence[str]) -> Histories:
+        """Their histories, in this order; `UnknownIdError` for people who are not known."""
+        names = id_list(user_ids, "user_ids")
+        rows = np.array([self._row_of.get(name, -1) for name in names], dtype=np.int32)
+        if (rows < 0).any():
+            unknown = [name for name, row in zip(names, rows, strict=True) if row < 0]
+            raise UnknownIdError(
+                f"unknown people: {first_offenders(unknown, len(unknown))}; for somebody new give "
+                "a history of item ids, or a text, in place of the id"
+            )
+        return self.histories.take(rows)
+
+
+def people_of(data: Dataset) -> People:
+    """The people of a data set, found once."""
+    found = _people.get(data)
+    if found is None:
+        found = _people[data] = People(histories_of(data))
+    return found
+
+
+def check_request(user_ids: object, history: object, text: object) -> None:
+    """Raises `DataError` unless known people ask, or somebody by a history, words or both."""
+    if user_ids is not None:
+        if history is not None or text is not None:
+            raise DataError(
+                "ask for known people, or for somebody by history and text, not for both"
+            )
+    elif history is None and text is None:
+        raise DataError("nobody asks: give user_ids, a history or a text")
+    if text is not None:
+        check_words(text)
+
+
+def check_words(text: object) -> None:
+    """Raises `DataError` for what is no text, or an empty one."""
+    if not isinstance(text, str):
+        raise DataError(f"a text is what somebody says, not {reprlib.repr(text)}")
+    if not text.strip():
+        raise DataError("the text says nothing: leave it out, or say what is wished for")
+
+
+def sentences(texts: object) -> list[str]:
+    """Texts as a list; `DataError` for a single one and for what is none."""
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        raise DataError(f"texts must be a list of texts, not {reprlib.repr(texts)}")
+    said = list(texts)
+    for text in said:
+        if not isinstance(text, str):
+            raise DataError(f"a text is what somebody says, not {reprlib.repr(text)}")
+    return said
+
+
+def wanted_places(k: object) -> int:
+    """`k` as a whole number of 1 or more; else `DataError`."""
+    if not isinstance(k, Integral) or isinstance(k, bool):
+        raise DataError(f"k = {reprlib.repr(k)}: ask for a whole number of recommendations")
+    if k < 1:
+        raise DataError(f"k = {k}: ask for at least one recommendation")
+    return int(k)
+
+
+def rows_among(among: object, item_ids: Ids) -> Rows:
+    """Catalogue rows, checked; `DataError` for what are none."""
+    rows = np.asarray(among)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise DataError(
+            f"among = {reprlib.repr(among)}: give catalogue rows here, as those that "
+            "model.item_ids.rows([...]) finds for ids"
+        )
+    wrong = rows[(rows < 0) | (rows >= len(item_ids))]
+    if wrong.size:
+        raise DataError(
+            f"among holds rows that a catalogue of {len(item_ids)} items lacks: "
+            f"{first_offenders(wrong.tolist(), wrong.size)}"
+        )
+    return rows.astype(np.int32)
+
+
+def check_histories(histories: object) -> None:
+    """Raises `DataError` for what are no `Histories`."""
+    if not isinstance(histories, Histories):
+        raise DataError(
+            f"requests must be Histories, not {reprlib.repr(histories)}: model.histories(...) "
+            "makes them of people, of item ids and of words"
+        )
+
+
+def check_queries(histories: Histories, features: Features | None) -> None:
+    """Raises `AlignmentError` for words in the space of no block, or of other dimensions."""
+    parts = {} if features is None else features.parts
+    for name, vectors in histories.queries.items():
+        if name not in parts:
+            raise AlignmentError(
+                f"queries: no block is called {name!r}.{did_you_mean(name, parts)}"
+            )
+        wanted = (len(histories), parts[name].shape[1])
+        if np.shape(vectors) != wanted:
+            raise AlignmentError(
+                f"queries[{name!r}] has shape {np.shape(vectors)}, but these histories and block "
+                f"{name!r} need {wanted}: model.queries(texts) makes such vectors"
+            )

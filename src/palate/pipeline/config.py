@@ -1,0 +1,268 @@
+"""Pipeline files: TOML ↔ what the code would say; only `use` names a component."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from palate.core import registry
+from palate.core.component import checked
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, did_you_mean
+from palate.core.paths import path_of, whole_path
+from palate.core.registry import located_table
+from palate.core.split import Split
+from palate.core.visible import quoted, shorten
+from palate.data.notes import ReadNotes
+from palate.data.read import read
+from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
+from palate.pipeline.dialect import of_encoder, settings_of, speaking_toml
+from palate.pipeline.pipeline import Pipeline
+
+SECTIONS = (
+    "data",
+    "split",
+    "encoders",
+    "representation",
+    "fusion",
+    "selection",
+    "recommender",
+    "rerankers",
+)
+LISTS = ("representation", "selection", "rerankers")
+
+
+class DataSection(BaseModel):
+    """[data]: the tables, by paths that start where the pipeline file is; settings of `read`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    interactions: str
+    items: str | None = None
+    users: str | None = None
+    columns: dict[str, str] = Field(default_factory=dict)
+    events: dict[str, float] | None = None
+    keep: list[str] = Field(default_factory=list)
+    lists: dict[str, str] = Field(default_factory=dict)
+    encoding: str | dict[str, str] = "utf-8"
+    time_format: str | None = None
+    drop_unknown: bool = False
+    drop_missing: bool = False
+
+    def below(self, folder: Path) -> DataSection:
+        """The same tables by whole paths."""
+        named = {name: getattr(self, name) for name in ("interactions", "items", "users")}
+        paths = {name: str(whole_path(path, folder)) for name, path in named.items() if path}
+        return self.model_copy(update=paths)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A pipeline file, checked: where the data are, how they are cut, what is fitted.
+
+    `split` holds `use` and the settings of that split; `tables` the file with whole paths.
+    """
+
+    name: str
+    data: DataSection
+    split: Mapping[str, Any]
+    tables: Mapping[str, Any] = field(repr=False)
+
+    def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
+        """The data set that [data] names, and how it was read."""
+        given = self.data.model_dump()
+        given["drop_unknown"] |= drop_unknown
+        told: list[ReadNotes] = []
+        with speaking_toml():
+            data = read(**given, tell=told.append)
+        return data, told[0]
+
+    def cut(self, data: Dataset) -> Split:
+        """The split that [split] names."""
+        settings = dict(self.split)
+        with speaking_toml():
+            return SPLITS[settings.pop("use")](data, **settings)
+
+    def pipeline(self) -> Pipeline:
+        """A fresh pipeline, not fitted; what the file leaves out has the default."""
+        given: dict[str, Any] = {}
+        tables = self.tables
+        if "encoders" in tables:
+            given["encoders"] = {
+                name: _encoder(name, table) for name, table in tables["encoders"].items()
+            }
+        for section in LISTS:
+            if section in tables:
+                given[section] = [
+                    registry.build(section, table, where=f"[[{section}]] {number}")
+                    for number, table in enumerate(tables[section], start=1)
+                ]
+        if "fusion" in tables:
+            given["fusion"] = registry.build("fusion", tables["fusion"], where="[fusion]")
+        if "recommender" in tables:
+            table = tables["recommender"]
+            given["recommender"] = registry.build("recommenders", table, where="[recommender]")
+        return Pipeline(**given)
+
+    @contextmanager
+    def spoken(self) -> Iterator[None]:
+        """Errors raised inside speak as the file does, and name the table of their encoder."""
+        with speaking_toml(self.tables.get("encoders", ())):
+            yield
+
+
+def read_config(path: str | Path, *, components: bool = True) -> Config:
+    """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used.
+
+    Without `components` only [data] and [split] are, and nothing that `use` names is imported.
+    """
+    path = path_of(path, "a pipeline file")
+    if path.is_dir():
+        inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
+        raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
+    try:
+        tables = tomllib.loads(path.read_text("utf-8-sig"))
+    except FileNotFoundError as error:
+        beside = [other.name for other in path.parent.glob("*.toml")]
+        hint = did_you_mean(path.name, beside)
+        raise ConfigError(f"there is no pipeline file {path}.{hint}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # of dates and numbers too, in no other words
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    try:
+        return config_of(tables, folder=path.parent, name=path.stem, components=components)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: tables lie too deep in each other") from error
+
+
+def check_comparable(configs: Sequence[Config]) -> None:
+    """Raises `ConfigError` unless all have the same data and split, and names of their own."""
+    first = configs[0]
+    for other in configs:
+        if (other.data, other.split) != (first.data, first.split):
+            raise ConfigError(
+                f"{other.name} names other [data] or [split] than {first.name}: figures can only "
+                f"be compared on one split"
+            )
+    names = [config.name for config in configs]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"pipeline files need different names, for these name the rows; got "
+            f"{', '.join(names)}: rename one file"
+        )
+
+
+def config_of(
+    tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline", components: bool = True
+) -> Config:
+    """As `read_config`, from tables that are already parsed."""
+    for section, table in tables.items():
+        if section not in SECTIONS:
+            raise ConfigError(
+                f"no section is called [{shorten(section)}].{did_you_mean(section, SECTIONS)}"
+            )
+        if not isinstance(table, list if section in LISTS else dict):
+            brackets = f"[[{section}]]" if section in LISTS else f"[{section}]"
+            raise ConfigError(f"{section} must be written as {brackets}")
+    if "data" not in tables:
+        raise ConfigError('[data] is missing; it needs at least interactions = "FILE"')
+    _check_encoders(tables.get("encoders", {}))
+    config = Config(
+        name=name,
+        data=_data_section(tables["data"]).below(folder),
+        split=_split_section(tables.get("split", {})),
+        tables=_with_whole_paths(tables, folder) if components else tables,
+    )
+    if components:
+        config.pipeline()
+    return config
+
+
+def _encoder(name: str, table: Mapping[str, Any]) -> Any:
+    try:
+        return registry.build("encoders", table, where=f"[encoders.{name}]")
+    except ConfigError as error:
+        raise ConfigError(of_encoder(str(error))) from error
+
+
+def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The file with its components' paths, which start where it is, as whole ones."""
+    found = dict(tables)
+    for section in set(tables) - {"data", "split"}:
+        stage = "recommenders" if section == "recommender" else section
+        if section == "encoders":
+            found[section] = {
+                name: located_table(stage, table, folder) for name, table in tables[section].items()
+            }
+        elif section in LISTS:
+            found[section] = [
+                located_table(stage, table, folder) if isinstance(table, dict) else table
+                for table in tables[section]
+            ]
+        else:
+            found[section] = located_table(stage, tables[section], folder)
+    return found
+
+
+def _check_encoders(tables: Mapping[str, Any]) -> None:
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise ConfigError(
+                f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
+                f'and a table of its own, as [encoders.text] with use = "tfidf"'
+            )
+
+
+def _data_section(table: Mapping[str, Any]) -> DataSection:
+    known = DataSection.model_fields
+    _check_names("[data]", table, list(known))
+    if "interactions" not in table:
+        raise ConfigError('[data] needs interactions = "FILE"')
+    hints = get_type_hints(DataSection)
+    for key, value in table.items():
+        checked(hints[key], value, where=f"[data].{key}")
+    return DataSection.model_validate(dict(table))
+
+
+def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`use` and what the function of that split takes."""
+    use = table.get("use", TIME_SPLIT)
+    known = [name for name in SPLITS if name != GIVEN]
+    if use not in known:
+        raise ConfigError(
+            f"[split]: no split is called {quoted(use)}.{did_you_mean(str(use), known)}"
+        )
+    function = SPLITS[use]
+    hints = get_type_hints(function)
+    names = settings_of(function)
+    given = {key: value for key, value in table.items() if key != "use"}
+    _check_names(f'[split] use = "{use}"', given, names)
+    settings = {
+        key: checked(hints[key], value, where=f"[split].{key}") for key, value in given.items()
+    }
+    return {"use": use, **settings}
+
+
+def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None:
+    for key in table:
+        if key not in known:
+            raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
+
+
+def toml(value: Any) -> str:
+    """A setting as a pipeline file would hold it."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(toml(part) for part in value) + "]"
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -1,0 +1,295 @@
+"""Why an item is recommended, in a sentence that a person understands; English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.core.arrays import Rows
+from palate.core.columns import ITEM, RANK, REASONS, TITLE, USER
+from palate.core.dataset import Dataset
+from palate.core.evidence import Evidence, from_content
+from palate.core.histories import Histories
+from palate.core.types import Recommendations
+from palate.core.visible import shorten
+from palate.pipeline.explain.shared_attributes import CommonGround
+from palate.pipeline.explain.similarity import Likeness, likenesses, matched_words
+
+if TYPE_CHECKING:
+    from palate.pipeline.pipeline import Pipeline
+
+
+SENTENCES: dict[str, dict[str, str]] = {
+    "en": {
+        "together": "{count} people who chose {anchor} went on to choose it",
+        "together_one": "1 person who chose {anchor} went on to choose it",
+        "both": "{count} people who chose {anchor} also chose it",
+        "both_one": "1 person who chose {anchor} also chose it",
+        "peers": "people with a history like yours chose it",
+        "alike_whole": "like {anchor}",
+        "alike_named": "like {anchor}: {names}",
+        "alike_text": "like {anchor} in what it says",
+        "alike_numbers": "like {anchor} in {names}",
+        "words_text": "comes close to your words",
+        "words_named": "matches your words: {names}",
+        "popular": "popular: {count} people chose it",
+        "popular_one": "popular: 1 person chose it",
+        "few": "{count} people chose it",
+        "few_one": "1 person chose it",
+        "same_title": "another {anchor}",
+        "untried": "nobody has chosen it yet",
+        "untried_alike": "nobody has chosen it yet, but it is {sentence}",
+        "untried_words": "nobody has chosen it yet, but it {sentence}",
+    },
+    "zh": {
+        "together": "有 {count} 人选了{anchor}之后又选了它",
+        "together_one": "有 1 人选了{anchor}之后又选了它",
+        "both": "有 {count} 人既选过{anchor}也选过它",
+        "both_one": "有 1 人既选过{anchor}也选过它",
+        "peers": "与你选择相近的人选过它",
+        "alike_whole": "与{anchor}相近",
+        "alike_named": "与{anchor}相近：{names}",
+        "alike_text": "内容与{anchor}相近",
+        "alike_numbers": "与{anchor}的{names}相近",
+        "words_text": "与你说的话相近",
+        "words_named": "符合你说的话：{names}",
+        "popular": "热门：{count} 人选过",
+        "popular_one": "热门：1 人选过",
+        "few": "{count} 人选过",
+        "few_one": "1 人选过",
+        "same_title": "同名的{anchor}",
+        "untried": "还没有人选过",
+        "untried_alike": "还没有人选过，但{sentence}",
+        "untried_words": "还没有人选过，但{sentence}",
+    },
+}
+_QUOTES = {"en": "“{}”", "zh": "《{}》"}
+_COMMA = {"en": ", ", "zh": "、"}
+_LONGEST_NAME = 60  # of a category, a tag or a word that is shared
+_CJK = r"[\u4e00-\u9fff]"
+_grounds: WeakKeyDictionary[Dataset, tuple[object, CommonGround]] = WeakKeyDictionary()
+
+
+def explain(
+    pipeline: Pipeline, histories: Histories, recommendations: Recommendations
+) -> Recommendations:
+    """The same recommendations with a sentence each in the column `reasons`."""
+    table = recommendations.table
+    items = pipeline.item_ids.rows(table[ITEM])
+    asking = histories.take(_requests_of(histories, table))
+    recommender: Any = pipeline.recommender_
+    if hasattr(recommender, "evidence"):
+        evidence = recommender.evidence(asking, items)
+    else:
+        evidence = from_content(pipeline.features_, asking, items)
+    titles = titles_of(pipeline.data_.items)
+    teller = _Teller(
+        language=language_of(titles),
+        titles=titles,
+        data=pipeline.data_,
+        witnesses=_witnesses_of(pipeline.data_, evidence, items),
+    )
+    alike = _likenesses_of(pipeline, asking, evidence, items)
+    sentences = [
+        teller.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)
+    ]
+    return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
+
+
+def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]:
+    """The request of each line: lists stand in the order of the requests, ranks rise in a list."""
+    row, rank, rows = -1, 0, []
+    names = histories.user_ids.to_list()
+    for name, place in table.select(USER, RANK).iter_rows():
+        if row < 0 or name != names[row] or place <= rank:
+            row = names.index(name, row + 1)
+        rank = place
+        rows.append(row)
+    return np.array(rows, dtype=np.int64)
+
+
+def _ground_of(pipeline: Pipeline) -> CommonGround:
+    """What the encoders read: found once for a fitted catalogue."""
+    known = _grounds.get(pipeline.data_)
+    if known is None or known[0] is not pipeline.encoders_:
+        ground = CommonGround.of(pipeline.encoders_.values(), pipeline.data_.items)
+        known = _grounds[pipeline.data_] = (pipeline.encoders_, ground)
+    return known[1]
+
+
+def _witnesses_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Witnesses:
+    """The people behind all that a sentence may count."""
+    counted = [
+        row
+        for found, item in zip(evidence, items.tolist(), strict=True)
+        if found.kind != "words"
+        for row in (item, found.anchor)
+        if row >= 0
+    ]
+    return Witnesses.of(data, counted)
+
+
+def _likenesses_of(
+    pipeline: Pipeline, asking: Histories, evidence: Sequence[Evidence], items: Rows
+) -> list[Likeness]:
+    """For each line how the item is like what speaks for it: an item of the history, or words."""
+    found = [Likeness("none")] * len(evidence)
+    kinds = np.array([one.kind for one in evidence], dtype=object)
+    encoders, features = pipeline.encoders_, pipeline.features_
+    alike = np.flatnonzero(kinds == "alike")
+    anchors = np.array([one.anchor for one in evidence if one.kind == "alike"], dtype=np.int32)
+    ground, pairs = _ground_of(pipeline), (items[alike], anchors)
+    shared = likenesses(ground, encoders, features, pipeline.data_.items, pairs)
+    for line, likeness in zip(alike.tolist(), shared, strict=True):
+        found[line] = likeness
+    words = np.flatnonzero(kinds == "words")
+    matched = matched_words(encoders, features, asking.take(words), items[words])
+    for line, names in zip(words.tolist(), matched, strict=True):
+        found[line] = Likeness("named" if names else "text", names)
+    return found
+
+
+@dataclass(frozen=True)
+class _Teller:
+    """Puts evidence into words; counts distinct people in the data behind the pipeline."""
+
+    language: str
+    titles: Sequence[str]
+    data: Dataset
+    witnesses: Witnesses
+
+    def sentence(self, found: Evidence, item: int, likeness: Likeness) -> str:
+        if found.kind == "peers":
+            return self._say("peers")
+        if found.kind == "together" and found.anchor >= 0:
+            return self._together(found.anchor, item) or self._popular(item)
+        if found.kind == "words" or (found.kind == "alike" and likeness.kind != "none"):
+            kind = f"{found.kind}_{likeness.kind}"
+            called = self._called(found.anchor, item)
+            said = self._say(kind, anchor=called, names=likeness.names)
+            untried = self.data.item_counts[item] == 0
+            return self._say(f"untried_{found.kind}", sentence=said) if untried else said
+        return self._popular(item)
+
+    def _together(self, anchor: int, item: int) -> str:
+        """Empty where nobody in the data chose both."""
+        both, later = self.witnesses.both(anchor, item)
+        if not both:
+            return ""
+        kind, called = "together" if later else "both", self._called(anchor, item)
+        return self._say(kind, count=later or both, anchor=called)
+
+    def _popular(self, item: int) -> str:
+        people = self.witnesses.chose(item)
+        if not people:
+            return self._say("untried")
+        often = self.data.item_counts[item] >= self.typical
+        return self._say("popular" if often else "few", count=people)
+
+    @cached_property
+    def typical(self) -> float:
+        """Mean events of the items that have any."""
+        counts = self.data.item_counts
+        return float(counts.sum() / max(int((counts > 0).sum()), 1))
+
+    def _called(self, anchor: int, item: int) -> str:
+        """The title in quotes; two items may have the same."""
+        if anchor < 0:
+            return ""
+        title = _QUOTES[self.language].format(shorten(self.titles[anchor]))
+        alone = self.titles[anchor] != self.titles[item]
+        return title if alone else self._say("same_title", anchor=title)
+
+    def _say(
+        self,
+        kind: str,
+        *,
+        count: int = 0,
+        anchor: str = "",
+        names: Sequence[str] = (),
+        sentence: str = "",
+    ) -> str:
+        template = SENTENCES[self.language][f"{kind}_one" if count == 1 else kind]
+        return template.format(
+            count=f"{count:,}",
+            anchor=anchor,
+            names=_COMMA[self.language].join(shorten(name, _LONGEST_NAME) for name in names),
+            sentence=sentence,
+        )
+
+
+def titles_of(items: pl.DataFrame) -> list[str]:
+    """What to call each item: its title, else its name, else its id."""
+    for column in (TITLE, "name"):
+        if column in items.columns:
+            shown = items[column].cast(pl.String).fill_null("").str.strip_chars()
+            ids = items[ITEM]
+            return [title or name for title, name in zip(shown, ids, strict=True)]
+    return list(items[ITEM])
+
+
+def language_of(titles: Sequence[str]) -> str:
+    """'zh' where most titles hold Chinese characters, else 'en'."""
+    sample = pl.Series(titles[:1000], dtype=pl.String)
+    share = sample.str.contains(_CJK).mean()
+    return "zh" if isinstance(share, float) and share > 0.5 else "en"
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """Who chose each of some items, sorted by item and person: first and last time of each.
+
+    Where the data hold no times, an event's place in their order is its time.
+    """
+
+    items: Rows
+    people: NDArray[np.uint32]
+    first: NDArray[np.float64]
+    last: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, data: Dataset, items: Rows | Sequence[int]) -> Witnesses:
+        """The people behind `items` (catalogue rows) in the interactions of `data`."""
+        wanted = np.zeros(len(data.item_ids), dtype=bool)
+        wanted[np.asarray(items, dtype=np.int64)] = True
+        events = np.flatnonzero(wanted[data.item_rows])
+        when = events.astype(np.float64) if data.times is None else data.times[events]
+        table = pl.DataFrame(
+            {
+                "item": data.item_rows[events],
+                "person": data.interactions[USER].gather(events),
+                "when": when,
+            }
+        )
+        spans = table.group_by("item", "person").agg(
+            pl.col("when").min().alias("first"), pl.col("when").max().alias("last")
+        )
+        spans = spans.with_columns(pl.col("person").rank("dense")).sort("item", "person")
+        return cls(*(spans[name].to_numpy() for name in ("item", "person", "first", "last")))
+
+    def chose(self, item: int) -> int:
+        """Distinct people who chose an item."""
+        part = self._part(item)
+        return int(part.stop - part.start)
+
+    def both(self, one: int, other: int) -> tuple[int, int]:
+        """Distinct people who chose both, and of these, who chose `other` later than `one`.
+
+        Choices at the same time have no order.
+        """
+        left, right = self._part(one), self._part(other)
+        _, before, after = np.intersect1d(
+            self.people[left], self.people[right], assume_unique=True, return_indices=True
+        )
+        later = self.last[right][after] > self.first[left][before]
+        return len(before), int(later.sum())
+
+    def _part(self, item: int) -> slice:
+        return slice(*np.searchsorted(self.items, [item, item + 1]).tolist())

@@ -1,0 +1,124 @@
+"""What a pipeline file would do to its data, in lines, before anything is fitted."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from palate.core import registry
+from palate.core.dataset import Dataset
+from palate.core.optional import check_installed, requirements_of
+from palate.core.split import Split
+from palate.core.types import Encoder
+from palate.data.notes import describe
+from palate.features.default_encoders import default_encoders
+from palate.pipeline.checks import check_blocks
+from palate.pipeline.config import Config, toml
+from palate.pipeline.dialect import in_toml
+from palate.pipeline.features import errors_name
+from palate.pipeline.pipeline import Pipeline
+
+
+def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
+    """What is read and taken for what, how it is cut, what each encoder would read.
+
+    Raises what `fit` would raise for tables, columns, templates and names of blocks that cannot be
+    used.
+    """
+    with config.spoken():
+        return _lines(config, drop_unknown)
+
+
+def check_fit(config: Config, train: Dataset) -> None:
+    """Raises what `preview` would raise for a pipeline on these data; reads and says nothing."""
+    with config.spoken(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # fitting says it, too
+        pipeline = config.pipeline()
+        encoders = _checked_encoders(pipeline, train)
+        for _ in _encoder_lines(encoders, train, chosen=True):
+            pass
+
+
+def _checked_encoders(pipeline: Pipeline, train: Dataset) -> Mapping[str, Encoder]:
+    """Those that fitting would take, once their names and packages are known to be there."""
+    encoders = pipeline.encoders
+    if encoders is None:
+        encoders = default_encoders(train)
+    check_blocks(pipeline, encoders)
+    for name, encoder in encoders.items():
+        with errors_name(name):
+            check_installed(requirements_of(encoder))
+    for component in chain.from_iterable(_stages(pipeline).values()):
+        check_installed(requirements_of(component))
+    return encoders
+
+
+def _lines(config: Config, drop_unknown: bool) -> list[str]:
+    data, notes = config.read(drop_unknown=drop_unknown)
+    split = config.cut(data)
+    pipeline = config.pipeline()
+    encoders = _checked_encoders(pipeline, split.train)
+    return [
+        *map(in_toml, notes.lines()),
+        "",
+        *describe(data).splitlines(),
+        _split_line(split),
+        "",
+        *_encoder_lines(encoders, split.train, chosen=pipeline.encoders is not None),
+        *_stage_lines(pipeline, split.train),
+    ]
+
+
+def _split_line(split: Split) -> str:
+    people = split.histories.user_ids.n_unique()
+    return (
+        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
+        f"{len(split.histories):,} requests of {people:,} people to evaluate, "
+        f"{len(split.new_items):,} items that training never touched"
+    )
+
+
+def _encoder_lines(
+    encoders: Mapping[str, Encoder], train: Dataset, *, chosen: bool
+) -> Iterator[str]:
+    if not encoders:
+        yield "encoders: none, so items are ids and no more"
+    for name, encoder in encoders.items():
+        yield f"encoder {name}: {_shown(encoder)}{'' if chosen else ' (by default)'}"
+        with errors_name(name):
+            yield from _described(encoder, train)
+
+
+def _described(component: object, train: Dataset) -> list[str]:
+    """What a component says that it would do, on a copy, so that nothing is learnt."""
+    describe = getattr(copy.deepcopy(component), "describe", None)
+    return [] if describe is None else [f"  {line}" for line in describe(train)]
+
+
+def _stages(pipeline: Pipeline) -> Mapping[str, Sequence[object]]:
+    return {
+        "representation": pipeline.representation,
+        "fusion": [pipeline.fusion],
+        "selection": pipeline.selection,
+        "recommender": [pipeline.recommender],
+        "rerankers": pipeline.rerankers,
+    }
+
+
+def _stage_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
+    for stage, components in _stages(pipeline).items():
+        if components:
+            yield f"{stage}: {', then '.join(_shown(component) for component in components)}"
+        for component in components:
+            yield from _described(component, train)
+
+
+def _shown(component: object) -> str:
+    """The component's name, and its settings where they are not the defaults."""
+    defaults = registry.defaults_of(type(component))
+    settings = registry.settings_of(component)
+    changed = {name: value for name, value in settings.items() if value != defaults[name]}
+    told = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
+    return registry.name_of(component) + (f" ({told})" if told else "")

@@ -1,0 +1,102 @@
+"""A pipeline that came out of a folder: whether its parts belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from palate.core.arrays import Matrix
+from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
+from palate.core.component import check_fitted
+from palate.core.dataset import Dataset
+from palate.core.features import Features
+from palate.core.ids import Ids
+from palate.core.learnt import agree
+from palate.text.template import parse
+
+if TYPE_CHECKING:
+    from palate.pipeline.pipeline import Pipeline
+
+
+_TEXTS = ((EVENT, pl.String), (TEXT, pl.String))
+
+
+def check_received(pipeline: Pipeline) -> None:
+    """Raises `ValueError` or `NotFittedError` unless all parts are fitted, on the same catalogue.
+
+    Each part has been looked at by itself already.
+    """
+    check_fitted(pipeline)
+    data, features = pipeline.data_, pipeline.features_
+    _check_dataset(data)
+    agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
+    agree(features is None or _same(features.ids, data.item_ids), "features of other items")
+    for encoder in pipeline.encoders_.values():
+        check_fitted(encoder)
+        lacking = _columns_of(encoder) - set(data.items.columns)
+        agree(not lacking, f"an encoder of columns that the items lack: {sorted(lacking)}")
+    for transform in pipeline.transforms_ if pipeline.encoders_ else ():
+        check_fitted(transform)
+    blocks = {} if features is None else features.parts
+    for part in _with_parts([pipeline.recommender_, *pipeline.rerankers_]):
+        check_fitted(part)
+        _check_scorer(part, data.item_ids, blocks)
+
+
+def _check_dataset(data: Dataset) -> None:
+    events, items, users = data.interactions, data.items, data.users
+    agree(len(items) > 0, "a catalogue without items")
+    for table, names in ((events, (USER, ITEM)), (items, (ITEM,)), (users, (USER,))):
+        for name in names if table is not None else ():
+            _check_column(table, name, pl.String)
+    for name, kind in ((TIME, None), (WEIGHT, None), (VALUE, None), *_TEXTS):
+        if name in events.columns:
+            _check_column(events, name, kind, gaps=name not in (TIME, WEIGHT))
+    _ = data.item_rows  # which raises for items of nobody's catalogue
+
+
+def _check_column(table: pl.DataFrame | None, name: str, kind: Any, *, gaps: bool = False) -> None:
+    """`kind` None stands for finite numbers; with `gaps` some of either may be missing."""
+    agree(table is not None and name in table.columns, f"a table has no column {name}")
+    column = table[name]  # type: ignore[index]
+    right = column.dtype.is_numeric() if kind is None else column.dtype in (kind, pl.Null)
+    agree(right, f"the column {name} holds {column.dtype}")
+    agree(gaps or not column.null_count(), f"the column {name} has gaps")
+    if kind is None and column.dtype.is_float() and not gaps:
+        agree(bool(column.is_finite().all()), f"the column {name} holds NaN or infinity")
+
+
+def _columns_of(encoder: Any) -> set[str]:
+    """The items' columns that a fitted encoder of palate's reads."""
+    read = {plan["column"] for plan in getattr(encoder, "plan_", ()) if isinstance(plan, dict)}
+    if isinstance(template := getattr(encoder, "template_", None), str):
+        read |= set(parse(template).names())
+    if isinstance(column := getattr(encoder, "column_", None), str):
+        read.add(column)
+    return read
+
+
+def _with_parts(components: list[Any]) -> Iterator[Any]:
+    for component in components:
+        yield component
+        yield from _with_parts(getattr(component, "parts_", []))
+
+
+def _check_scorer(component: Any, item_ids: Ids, blocks: Mapping[str, Matrix]) -> None:
+    """What a recommender or a reranker knows must be of the pipeline's items and blocks."""
+    known = getattr(component, "item_ids_", None)
+    agree(not isinstance(known, Ids) or _same(known, item_ids), "a part knows other items")
+    for name in ("features_", "items_"):
+        features = getattr(component, name, None)
+        if not isinstance(features, Features):
+            continue
+        agree(_same(features.ids, item_ids), "a part knows features of other items")
+        for block, values in features.parts.items():
+            fits = block in blocks and blocks[block].shape == values.shape
+            agree(fits, f"a part knows a block {block!r} that the pipeline does not make")
+
+
+def _same(one: Ids, other: Ids) -> bool:
+    return one is other or one.series.equals(other.series)

@@ -1,0 +1,79 @@
+"""Requests of people who did something and also say something: both are heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from scipy.stats import rankdata
+
+from palate.core.arrays import Floats, Mask, Rows
+from palate.core.evidence import Evidence, scores_at, stronger
+from palate.core.histories import Histories
+
+SMOOTHING = 10  # the source's 60 prefers what is middling in both lists to the best of either
+
+
+def fused_with_words(score: Callable[[Histories], Floats], asking: Histories) -> Floats:
+    """`score`, with reciprocal rank fusion where a request has both a history and words.
+
+    Added up as vectors, a history drowns words: its items are far more alike to other items than
+    any words are. So each is asked alone, and the two lists are fused. Source: Cormack, Clarke and
+    Büttcher 2009.
+    """
+    both = spoke(asking) & (asking.lengths > 0)
+    if not both.any():
+        return score(asking)
+    did, said = _parts(asking.take(both))
+    fused = _reciprocal_ranks(score(did)) + _reciprocal_ranks(score(said))
+    scores = np.empty((len(asking), fused.shape[1]), dtype=np.float32)
+    scores[both] = fused
+    if not both.all():
+        scores[~both] = score(asking.take(~both))
+    return scores
+
+
+def evidence_of_parts(
+    evidence: Callable[[Histories, Rows], list[Evidence]],
+    score: Callable[[Histories], Floats],
+    asking: Histories,
+    items: Rows,
+) -> list[Evidence]:
+    """`evidence` from the list that places item i higher, where request i is fused of two.
+
+    The other list speaks where that one has nothing to say; a wish goes before a history in a tie.
+    """
+    lines = np.flatnonzero(spoke(asking) & (asking.lengths > 0))
+    if not len(lines):
+        return evidence(asking, items)
+    did, said = _parts(asking.take(lines))
+    shown = items[lines]
+    ranks = [
+        scores_at(lambda part: _reciprocal_ranks(score(part)), part, shown) for part in (did, said)
+    ]
+    of_did, of_said = evidence(did, shown), evidence(said, shown)
+    heard = stronger(of_did, of_said, ranks[1] >= ranks[0])
+    others = np.setdiff1d(np.arange(len(items)), lines)
+    alone = evidence(asking.take(others), items[others])
+    order = np.argsort(np.concatenate([lines, others]))
+    together = [*heard, *alone]
+    return [together[place] for place in order.tolist()]
+
+
+def _parts(mixed: Histories) -> tuple[Histories, Histories]:
+    """The same requests without their words, and without their histories."""
+    return replace(mixed, queries={}), replace(mixed, stops=mixed.starts)
+
+
+def spoke(histories: Histories) -> Mask:
+    """(n,) which requests say something that at least one block understands."""
+    found = np.zeros(len(histories), dtype=np.bool_)
+    for words in histories.queries.values():
+        found |= np.asarray(abs(words).sum(axis=1)).ravel() > 0
+    return found
+
+
+def _reciprocal_ranks(scores: Floats) -> Floats:
+    ranks = rankdata(-scores, method="min", axis=1)
+    return np.asarray(1.0 / (SMOOTHING + ranks), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""palate.recommenders.two_stage"""

@@ -1,0 +1,150 @@
+"""The few hundred items worth ordering for each request, and what is known of them: rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.core.arrays import Floats, Matrix, Rows
+from palate.core.features import Features
+from palate.core.histories import Histories, history_of_items
+from palate.core.ids import Ids
+from palate.core.topk import tie_order, top_rows
+from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.pair_features import (
+    comparisons,
+    context,
+    memory,
+    newest_items,
+    places,
+)
+from palate.recommenders.two_stage.retrievers import Profiles, Signal, retrieve
+from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
+
+NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
+REPEATS = 10  # newest items of the history that may be proposed again
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """For n requests: `items` (n, k) catalogue rows, best first by the plain sum, -1 for none.
+
+    `features` is (n, k, len(names)); `mix` (n, n_items) is the plain sum of z-scores; `requests`
+    (n,) says which of those that were asked for these are.
+    """
+
+    items: Rows
+    features: Floats
+    names: list[str]
+    mix: Floats
+    requests: Rows
+
+
+def candidates(
+    histories: Histories,
+    statistics: Statistics,
+    catalogue: Catalogue,
+    *,
+    count: int,
+    repeats: bool,
+    answers: Rows | None = None,
+) -> Candidates:
+    """Chooses `count` unseen items a request (and recent ones again, if `repeats`), as rows.
+
+    With `answers` (n,) only the requests whose answer was chosen are described.
+    """
+    profiles = Profiles.of(histories)
+    signals = list(retrieve(histories, profiles, statistics, catalogue))
+    moments = [signal.moments() for signal in signals]
+    popularity = np.log1p(statistics["popularity"])
+    mix = np.tile(1e-3 * popularity, (len(histories), 1))
+    for signal, (mean, deviation) in zip(signals, moments, strict=True):
+        if signal.weight:
+            mix += (signal.dense - mean) * (signal.weight / deviation)
+    new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
+    items = _choose(histories, mix, new, count=count, repeats=repeats)
+    requests = np.arange(len(histories), dtype=np.int32)
+    if answers is not None:
+        requests = requests[(items == answers[:, None]).any(axis=1)]
+        histories, profiles = histories.take(requests), profiles.take(requests)
+        signals = [signal.take(requests) for signal in signals]
+        moments = [(mean[requests], deviation[requests]) for mean, deviation in moments]
+        items, mix = items[requests], mix[requests]
+    columns, kept = padded(items), items >= 0
+    features: dict[str, Floats] = {}
+    for signal, around in zip(signals, moments, strict=True):
+        features |= _of_signal(signal, around, columns, kept)
+    chosen_mix = np.take_along_axis(mix, columns, axis=1)
+    features |= context(histories, statistics, columns, chosen_mix, kept)
+    features |= memory(histories, columns)
+    features |= comparisons(histories, profiles, statistics, catalogue, columns)
+    names = list(features)
+    stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
+    return Candidates(items, without_noise(stacked), names, mix, requests)
+
+
+def feature_names(features: Features | None, *, behaviour: bool) -> list[str]:
+    """What the columns of `Candidates.features` are called, as a catalogue of two items shows."""
+    item_ids = Ids(["one", "other"])
+    small: Features | None = None
+    if features is not None:
+        blank = np.zeros((2, 1), dtype=np.float32)
+        parts: dict[str, Matrix] = {
+            name: sparse.csr_array(blank) if sparse.issparse(part) else blank
+            for name, part in features.parts.items()
+        }
+        small = Features(item_ids, parts, behavioural=features.behavioural)
+    catalogue = Catalogue.of(small, 2)
+    histories = history_of_items(item_ids, [["one", "other"], ["other"]])
+    statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
+    return candidates(histories, statistics, catalogue, count=2, repeats=False).names
+
+
+def without_noise(values: Floats) -> Floats:
+    """Values to 12 bits: what differs by rounding is equal, whatever the order of the file."""
+    values = np.where(np.abs(values) < 1e-5, np.float32(0), values)
+    bits = values.view(np.int32)
+    return ((bits + 1024) & ~2047).view(np.float32)
+
+
+def _of_signal(
+    signal: Signal,
+    moments: tuple[Floats, Floats],
+    columns: NDArray[np.int64],
+    kept: NDArray[np.bool_],
+) -> dict[str, Floats]:
+    mean, deviation = moments
+    values = np.take_along_axis(signal.dense, columns, axis=1)
+    found = {signal.name: values, f"{signal.name} (z)": (values - mean) / deviation}
+    if ":" not in signal.name:
+        found[f"{signal.name} (place)"] = places(values, kept)
+    return found
+
+
+def _choose(
+    histories: Histories, mix: Floats, new: NDArray[np.bool_], *, count: int, repeats: bool
+) -> Rows:
+    seen = histories.seen().tocoo()
+    order = mix.copy()
+    order[seen.row, seen.col] = -np.inf
+    tie = tie_order(histories.item_ids)
+    chosen, _ = top_rows(order, min(count, order.shape[1]), tie)
+    rows_of_new = np.flatnonzero(new)
+    if len(rows_of_new):
+        wanted = min(NEW_ITEMS, len(rows_of_new))
+        extra, _ = top_rows(order[:, rows_of_new], wanted, tie[rows_of_new])
+        extra = np.where(extra < 0, -1, rows_of_new[extra]).astype(np.int32)
+        again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
+        chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
+    if repeats:
+        chosen = np.hstack([chosen, newest_items(histories, REPEATS, distinct=True)])
+    return chosen
+
+
+def padded(items: Rows) -> NDArray[np.int64]:
+    """Candidates with the best one in place of -1, so that padding changes no gap."""
+    best = np.maximum(items[:, :1], 0)
+    return np.where(items < 0, best, items).astype(np.int64)

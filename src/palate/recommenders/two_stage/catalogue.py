@@ -1,0 +1,138 @@
+"""What retrievers compare items by, and whose covisits an item without any may borrow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from palate.core.arrays import Floats, Matrix, Rows, to_dense
+from palate.core.features import Features
+from palate.core.histories import Histories, ragged_positions
+from palate.core.parallel import in_chunks
+from palate.core.sparse import on_grid
+from palate.core.topk import tie_order
+from palate.recommenders._cooccurrence import keep_largest
+
+NEIGHBOURS = 20  # in content space, that lend an item their covisits
+LENDERS = 30_000  # most touched items of a larger catalogue, the only ones with covisits to lend
+CHUNK_CELLS = 16_000_000
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What retrievers compare: blocks of unit rows, those learnt from behaviour last.
+
+    `lenders` are the rows that may be somebody's neighbour; None: all.
+    """
+
+    n_items: int
+    dense_blocks: dict[str, Floats]
+    sparse_blocks: dict[str, sparse.csr_array]
+    lenders: Rows | None = None
+
+    @classmethod
+    def of(
+        cls, features: Features | None, n_items: int, *, lenders: Rows | None = None
+    ) -> Catalogue:
+        parts: dict[str, Matrix] = {}
+        if features is not None:
+            names = sorted(features.parts, key=features.behavioural.__contains__)
+            parts = {name: features.parts[name] for name in names}
+        dense = {name: part for name, part in parts.items() if not sparse.issparse(part)}
+        return cls(
+            n_items,
+            {name: on_grid(to_dense(part)) for name, part in dense.items()},
+            {name: part for name, part in parts.items() if name not in dense},
+            lenders,
+        )
+
+    def ready(self, *, behaviour: bool) -> None:
+        """Makes what threads share, before they start."""
+        _ = self.transposed
+        if behaviour and self.anchor is not None:
+            _ = self.neighbours_transposed
+
+    @cached_property
+    def transposed(self) -> dict[str, sparse.csr_array]:
+        """The sparse blocks with items as columns."""
+        return {name: sparse.csr_array(block.T) for name, block in self.sparse_blocks.items()}
+
+    @cached_property
+    def neighbours(self) -> sparse.csr_array:
+        """(n_items, n_items) nearest items in the anchor block, squared cosines, sum 1 a row."""
+        if self.anchor is None:
+            return sparse.csr_array((0, 0))
+        return nearest_rows(self.anchor, self.lenders)
+
+    @cached_property
+    def neighbours_transposed(self) -> sparse.csr_array:
+        return sparse.csr_array(self.neighbours.T)
+
+    @property
+    def anchor(self) -> Matrix | None:
+        """The block whose neighbours lend their covisits: the first dense one, else the first."""
+        blocks: list[Matrix] = [*self.dense_blocks.values(), *self.sparse_blocks.values()]
+        return blocks[0] if blocks else None
+
+
+def lenders(histories: Histories, *, held: int) -> Rows | None:
+    """Rows of the items that may lend their covisits: all (None), or the `LENDERS` most touched.
+
+    The newest `held` events of everybody do not count: they may become labels.
+    """
+    n_items = len(histories.item_ids)
+    if n_items <= LENDERS:
+        return None
+    kept = np.maximum(histories.lengths - held, 0)
+    _, position = ragged_positions(histories.starts, histories.starts + kept)
+    counts = np.bincount(histories.items[position], minlength=n_items)
+    most_touched = np.lexsort((tie_order(histories.item_ids), -counts))[:LENDERS]
+    return np.sort(most_touched).astype(np.int32)
+
+
+def nearest_rows(block: Matrix, among: Rows | None = None) -> sparse.csr_array:
+    """(n, n) the nearest other items of each, by squared cosine, rows summing to 1.
+
+    Only the rows `among` can be somebody's neighbour, which costs n × len(among).
+    """
+    n_items = block.shape[0]
+    among = np.arange(n_items, dtype=np.int32) if among is None else among
+    rows = block[among]
+    transposed = sparse.csr_array(rows.T) if sparse.issparse(rows) else rows.T
+    step = max(1, CHUNK_CELLS // max(len(among), 1))
+
+    def strongest(chunk: slice) -> sparse.csr_array:
+        return _strongest(block[chunk] @ transposed, chunk.start, among)
+
+    chunks = [found for _, found in in_chunks(strongest, n_items, step)]
+    nearest = sparse.csr_array(sparse.vstack(chunks))
+    nearest.data **= 2
+    sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9
+    shares = sparse.csr_array(sparse.diags_array(1 / sums) @ nearest).astype(np.float32)
+    return sparse.csr_array((shares.data, among[shares.indices], shares.indptr), (n_items, n_items))
+
+
+def _strongest(similar: Any, first: int, among: Rows) -> sparse.csr_array:
+    """(n, len(among)) the largest of each row; rows `first`, … of the catalogue skip themselves."""
+    n, width = similar.shape
+    itself = first + np.arange(n)
+    if sparse.issparse(similar):
+        similar = sparse.csr_array(similar)
+        row = np.repeat(itself, np.diff(similar.indptr))
+        similar.data[(row == among[similar.indices]) | (similar.data < 0)] = 0
+        similar.eliminate_zeros()
+        return keep_largest(similar, min(NEIGHBOURS, width))
+    count = min(NEIGHBOURS, width - 1)
+    place = np.searchsorted(among, itself)
+    present = np.flatnonzero(among[np.minimum(place, width - 1)] == itself)
+    similar[present, place[present]] = -1
+    columns = (
+        np.argpartition(-similar, count - 1, axis=1)[:, :count] if count else np.empty((n, 0), int)
+    )
+    values = np.maximum(np.take_along_axis(similar, columns, axis=1), 0)
+    indptr = np.arange(n + 1) * count
+    return sparse.csr_array((values.ravel(), columns.ravel(), indptr), shape=(n, width))

@@ -1,0 +1,174 @@
+"""What each feature of the ranker is worth, what it means, and to which family it belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from palate.core.arrays import Floats, Mask, Rows
+from palate.core.errors import ConfigError
+from palate.core.evidence import by_request
+from palate.core.features import Features
+from palate.core.histories import Histories
+from palate.core.learnt import agree
+from palate.core.types import content_of
+from palate.recommenders.two_stage.candidates import Candidates
+from palate.recommenders.two_stage.labels import LabelledRows
+
+MEASURED_ROWS = 5_000
+
+FAMILIES = {
+    "directed": "behaviour",
+    "adjacent": "behaviour",
+    "conditional": "behaviour",
+    "two steps": "behaviour",
+    "together": "behaviour",
+    "space": "behaviour",
+    "people": "behaviour",
+    "smoothed": "behaviour lent by content",
+    "mix": "sum of retrievers",
+    "popularity": "popularity",
+    "trend": "popularity",
+    "touched": "the person's own past",
+    "history length": "the person's own past",
+}
+
+SIGNALS = {
+    "directed": "followed the recent items",
+    "directed:newest": "followed the newest item",
+    "directed:second": "followed the second newest item",
+    "adjacent": "came right after the recent items",
+    "conditional": "how often it follows the recent items",
+    "two steps": "followed what followed the recent items",
+    "together": "chosen by the same people as the long history",
+    "space": "who chose what: like the long history",
+    "people": "chosen by people with a similar history",
+    "smoothed": "followed items like the recent ones",
+    "mix": "all retrievers together",
+    "mix (gap)": "all retrievers together, behind the best",
+    "mix (best)": "all retrievers together, of the best",
+    "popularity": "popularity",
+    "popularity (of newest)": "popularity of the newest item",
+    "popularity (gap)": "popularity, against that of the newest item",
+    "trend": "how often it is what people chose last",
+    "history length": "length of the history",
+    "touched (age)": "how long ago the person chose it",
+    "touched (times)": "how often the person chose it lately",
+}
+COMPARISONS = {
+    "": "like the recent items",
+    ":newest": "like the newest item",
+    ":lasting": "like the long history",
+    ":map": "like what tends to follow",
+    " (nearest)": "like the nearest recent item",
+    " (second nearest)": "like the second nearest recent item",
+    " (nearest's age)": "age of the nearest recent item",
+    " (newest three)": "like the newest three items",
+}
+SCALES = {
+    " (z)": ", against others",
+    " (place)": ", rank",
+}
+
+SIGNS = (":", " (")  # after these, the ranker says what of a signal a feature is
+
+
+def importances(booster: Any, rows: LabelledRows, blocks: Collection[str]) -> pl.DataFrame:
+    """Each feature's share of the trees' gain and of mean |SHAP| over the rows; zeros untrained."""
+    shares = np.zeros((2, len(rows.names)))
+    if booster is not None:
+        shares[0] = booster.feature_importance("gain")
+        step = max(1, -(-len(rows.features) // MEASURED_ROWS))
+        parts = booster.predict(rows.features[::step], pred_contrib=True)
+        shares[1] = np.abs(np.asarray(parts)[:, :-1]).mean(axis=0)
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+    return pl.DataFrame(
+        {
+            "feature": rows.names,
+            "meaning": [meaning(name, blocks) for name in rows.names],
+            "family": [family(name, blocks) for name in rows.names],
+            "gain": shares[0],
+            "contribution": shares[1],
+        }
+    )
+
+
+def check_importances(table: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raises `ValueError` for a table that is not one of `importances` of these features."""
+    texts = dict.fromkeys(("feature", "meaning", "family"), pl.String)
+    agree(table.schema == {**texts, "gain": pl.Float64, "contribution": pl.Float64}, "importances")
+    agree(table["feature"].to_list() == list(names), "importances of other features")
+
+
+def family(name: str, blocks: Collection[str]) -> str:
+    """The block that a feature reads, or what else it is about."""
+    source = name.partition(" (")[0].partition(":")[0]
+    return source if source in blocks else FAMILIES.get(source, "context")
+
+
+def content_outweighs(
+    candidates_of: Callable[[Histories], Candidates],
+    shares_of: Callable[[Floats], Any],
+    families: Sequence[str],
+    features: Features | None,
+    asking: Histories,
+    items: Rows,
+) -> Mask:
+    """(n,) whether content moved the trees' score of item i at request i more than behaviour did.
+
+    `shares_of` gives SHAP values of rows, the expectation last. What was no candidate, no tree has
+    judged: False.
+    """
+    outweighs = np.zeros(len(items), dtype=np.bool_)
+    content = content_of(features)
+    if features is None or content is None:
+        return outweighs
+    behaviour = np.isin(families, ["behaviour", *features.behavioural])
+    for lines, requests, place in by_request(asking):
+        found = candidates_of(requests)
+        at = found.items[place] == items[lines, None]
+        proposed = at.any(axis=1)
+        if not proposed.any():
+            continue
+        rows = found.features[place[proposed], at[proposed].argmax(axis=1)]
+        shares = np.asarray(shares_of(rows))[:, :-1]
+        said = shares[:, np.isin(families, list(content.parts))].sum(axis=1)
+        outweighs[lines[proposed]] = said > shares[:, behaviour].sum(axis=1)
+    return outweighs
+
+
+def meaning(name: str, blocks: Collection[str]) -> str:
+    """A feature's name in plain words; a name that is not known stays."""
+    for scale, words in SCALES.items():
+        if name.endswith(scale):
+            plain = _unscaled(name.removesuffix(scale), blocks)
+            return f"{plain}{words}" if plain else name
+    return _unscaled(name, blocks) or name
+
+
+def _unscaled(name: str, blocks: Collection[str]) -> str:
+    for block in blocks:
+        if name.startswith(block) and name.removeprefix(block) in COMPARISONS:
+            return f"{block}: {COMPARISONS[name.removeprefix(block)]}"
+    if name.startswith("space") and name not in SIGNALS:
+        compared = COMPARISONS.get(name.removeprefix("space"))
+        return f"who chose what: {compared}" if compared else ""
+    return SIGNALS.get(name, "")
+
+
+def check_block_names(blocks: Iterable[str]) -> None:
+    """Raises `ConfigError` for a block whose features the ranker would take for its own."""
+    for name in blocks:
+        if name in FAMILIES:
+            raise ConfigError(
+                f"a block cannot be called {name!r} beside the ranker, which has a signal of that "
+                f"name: call its encoder something else (taken: {', '.join(sorted(FAMILIES))})"
+            )
+        if any(sign in name for sign in SIGNS):
+            raise ConfigError(
+                f"a block cannot be called {name!r} beside the ranker, which writes its features "
+                "as 'NAME:newest' and 'NAME (place)': leave ':' and ' (' out of the encoder's name"
+            )

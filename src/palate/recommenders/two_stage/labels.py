@@ -1,0 +1,197 @@
+"""What the ranker learns from: held-out events of the training part, as candidate rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.core import progress
+from palate.core.arrays import Floats, Rows
+from palate.core.histories import Histories, ragged_positions
+from palate.core.parallel import in_chunks
+from palate.core.topk import tie_order
+from palate.recommenders.two_stage.candidates import candidates
+from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.statistics import Statistics, fit_statistics, prefix_cases
+
+FOLDS = 3  # people are held out in turns, so that every person's last events can be labels
+HELD_EVENTS = 2  # newest events of a held-out person that become labels
+NEW_ITEMS = 0.2  # share of the catalogue that the turn of new items hides
+NEW_ITEMS_CASES = 0.15  # share of the cases that come from that turn
+NEGATIVES = 0.5  # share of the candidates that were not the answer which are shown
+CHUNK_CELLS = 2_000_000
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Rows of all cases: `features` (rows, f), `labels` (rows,), `groups` rows per case."""
+
+    features: Floats
+    labels: NDArray[np.int8]
+    groups: NDArray[np.int64]
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """How many cases, of how many candidates, with what in sight."""
+
+    cases: int
+    candidates: int
+    repeats: bool
+    behaviour: bool
+    content: bool
+    seed: int
+
+
+def labelled_rows(
+    histories: Histories, catalogue_of: Callable[[Histories], Catalogue], plan: LabelPlan
+) -> LabelledRows:
+    """Cases from people held out in turns: their newest events are labels, unseen by statistics.
+
+    In a last turn a share of the items is hidden as well, and only the hidden ones' rows are
+    shown: there the ranker learns to order new items among themselves. Cases whose answer no
+    retriever proposed are dropped: shown, they would teach that low scores mean success.
+    """
+    features: list[Floats] = []
+    labels: list[NDArray[np.int8]] = []
+    groups: list[NDArray[np.int64]] = []
+    names: list[str] = []
+    turns = list(_turns(histories, plan))
+    total = sum(max(len(turn.asking), 1) for turn in turns)
+    with progress.task("learn to rank: cases", total, "cases") as advance:
+        for turn in turns:
+            catalogue = catalogue_of(turn.known)
+            statistics = fit_statistics(
+                turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
+            )
+            step = max(1, CHUNK_CELLS // catalogue.n_items)
+            catalogue.ready(behaviour=plan.behaviour)
+            work = partial(_rows, turn, statistics, catalogue, plan)
+            # a turn without a case still says which features there are
+            for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
+                features.append(rows.features)
+                labels.append(rows.labels)
+                groups.append(rows.groups)
+                names = rows.names
+                advance(chunk.stop - chunk.start)
+    return LabelledRows(
+        np.concatenate(features), np.concatenate(labels), np.concatenate(groups), names
+    )
+
+
+def _rows(
+    turn: _Turn, statistics: Statistics, catalogue: Catalogue, plan: LabelPlan, chunk: slice
+) -> LabelledRows:
+    asking, answers = turn.asking.take(chunk), turn.answers[chunk]
+    found = candidates(
+        asking,
+        statistics,
+        catalogue,
+        count=plan.candidates,
+        repeats=plan.repeats,
+        answers=answers,
+    )
+    hits = found.items == answers[found.requests, None]
+    kept = (found.items >= 0) & turn.teaching[found.items]
+    shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
+    kept &= shown | hits
+    groups = kept.sum(axis=1)
+    return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """What is known, who asks, the answers, which items' rows teach, how many of them."""
+
+    known: Histories
+    asking: Histories
+    answers: Rows
+    teaching: NDArray[np.bool_]
+    negatives: float
+
+
+def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
+    rng = np.random.default_rng(plan.seed)
+    fold = rng.integers(0, FOLDS, len(histories))
+    touched = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
+    everything = np.ones(len(touched), dtype=bool)
+    cases_of_new = int(plan.cases * NEW_ITEMS_CASES) if plan.content else 0
+    per_fold = (plan.cases - cases_of_new) // FOLDS
+    for turn in range(FOLDS):
+        held = np.where(fold == turn, HELD_EVENTS, 0)
+        known, asking, answers = _held_out(histories, held)
+        usable = np.ones(len(answers), dtype=bool)
+        if not plan.repeats:
+            usable = ~_repeated(asking, answers)
+        chosen = _some(usable, per_fold, rng)
+        yield _Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
+    if cases_of_new:
+        drawn = (tie_order(histories.item_ids) + plan.seed * 7919) % len(touched)
+        hidden = touched & (drawn < NEW_ITEMS * len(touched))
+        held = np.where(fold == 0, histories.lengths // 2, 0)
+        known, asking, answers = _held_out(histories, held)
+        asking = without_items(asking, hidden)
+        chosen = _some(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
+        known = without_items(known, hidden)
+        if len(chosen) and known.lengths.any():
+            yield _Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
+
+
+def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:
+    """(what is known, who asks, the answers) with the newest `held` events of each row as answers.
+
+    Each person keeps at least one event.
+    """
+    lengths = histories.lengths
+    kept = np.maximum(lengths - held, np.minimum(lengths, 1))
+    known = replace(histories, stops=histories.starts + kept)
+    asking, answers = prefix_cases(histories)
+    after = asking.lengths >= np.repeat(kept, np.maximum(lengths - 1, 0))
+    return known, asking.take(after), answers[after]
+
+
+def _some(usable: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    chosen = np.flatnonzero(usable)
+    return chosen if len(chosen) <= count else np.sort(rng.permutation(chosen)[:count])
+
+
+def without_items(histories: Histories, hidden: NDArray[np.bool_]) -> Histories:
+    """The same requests without the events of some items."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    kept = position[~hidden[histories.items[position]]]
+    counts = np.bincount(row[~hidden[histories.items[position]]], minlength=len(histories))
+    stops = np.cumsum(counts)
+    return replace(
+        histories,
+        starts=stops - counts,
+        stops=stops,
+        items=histories.items[kept],
+        weights=histories.weights[kept],
+        times=None if histories.times is None else histories.times[kept],
+    )
+
+
+def _repeated(asking: Histories, answers: Rows) -> NDArray[np.bool_]:
+    """Which answers the asking person had touched before."""
+    row, position = ragged_positions(asking.starts, asking.stops)
+    again = asking.items[position] == answers[row]
+    return np.bincount(row[again], minlength=len(asking)) > 0
+
+
+def _events(histories: Histories) -> Rows:
+    _, position = ragged_positions(histories.starts, histories.stops)
+    return histories.items[position]
+
+
+def share_of_repeats(histories: Histories) -> float:
+    """How many of all events touch an item that their person had touched before."""
+    row, position = ragged_positions(histories.starts, histories.stops)
+    if not len(row):
+        return 0.0
+    pairs = row.astype(np.int64) * len(histories.item_ids) + histories.items[position]
+    return 1.0 - len(np.unique(pairs)) / len(pairs)

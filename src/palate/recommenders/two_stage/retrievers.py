@@ -1,0 +1,158 @@
+"""Cheap scorers of the whole catalogue: they propose candidates and describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.core.arrays import Floats, Matrix, Rows, to_dense
+from palate.core.histories import Histories
+from palate.core.sparse import inner_products, product
+from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.statistics import (
+    DECAY,
+    LENGTH,
+    LONG_DECAY,
+    LONG_LENGTH,
+    Statistics,
+    unit,
+)
+
+NEAR_PEOPLE = 100
+CONTENT_WEIGHT = 0.5
+CACHED_CELLS = 64_000
+ROUNDING = 1e-3  # a deviation below this share of the mean is none
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One retriever's (n, n_items) scores; `weight` is its part in the sum that proposes."""
+
+    name: str
+    scores: Matrix
+    weight: float = 0.0
+
+    def moments(self) -> tuple[Floats, Floats]:
+        """(n, 1) mean and deviation of each request's scores over the catalogue."""
+        n_items = self.scores.shape[1]
+        total, squares = _sums(self.scores)
+        mean = total / n_items
+        deviation = np.sqrt(np.maximum(squares / n_items - mean**2, 0))
+        deviation = np.maximum(deviation, ROUNDING * np.abs(mean)) + 1e-9
+        return (
+            mean[:, None].astype(np.float32),
+            deviation[:, None].astype(np.float32),
+        )
+
+    @cached_property
+    def dense(self) -> Floats:
+        return to_dense(self.scores)
+
+    def take(self, rows: Rows) -> Signal:
+        return Signal(self.name, self.scores[rows], self.weight)
+
+
+def _sums(scores: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(n,) sums of each row and of its squares, equal for equal scores, be they sparse or not."""
+    if sparse.issparse(scores):
+        data = np.append(scores.data, 0.0)  # so that an empty last row may start there
+        filled, starts = np.diff(scores.indptr) > 0, scores.indptr[:-1]
+        return (
+            np.where(filled, np.add.reduceat(data, starts), 0.0),
+            np.where(filled, np.add.reduceat(np.square(data), starts), 0.0),
+        )
+    total, squares = np.empty((2, len(scores)))
+    step = max(1, CACHED_CELLS // max(scores.shape[1], 1))
+    for start in range(0, len(scores), step):
+        part = scores[start : start + step].astype(np.float64)
+        total[start : start + step] = part.sum(axis=1)
+        squares[start : start + step] = np.einsum("ij,ij->i", part, part)
+    return total, squares
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """What a history says at three ranges: its newest item, lately, lastingly."""
+
+    newest: sparse.csr_array
+    recent: sparse.csr_array
+    lasting: sparse.csr_array
+
+    @classmethod
+    def of(cls, histories: Histories) -> Profiles:
+        return cls(
+            histories.matrix(length=1, weighted=False),
+            histories.matrix(decay=DECAY, length=LENGTH),
+            histories.matrix(decay=LONG_DECAY, length=LONG_LENGTH),
+        )
+
+    def take(self, rows: Rows) -> Profiles:
+        return Profiles(self.newest[rows], self.recent[rows], self.lasting[rows])
+
+
+def retrieve(
+    histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
+) -> Iterator[Signal]:
+    """One signal after the other; a catalogue without content, or no behaviour, has fewer."""
+    if "directed" in statistics:
+        yield from _behaviour(histories, profiles, statistics, catalogue)
+    for name, vectors in catalogue.dense_blocks.items():
+        profile = content_profile(profiles.recent, vectors, histories.queries.get(name))
+        yield Signal(name, inner_products(profile, vectors), CONTENT_WEIGHT)
+    for name, block in catalogue.sparse_blocks.items():
+        transposed = catalogue.transposed[name]
+        said: Any = histories.queries.get(name)
+        profile = sparse.csr_array(profiles.recent @ block)
+        if said is not None:
+            profile = sparse.csr_array(profile + sparse.csr_array(said))
+        yield Signal(name, product(profile, transposed), CONTENT_WEIGHT)
+        newest = sparse.csr_array(profiles.newest @ block)
+        yield Signal(f"{name}:newest", product(newest, transposed))
+
+
+def _behaviour(
+    histories: Histories, profiles: Profiles, statistics: Statistics, catalogue: Catalogue
+) -> Iterator[Signal]:
+    directed = statistics["directed"]
+    followed = sparse.csr_array(profiles.recent @ directed)
+    yield Signal("directed", followed, 1.0)
+    yield Signal("directed:newest", profiles.newest @ directed)
+    second = histories.without_last().matrix(length=1, weighted=False)
+    yield Signal("directed:second", second @ directed)
+    yield Signal("adjacent", profiles.recent @ statistics["adjacent"])
+    yield Signal("conditional", profiles.recent @ statistics["conditional"])
+    yield Signal("two steps", product(followed, statistics["conditional.strong"]), 0.5)
+    yield Signal("together", profiles.lasting @ statistics["together"])
+    lasting = profiles.lasting @ statistics["space_in"]
+    yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
+    people = near_people(histories, statistics)
+    yield Signal("people", sparse.csr_array(people @ statistics["people"]))
+    if catalogue.anchor is not None:
+        alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
+        lent = to_dense(product(alike, statistics["directed.strong"]))
+        yield Signal(
+            "smoothed", lent + to_dense(product(followed, catalogue.neighbours_transposed)), 0.5
+        )
+
+
+def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
+    """(n, training people) cosine to the nearest people, by what both touched."""
+    people = statistics["people"]
+    rarity = np.maximum(statistics["counts"], 1) ** -0.5
+    asked = histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity)
+    sizes = np.sqrt(np.diff(people.indptr) + 1)
+    shared = sparse.csr_array((asked @ people.T) @ sparse.diags_array(1 / sizes))
+    return keep_largest(shared.astype(np.float32), NEAR_PEOPLE)
+
+
+def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
+    """(n, d) unit vectors: what the weighted items say, and what the person says beside that."""
+    profile = unit(weights @ vectors)
+    return profile if said is None else unit(profile + unit(said))

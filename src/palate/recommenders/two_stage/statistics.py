@@ -1,0 +1,233 @@
+"""What the ranker's retrievers know, fitted on one set of histories and the items' features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from palate.core.arrays import Floats, Rows
+from palate.core.histories import Histories, ragged_positions
+from palate.core.ids import Ids
+from palate.core.learnt import agree, check_finite
+from palate.core.parallel import in_chunks
+from palate.core.sparse import on_grid
+from palate.core.topk import tie_order
+from palate.recommenders._cooccurrence import (
+    cooccurrence,
+    covisit_counts,
+    keep_largest,
+    normalised_covisits,
+    popularity,
+)
+from palate.recommenders.two_stage.catalogue import Catalogue
+
+DECAY = 0.7  # of a history's k-th newest item
+LENGTH = 8  # newest items that speak for what comes next
+LONG_DECAY = 0.95
+LONG_LENGTH = 30  # newest items that speak for lasting taste
+WINDOW = 20
+BEHAVIOUR_DIM = 64
+OVERSAMPLING = 10
+POWER_ITERATIONS = 3
+MAP_PAIRS = 50_000
+MAP_RIDGE = 0.3
+LINKS_PER_ITEM = 500
+STRONG_LINKS = 50  # that covisits are carried over, to neighbours in content or a second step
+
+Statistics = dict[str, Any]
+
+_OF_ITEMS = ("popularity", "counts", "newest")
+_OF_PAIRS = (
+    *("directed", "directed.strong", "adjacent", "conditional", "conditional.strong"),
+    "together",
+)
+_OF_SPACE = ("space_in", "space_out", "space_unit")
+
+
+def fit_statistics(
+    histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
+) -> Statistics:
+    """Everything the retrievers need; nothing but `histories` and content enters."""
+    counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
+    statistics: Statistics = {
+        "popularity": popularity(histories),
+        "counts": counts.astype(np.float32),
+        "newest": _newest_counts(histories),
+    }
+    if behaviour:
+        statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
+    for name, vectors in catalogue.dense_blocks.items():
+        statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
+    return statistics
+
+
+def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour: bool) -> None:
+    """Raises `ValueError` for what `fit_statistics` does not make of such a catalogue."""
+    n_items, widths = catalogue.n_items, _widths(statistics)
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(_OF_ITEMS, (n_items,)),
+        **{f"map.{name}": (part.shape[1],) * 2 for name, part in catalogue.dense_blocks.items()},
+    }
+    if behaviour:
+        shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
+        shapes |= {"people": (widths["people"], n_items)}
+        shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
+    agree(statistics.keys() == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
+    for name, shape in shapes.items():
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "people")
+        kind = sparse.csr_array if kept_sparse else np.ndarray
+        right = isinstance(value, kind) and value.dtype == np.float32
+        agree(right, f"statistics: {name} is no array of float32")
+        agree(value.shape == shape, f"statistics: {name} has shape {value.shape}, not {shape}")
+        check_finite(value.data if kept_sparse else value, f"statistics: {name}")
+    for name in _OF_ITEMS:
+        least = float(statistics[name].min(initial=0.0))
+        agree(least > -1, f"statistics: {name} counts {least}")
+
+
+def _widths(statistics: Statistics) -> dict[str, int]:
+    """What the data alone decide: people, and numbers of the behaviour space."""
+    people, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
+    return {"people": (*people, 0)[0], "space_in": (*space, 0, 0)[1]}
+
+
+def _flat_items(histories: Histories) -> Rows:
+    _, position = ragged_positions(histories.starts, histories.stops)
+    return histories.items[position]
+
+
+def _newest_counts(histories: Histories) -> Floats:
+    newest = histories.newest()
+    counts = np.bincount(newest[newest >= 0], minlength=len(histories.item_ids))
+    return counts.astype(np.float32)
+
+
+def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: int) -> Statistics:
+    counts = covisit_counts(histories, window=WINDOW)
+    sums = np.asarray(counts.sum(axis=1)).ravel()
+    seen = histories.last(LINKS_PER_ITEM).seen()
+    directed = normalised_covisits(counts, item_popularity)
+    conditional = sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts)
+    conditional = conditional.astype(np.float32)
+    return {
+        "directed": directed,
+        "directed.strong": keep_largest(directed, STRONG_LINKS),
+        "adjacent": covisit_counts(histories, window=1, backward=0.0),
+        "conditional": conditional,
+        "conditional.strong": keep_largest(conditional, STRONG_LINKS),
+        "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
+        "people": seen,
+        **_behaviour_space(seen, histories.item_ids, seed),
+    }
+
+
+def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
+    """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
+    per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
+    per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
+    scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
+    # near full rank, what nobody did would be rounding noise and its order chance
+    dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
+    if dim < 1 or not seen.nnz:
+        empty = np.zeros((seen.shape[1], 0), dtype=np.float32)
+        return {"space_in": empty, "space_out": empty, "space_unit": empty}
+    space = _right_vectors(scaled, dim, tie_order(item_ids), seed)
+    return {
+        "space_in": (space * per_item[:, None]).astype(np.float32),
+        "space_out": on_grid((space / per_item[:, None]).astype(np.float32)),
+        "space_unit": unit(space.astype(np.float32)),
+    }
+
+
+def _right_vectors(
+    matrix: sparse.csr_array, dim: int, order: NDArray[np.int64], seed: int
+) -> NDArray[np.float64]:
+    """(columns, dim) right singular vectors, by a randomised range finder (Halko et al. 2011).
+
+    The random start belongs to the items' ids, by `order`, so the rows of a catalogue may move
+    without moving the result.
+    """
+    start = np.random.default_rng(seed).standard_normal((matrix.shape[1], dim + OVERSAMPLING))
+    basis = matrix @ start[order]
+    for _ in range(POWER_ITERATIONS):
+        basis, _ = np.linalg.qr(matrix @ (matrix.T @ basis))
+    _, _, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
+    return np.ascontiguousarray(right[:dim].T)
+
+
+def next_item_map(
+    histories: Histories, vectors: Floats, counts: NDArray[np.integer[Any]], seed: int
+) -> Floats:
+    """(d, d) ridge regression from a decayed history's vector to the next item's.
+
+    Pairs with a popular next item weigh 1/√popularity; at most `MAP_PAIRS` pairs enter.
+    """
+    prefixes, following = prefix_cases(histories)
+    if len(following) > MAP_PAIRS:
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(following))[:MAP_PAIRS])
+        prefixes, following = prefixes.take(chosen), following[chosen]
+    dim = vectors.shape[1]
+    inner, cross = np.zeros((dim, dim)), np.zeros((dim, dim))
+
+    def products(part: slice) -> tuple[Floats, Floats]:
+        profile = unit(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
+        target = following[part]
+        weighted = profile * (np.maximum(counts[target], 1) ** -0.5)[:, None].astype(np.float32)
+        return weighted.T @ profile, weighted.T @ vectors[target]
+
+    for _, (own, other) in in_chunks(products, len(following), 10_000):
+        inner += own
+        cross += other
+    ridge = MAP_RIDGE * max(float(np.trace(inner)) / max(dim, 1), 1e-6)
+    found = np.linalg.solve(inner + ridge * np.eye(dim), cross).astype(np.float32)
+    return np.ascontiguousarray(on_grid(np.ascontiguousarray(found.T)).T)
+
+
+def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
+    """Every event but the first of each row, as a request with what came before it."""
+    row, position = ragged_positions(
+        histories.starts + 1, np.maximum(histories.stops, histories.starts + 1)
+    )
+    prefixes = histories.take(row)
+    cut = Histories(
+        item_ids=histories.item_ids,
+        user_ids=prefixes.user_ids,
+        starts=prefixes.starts,
+        stops=position,
+        items=histories.items,
+        weights=histories.weights,
+        times=histories.times,
+    )
+    return cut, histories.items[position]
+
+
+def unit(vectors: Floats) -> Floats:
+    """Rows of length 1; zeros stay zeros."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Floats = vectors / np.maximum(norms, 1e-9)
+    return scaled
+
+
+def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
+    """Statistics for a catalogue that has grown at its end: nobody touched the new items yet."""
+    grown: Statistics = {}
+    for name, value in statistics.items():
+        if name.startswith("map."):
+            grown[name] = value
+        elif name == "people":
+            grown[name] = _resized(value, value.shape[0], catalogue.n_items)
+        elif sparse.issparse(value):
+            grown[name] = _resized(value, catalogue.n_items, catalogue.n_items)
+        else:
+            missing = catalogue.n_items - len(value)
+            grown[name] = np.pad(value, [(0, missing)] + [(0, 0)] * (value.ndim - 1))
+    return grown
+
+
+def _resized(matrix: sparse.csr_array, rows: int, columns: int) -> sparse.csr_array:
+    larger = matrix.copy()
+    larger.resize((rows, columns))
+    return larger

@@ -1,0 +1,128 @@
+"""Trees as LightGBM writes them, read by our own eyes before its parser, which trusts all, does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.core.learnt import agree
+from palate.recommenders._lightgbm import lgb
+
+DEEPEST = 1000  # splits above a leaf: SHAP values are found by recursion
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_SPLITS = (
+    *("split_feature", "split_gain", "threshold", "decision_type"),
+    *("left_child", "right_child", "internal_count"),
+)
+_WHOLE = {*_SPLITS, "leaf_count"} - {"split_gain", "threshold"}
+_MISSING = 0b1100  # bits of a decision: which values count as missing, 3 being no kind of these
+
+Numbers = NDArray[np.int64]
+
+
+def booster_of(text: str, n_features: int) -> Any:
+    """The booster that a text of LightGBM's describes, None for an empty one.
+
+    It is built of another text, which holds the numbers of this one that scoring, gains and SHAP
+    need, once they are known to be trees. Raises `ValueError` for what are none, and for trees of
+    other than `n_features` features.
+    """
+    if not text:
+        return None
+    head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+    described = _pairs(head)
+    last = described.get("max_feature_idx")
+    agree(last == str(n_features - 1), f"trees of features 0 to {last}, not to {n_features - 1}")
+    agree(bool(blocks), "a ranker's text without a tree")
+    trees = [_checked(_pairs(block), n_features) for block in blocks]
+    try:
+        return lgb.Booster(model_str=_text(trees, n_features))
+    except lgb.basic.LightGBMError as error:
+        raise ValueError(f"LightGBM cannot read its trees: {error}") from error
+
+
+def _pairs(block: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in block.splitlines())
+    return {name: value for name, sign, value in lines if sign}
+
+
+def _text(trees: Sequence[Mapping[str, str]], n_features: int) -> str:
+    names = " ".join(f"Column_{column}" for column in range(n_features))
+    head = {
+        "version": "v4",
+        "num_class": "1",
+        "num_tree_per_iteration": "1",
+        "label_index": "0",
+        "max_feature_idx": str(n_features - 1),
+        "objective": "lambdarank",
+        "feature_names": names,
+        "feature_infos": " ".join(["none"] * n_features),
+    }
+    blocks = [f"Tree={number}\n{_lines(tree)}" for number, tree in enumerate(trees)]
+    return "\n\n".join([f"tree\n{_lines(head)}", *blocks, "end of trees\n"])
+
+
+def _lines(pairs: Mapping[str, str]) -> str:
+    return "\n".join(f"{name}={value}" for name, value in pairs.items())
+
+
+def _checked(tree: Mapping[str, str], n_features: int) -> dict[str, str]:
+    """What of a tree is passed on; `ValueError` for one that would be read beyond its end."""
+    leaves = int(tree["num_leaves"])
+    agree(leaves >= 1 and tree["num_cat"] == "0", "a tree without leaves, or with categories")
+    agree(tree.get("is_linear", "0") == "0", "a tree of linear models")
+    found = {"leaf_value": _numbers(tree, "leaf_value", leaves)}
+    if leaves > 1:
+        found |= {name: _numbers(tree, name, leaves - 1) for name in _SPLITS}
+        found["leaf_count"] = _numbers(tree, "leaf_count", leaves)
+        _check_splits(found, n_features)
+        _check_children(found["left_child"], found["right_child"])
+    shape = {"num_leaves": str(leaves), "num_cat": "0"}
+    numbers = {name: " ".join(tree[name].split()) for name in found}
+    return {**shape, **numbers, "is_linear": "0", "shrinkage": "1"}
+
+
+def _numbers(tree: Mapping[str, str], name: str, length: int) -> NDArray[Any]:
+    words = tree[name].split()
+    agree(len(words) == length, f"{len(words)} of {name} in a tree, not {length}")
+    if odd := [word for word in words if not _NUMBER.fullmatch(word)]:
+        raise ValueError(f"{name} of a tree holds {odd[0][:20]!r}")
+    if name in _WHOLE:
+        whole = np.array([int(word) for word in words], dtype=np.int64)
+        agree(bool((np.abs(whole) < 2**31).all()), f"{name} of a tree holds too large a number")
+        return whole
+    numbers = np.array(words, dtype=np.float64)
+    agree(bool(np.isfinite(numbers).all()), f"{name} of a tree holds an infinite number")
+    return numbers
+
+
+def _check_splits(tree: Mapping[str, NDArray[Any]], n_features: int) -> None:
+    feature, decision = tree["split_feature"], tree["decision_type"]
+    agree(bool(((feature >= 0) & (feature < n_features)).all()), "a tree splits unknown features")
+    plain = (decision >= 0) & (decision < 16) & (decision % 2 == 0)
+    plain &= (decision & _MISSING) != _MISSING
+    agree(bool(plain.all()), "a tree splits by what is no number")
+    counts = bool((tree["internal_count"] > 0).all() and (tree["leaf_count"] >= 0).all())
+    agree(counts, "a tree's parts hold fewer rows than none")
+
+
+def _check_children(left: Numbers, right: Numbers) -> None:
+    """Every split and leaf but the root hangs below one split that comes before it."""
+    size = len(left)
+    children = np.column_stack([left, right]).ravel()
+    parents = np.repeat(np.arange(size), 2)
+    inner = children >= 0
+    splits, leaves = np.sort(children[inner]), np.sort(~children[~inner])
+    whole = np.array_equal(splits, np.arange(1, size)) and np.array_equal(
+        leaves, np.arange(size + 1)
+    )
+    agree(whole, "a tree whose splits do not lead to each of its leaves once")
+    agree(bool((children[inner] > parents[inner]).all()), "a tree with a circle")
+    depth = np.zeros(size, dtype=np.int64)
+    for child, parent in zip(children[inner].tolist(), parents[inner].tolist(), strict=True):
+        depth[child] = depth[parent] + 1
+    agree(int(depth.max()) < DEEPEST, f"a tree of more than {DEEPEST} splits above a leaf")

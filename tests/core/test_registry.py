@@ -1,0 +1,182 @@
+import subprocess
+import sys
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+
+import pytest
+
+from palate.core import registry
+from palate.core.errors import ConfigError
+from palate.recommenders.blend import Blend
+from palate.recommenders.covisit import Covisit
+from palate.recommenders.ranker import Ranker
+
+OUTSIDE = '''
+from dataclasses import dataclass
+
+NUMBER = 3
+
+@dataclass(kw_only=True)
+class Mine:
+    """Scores of somebody else.
+
+    More about it.
+    """
+
+    depth: int
+    tone: str | None = None
+
+class Plain:
+    pass
+'''
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A module of somebody else: its name, importable for this test."""
+    name = "somebodys_module"
+    (tmp_path / f"{name}.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield name
+    sys.modules.pop(name, None)
+
+
+def fails(table, *parts, stage="recommenders", where="[recommender]"):
+    with pytest.raises(ConfigError) as caught:
+        registry.build(stage, table, where=where)
+    for part in parts:
+        assert part in str(caught.value), str(caught.value)
+
+
+def test_the_folder_of_a_stage_is_its_registry():
+    assert registry.names("fusion") == ["concat", "weighted"]
+    assert "people" not in registry.names("representation")
+    assert not [name for name in registry.names("encoders") if name.startswith("_")]
+    assert registry.find("recommenders", "covisit") is Covisit
+    with pytest.raises(ConfigError, match=r"no stage is called 'recomenders'.*'recommenders'"):
+        registry.names("recomenders")
+
+
+def test_the_ground_floor_knows_no_model():
+    """What a model is said to be in place of an encoder is said by the encoders' own settings."""
+    source = Path(registry.__file__).read_text("utf-8")
+    assert "encoders." not in source.partition("\nSTAGES")[2]
+    shown = "import sys; from palate import registry; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    assert "palate.core.registry" in done.stdout
+    assert "palate.features.encoders" not in done.stdout
+    fails({"use": "minilm"}, 'use = "transformer", model = "minilm"', stage="encoders")
+    fails({"use": "owner/name"}, 'model = "owner/name"', stage="encoders")
+    fails({"use": "gemma"}, 'use = "causal", model = "gemma"', stage="encoders")
+    fails({"use": "musicnn-mtt"}, 'use = "audio", model = "musicnn-mtt"', stage="encoders")
+    fails({"use": "minilm"}, "no recommender is called 'minilm'", "Known: ")
+
+
+def test_a_name_and_settings_become_a_component():
+    built = registry.build("recommenders", {"use": "covisit", "window": 5}, where="here")
+    assert built == Covisit(window=5)
+    assert registry.name_of(built) == "covisit"
+    assert registry.settings_of(built)["window"] == 5
+    assert registry.build("recommenders", {"use": "covisit", "decay": 1}, where="x").decay == 1
+
+
+def test_misspelt_names_are_guessed():
+    fails({"use": "rankr"}, "[recommender]", "'rankr'", "Did you mean 'ranker'?", "covisit, ease")
+    fails({"use": "ranker", "rouns": 3}, "[recommender]", "'rouns'", "Did you mean 'rounds'?")
+    fails({"use": "concatt"}, "no fusion is called", "'concat'", stage="fusion", where="[fusion]")
+
+
+def test_a_table_without_use():
+    fails({"rounds": 3}, '[recommender] needs use = "NAME"', "ranker")
+    fails({"use": 7}, 'needs use = "NAME"')
+    fails("ranker", '[recommender] must be a table with use = "NAME"', "'ranker'")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("rounds", "5", "integer"),
+        ("rounds", True, "integer"),
+        ("rounds", 5.5, "integer"),
+        ("learning_rate", "fast", "number"),
+        ("learning_rate", float("nan"), "finite"),
+        ("learning_rate", float("inf"), "finite"),
+        ("behaviour", 1, "boolean"),
+    ],
+)
+def test_values_of_a_wrong_type(key, value, reason):
+    fails({"use": "ranker", key: value}, f"[recommender].{key} = {value!r}", reason)
+
+
+def test_values_that_make_no_sense():
+    fails({"use": "ranker", "rounds": 0}, "[recommender].rounds = 0", "1 or more")
+    part = {"use": "popular", "last_day": 3}
+    fails({"use": "blend", "parts": [part]}, "blend.parts[0]", "'last_day'", "'last_days'")
+    fails({"use": "blend", "parts": ["popular"]}, "'popular' is no recommender", "use")
+
+
+def test_components_of_somebody_else(outside):
+    mine = registry.build("recommenders", {"use": f"{outside}:Mine", "depth": 3}, where="here")
+    assert mine.depth == 3
+    assert registry.name_of(mine) == f"{outside}:Mine"
+    fails({"use": f"{outside}:Mine", "depht": 3}, "'depht'", "'depth'")
+    fails({"use": f"{outside}:Mine"}, "depth")
+    fails({"use": f"{outside}:Yours"}, "cannot be imported", "Yours")
+    fails({"use": f"{outside}:NUMBER"}, "names no component", "dataclass")
+    fails({"use": f"{outside}:Plain"}, "names no component", "dataclass")
+
+
+@pytest.mark.parametrize("use", ["no_such_module:Mine", ":Mine", "./path:Mine", "a b:c"])
+def test_modules_that_are_not_there(use):
+    fails({"use": use}, "[recommender]", use, "cannot be imported")
+
+
+def test_a_module_that_breaks_when_imported(tmp_path, monkeypatch):
+    (tmp_path / "broken_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    fails({"use": "broken_module:Mine"}, "cannot be imported", "ZeroDivisionError")
+
+
+def test_what_people_read_about_a_component(outside):
+    mine = registry.find("recommenders", f"{outside}:Mine")
+    assert registry.summary_of(mine) == "Scores of somebody else."
+    assert registry.defaults_of(mine) == {"depth": MISSING, "tone": None}
+    assert registry.defaults_of(Ranker)["rounds"] == Ranker().rounds
+    assert registry.defaults_of(Blend)["parts"] == Blend().parts
+    assert "trees_" not in registry.defaults_of(Ranker)
+
+
+@pytest.mark.parametrize("stage", registry.STAGES)
+def test_every_component_says_in_a_sentence_what_it_is(stage):
+    for name in registry.names(stage):
+        summary = registry.summary_of(registry.find(stage, name))
+        assert summary.endswith("."), f"{stage}.{name}: {summary!r}"
+        assert 20 < len(summary) < 160, f"{stage}.{name}: {summary!r}"
+        assert "`" not in summary
+
+
+def test_names_of_components_that_are_in_no_stage():
+    @dataclass(kw_only=True)
+    class Local:
+        pass
+
+    assert registry.name_of(Local()).endswith(":" + Local.__qualname__)
+    assert ":" in registry.name_of(Local())
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("minilm", 'It is a model: write use = "transformer", model = "minilm"'),
+        ("wordllama", 'It is a model: write use = "static", model = "wordllama"'),
+        ("google/siglip-base-patch16-224", 'write use = "image", model = "google/siglip'),
+        ("somebody/bert", 'write use = "transformer", model = "somebody/bert"'),
+        ("transfomer", "Did you mean 'transformer'?"),
+    ],
+)
+def test_a_model_where_an_encoder_is_meant(name, said):
+    with pytest.raises(ConfigError) as caught:
+        registry.build("encoders", {"use": name}, where="[encoders.text]")
+    assert said in str(caught.value)
+    with pytest.raises(ConfigError, match="no recommender is called"):
+        registry.find("recommenders", name)
