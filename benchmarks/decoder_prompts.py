@@ -74,7 +74,7 @@ def titles() -> tuple[Dataset, list[str]]:
 def encoders(language: str, model: str) -> Iterator[tuple[str, Encoder]]:
     """Those that were trained for vectors, then the decoder by what it is asked."""
     yield "TF-IDF", palate.Tfidf(template="{title}")
-    yield "use", palate.TextEncoder(template="{title}")
+    yield "muse", palate.TextEncoder(template="{title}")
     for name in ("e5", "minilm") if language == "English" else ("e5",):
         yield name, palate.Transformer(model=name, template="{title}", max_tokens=64)
     for name, settings in (ASKED | ONLY[language]).items():
@@ -101,7 +101,7 @@ def worth(model: str) -> list[dict[str, Any]]:
     asked = {"prefix": "Film: ", "suffix": "\nGenre:", "backend": "torch"}
     chosen: dict[str, Encoder] = {
         "TF-IDF": palate.Tfidf(**films),
-        "use": palate.TextEncoder(**films),
+        "type": palate.TextEncoder(**films),
         "e5": palate.Transformer(model="e5", **films),
         "minilm": palate.Transformer(model="minilm", **films),
         f"{model}, genre": palate.Causal(model=model, **films, **asked),

@@ -64,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         encoders: dict[str, TemplateEncoder] = {}
         agreement = {}
-        for name in ("minilm", "use"):
+        for name in ("minilm", "muse"):
             teacher, _ = best_text_encoder(name)
             encoders[name] = teacher
             for how, texts in (("fitted to texts", 20_000), ("not fitted", 0)):

@@ -2,7 +2,7 @@
 
 Peak memory is that of the process that encodes; another one makes the table. Nothing is cached.
 usage: python benchmarks/encode_stream.py [encoder] [items] [local|ray] [partition rows]
-       encoder: as `palate encode` takes it, such as "static", "use" or "transformer:model=minilm"
+       encoder: as `palate encode` takes it, such as "static", "muse" or "transformer:model=minilm"
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def main() -> None:
         make(Path(sys.argv[2]), int(sys.argv[3]))
         return
     given = dict(enumerate(sys.argv[1:]))
-    encoder, items = given.get(0, "use"), int(given.get(1, 1_000_000))
+    encoder, items = given.get(0, "muse"), int(given.get(1, 1_000_000))
     figures = measure(encoder, items, given.get(2, "local"), int(given.get(3, 2**15)))
     print(figures)
     name = re.sub(r"\W+", "-", encoder).strip("-")

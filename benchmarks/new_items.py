@@ -1,7 +1,7 @@
 """MovieLens-100K, a fifth of the films held back: who finds films that nobody has rated?
 
 Full ranking among all films, six draws of the held-back films, intervals over people.
-usage: python benchmarks/new_items.py
+usage: python benchmarks/cold_items.py
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> None:
     data = movielens()
     rows = []
     for draw in DRAWS:
-        split = palate.split_new_items(data, share=0.2, seed=draw)
+        split = palate.split_cold_items(data, share=0.2, seed=draw)
         models = {
             "ranker": palate.Pipeline().fit(split.train),
             "ranker-ids": palate.Pipeline(encoders={}).fit(split.train),

@@ -20,8 +20,8 @@ FORMATS = {"beauty": "sequence", "office": "minionerec", "scientific": "unisrec"
 RUNS = {
     "strict": ["--recommender", "ranker"],
     "refit": ["--recommender", "ranker", "--refit"],
-    "strict-light": ["--recommender", "ranker", "--encoder", "use"],
-    "refit-light": ["--recommender", "ranker", "--encoder", "use", "--refit"],
+    "strict-light": ["--recommender", "ranker", "--encoder", "muse"],
+    "refit-light": ["--recommender", "ranker", "--encoder", "muse", "--refit"],
     "strict-rows": [],
 }
 

@@ -118,7 +118,7 @@ def sample(split: Split) -> Split:
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "use"
+    name = sys.argv[1] if len(sys.argv) > 1 else "muse"
     benchmark = load_benchmark("sequence", Path(os.environ["PALATE_DATA"]) / "beauty")
     split = benchmark.validation
     encoder, said = best_text_encoder(name, "{title}")

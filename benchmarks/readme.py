@@ -118,7 +118,7 @@ def costs() -> str:
     )
 
 
-def new_items() -> str:
+def cold_items() -> str:
     rows = results("movielens-new-items")["rows"]
     times = [row["times_chance"] for row in rows if row["name"] == "ranker"]
     return textwrap.fill(
@@ -174,7 +174,7 @@ def figures() -> str:
         left_out(),
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),
-        new_items(),
+        cold_items(),
         "On two CPU cores:",
         costs(),
         "Encoding, beside sentence-transformers on the same two cores:",

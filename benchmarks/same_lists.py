@@ -33,7 +33,7 @@ from palate.text.template import render
 
 FORMATS = {"beauty": "sequence", "office": "minionerec"}
 DATA = ("movielens", *FORMATS)
-ENCODERS = ("use", "minilm")
+ENCODERS = ("muse", "minilm")
 PEOPLE, PLACES = 1000, 10
 
 ORDERS = ("items", "people", "people-items")

@@ -1,8 +1,8 @@
 """What people did, as numbers: aggregates, neighbours in histories, and learnt categories.
 
-On planted data: what happened to an item, which items stand near it in histories, which categories
-the same people choose, and a person in numbers. Categories pay where an item is new: with them, an
-item that nobody has touched is put before people by who touched others of its kind.
+On synthetic data: what happened to an item, which items stand near it in histories, which
+categories the same people choose, and a person in numbers. Categories pay where an item is new:
+with them, an item that nobody has touched is put before people by who touched others of its kind.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import polars as pl
 
 import palate
 from palate.core.histories import histories_of
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def nearest(vectors: np.ndarray, row: int) -> int:
@@ -20,7 +20,7 @@ def nearest(vectors: np.ndarray, row: int) -> int:
 
 
 def main() -> None:
-    data = planted(n_users=300)
+    data = synthetic(n_users=300)
     titles = data.items["title"].to_list()
 
     aggregates = palate.Aggregates().fit(data)
@@ -47,7 +47,7 @@ def main() -> None:
     print(f"a new item of galaxies is near “{titles[likely]}”")
 
     early = histories_of(data).without_last(3)
-    people = palate.people_aggregates(early)
+    people = palate.user_aggregates(early)
     print(people)
     keenest = int(people.values[:, 0].argmax())
     print(f"{people.ids[keenest]} has done most before the last three events")

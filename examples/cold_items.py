@@ -6,16 +6,19 @@ First how well that works, on items whose every event is held back; then as one 
 import polars as pl
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
-DATA = planted(n_users=150, n_items=120)
+DATA = synthetic(n_users=150, n_items=120)
 ENCODERS = {"words": palate.Tfidf(template="{title}. {description}. {tags}")}
-QUICK = {"rounds": 20, "cases": 300}  # enough for planted data; leave it out for a real catalogue
+QUICK = {
+    "n_estimators": 20,
+    "n_train_queries": 300,
+}  # enough for synthetic data; leave it out for a real catalogue
 
 
 def measure() -> None:
     """A fifth of the items is new: nothing that is fitted has seen an event of theirs."""
-    split = palate.split_new_items(DATA, share=0.2)
+    split = palate.split_cold_items(DATA, share=0.2)
     models = {
         "with words": palate.Pipeline(encoders=ENCODERS, recommender=palate.Ranker(**QUICK)),
         "ids only": palate.Pipeline(encoders={}, recommender=palate.Ranker(**QUICK)),
@@ -24,9 +27,9 @@ def measure() -> None:
         model.fit(split.train)
     compared = palate.compare(models, split, reference="ids only")
     for name in models:
-        found = compared.cell(name, "ndcg@10", within="new_items").interval
+        found = compared.cell(name, "ndcg@10", within="cold_items").interval
         print(f"{name}: NDCG@10 {found.mean:.3f} ({found.low:.3f} to {found.high:.3f})")
-    print(f"chance: {compared.chance['new_items']['ndcg@10']:.3f}")
+    print(f"chance: {compared.chance['cold_items']['ndcg@10']:.3f}")
 
 
 def go_live() -> None:
@@ -42,10 +45,10 @@ def go_live() -> None:
     )
     model.add_items(arrived)
     for name in arrived["item_id"]:
-        audience = model.audience(name, k=3).table
-        print(f"{name} would go to {', '.join(audience['user_id'])}")
-    person = model.audience("new-telescope", k=1).table["user_id"][0]
-    found = model.recommend([person], k=10, among=arrived["item_id"].to_list(), reasons=True)
+        top_users = model.top_users(name, k=3).table
+        print(f"{name} would go to {', '.join(top_users['user_id'])}")
+    person = model.top_users("new-telescope", k=1).table["user_id"][0]
+    found = model.recommend([person], k=10, candidates=arrived["item_id"].to_list(), reasons=True)
     for line in found.table.iter_rows(named=True):
         print(f"{person}, new items only: {line['rank']}. {line['item_id']}: {line['reasons']}")
 

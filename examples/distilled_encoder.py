@@ -10,14 +10,14 @@ from pathlib import Path
 from rich.console import Console
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def main() -> None:
-    data = planted(n_users=300, n_items=400, seed=4)
+    data = synthetic(n_users=300, n_items=400, seed=4)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "student"
-        report = palate.distill(data, model="use", out=out, dim=64)
+        report = palate.distill(data, model="muse", out=out, dim=64)
         Console().print(report.render())
 
         encoder = palate.Static(model=str(out))

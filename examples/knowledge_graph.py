@@ -51,7 +51,7 @@ def main() -> None:
         told = palate.with_graph_text(data, path)
         print(f"{told.items['title'][0]}: {told.items['graph_text'][0]}")
 
-        split = palate.split_new_items(told, share=0.2, seed=1)
+        split = palate.split_cold_items(told, share=0.2, seed=1)
         models = {
             name: palate.Pipeline(encoders=encoders, recommender=palate.Content()).fit(split.train)
             for name, encoders in {

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def main() -> None:
     model = sys.argv[1] if len(sys.argv) > 1 else "minilm"
-    data = planted(n_items=60)
+    data = synthetic(n_items=60)
     wish = "something about the moon and the stars"
     for name, settings in {
         "as the model was trained": {},

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def photographed(items: pl.DataFrame, folder: Path) -> Path:
@@ -26,14 +26,14 @@ def photographed(items: pl.DataFrame, folder: Path) -> Path:
 
 
 def main() -> None:
-    data = planted()
+    data = synthetic()
     with tempfile.TemporaryDirectory() as place:
         table, vectors = Path(place) / "catalogue", Path(place) / "vectors"
         table.mkdir()
         for number, part in enumerate(data.items.iter_slices(50)):
             part.write_parquet(table / f"{number}.parquet")
 
-        report = palate.encode_table(table, "use", vectors, template="{title}", partition_rows=40)
+        report = palate.encode_table(table, "muse", vectors, template="{title}", partition_rows=40)
         print(f"{report.written} items in {report.files} files")
 
         # a worker's file is lost, one title changes: the same command does what is missing
@@ -42,7 +42,7 @@ def main() -> None:
         changed = pl.when(pl.col("item_id") == data.item_ids[len(data.items) - 1])
         title = changed.then(pl.lit("a new title")).otherwise("title").alias("title")
         pl.read_parquet(last).with_columns(title).write_parquet(last)
-        again = palate.encode_table(table, "use", vectors, template="{title}", partition_rows=40)
+        again = palate.encode_table(table, "muse", vectors, template="{title}", partition_rows=40)
         print(f"again: {again.kept} files kept, {again.files - again.kept} encoded")
 
         sizes = [len(features) for features in palate.iterate_features(vectors)]

@@ -29,7 +29,7 @@ class MeanColour:
     typical_: Floats = learnt()
 
     def fit(self, data: Dataset) -> Self:
-        vectors, lacks = self._of(data.items[data.trained_rows])
+        vectors, lacks = self._of(data.items[data.warm_items])
         self.typical_ = vectors[~lacks].mean(axis=0)
         return self
 

@@ -4,7 +4,7 @@ Nothing is fitted again: recommenders score histories, not user numbers.
 """
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def show(heading: str, found: palate.Recommendations, titles: dict[str, str]) -> None:
@@ -14,12 +14,12 @@ def show(heading: str, found: palate.Recommendations, titles: dict[str, str]) ->
 
 
 def main() -> None:
-    data = planted()
+    data = synthetic()
     titles = dict(zip(data.items["item_id"], data.items["title"], strict=True))
     model = palate.Pipeline(
         encoders={"text": palate.TextEncoder(template="{title}. {description}")},
         representation=[palate.Whiten(shrinkage=0.03)],  # 120 items are few: even out less
-        recommender=palate.Ranker(rounds=20, cases=500),
+        recommender=palate.Ranker(n_estimators=20, n_train_queries=500),
     ).fit(data)
 
     named = ["i018"]

@@ -1,4 +1,4 @@
-"""Components of one's own: a class each, named in a pipeline file by `use = "module:Class"`.
+"""Components of one's own: a class each, named in a pipeline file by `type = "module:Class"`.
 
 `palate.testing` holds them to the promises that palate's own components keep. What they say
 of themselves (`BlockName`, `describe`) is what pipelines and `palate check` know them by.
@@ -24,7 +24,7 @@ from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.settings import BlockName
 from palate.core.types import FitContext, Recommender
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.pipeline.config import read_config
 from palate.pipeline.preview import preview
 
@@ -34,14 +34,14 @@ interactions = "events.parquet"
 items = "items.parquet"
 
 [encoders.words]
-use = "tfidf"
+type = "tfidf"
 
 [[representation]]
-use = "own_component:Clip"
+type = "own_component:Clip"
 blocks = ["words"]
 
 [recommender]
-use = "own_component:BuyAgain"
+type = "own_component:BuyAgain"
 decay = 0.8
 """
 
@@ -142,7 +142,7 @@ class Chosen:
 
 
 def main(folder: Path) -> None:
-    data = planted()
+    data = synthetic()
     words = palate.Tfidf().fit(data).encode(data)
     testing.check_recommender(BuyAgain(), data, words)
     testing.check_transform(Clip(blocks=["tfidf"]), words, data)

@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 import palate
 from palate.core.histories import histories_of
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 INTERESTS = ("gardens", "cooking", "hiking", "the sea", "music", "astronomy")
 
@@ -22,7 +22,7 @@ def words_of(person: int, age: int) -> str:
 
 
 def main() -> None:
-    data = planted(n_users=300)
+    data = synthetic(n_users=300)
     model = palate.Pipeline(
         encoders={"text": palate.TextEncoder(template="{title}. {description}")},
         recommender=palate.Content(),
@@ -33,7 +33,7 @@ def main() -> None:
     early = histories.without_last(3).last(3)
     said = model.queries([words_of(person, age) for person, age in enumerate(ages)])
 
-    people = palate.people_features(early, model.features, said)
+    people = palate.user_features(early, model.features, said)
     print(people)
 
     older = np.array(ages) > 36

@@ -47,7 +47,7 @@ def main(folder: Path) -> None:
     split = palate.split_by_time(data, test=0.2)
 
     # so few events need few trees: leave the settings out for a real catalogue
-    recommender = palate.Ranker(rounds=20, cases=500)
+    recommender = palate.Ranker(n_estimators=20, n_train_queries=500)
     model = palate.Pipeline(recommender=recommender).fit(split.train)
     popular = palate.Pipeline(encoders={}, recommender=palate.Popular()).fit(split.train)
     print(palate.evaluate(model, split, baseline=popular))

@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def main(path: Path) -> None:
-    split = palate.split_by_time(planted(), test=0.2)
-    quick = {"rounds": 20, "cases": 500}
+    split = palate.split_by_time(synthetic(), test=0.2)
+    quick = {"n_estimators": 20, "n_train_queries": 500}
     words = {"words": palate.Tfidf(), "attributes": palate.Attributes()}
     models = {
         "ranker": palate.Pipeline(encoders=words, recommender=palate.Ranker(**quick)),

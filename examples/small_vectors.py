@@ -6,11 +6,11 @@ The catalogue is made up; its texts go through the packaged language model.
 import numpy as np
 
 import palate
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 
 def main() -> None:
-    data = planted(n_items=1500, seed=2)
+    data = synthetic(n_items=1500, seed=2)
     encoder = palate.TextEncoder().fit(data)
     vectors = encoder.encode(data).values
     asked = encoder.encode_texts([f"something about {word}" for word in ("tea", "the moon")])

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import palate
 from palate.core.histories import histories_of
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 
 YOUNG = ("so cool, totally my thing", "ordered it on my way to class", "fun with my flatmates")
 OLD = ("sturdy, as in the old days", "my grandchildren like it too", "something for my pension")
@@ -32,14 +32,14 @@ def with_reviews(data: palate.Dataset) -> palate.Dataset:
 
 
 def main() -> None:
-    data = with_reviews(planted(n_users=300))
+    data = with_reviews(synthetic(n_users=300))
     early = histories_of(data)
     early = early.without_last(3).last(3)
 
     reader = palate.TextEncoder(template="{title}. {description}")
     items = reader.fit(data).encode(data)
     numbers = palate.Features(data.user_ids, {"numbers": early.lengths[:, None].astype(np.float32)})
-    people = palate.people_views(data, items, reader, histories=early, beside=numbers)
+    people = palate.user_views(data, items, reader, histories=early, beside=numbers)
     print(people)
 
     older = data.users["age"].to_numpy() > 36

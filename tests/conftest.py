@@ -172,17 +172,17 @@ def manual() -> str:
 interactions = "ratings.parquet"
 items = "movies.parquet"
 [split]
-use = "time"
+type = "time"
 test = 0.2
 [encoders.text]
-use = "use"
+type = "muse"
 template = "{title}. {genres}"
 [encoders.clicks]
-use = "behaviour"
+type = "behaviour"
 [[representation]]
-use = "whiten"
+type = "whiten"
 [fusion]
-use = "concat"
+type = "concat"
 [recommender]
-use = "ranker"
+type = "ranker"
 """

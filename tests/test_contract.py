@@ -23,7 +23,7 @@ def components(*stages):
     ]
 
 
-QUICK = {"ranker": {"rounds": 20}}
+QUICK = {"ranker": {"n_estimators": 20}}
 # sums that differ in their last bit may put a value on the other side of a tree's split
 TOLERANCE = {"ranker": 0.05}
 SEEN = {"image"}  # encoders of what items look like
@@ -36,7 +36,7 @@ WRITING = {"causal"}  # encoders whose models are on the hub alone
 
 def built(stage, name):
     try:
-        return registry.build(stage, {"use": name, **QUICK.get(name, {})}, where=name)
+        return registry.build(stage, {"type": name, **QUICK.get(name, {})}, where=name)
     except MissingExtraError as missing:
         pytest.skip(str(missing))
 
@@ -96,7 +96,7 @@ def test_a_number_beyond_the_limits_of_a_setting_is_refused(stage, name, setting
         assert str(caught.value).startswith(component.__name__ + told)
         assert allowed(hint, setting) in str(caught.value)
         with pytest.raises(ConfigError) as caught:
-            registry.build(stage, {"use": name, setting: beyond}, where="here")
+            registry.build(stage, {"type": name, setting: beyond}, where="here")
         assert str(caught.value).startswith("here" + told)
     assert list(_limits(hint)), "a number without limits: give it some, or name it above"
 

@@ -13,7 +13,7 @@ import typer
 
 from palate.cli.main import app
 from palate.core import registry
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.pipeline.config import SECTIONS, config_of
 
 ROOT = Path(__file__).parents[1]
@@ -44,7 +44,7 @@ def commands(content):
 
 def write_tables(folder):
     """What a reader of the README has: ratings, films, and films that arrived later."""
-    data = planted(seed=1)
+    data = synthetic(seed=1)
     number = pl.col("item_id").str.slice(1).cast(pl.Int64)
     films = data.items.select(number.alias("movieId"), "title", "description", "category")
     ratings = data.interactions.select(

@@ -72,7 +72,7 @@ DOORS = {
     "compare one": lambda it, split, **_: palate.compare({"a": it}, split),
     "split_by_time": lambda it, **_: palate.split_by_time(it),
     "split_leave_last_out": lambda it, **_: palate.split_leave_last_out(it),
-    "split_new_items": lambda it, **_: palate.split_new_items(it),
+    "split_cold_items": lambda it, **_: palate.split_cold_items(it),
     "split_given": lambda it, tiny, **_: palate.split_given(it, tiny),
     "split_given test": lambda it, tiny, **_: palate.split_given(tiny, it),
     "fit": lambda it, **_: Pipeline().fit(it),
@@ -85,12 +85,14 @@ DOORS = {
     "recommend history": lambda it, model, **_: model.recommend(history=it or [None]),
     "recommend text": lambda it, model, **_: model.recommend(text=it),
     "recommend k": lambda it, model, **_: model.recommend(["person-3"], k=it if it != 3 else -3),
-    "recommend among": lambda it, model, **_: model.recommend(["person-3"], among=it or [None]),
+    "recommend candidates": lambda it, model, **_: model.recommend(
+        ["person-3"], candidates=it or [None]
+    ),
     "recommend_histories": lambda it, model, **_: model.recommend_histories(it),
     "histories": lambda it, model, **_: model.histories(it),
     "queries": lambda it, model, **_: model.queries(it or [None]),
-    "audience": lambda it, model, **_: model.audience(it),
-    "audience k": lambda it, model, **_: model.audience("tea-1", k=it if it != 3 else -3),
+    "top_users": lambda it, model, **_: model.top_users(it),
+    "top_users k": lambda it, model, **_: model.top_users("tea-1", k=it if it != 3 else -3),
     "add_items": lambda it, model, **_: model.add_items(it),
     "save": lambda it, model, **_: model.save(it if it != 3 else 4),
     "write_report model": lambda it, split, **_: palate.write_report(
@@ -124,6 +126,6 @@ def test_ids_that_nobody_can_write_down(model):
     with pytest.raises(PalateError, match="Unicode"):
         model.recommend(history=["tea-1", "\ud800"])
     with pytest.raises(PalateError, match="Unicode"):
-        model.recommend(["person-3"], among=["tea-1", "a\udfff"])
+        model.recommend(["person-3"], candidates=["tea-1", "a\udfff"])
     with pytest.raises(PalateError, match="Unicode"):
-        model.audience("\ud800")
+        model.top_users("\ud800")

@@ -70,7 +70,7 @@ SHOWN = {
         r"at once\. -.*\nWonderful tone! \+.*\n声音很棒 \+.*\n收到就是坏的 -",
         r"who complains most: p[0-5]\b",
     ),
-    "people_features": (
+    "user_features": (
         r"Features\(300 rows; did.text: \d+, said.text: \d+\)",
         r"did.text \+ said.text: [89]\d% right",
     ),

@@ -1,4 +1,4 @@
-"""The house holds: arrows run one way, nothing private is borrowed, files stay readable, no pickle."""
+"""The house: arrows run one way, nothing private is borrowed, files stay readable, no pickle."""
 
 import ast
 import re
@@ -115,7 +115,8 @@ def test_nothing_private_is_borrowed():
 def long_functions(tree):
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.end_lineno - node.lineno >= LINES_OF_A_FUNCTION:
+            first = node.body[1 if ast.get_docstring(node) and len(node.body) > 1 else 0]
+            if node.end_lineno - first.lineno >= LINES_OF_A_FUNCTION:
                 yield node.name
 
 

@@ -11,9 +11,9 @@ from palate.core.types import Recommendations as Recommendations
 from palate.data.clean import clean as clean
 from palate.data.read import read as read
 from palate.data.split import split_by_time as split_by_time
+from palate.data.split import split_cold_items as split_cold_items
 from palate.data.split import split_given as split_given
 from palate.data.split import split_leave_last_out as split_leave_last_out
-from palate.data.split import split_new_items as split_new_items
 from palate.evaluation.ablation import ablate as ablate
 from palate.evaluation.compare import compare as compare
 from palate.evaluation.compare import evaluate as evaluate
@@ -44,10 +44,10 @@ from palate.features.representation.sparse_coding import SparseCoding as SparseC
 from palate.features.representation.whiten import Whiten as Whiten
 from palate.features.selection.redundancy import Redundancy as Redundancy
 from palate.features.selection.variance import Variance as Variance
-from palate.features.user_texts import Telling as Telling
-from palate.features.users import people_aggregates as people_aggregates
-from palate.features.users import people_features as people_features
-from palate.features.users import people_views as people_views
+from palate.features.user_texts import HistoryText as HistoryText
+from palate.features.users import user_aggregates as user_aggregates
+from palate.features.users import user_features as user_features
+from palate.features.users import user_views as user_views
 from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
 from palate.pipeline.artefact import load as load

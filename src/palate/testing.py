@@ -61,7 +61,7 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
     promise(same(features, again), "fitting again gives the same bits", encoder)
     turned = _with_items(data, np.random.default_rng(0).permutation(len(data.items)))
     _check_cosines(fresh(encoder).fit(turned).encode(turned), features, encoder, tolerance)
-    touched = _with_items(data, np.sort(data.trained_rows))
+    touched = _with_items(data, np.sort(data.warm_items))
     _check_cosines(fresh(encoder).fit(touched).encode(touched), features, encoder, tolerance)
     arrivals = _arriving(data)
     later = fitted.encode(arrivals)
@@ -90,7 +90,7 @@ def check_transform(transform: Transform, features: Features, data: Dataset) -> 
     order = np.random.default_rng(0).permutation(len(features))[: len(features) // 2]
     few = fitted.transform(features.take(order))
     promise(close(few, found.take(order)), "each row is transformed by itself", transform)
-    trained = data.trained_rows
+    trained = data.warm_items
     other = fresh(transform).fit(_disturbed(features, trained), data).transform(features)
     promise(close(found, other), "only items with events are learnt from", transform)
     blank = features.with_parts({name: part * 0 for name, part in features.parts.items()})

@@ -20,9 +20,9 @@ CONFIG = """
 interactions = "{log}"
 items = "{items}"
 [encoders.text]
-use = "tfidf"
+type = "tfidf"
 [recommender]
-use = "covisit"
+type = "covisit"
 """
 
 
@@ -69,7 +69,7 @@ def test_titles_without_words(command, shop, titles):
     for done in (checked, fitted):
         assert done.code == 0, done.err
         assert "warning: the default encoder 'words' (tfidf) steps aside" in done.err
-    assert "encoder text: use (by default)" in checked.out
+    assert "encoder text: muse (by default)" in checked.out
     assert "encoder words" not in checked.out
 
 
@@ -267,9 +267,9 @@ def test_no_times(command, shop):
     both_fail(
         command,
         path,
-        '[split] use = "time" needs times',
+        '[split] type = "time" needs times',
         "[data] columns = {'THEIR NAME' = 'timestamp'}",
-        """last event out with [split] use = "leave_last_out\"""",
+        """last event out with [split] type = "leave_last_out\"""",
     )
     config = CONFIG + '[split]\nuse = "leave_last_out"\n'
     both_work(command, shop(log=log, config=config), "no times: the order of the file")

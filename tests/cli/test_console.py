@@ -70,7 +70,7 @@ def test_records_are_plain():
         ("a", '"a"'),
         ('"é', '"\\"é"'),
         ([1, 2], "[1, 2]"),
-        ([{"use": "x", "on": False}], '[{use = "x", on = false}]'),
+        ([{"type": "x", "on": False}], '[{type = "x", on = false}]'),
     ],
 )
 def test_settings_are_shown_as_a_file_holds_them(value, text):

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from palate.cli import demo
 from palate.core.errors import ArtefactError, DataError
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.artefact import load
 from palate.pipeline.pipeline import Pipeline
@@ -16,12 +16,14 @@ from palate.recommenders.ranker import Ranker
 
 
 def ranker(**settings):
-    return Ranker(rounds=5, cases=200, candidates=20, min_rows_per_leaf=5, **settings)
+    return Ranker(
+        n_estimators=5, n_train_queries=200, candidates=20, min_rows_per_leaf=5, **settings
+    )
 
 
 @pytest.fixture
 def small(monkeypatch):
-    data = planted(40, 30)
+    data = synthetic(40, 30)
     text = {"text": Tfidf()}
     monkeypatch.setattr(demo, "movielens", lambda: data)
     monkeypatch.setattr(demo, "WISHES", tuple(data.items["title"][row] for row in (0, 4)))
@@ -46,11 +48,11 @@ def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     assert f"who names {demo.WISHES[0]}, {demo.WISHES[1]}" in said
     shown = re.search(r"Among the (\d+) films that nobody had rated before, (.+) stands", said)
     assert shown
-    new = made.split.train.items["title"].gather(made.split.new_items).to_list()
+    new = made.split.train.items["title"].gather(made.split.cold_items).to_list()
     assert int(shown[1]) == len(new) > 1
     sums = [
-        made.model.audience(name, k=demo.AUDIENCE).table["rank"].sum()
-        for name in made.split.train.item_ids.series.gather(made.split.new_items)
+        made.model.top_users(name, k=demo.AUDIENCE).table["rank"].sum()
+        for name in made.split.train.item_ids.series.gather(made.split.cold_items)
     ]
     assert new[sums.index(min(sums))] == shown[2]
     assert len(set(sums)) > 1

@@ -7,11 +7,11 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
 from palate.data.clean import clean
 from palate.data.read import read
-from palate.data.split import split_by_time, split_given, split_leave_last_out, split_new_items
+from palate.data.split import split_by_time, split_cold_items, split_given, split_leave_last_out
 
 LOG = pl.DataFrame({"user": list("112233"), "item": list("abcabc"), "ts": range(10, 70, 10)})
 ITEMS = pl.DataFrame({"item": list("abc"), "title": ["A", "B", "C"], "price": [1.0, 2.0, None]})
-SPLITS = (split_by_time, split_leave_last_out, split_new_items)
+SPLITS = (split_by_time, split_leave_last_out, split_cold_items)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_no_events_at_all(function, data):
 
 @pytest.mark.parametrize("share", [0, 1, 1.5, -0.1, float("nan"), "0.2", True])
 def test_shares(share, data):
-    for function, name in ((split_by_time, "test"), (split_new_items, "share")):
+    for function, name in ((split_by_time, "test"), (split_cold_items, "share")):
         with pytest.raises(ConfigError, match=rf"{name}=.*: it must be a share"):
             function(data, **{name: share})
 
@@ -48,7 +48,7 @@ def test_shares(share, data):
 def test_counts(count, data):
     for function, name in (
         (split_leave_last_out, "min_events"),
-        (split_new_items, "seed"),
+        (split_cold_items, "seed"),
         (clean, "min_user_events"),
         (clean, "min_item_events"),
     ):

@@ -15,10 +15,10 @@ from palate.core.errors import ConfigError
 @pytest.mark.parametrize(
     ("name", "setting", "value", "reason"),
     [
-        ("Ranker", "rounds", "30", "integer. Write 30, without quotes"),
-        ("Ranker", "rounds", 2.5, "integer"),
-        ("Ranker", "rounds", True, "integer"),
-        ("Ranker", "rounds", None, "integer"),
+        ("Ranker", "n_estimators", "30", "integer. Write 30, without quotes"),
+        ("Ranker", "n_estimators", 2.5, "integer"),
+        ("Ranker", "n_estimators", True, "integer"),
+        ("Ranker", "n_estimators", None, "integer"),
         ("Ranker", "behaviour", "no", "boolean"),
         ("Ranker", "learning_rate", float("nan"), "finite"),
         ("Ranker", "new_share", "null", "number"),
@@ -41,7 +41,7 @@ def test_a_value_of_another_type_is_refused(name, setting, value, reason):
 
 def test_numbers_of_numpy_and_tuples_become_plain():
     ranker = palate.Ranker(
-        rounds=np.int64(7), l2=np.float32(0.5), learning_rate=1, behaviour=np.bool_(False)
+        n_estimators=np.int64(7), l2=np.float32(0.5), learning_rate=1, behaviour=np.bool_(False)
     )
     tfidf = palate.Tfidf(ngrams=(np.int32(1), 3))
     concat = palate.Concat(weights={"text": np.float64(2.0)})
@@ -54,15 +54,17 @@ def test_numbers_of_numpy_and_tuples_become_plain():
 
 
 def test_a_value_that_makes_no_sense_is_refused_after_its_type():
-    with pytest.raises(ConfigError, match=r"^Ranker.rounds = 0 cannot be used: give 1 or more$"):
-        palate.Ranker(rounds=np.int16(0))
+    with pytest.raises(
+        ConfigError, match=r"^Ranker.n_estimators = 0 cannot be used: give 1 or more$"
+    ):
+        palate.Ranker(n_estimators=np.int16(0))
 
 
 @pytest.mark.parametrize(
     ("name", "setting", "value", "told"),
     [
         ("Ranker", "candidates", 0, "candidates = 0 cannot be used: give 1 or more"),
-        ("Ranker", "leaves", 1, "leaves = 1 cannot be used: give 2 or more"),
+        ("Ranker", "num_leaves", 1, "num_leaves = 1 cannot be used: give 2 or more"),
         ("Ranker", "seed", -1, "seed = -1 cannot be used: give 0 or more"),
         ("Ranker", "learning_rate", 0, "learning_rate = 0 cannot be used: give more than 0"),
         ("Ranker", "new_share", 1, "new_share = 1 cannot be used: give 0 ≤ new_share < 1, or le"),

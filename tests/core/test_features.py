@@ -8,7 +8,7 @@ import pytest
 from palate.core.arrays import to_dense
 from palate.core.component import learnt
 from palate.core.features import Features
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
@@ -27,7 +27,7 @@ TEMPLATE = "{title}. {description}"
 
 @pytest.fixture(scope="module")
 def shop():
-    return planted(40, 30)
+    return synthetic(40, 30)
 
 
 def test_blocks_are_called_what_the_pipeline_calls_their_encoder(shop):

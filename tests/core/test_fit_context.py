@@ -70,6 +70,6 @@ def test_content_is_not_made_again(tiny):
 )
 @pytest.mark.parametrize("old", ["features", "none"])
 def test_features_in_place_of_a_context_are_refused(stage, name, old, tiny, tiny_features):
-    component = registry.build(stage, {"use": name}, where=name)
+    component = registry.build(stage, {"type": name}, where=name)
     with pytest.raises(ConfigError, match=r"FitContext\(items=features\)"):
         component.fit(tiny, tiny_features if old == "features" else None)

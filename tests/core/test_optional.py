@@ -26,7 +26,7 @@ OTHER_SETTINGS = (  # with which components need other packages than by default
     ("audio", {"model": "owner/name"}),
     ("tfidf", {"segment": True}),
     ("sentiment", {"labels": "ratings"}),
-    ("reviews", {"encoder": {"use": "static"}}),
+    ("reviews", {"encoder": {"type": "static"}}),
 )
 
 
@@ -54,9 +54,9 @@ def test_the_table_is_that_of_the_package():
 def own_components():
     for stage in registry.STAGES:
         for name in registry.names(stage):
-            yield pytest.param(stage, {"use": name}, id=f"{stage}-{name}")
+            yield pytest.param(stage, {"type": name}, id=f"{stage}-{name}")
     for name, settings in OTHER_SETTINGS:
-        yield pytest.param("encoders", {"use": name, **settings}, id=f"{name}-{settings}")
+        yield pytest.param("encoders", {"type": name, **settings}, id=f"{name}-{settings}")
 
 
 @pytest.mark.parametrize(("stage", "table"), list(own_components()))
@@ -72,18 +72,18 @@ def test_what_a_component_needs_is_what_its_extra_brings(stage, table):
 @pytest.mark.parametrize(
     ("table", "extras"),
     [
-        ({"use": "tfidf"}, []),
-        ({"use": "tfidf", "segment": True}, ["zh"]),
-        ({"use": "use"}, ["demo"]),
-        ({"use": "transformer", "model": "minilm"}, ["minilm"]),
-        ({"use": "transformer", "model": "owner/name"}, ["torch"]),
-        ({"use": "transformer", "model": "e5", "backend": "onnx"}, ["e5", "speed"]),
-        ({"use": "causal", "model": "gemma"}, ["gemma"]),
-        ({"use": "static"}, ["static"]),
-        ({"use": "sentiment"}, ["sentiment"]),
-        ({"use": "sentiment", "labels": "ratings"}, ["demo"]),
-        ({"use": "reviews", "encoder": {"use": "transformer", "model": "e5"}}, ["e5"]),
-        ({"use": "audio"}, ["audio", "audio", ""]),
+        ({"type": "tfidf"}, []),
+        ({"type": "tfidf", "segment": True}, ["zh"]),
+        ({"type": "muse"}, ["demo"]),
+        ({"type": "transformer", "model": "minilm"}, ["minilm"]),
+        ({"type": "transformer", "model": "owner/name"}, ["torch"]),
+        ({"type": "transformer", "model": "e5", "backend": "onnx"}, ["e5", "speed"]),
+        ({"type": "causal", "model": "gemma"}, ["gemma"]),
+        ({"type": "static"}, ["static"]),
+        ({"type": "sentiment"}, ["sentiment"]),
+        ({"type": "sentiment", "labels": "ratings"}, ["demo"]),
+        ({"type": "reviews", "encoder": {"type": "transformer", "model": "e5"}}, ["e5"]),
+        ({"type": "audio"}, ["audio", "audio", ""]),
     ],
 )
 def test_what_is_needed_depends_on_the_settings(table, extras):

@@ -69,14 +69,14 @@ def test_a_default_starts_there_too(shop):
 
 
 def test_a_component_inside_a_component(shop):
-    inner = {"use": "static", "model": "owner/bert"}
-    table = {"use": "sentiment", "labels": "ratings", "encoder": inner}
+    inner = {"type": "static", "model": "owner/bert"}
+    table = {"type": "sentiment", "labels": "ratings", "encoder": inner}
     found = located_table("encoders", table, shop)
     assert found["encoder"]["model"] == str(shop / "owner/bert")
     assert found["labels"] == "ratings"
     assert inner["model"] == "owner/bert"
-    parts = [inner, {"use": "nothing of ours", "model": "owner/bert"}]
-    found = located_table("encoders", {"use": f"{__name__}:Reader", "name": parts}, shop)
+    parts = [inner, {"type": "nothing of ours", "model": "owner/bert"}]
+    found = located_table("encoders", {"type": f"{__name__}:Reader", "name": parts}, shop)
     assert found["name"][0]["model"] == str(shop / "owner/bert")
     assert found["name"][1] == parts[1]
 
@@ -92,13 +92,13 @@ class Outer:
 
 
 def test_files_in_lists_and_tables_and_of_components_of_another_stage(shop):
-    inner = {"use": f"{__name__}:Reader", "table": "kg.tsv"}
+    inner = {"type": f"{__name__}:Reader", "table": "kg.tsv"}
     table = {
-        "use": f"{__name__}:Outer",
+        "type": f"{__name__}:Outer",
         "lists": ["a.txt", "b.txt"],
         "named": {"left": "a.txt"},
-        "reader": {"use": "sentiment", "labels": "said.csv", "encoder": inner},
-        "readers": {"one": inner, "two": {"use": "static", "model": "owner/bert"}},
+        "reader": {"type": "sentiment", "labels": "said.csv", "encoder": inner},
+        "readers": {"one": inner, "two": {"type": "static", "model": "owner/bert"}},
     }
     found = located_table("recommenders", table, shop)
     assert found["lists"] == [str(shop / "a.txt"), str(shop / "b.txt")]
@@ -107,7 +107,7 @@ def test_files_in_lists_and_tables_and_of_components_of_another_stage(shop):
     assert found["reader"]["encoder"]["table"] == str(shop / "kg.tsv")
     assert found["readers"]["one"] == {**inner, "table": str(shop / "kg.tsv"), "folder": str(shop)}
     assert found["readers"]["two"]["model"] == str(shop / "owner/bert")
-    assert found["use"] == table["use"]
+    assert found["type"] == table["type"]
 
 
 def test_what_moved_together_is_found_again(shop, tmp_path):

@@ -65,39 +65,39 @@ def test_the_ground_floor_knows_no_model():
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     assert "palate.core.registry" in done.stdout
     assert "palate.features.encoders" not in done.stdout
-    fails({"use": "minilm"}, 'use = "transformer", model = "minilm"', stage="encoders")
-    fails({"use": "owner/name"}, 'model = "owner/name"', stage="encoders")
-    fails({"use": "gemma"}, 'use = "causal", model = "gemma"', stage="encoders")
-    fails({"use": "musicnn-mtt"}, 'use = "audio", model = "musicnn-mtt"', stage="encoders")
-    fails({"use": "minilm"}, "no recommender is called 'minilm'", "Known: ")
+    fails({"type": "minilm"}, 'type = "transformer", model = "minilm"', stage="encoders")
+    fails({"type": "owner/name"}, 'model = "owner/name"', stage="encoders")
+    fails({"type": "gemma"}, 'type = "causal", model = "gemma"', stage="encoders")
+    fails({"type": "musicnn-mtt"}, 'type = "audio", model = "musicnn-mtt"', stage="encoders")
+    fails({"type": "minilm"}, "no recommender is called 'minilm'", "Known: ")
 
 
 def test_a_name_and_settings_become_a_component():
-    built = registry.build("recommenders", {"use": "covisit", "window": 5}, where="here")
+    built = registry.build("recommenders", {"type": "covisit", "window": 5}, where="here")
     assert built == Covisit(window=5)
     assert registry.name_of(built) == "covisit"
     assert registry.settings_of(built)["window"] == 5
-    assert registry.build("recommenders", {"use": "covisit", "decay": 1}, where="x").decay == 1
+    assert registry.build("recommenders", {"type": "covisit", "decay": 1}, where="x").decay == 1
 
 
 def test_misspelt_names_are_guessed():
-    fails({"use": "rankr"}, "[recommender]", "'rankr'", "Did you mean 'ranker'?", "covisit, ease")
-    fails({"use": "ranker", "rouns": 3}, "[recommender]", "'rouns'", "Did you mean 'rounds'?")
-    fails({"use": "concatt"}, "no fusion is called", "'concat'", stage="fusion", where="[fusion]")
+    fails({"type": "rankr"}, "[recommender]", "'rankr'", "Did you mean 'ranker'?", "covisit, ease")
+    fails({"type": "ranker", "rouns": 3}, "[recommender]", "'rouns'", "Did you mean 'rounds'?")
+    fails({"type": "concatt"}, "no fusion is called", "'concat'", stage="fusion", where="[fusion]")
 
 
 def test_a_table_without_use():
-    fails({"rounds": 3}, '[recommender] needs use = "NAME"', "ranker")
-    fails({"use": 7}, 'needs use = "NAME"')
-    fails("ranker", '[recommender] must be a table with use = "NAME"', "'ranker'")
+    fails({"n_estimators": 3}, '[recommender] needs type = "NAME"', "ranker")
+    fails({"type": 7}, 'needs type = "NAME"')
+    fails("ranker", '[recommender] must be a table with type = "NAME"', "'ranker'")
 
 
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("rounds", "5", "integer"),
-        ("rounds", True, "integer"),
-        ("rounds", 5.5, "integer"),
+        ("n_estimators", "5", "integer"),
+        ("n_estimators", True, "integer"),
+        ("n_estimators", 5.5, "integer"),
         ("learning_rate", "fast", "number"),
         ("learning_rate", float("nan"), "finite"),
         ("learning_rate", float("inf"), "finite"),
@@ -105,43 +105,43 @@ def test_a_table_without_use():
     ],
 )
 def test_values_of_a_wrong_type(key, value, reason):
-    fails({"use": "ranker", key: value}, f"[recommender].{key} = {value!r}", reason)
+    fails({"type": "ranker", key: value}, f"[recommender].{key} = {value!r}", reason)
 
 
 def test_values_that_make_no_sense():
-    fails({"use": "ranker", "rounds": 0}, "[recommender].rounds = 0", "1 or more")
-    part = {"use": "popular", "last_day": 3}
-    fails({"use": "blend", "parts": [part]}, "blend.parts[0]", "'last_day'", "'last_days'")
-    fails({"use": "blend", "parts": ["popular"]}, "'popular' is no recommender", "use")
+    fails({"type": "ranker", "n_estimators": 0}, "[recommender].n_estimators = 0", "1 or more")
+    part = {"type": "popular", "last_day": 3}
+    fails({"type": "blend", "parts": [part]}, "blend.parts[0]", "'last_day'", "'last_days'")
+    fails({"type": "blend", "parts": ["popular"]}, "'popular' is no recommender", "type")
 
 
 def test_components_of_somebody_else(outside):
-    mine = registry.build("recommenders", {"use": f"{outside}:Mine", "depth": 3}, where="here")
+    mine = registry.build("recommenders", {"type": f"{outside}:Mine", "depth": 3}, where="here")
     assert mine.depth == 3
     assert registry.name_of(mine) == f"{outside}:Mine"
-    fails({"use": f"{outside}:Mine", "depht": 3}, "'depht'", "'depth'")
-    fails({"use": f"{outside}:Mine"}, "depth")
-    fails({"use": f"{outside}:Yours"}, "cannot be imported", "Yours")
-    fails({"use": f"{outside}:NUMBER"}, "names no component", "dataclass")
-    fails({"use": f"{outside}:Plain"}, "names no component", "dataclass")
+    fails({"type": f"{outside}:Mine", "depht": 3}, "'depht'", "'depth'")
+    fails({"type": f"{outside}:Mine"}, "depth")
+    fails({"type": f"{outside}:Yours"}, "cannot be imported", "Yours")
+    fails({"type": f"{outside}:NUMBER"}, "names no component", "dataclass")
+    fails({"type": f"{outside}:Plain"}, "names no component", "dataclass")
 
 
 @pytest.mark.parametrize("use", ["no_such_module:Mine", ":Mine", "./path:Mine", "a b:c"])
 def test_modules_that_are_not_there(use):
-    fails({"use": use}, "[recommender]", use, "cannot be imported")
+    fails({"type": use}, "[recommender]", use, "cannot be imported")
 
 
 def test_a_module_that_breaks_when_imported(tmp_path, monkeypatch):
     (tmp_path / "broken_module.py").write_text("1 / 0")
     monkeypatch.syspath_prepend(tmp_path)
-    fails({"use": "broken_module:Mine"}, "cannot be imported", "ZeroDivisionError")
+    fails({"type": "broken_module:Mine"}, "cannot be imported", "ZeroDivisionError")
 
 
 def test_what_people_read_about_a_component(outside):
     mine = registry.find("recommenders", f"{outside}:Mine")
     assert registry.summary_of(mine) == "Scores of somebody else."
     assert registry.defaults_of(mine) == {"depth": MISSING, "tone": None}
-    assert registry.defaults_of(Ranker)["rounds"] == Ranker().rounds
+    assert registry.defaults_of(Ranker)["n_estimators"] == Ranker().rounds
     assert registry.defaults_of(Blend)["parts"] == Blend().parts
     assert "trees_" not in registry.defaults_of(Ranker)
 
@@ -167,16 +167,16 @@ def test_names_of_components_that_are_in_no_stage():
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("minilm", 'It is a model: write use = "transformer", model = "minilm"'),
-        ("wordllama", 'It is a model: write use = "static", model = "wordllama"'),
-        ("google/siglip-base-patch16-224", 'write use = "image", model = "google/siglip'),
-        ("somebody/bert", 'write use = "transformer", model = "somebody/bert"'),
+        ("minilm", 'It is a model: write type = "transformer", model = "minilm"'),
+        ("wordllama", 'It is a model: write type = "static", model = "wordllama"'),
+        ("google/siglip-base-patch16-224", 'write type = "image", model = "google/siglip'),
+        ("somebody/bert", 'write type = "transformer", model = "somebody/bert"'),
         ("transfomer", "Did you mean 'transformer'?"),
     ],
 )
 def test_a_model_where_an_encoder_is_meant(name, said):
     with pytest.raises(ConfigError) as caught:
-        registry.build("encoders", {"use": name}, where="[encoders.text]")
+        registry.build("encoders", {"type": name}, where="[encoders.text]")
     assert said in str(caught.value)
     with pytest.raises(ConfigError, match="no recommender is called"):
         registry.find("recommenders", name)

@@ -117,12 +117,12 @@ def tied_first(*names):
 
 def test_rank_rows_among_some_items_only():
     histories = history_of_items(IDS, [["a"], ["e"]])
-    among = np.array([3, 1, 0, 3], dtype=np.int32)
-    rows, scores = rank_rows(Fixed(SCORES), histories, 4, among=among)
+    candidates = np.array([3, 1, 0, 3], dtype=np.int32)
+    rows, scores = rank_rows(Fixed(SCORES), histories, 4, candidates=candidates)
     assert rows[0].tolist() == [1, 3, -1, -1]
     assert rows[1].tolist() == [0, *sorted([1, 3], key=lambda row: tie_order(IDS)[row]), -1]
     assert scores[0].tolist() == [4, 2, -np.inf, -np.inf]
-    nothing, _ = rank_rows(Fixed(SCORES), histories, 2, among=np.empty(0, dtype=np.int32))
+    nothing, _ = rank_rows(Fixed(SCORES), histories, 2, candidates=np.empty(0, dtype=np.int32))
     assert (nothing == -1).all()
 
 

@@ -33,9 +33,9 @@ interactions = "log.jsonl"
 items = "items.jsonl"
 {columns}
 [encoders.words]
-use = "tfidf"
+type = "tfidf"
 [recommender]
-use = "covisit"
+type = "covisit"
 """
 
 

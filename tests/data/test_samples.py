@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from palate.core.errors import ConfigError, DataError
-from palate.data.samples import catalogue, movielens, planted, planted_truth
+from palate.data.samples import catalogue, movielens, synthetic, synthetic_truth
 
 
 def write_movielens(folder):
@@ -73,10 +73,10 @@ def test_movielens_as_installed():
 
 
 def test_planted_holds_what_its_truth_says():
-    data, truth = planted(seed=3), planted_truth(seed=3)
+    data, truth = synthetic(seed=3), synthetic_truth(seed=3)
     items, people = data.item_rows, data.user_rows
-    assert len(truth.new_items) == 6
-    assert data.item_counts[truth.new_items].sum() == 0
+    assert len(truth.cold_items) == 6
+    assert data.item_counts[truth.cold_items].sum() == 0
     names = data.user_ids.tolist()
     assert names == data.users["user_id"].to_list()
     liked, second = (
@@ -97,19 +97,19 @@ def test_planted_holds_what_its_truth_says():
 
 
 def test_planted_rings_are_directed_and_stay_in_their_topic():
-    truth = planted_truth(n_items=300, seed=1)
+    truth = synthetic_truth(n_items=300, seed=1)
     has = np.flatnonzero(truth.successor >= 0)
     assert np.array_equal(truth.topic[truth.successor[has]], truth.topic[has])
     assert len(set(truth.successor[has])) == len(has)
-    assert (truth.successor[truth.new_items] == -1).all()
+    assert (truth.successor[truth.cold_items] == -1).all()
     sizes = np.bincount(truth.topic, minlength=6)
     assert sizes[0] > 2 * sizes[5] > 0
     assert not np.array_equal(truth.topic, truth.topic[::-1])
 
 
 def test_planted_words_tell_the_topic_in_both_languages():
-    truth = planted_truth(seed=2)
-    english, chinese = planted(seed=2), planted(seed=2, language="zh")
+    truth = synthetic_truth(seed=2)
+    english, chinese = synthetic(seed=2), synthetic(seed=2, language="zh")
     assert english.interactions.equals(chinese.interactions)
     for data in (english, chinese):
         first = data.items["tags"].list.to_array(3).to_numpy()
@@ -130,7 +130,7 @@ def test_planted_words_tell_the_topic_in_both_languages():
 
 
 def test_planted_depends_on_its_seed_alone():
-    one, two, other = planted(seed=5), planted(seed=5), planted(seed=6)
+    one, two, other = synthetic(seed=5), synthetic(seed=5), synthetic(seed=6)
     assert one.interactions.equals(two.interactions)
     assert one.items.equals(two.items)
     assert not one.interactions.equals(other.interactions)
@@ -139,9 +139,9 @@ def test_planted_depends_on_its_seed_alone():
 
 def test_planted_settings_that_cannot_work():
     with pytest.raises(ConfigError, match="12 items"):
-        planted(n_items=5)
+        synthetic(n_items=5)
     with pytest.raises(ConfigError, match="en, zh"):
-        planted(language="fr")
+        synthetic(language="fr")
 
 
 def test_catalogue_is_skewed_and_in_order():

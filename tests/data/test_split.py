@@ -8,9 +8,9 @@ from palate.data.split import (
     SPLITS,
     inner_split,
     split_by_time,
+    split_cold_items,
     split_given,
     split_leave_last_out,
-    split_new_items,
 )
 
 EVENTS = [
@@ -51,15 +51,15 @@ def trained(split):
     return "".join(split.train.interactions["item_id"])
 
 
-def new_items(split):
-    return [split.train.item_ids[row] for row in split.new_items]
+def cold_items(split):
+    return [split.train.item_ids[row] for row in split.cold_items]
 
 
 def test_time_with_rolling_histories():
     split = split_by_time(dataset(), test=0.4)
     assert asked(split) == [("u", "abc", "d"), ("x", "", "a"), ("v", "bd", "a"), ("x", "a", "e")]
     assert trained(split) == "abbccd"
-    assert new_items(split) == ["new", "e"]
+    assert cold_items(split) == ["new", "e"]
     assert split.sealed.values.tolist() == [3, 4, 5, 1]
     assert split.histories.times[split.histories.starts[2] : split.histories.stops[2]].tolist() == [
         20,
@@ -135,7 +135,7 @@ def test_leave_last_out():
     split = split_leave_last_out(dataset())
     assert asked(split) == [("u", "abc", "d"), ("v", "bd", "a")]
     assert trained(split) == "abbccdae"
-    assert new_items(split) == ["new"]
+    assert cold_items(split) == ["new"]
     assert split.sealed.values.tolist() == [3, 5]
     assert asked(split_leave_last_out(dataset(), min_events=1)) == [
         ("w", "", "c"),
@@ -152,7 +152,7 @@ def test_leave_last_out_with_validation():
     inner = inner_split(split)
     assert asked(inner) == [("u", "ab", "c"), ("v", "b", "d")]
     assert inner.train is split.train
-    assert new_items(split) == ["new", "d"]
+    assert cold_items(split) == ["new", "d"]
 
 
 def test_leave_last_out_keeps_the_last_answer_out_of_reach():
@@ -173,8 +173,8 @@ def test_leave_last_out_settings_that_cannot_work(settings, error):
 
 def test_new_items_are_asked_with_training_histories():
     for seed in range(20):
-        split = split_new_items(dataset(), share=0.4, seed=seed)
-        held = set(new_items(split))
+        split = split_cold_items(dataset(), share=0.4, seed=seed)
+        held = set(cold_items(split))
         if held == {"a", "d"}:
             break
     assert asked(split) == [
@@ -190,23 +190,23 @@ def test_new_items_are_asked_with_training_histories():
 def test_new_items_depend_on_ids_and_seed_alone():
     data = dataset()
     other = Dataset(data.interactions.reverse(), data.items.reverse())
-    drawn = [new_items(split_new_items(data, share=0.4, seed=seed)) for seed in range(8)]
+    drawn = [cold_items(split_cold_items(data, share=0.4, seed=seed)) for seed in range(8)]
     assert [
-        sorted(new_items(split_new_items(other, share=0.4, seed=seed))) for seed in range(8)
+        sorted(cold_items(split_cold_items(other, share=0.4, seed=seed))) for seed in range(8)
     ] == [sorted(names) for names in drawn]
     assert len({tuple(names) for names in drawn}) > 1
     assert all("new" not in names and len(names) == 2 for names in drawn)
     with pytest.raises(ConfigError, match="share"):
-        split_new_items(data, share=1.5)
+        split_cold_items(data, share=1.5)
     with pytest.raises(DataError, match="no event to learn from"):
-        split_new_items(dataset([EVENTS[0]]))
+        split_cold_items(dataset([EVENTS[0]]))
 
 
 def test_given_takes_the_parts_at_their_word():
     split = split_given(dataset(EVENTS[4:8]), dataset(EVENTS[:2] + EVENTS[8:]))
     assert asked(split) == [("u", "cd", "a"), ("v", "d", "b"), ("v", "db", "a"), ("x", "a", "e")]
     assert trained(split) == "cdda"
-    assert new_items(split) == ["new", "e", "b"]
+    assert cold_items(split) == ["new", "e", "b"]
 
 
 def test_given_with_all_answers_of_a_person_at_once():
@@ -233,7 +233,7 @@ def test_given_without_a_catalogue_joins_both():
     frame = pl.DataFrame(EVENTS, schema=columns, orient="row")
     split = split_given(frame[:8], frame[8:])
     assert split.train.item_ids.tolist() == ["a", "b", "c", "d", "e"]
-    assert new_items(split) == ["e"]
+    assert cold_items(split) == ["e"]
     assert split.histories.item_ids == split.train.item_ids
 
 
@@ -270,9 +270,9 @@ def test_inner_splits_stay_inside_training():
     assert trained(inner) == "abbc"
     last = inner_split(split_leave_last_out(data))
     assert asked(last) == [("u", "ab", "c"), ("v", "b", "d"), ("x", "a", "e")]
-    outer = split_new_items(data, share=0.4)
+    outer = split_cold_items(data, share=0.4)
     inner = inner_split(outer)
-    assert not set(new_items(inner)) & set(new_items(outer))
+    assert not set(cold_items(inner)) & set(cold_items(outer))
     assert set(trained(inner)) < set(trained(outer))
     assert inner_split(split_given(dataset(EVENTS[:6]), dataset(EVENTS[6:]))).name == "time"
 
@@ -303,5 +303,5 @@ def test_weights_and_kinds_travel():
 
 
 def test_the_names_of_splits():
-    assert sorted(SPLITS) == ["given", "leave_last_out", "new_items", "time"]
+    assert sorted(SPLITS) == ["given", "leave_last_out", "cold_items", "time"]
     assert SPLITS["time"](dataset(), test=0.4).name == "time"

@@ -10,9 +10,9 @@ from palate.data.read import read
 from palate.data.split import (
     inner_split,
     split_by_time,
+    split_cold_items,
     split_given,
     split_leave_last_out,
-    split_new_items,
 )
 
 EVENT = st.tuples(st.sampled_from("uvwx"), st.sampled_from("abcdefgh"), st.integers(0, 12))
@@ -79,7 +79,7 @@ def test_time(events, share):
     assert all(events[place][2] < cut for place in trained)
     assert len(answers) >= max(1, round(share * len(events)))
     untouched = {events[place][1] for place in answers} - {events[place][1] for place in trained}
-    assert {split.train.item_ids[row] for row in split.new_items} == untouched
+    assert {split.train.item_ids[row] for row in split.cold_items} == untouched
 
 
 @given(EVENTS, st.booleans(), st.integers(2, 5))
@@ -104,8 +104,8 @@ def test_leave_last_out(events, validation, min_events):
 
 @given(EVENTS, st.floats(0.05, 0.95), st.integers(0, 5))
 def test_new_items(events, share, seed):
-    split = tried(split_new_items, numbered(events), share=share, seed=seed)
-    held = {split.train.item_ids[row] for row in split.new_items}
+    split = tried(split_cold_items, numbered(events), share=share, seed=seed)
+    held = {split.train.item_ids[row] for row in split.cold_items}
     trained, answers = check(split, events, usable=lambda place: events[place][1] not in held)
     assert {events[place][1] for place in answers} == held
     assert not held & {events[place][1] for place in trained}
@@ -145,14 +145,14 @@ def test_the_order_of_rows_with_distinct_times_means_nothing(events, random):
     data, other = read(frame(events)), read(frame(shuffled))
     assert data.interactions.equals(other.interactions)
     assert data.items.equals(other.items)
-    for make in (split_by_time, split_leave_last_out, split_new_items):
+    for make in (split_by_time, split_leave_last_out, split_cold_items):
         one, two = (tried(make, each) for each in (data, other))
         assert one.train.interactions.equals(two.train.interactions)
         assert one.histories.user_ids.equals(two.histories.user_ids)
         for name in ("starts", "stops", "items", "weights", "times"):
             assert np.array_equal(getattr(one.histories, name), getattr(two.histories, name))
         assert np.array_equal(one.sealed.items, two.sealed.items)
-        assert np.array_equal(one.new_items, two.new_items)
+        assert np.array_equal(one.cold_items, two.cold_items)
 
 
 @given(EVENTS)

@@ -8,8 +8,8 @@ from rich.console import Console
 from palate.core import progress
 from palate.core.errors import ConfigError
 from palate.core.settings import AnyRecommender, BlockName
-from palate.data.samples import planted
-from palate.data.split import split_new_items
+from palate.data.samples import synthetic
+from palate.data.split import split_cold_items
 from palate.evaluation.ablation import Drop, _worth_text, ablate, drops_of, without
 from palate.evaluation.compare import compare
 from palate.evaluation.significance import Interval
@@ -30,7 +30,7 @@ from palate.recommenders.rerankers.diversity import Diversity
 
 @pytest.fixture(scope="module")
 def split():
-    return split_new_items(planted(n_users=120), share=0.2, seed=2)
+    return split_cold_items(synthetic(n_users=120), share=0.2, seed=2)
 
 
 def encoders():
@@ -52,7 +52,7 @@ def test_what_a_block_is_worth_is_what_is_lost_without_it(split, found):
     del given["words"]
     models["rest"] = Pipeline(encoders=given, recommender=Content()).fit(split.train)
     wanted = compare(models, split, reference="rest", beyond=False)
-    for part in ("all", "new_items", "long_tail"):
+    for part in ("all", "cold_items", "long_tail"):
         for metric in ("ndcg@10", "recall@10"):
             gap = wanted.cell("all", metric, part).difference
             worth = found.worth("words", metric, part)
@@ -62,10 +62,10 @@ def test_what_a_block_is_worth_is_what_is_lost_without_it(split, found):
 
 
 def test_the_block_with_the_topics_is_worth_most(found):
-    words = found.worth("words", "ndcg@10", "new_items")
+    words = found.worth("words", "ndcg@10", "cold_items")
     assert words.significant
     assert words.low > 0
-    price = found.worth("price", "ndcg@10", "new_items")
+    price = found.worth("price", "ndcg@10", "cold_items")
     assert price.mean < words.mean * 0.7
     assert [drop.name for drop in found.drops] == ["words", "price", "clicks"]
 
@@ -123,20 +123,22 @@ def test_families_are_dropped_together(split):
         Drop("all text", ("more", "words")),
         Drop("all behaviour", ("clicks", "bought")),
     ]
-    ranks = Pipeline(encoders=encoders(), recommender=Ranker(rounds=2)).fit(split.train)
+    ranks = Pipeline(encoders=encoders(), recommender=Ranker(n_estimators=2)).fit(split.train)
     assert drops_of(ranks)[3:] == [Drop("all behaviour", ("clicks",), behaviour=True)]
     smaller = without(Pipeline(encoders=encoders()), drops_of(ranks)[3])
     assert smaller.recommender.behaviour is False
     assert list(smaller.encoders) == ["words", "price"]
-    content_free = Pipeline(encoders={"clicks": Behaviour(dim=4)}, recommender=Ranker(rounds=2))
+    content_free = Pipeline(
+        encoders={"clicks": Behaviour(dim=4)}, recommender=Ranker(n_estimators=2)
+    )
     assert [drop.name for drop in drops_of(content_free.fit(split.train))] == ["clicks"]
 
 
 @pytest.mark.parametrize(
     "parts",
     [
-        [{"use": "ranker", "rounds": 2}, {"use": "content"}],
-        [{"use": "blend", "parts": [{"use": "popular"}, {"use": "ranker", "rounds": 2}]}],
+        [{"type": "ranker", "n_estimators": 2}, {"type": "content"}],
+        [{"type": "blend", "parts": [{"type": "popular"}, {"type": "ranker", "n_estimators": 2}]}],
     ],
     ids=["a part", "a part of a part"],
 )
@@ -147,8 +149,8 @@ def test_without_behaviour_no_part_of_a_blend_learns_from_events_by_itself(split
     rankers = {**parts[0], **parts[-1]}.get("parts", parts)
     smaller = without(pipeline, drop).recommender.parts
     found = smaller if rankers is parts else smaller[0]["parts"]
-    assert [part.get("behaviour") for part in found if part["use"] == "ranker"] == [False]
-    assert all("behaviour" not in part for part in found if part["use"] != "ranker")
+    assert [part.get("behaviour") for part in found if part["type"] == "ranker"] == [False]
+    assert all("behaviour" not in part for part in found if part["type"] != "ranker")
 
 
 def test_settings_that_name_a_dropped_block_forget_it():
@@ -157,15 +159,15 @@ def test_settings_that_name_a_dropped_block_forget_it():
         representation=[Whiten(numbers=["price", "clicks"])],
         fusion=Concat(weights={"price": 2.0}),
         recommender=Blend(
-            parts=[{"use": "content", "blocks": ["price", "words"]}, {"use": "ease", "l2": 9.0}]
+            parts=[{"type": "content", "blocks": ["price", "words"]}, {"type": "ease", "l2": 9.0}]
         ),
         rerankers=[Diversity(block="price")],
     )
     smaller = without(pipeline, Drop("price", ("price",)))
     assert smaller.fusion == Concat()
     assert smaller.representation == [Whiten(numbers=["clicks"])]
-    assert smaller.recommender.parts[0] == {"use": "content", "blocks": ["words"]}
-    assert smaller.recommender.parts[1] == {"use": "ease", "l2": 9.0}
+    assert smaller.recommender.parts[0] == {"type": "content", "blocks": ["words"]}
+    assert smaller.recommender.parts[1] == {"type": "ease", "l2": 9.0}
     assert smaller.rerankers == [Diversity()]
     assert pipeline.fusion == Concat(weights={"price": 2.0}), "the given one stays as it is"
     kept = without(pipeline, Drop("clicks", ("clicks",)))
@@ -192,11 +194,11 @@ class Mine:
 
 
 def test_settings_of_others_forget_dropped_blocks_too():
-    inner = {"use": "content", "blocks": ["price", "words"]}
+    inner = {"type": "content", "blocks": ["price", "words"]}
     mine = Mine(blocks=["price", "clicks"], inner=inner, free=["price"])
     pipeline = Pipeline(encoders=encoders(), recommender=mine)
     smaller = without(pipeline, Drop("price", ("price",))).recommender
-    wanted = {"use": "content", "blocks": ["words"]}
+    wanted = {"type": "content", "blocks": ["words"]}
     assert smaller == Mine(blocks=["clicks"], inner=wanted, free=["price"])
     held = Pipeline(encoders=encoders(), recommender=Mine(inner=Content(blocks=["price"])))
     assert without(held, Drop("price", ("price",))).recommender == Mine(inner=Content())
@@ -231,11 +233,11 @@ def test_the_pipeline_of_a_file_is_taken_apart(split, found, tmp_path):
     tables = {
         "data": {"interactions": "events.csv"},
         "encoders": {
-            "words": {"use": "tfidf", "template": "{title}. {description}"},
-            "price": {"use": "attributes", "columns": ["price"]},
-            "clicks": {"use": "behaviour", "dim": 8},
+            "words": {"type": "tfidf", "template": "{title}. {description}"},
+            "price": {"type": "attributes", "columns": ["price"]},
+            "clicks": {"type": "behaviour", "dim": 8},
         },
-        "recommender": {"use": "content"},
+        "recommender": {"type": "content"},
     }
     same = ablate(config_of(tables, folder=tmp_path), split)
     assert same.to_json() == found.to_json()

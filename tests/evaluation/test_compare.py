@@ -8,7 +8,7 @@ from palate.core import progress
 from palate.core.errors import AlignmentError, ConfigError, DataError, NotFittedError
 from palate.core.features import Features
 from palate.core.split import Split
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.data.split import split_by_time
 from palate.evaluation.compare import Ranked, compare, evaluate, unless_refused
 from palate.evaluation.metrics.chance import chance
@@ -41,7 +41,7 @@ class Noise:
 
 @dataclass
 class Knowing:
-    """Has read the answers: a planted best recommender."""
+    """Has read the answers: a synthetic best recommender."""
 
     split: Split
     share: float = 1.0
@@ -148,7 +148,7 @@ def test_an_item_slice_counts_its_answers_in_the_whole_ranking(made_split):
     rows = np.array([[0], [4], [0], [2]], dtype=np.int32)
     rows = np.hstack([rows, [[2], [5], [1], [5]]]).astype(np.int32)
     found = compare({"ranked": Ranked(rows)}, made_split, ks=(2,), metrics=("ndcg", "recall"))
-    new = found.rows["ranked"].values["new_items"]
+    new = found.rows["ranked"].values["cold_items"]
     np.testing.assert_allclose(new["recall@2"], [1, 1])  # bob → e, cyd → f
     np.testing.assert_allclose(new["ndcg@2"], [1, 1 / np.log2(3)])
     everything = found.rows["ranked"].values["all"]["recall@2"]
@@ -230,7 +230,7 @@ def test_evaluate_names_the_row_and_tests_against_the_baseline(rolling):
 @pytest.fixture(scope="module")
 def shop_split():
     """Rolling histories: some people are asked about several of their events."""
-    split = split_by_time(planted(40, 30), test=0.3)
+    split = split_by_time(synthetic(40, 30), test=0.3)
     assert split.histories.user_ids.n_unique() < len(split.histories)
     return split
 

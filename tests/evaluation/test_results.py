@@ -26,7 +26,7 @@ def test_the_table_has_one_row_a_recommender(found):
     assert table["ndcg@10.p"][1] < 0.05
     assert table["ndcg@10.low"][1] < table["ndcg@10"][1] < table["ndcg@10.high"][1]
     beyond = {"coverage", "novelty", "gini", "long_tail_share"}
-    assert beyond | {"new_items.ndcg@10", "short_history.mrr@10"} <= set(table.columns)
+    assert beyond | {"cold_items.ndcg@10", "short_history.mrr@10"} <= set(table.columns)
     assert "diversity" not in table.columns
 
 
@@ -76,5 +76,5 @@ def test_a_cell_is_found_by_its_names(found):
     assert np.isnan(found.cell("knowing", "recall@10", "history_101_up").interval.mean)
     with pytest.raises(ConfigError, match=r"Did you mean 'ndcg@10'"):
         found.cell("noise", "ndcg@1O")
-    with pytest.raises(ConfigError, match=r"Did you mean 'new_items'"):
+    with pytest.raises(ConfigError, match=r"Did you mean 'cold_items'"):
         found.cell("noise", "ndcg@10", "new_item")

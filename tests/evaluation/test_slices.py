@@ -46,8 +46,8 @@ def test_slices_of_the_made_split(made_split):
 
     # requests: 0 ann → c, d   1 bob → e   2 new → a   3 cyd → f, a
     assert members("all") == [0, 1, 2, 3]
-    assert members("new_items") == [1, 3]
-    assert kept("new_items") == [(1, 4), (3, 5)]
+    assert members("cold_items") == [1, 3]
+    assert kept("cold_items") == [(1, 4), (3, 5)]
     assert members("long_tail") == [0, 1, 3]
     assert kept("long_tail") == [(0, 2), (0, 3), (1, 4), (3, 5)]
     assert members("head") == [2, 3]
@@ -61,7 +61,7 @@ def test_slices_of_the_made_split(made_split):
         [1],
     ]
     assert len(found["history_21_100"]) == len(found["history_101_up"]) == 0
-    assert len(found["new_items"]) == 2
+    assert len(found["cold_items"]) == 2
 
 
 def test_a_request_without_answers_is_in_no_slice(made_split, ragged):

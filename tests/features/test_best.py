@@ -14,20 +14,20 @@ def test_minilm_where_everything_it_needs_is_installed(monkeypatch, missing):
     encoder, said = best_text_encoder(template="{title}")
     if missing:
         assert encoder == TextEncoder(template="{title}")
-        assert "use" in said
+        assert "type" in said
     else:
         assert encoder == Transformer(model="minilm", template="{title}")
         assert "MiniLM" in said
 
 
 def test_a_name_decides():
-    assert best_text_encoder("use")[0] == TextEncoder()
+    assert best_text_encoder("muse")[0] == TextEncoder()
     assert best_text_encoder("minilm")[0] == Transformer()
     assert best_text_encoder("org/model") == (Transformer(model="org/model"), "org/model")
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("minlm", "minilm"), ("MiniLM", "minilm"), ("ues", "use")]
+    ("name", "meant"), [("minlm", "minilm"), ("MiniLM", "minilm"), ("ues", "muse")]
 )
 def test_a_misspelt_name_is_guessed_before_anything_is_needed(name, meant):
     with pytest.raises(ConfigError, match=f"'{name}'. Did you mean '{meant}'"):

@@ -6,8 +6,8 @@ import palate
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError
 from palate.core.histories import histories_of, history_of_items
-from palate.data.samples import planted
-from palate.features.users import people_aggregates
+from palate.data.samples import synthetic
+from palate.features.users import user_aggregates
 
 DAY = 86_400.0
 
@@ -42,7 +42,7 @@ def by_person(features, names):
 
 
 def test_everybody_has_a_row():
-    features = people_aggregates(diary())
+    features = user_aggregates(diary())
     assert features.ids.tolist() == ["nobody", "cyd", "bob", "ann"]
     assert features.behavioural == {"did.numbers"}
     found = by_person(features, [*NAMES, *TIMES, "no events"])
@@ -57,17 +57,17 @@ def test_everybody_has_a_row():
 
 
 def test_histories_have_no_kinds_and_no_values():
-    data = planted(n_users=40)
-    features = people_aggregates(histories_of(data))
+    data = synthetic(n_users=40)
+    features = user_aggregates(histories_of(data))
     found = by_person(features, [*NAMES[:3], *TIMES, "no events"])
-    whole = people_aggregates(data).parts["did.numbers"]
+    whole = user_aggregates(data).parts["did.numbers"]
     assert whole.shape[1] > len(found)
     np.testing.assert_allclose(list(found["events"].values()), whole[:, 0], atol=1e-6)
 
 
 def test_it_stands_beside_what_people_did_and_said(tiny, tiny_features):
-    people = palate.people_features(histories_of(tiny), tiny_features)
-    both = people.beside(people_aggregates(tiny))
+    people = palate.user_features(histories_of(tiny), tiny_features)
+    both = people.beside(user_aggregates(tiny))
     assert list(both.parts)[-1] == "did.numbers"
     assert np.isfinite(np.asarray(both)).all()
 
@@ -75,13 +75,13 @@ def test_it_stands_beside_what_people_did_and_said(tiny, tiny_features):
 def test_somebody_new_is_measured_by_what_was_learnt_before():
     data = diary()
     asking = history_of_items(data.item_ids, [[], ["tea"], ["tea"] * 9], user_ids=["x", "y", "z"])
-    found = people_aggregates(asking, fitted_on=data).parts["did.numbers"]
-    trained = people_aggregates(data).parts["did.numbers"]
+    found = user_aggregates(asking, fitted_on=data).parts["did.numbers"]
+    trained = user_aggregates(data).parts["did.numbers"]
     assert found.shape[1] == trained.shape[1]
     np.testing.assert_array_equal(found[0], trained[0], "nobody and x did nothing")
     assert found[2, 0] == trained[3, 0], "nine events, like ann"
     assert found[1, 0] < found[2, 0]
-    alone = people_aggregates(asking.take([1]), fitted_on=data).parts["did.numbers"]
+    alone = user_aggregates(asking.take([1]), fitted_on=data).parts["did.numbers"]
     np.testing.assert_array_equal(alone[0], found[1])
 
 
@@ -89,10 +89,10 @@ def test_what_cannot_be_used():
     data = diary()
     none = data.with_interactions(data.interactions.clear())
     with pytest.raises(DataError, match="there are no events to learn from"):
-        people_aggregates(none)
-    people_aggregates(none, fitted_on=data)
+        user_aggregates(none)
+    user_aggregates(none, fitted_on=data)
     with pytest.raises(ConfigError, match="recent"):
-        people_aggregates(data, recent=1.5)
+        user_aggregates(data, recent=1.5)
     twice = history_of_items(data.item_ids, [["tea"], ["cup"]], user_ids=["x", "x"])
     with pytest.raises(AlignmentError, match="repeated: 'x'"):
-        people_aggregates(twice)
+        user_aggregates(twice)

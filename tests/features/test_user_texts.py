@@ -10,8 +10,8 @@ from palate.core.histories import histories_of
 from palate.core.ids import Ids
 from palate.data.split import split_leave_last_out
 from palate.features import user_texts
-from palate.features.user_texts import Telling
-from palate.features.users import people_views
+from palate.features.user_texts import HistoryText
+from palate.features.users import user_views
 
 EVENTS = [
     ("ann", "a", "view", "first words"),
@@ -46,7 +46,7 @@ class Lengths:
 
 def test_what_people_did_is_told_and_read(data):
     reader = Lengths()
-    people = people_views(data, reader=reader)
+    people = user_views(data, reader=reader)
     assert reader.seen[0] == [
         "viewed Ark, then bought Bo, then viewed Cup",
         "viewed Bo",
@@ -58,20 +58,20 @@ def test_what_people_did_is_told_and_read(data):
 
 
 def test_what_people_wrote_is_averaged_the_newest_weighted_most(data):
-    wrote = people_views(data, reader=Lengths(), decay=0.5).parts["wrote"]
+    wrote = user_views(data, reader=Lengths(), decay=0.5).parts["wrote"]
     newest, oldest = np.array([15, 2]), np.array([11, 1])
     np.testing.assert_allclose(wrote[0], (newest + 0.5 * oldest) / 1.5, rtol=1e-6)
     assert wrote[1:].tolist() == [[0, 0], [7, 1]]
-    plain = people_views(data, reader=Lengths(), how="mean").parts["wrote"]
+    plain = user_views(data, reader=Lengths(), how="mean").parts["wrote"]
     np.testing.assert_allclose(plain[0], (newest + oldest) / 2)
-    last = people_views(data, reader=Lengths(), length=1).parts["wrote"]
+    last = user_views(data, reader=Lengths(), length=1).parts["wrote"]
     assert last[0].tolist() == [15, 2]
 
 
 def test_texts_are_weighted_by_their_events(data):
     weights = pl.Series([3.0, 1, 1, 1, 1], dtype=pl.Float32)
     heavy = data.with_interactions(data.interactions.with_columns(weight=weights))
-    wrote = people_views(heavy, reader=Lengths(), how="weighted", decay=0.5).parts["wrote"]
+    wrote = user_views(heavy, reader=Lengths(), how="weighted", decay=0.5).parts["wrote"]
     expected = (np.array([15, 2]) + 0.5 * 0 + 3 * np.array([11, 1])) / 4
     np.testing.assert_allclose(wrote[0], expected, rtol=1e-6)
 
@@ -79,7 +79,7 @@ def test_texts_are_weighted_by_their_events(data):
 def test_nothing_after_the_history_is_read(data):
     reader = Lengths()
     before = histories_of(data).without_last()
-    people = people_views(data, reader=reader, histories=before)
+    people = user_views(data, reader=reader, histories=before)
     assert reader.seen[0] == ["viewed Ark, then bought Bo", "", ""]
     assert reader.seen[1] == ["first words"]
     assert people.parts["wrote"].tolist() == [[11, 1], [0, 0], [0, 0]]
@@ -89,20 +89,20 @@ def test_the_histories_of_a_split_read_the_data_that_were_cut(data):
     split = split_leave_last_out(data, min_events=2)
     assert split.histories.user_ids.to_list() == ["ann"]
     reader = Lengths()
-    people_views(data, reader=reader, histories=split.histories)
+    user_views(data, reader=reader, histories=split.histories)
     assert reader.seen == [["viewed Ark, then bought Bo"], ["first words"]]
     changed = data.with_interactions(data.interactions[1:])
     with pytest.raises(AlignmentError, match="other events than the data set"):
-        people_views(changed, reader=reader, histories=split.histories)
+        user_views(changed, reader=reader, histories=split.histories)
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 100])
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
 def test_texts_are_read_a_part_at_a_time(data, monkeypatch, at_once, kind):
-    whole = people_views(data, reader=Lengths()).parts["wrote"]
+    whole = user_views(data, reader=Lengths()).parts["wrote"]
     monkeypatch.setattr(user_texts, "TEXTS_AT_ONCE", at_once)
     reader = Lengths(kind)
-    found = people_views(data, reader=reader).parts["wrote"]
+    found = user_views(data, reader=reader).parts["wrote"]
     found = found.toarray() if sparse.issparse(found) else found
     np.testing.assert_allclose(found, whole)
     most = max(len(texts) for texts in reader.seen[1:])
@@ -114,7 +114,7 @@ def test_a_reader_with_blocks_of_its_own_names_them(data):
         found = Lengths().encode_texts(texts)
         return {"text": found, "words": sparse.csr_array(found)}
 
-    people = people_views(data, reader=queries)
+    people = user_views(data, reader=queries)
     assert list(people.parts) == ["told.text", "told.words", "wrote.text", "wrote.words"]
     assert sparse.issparse(people.parts["wrote.words"])
 
@@ -124,41 +124,41 @@ def test_all_views_stand_side_by_side(data):
     numbers = Features(Ids(["cyd", "ann", "bob"]), {"numbers": np.array([[3], [1], [2]])})
     ages = Features(Ids(["bob", "zoe", "ann", "cyd"]), {"age": np.array([[20], [0], [10], [30]])})
     words = {"topic": np.float32([[1, 1], [2, 2], [3, 3]])}
-    people = people_views(data, items, Lengths(), words=words, beside=[numbers, ages], how="mean")
+    people = user_views(data, items, Lengths(), words=words, beside=[numbers, ages], how="mean")
     views = ["did.topic", "told", "wrote", "said.topic", "numbers", "age"]
     assert list(people.parts) == views
     assert people.parts["numbers"].ravel().tolist() == [1, 2, 3]
     assert people.parts["age"].ravel().tolist() == [10, 20, 30]
     assert people.parts["said.topic"].tolist() == words["topic"].tolist()
     assert people.behavioural == {"did.topic", "told", "wrote"}
-    one = people_views(data, beside=numbers)
+    one = user_views(data, beside=numbers)
     assert list(one.parts) == ["numbers"]
     with pytest.raises(UnknownIdError, match="'ann'"):
-        people_views(data, beside=numbers.take(np.array([0, 2])))
+        user_views(data, beside=numbers.take(np.array([0, 2])))
 
 
 def test_data_without_texts_have_nothing_written(data):
     silent = data.with_interactions(data.interactions.drop("text"))
-    assert list(people_views(silent, reader=Lengths()).parts) == ["told"]
+    assert list(user_views(silent, reader=Lengths()).parts) == ["told"]
 
 
 def test_how_a_history_is_told_can_be_said(data):
     reader = Lengths()
-    telling = Telling(names=["方舟", "波", "杯子"], max_items=2, verbs={"view": "瞧了"})
-    people_views(data, reader=reader, telling=telling)
+    telling = HistoryText(names=["方舟", "波", "杯子"], max_items=2, verbs={"view": "瞧了"})
+    user_views(data, reader=reader, telling=telling)
     assert reader.seen[0][0] == "买了“波”，然后瞧了“杯子”"
-    people_views(data, reader=reader, telling=Telling(language="zh"))
+    user_views(data, reader=reader, telling=HistoryText(language="zh"))
     assert reader.seen[2][1] == "看了“Bo”"
 
 
 def test_items_without_titles_are_told_by_what_they_say(data):
     nameless = Dataset(data.interactions, data.items.rename({"title": "about"}))
     reader = Lengths()
-    people_views(nameless, reader=reader)
+    user_views(nameless, reader=reader)
     assert reader.seen[0][1] == "viewed Bo"
 
 
 @pytest.mark.parametrize("reader", [3, Lengths])
 def test_what_reads_no_texts_raises(data, reader):
     with pytest.raises(ConfigError, match="reader"):
-        people_views(data, reader=reader)
+        user_views(data, reader=reader)

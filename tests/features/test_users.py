@@ -8,7 +8,7 @@ from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.histories import history_of_items
 from palate.core.ids import Ids
-from palate.features.users import people_features, pool
+from palate.features.users import pool, user_features
 
 IDS = Ids(["a", "b", "c"])
 ITEMS = Features(
@@ -60,7 +60,7 @@ def test_items_that_lack_a_block_are_left_out_of_its_mean():
 
 def test_what_people_say_stands_beside_what_they_did():
     words = {"text": np.float32([[7, 8], [0, 0]])}
-    people = people_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")
+    people = user_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")
     assert people.ids.tolist() == ["u0", "u1"]
     assert list(people.parts) == ["did.text", "did.tags", "said.text"]
     assert people.behavioural == {"did.text", "did.tags"}
@@ -70,14 +70,14 @@ def test_what_people_say_stands_beside_what_they_did():
 
 def test_the_histories_own_words_are_taken_where_none_are_given():
     histories = replace(asking(["a"]), queries={"text": np.float32([[4, 2]])})
-    people = people_features(histories, ITEMS)
+    people = user_features(histories, ITEMS)
     assert people.parts["said.text"].tolist() == [[4, 2]]
-    assert "said.text" not in people_features(histories, ITEMS, {}).parts
+    assert "said.text" not in user_features(histories, ITEMS, {}).parts
 
 
 def test_words_of_other_people_raise():
     with pytest.raises(AlignmentError, match="2 rows for 1 histories"):
-        people_features(asking(["a"]), ITEMS, {"text": np.zeros((2, 2), dtype=np.float32)})
+        user_features(asking(["a"]), ITEMS, {"text": np.zeros((2, 2), dtype=np.float32)})
 
 
 def test_an_unknown_pooling_raises():

@@ -38,7 +38,7 @@ class Photos:
         return np.array([sum(name.encode()) % 5 == 0 for name in data.items["item_id"]])
 
     def fit(self, data: Dataset) -> Self:
-        rows = data.trained_rows
+        rows = data.warm_items
         rows = rows[~self.lacks(data)[rows]]
         self.typical_ = (7 + vectors(data, self.width, 1))[rows].mean(axis=0, dtype=np.float64)
         self.typical_ = self.typical_.astype(np.float32)

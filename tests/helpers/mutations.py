@@ -182,7 +182,7 @@ def asked(model) -> pl.DataFrame:
     parts = [model.recommend(people[:12], k=8, reasons=True).table]
     ids = model.item_ids.tolist()
     parts.append(model.recommend(history=ids[:3], k=5, reasons=True).table)
-    model.audience(ids[0], k=3)
+    model.top_users(ids[0], k=3)
     if any(hasattr(encoder, "encode_texts") for encoder in model.encoders_.values()):
         parts.append(model.recommend(text="green leaf", k=5, reasons=True).table)
     new = model.data_.items.head(1).with_columns(item_id=pl.lit("a new one"))

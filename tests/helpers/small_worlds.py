@@ -1,4 +1,4 @@
-"""Three people whose co-occurrences can be counted by hand, and planted data for the ranker."""
+"""Three people whose co-occurrences can be counted by hand, and synthetic data for the ranker."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from palate.core.features import Features
 from palate.core.histories import Histories, ragged_positions
 from palate.core.ids import Ids
 from palate.core.types import FitContext
-from palate.data.samples import Truth, planted, planted_truth
+from palate.data.samples import Truth, synthetic, synthetic_truth
 from palate.features.encoders.tfidf import Tfidf
 from palate.recommenders.ranker import Ranker
 
@@ -49,13 +49,13 @@ def arrivals() -> Features:
 @pytest.fixture(scope="session")
 def rings() -> Dataset:
     """Planted data: who did i does i's successor next; 60 items, of which nobody touched 3."""
-    return planted(n_users=150, n_items=60, seed=1)
+    return synthetic(n_users=150, n_items=60, seed=1)
 
 
 @pytest.fixture(scope="session")
 def truth() -> Truth:
     """What is true of `rings`."""
-    return planted_truth(n_users=150, n_items=60, seed=1)
+    return synthetic_truth(n_users=150, n_items=60, seed=1)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +79,7 @@ def clicks(rings: Dataset, truth: Truth) -> Features:
 
 
 def small_ranker(**settings) -> Ranker:
-    return Ranker(**{"rounds": 10, "cases": 400, "candidates": 30} | settings)
+    return Ranker(**{"n_estimators": 10, "n_train_queries": 400, "candidates": 30} | settings)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def encoder_of(kind, model):
         return Audio(model="musicnn")
     if kind == "static":
         return Static()
-    if kind in ("use", "ray"):
+    if kind in ("muse", "ray"):
         return TextEncoder()
     backend, _, dtype = kind.partition(" ")
     return Transformer(model=model, backend=backend, dtype=dtype or "float32")

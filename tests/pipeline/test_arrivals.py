@@ -10,7 +10,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import DataError
 from palate.data.clean import clean
 from palate.data.read import read
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.data.split import split_by_time
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.arrivals import arriving
@@ -21,7 +21,7 @@ from palate.recommenders.covisit import Covisit
 
 @pytest.fixture(scope="module")
 def shop():
-    return planted(40, 30)
+    return synthetic(40, 30)
 
 
 @pytest.fixture(scope="module")

@@ -194,7 +194,7 @@ def test_an_older_format(saved):
 def test_a_component_that_this_version_does_not_have(saved):
     def newer(manifest):
         manifest["palate"] = "9.0.0"
-        manifest["tree"]["settings"]["recommender"]["use"] = "telepathy"
+        manifest["tree"]["settings"]["recommender"]["type"] = "telepathy"
 
     rewritten(saved, newer)
     fails(saved, "palate 9.0.0", "'telepathy'", "fit the pipeline again")
@@ -203,7 +203,7 @@ def test_a_component_that_this_version_does_not_have(saved):
 @pytest.mark.parametrize(
     "change",
     [
-        {"use": "covisitt"},
+        {"type": "covisitt"},
         {"stage": "encoders"},
         {"stage": ""},
         {"settings": {"window": 0}},
@@ -277,7 +277,7 @@ def test_code_outside_palate_runs_only_where_it_is_allowed(outside, tiny, tmp_pa
     assert answers(again).equals(answers(model))
 
 
-@pytest.mark.parametrize("inside", [{"use": "MINE"}, [{"to": {"use": "MINE"}}]])
+@pytest.mark.parametrize("inside", [{"type": "MINE"}, [{"to": {"type": "MINE"}}]])
 def test_code_that_a_setting_asks_for_is_outside_too(outside, saved, inside):
     setting = json.loads(json.dumps(inside).replace("MINE", outside))
 
@@ -287,7 +287,7 @@ def test_code_that_a_setting_asks_for_is_outside_too(outside, saved, inside):
         return [tree(part) for part in value] if isinstance(value, list) else value
 
     settings = {"encoder": tree(setting)}
-    reader = {"$": "component", "stage": "encoders", "use": "reviews", "learnt": {}}
+    reader = {"$": "component", "stage": "encoders", "type": "reviews", "learnt": {}}
     reader["settings"] = settings
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=reader))
     fails(saved, repr(outside), "allow=")
@@ -295,14 +295,14 @@ def test_code_that_a_setting_asks_for_is_outside_too(outside, saved, inside):
 
 
 def test_code_of_the_standard_library_is_outside_too(saved):
-    recommender = {"$": "component", "stage": "", "use": "os:system", "settings": {}, "learnt": {}}
+    recommender = {"$": "component", "stage": "", "type": "os:system", "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=recommender))
     fails(saved, "'os:system'", "allow=")
     fails(saved, "no component", allow=["os:system"])
 
 
 @pytest.mark.parametrize(
-    "use",
+    "muse",
     [
         "palate.recommenders.covisit:Covisit",
         "palate.pipeline.pipeline:Pipeline",
@@ -312,7 +312,7 @@ def test_code_of_the_standard_library_is_outside_too(saved):
 )
 @pytest.mark.parametrize("allowed", [False, True])
 def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
-    part = {"$": "component", "stage": "recommenders", "use": use, "settings": {}, "learnt": {}}
+    part = {"$": "component", "stage": "recommenders", "type": use, "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
     fails(saved, allow=[use] if allowed else ())
 

@@ -32,7 +32,7 @@ from palate.recommenders.ranker import Ranker
 from palate.recommenders.rerankers.diversity import Diversity
 
 SEEDS = 12
-RANKER = {"cases": 300, "rounds": 6, "min_rows_per_leaf": 3}
+RANKER = {"n_train_queries": 300, "n_estimators": 6, "min_rows_per_leaf": 3}
 LEARNT = "pipeline.recommender_"
 STATISTICS = f"{LEARNT}.statistics_"
 
@@ -44,7 +44,7 @@ def pipelines():
         if name == "ranker":
             component = Ranker(**RANKER)
         if name == "blend":
-            component = Blend(parts=[{"use": "covisit"}, {"use": "content"}, {"use": "ease"}])
+            component = Blend(parts=[{"type": "covisit"}, {"type": "content"}, {"type": "ease"}])
         encoders = {"text": Tfidf(), "clicks": Behaviour(dim=8), "facts": Attributes()}
         yield name, Pipeline(encoders=encoders, recommender=component, rerankers=[Diversity()])
     yield "default", Pipeline()
@@ -254,8 +254,8 @@ def test_a_vast_sparse_block(changed):
         ("added_", 31),
         ("added_", True),
         ("repeats_", 1),
-        ("lenders_", {"$": "array", "name": f"{STATISTICS}.popularity"}),
-        ("lenders_", {"$": "array", "name": f"{STATISTICS}.directed.indices"}),
+        ("neighbour_pool_", {"$": "array", "name": f"{STATISTICS}.popularity"}),
+        ("neighbour_pool_", {"$": "array", "name": f"{STATISTICS}.directed.indices"}),
         ("statistics_", {"$": "dict", "items": {}}),
         ("features_", None),
         ("trees_", None),

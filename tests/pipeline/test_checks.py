@@ -10,7 +10,7 @@ import pytest
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.settings import AnyRecommender, BlockName
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
@@ -89,7 +89,7 @@ def test_what_was_put_in_later_is_checked_by_fit():
     model = Pipeline(encoders={}, recommender=Covisit())
     model.recommender = "covisit"
     with pytest.raises(ConfigError, match="is a name"):
-        model.fit(planted(40, 30))
+        model.fit(synthetic(40, 30))
 
 
 # ---- names of blocks
@@ -112,7 +112,7 @@ BOTH = {"text": Tfidf(), "clicks": Behaviour()}
         ),
         ({"rerankers": [Diversity(block="txt")]}, r"diversity\.block: .*'txt'.*'text'"),
         (
-            {"recommender": Blend(parts=[{"use": "covisit"}, Content(blocks=["txt"])])},
+            {"recommender": Blend(parts=[{"type": "covisit"}, Content(blocks=["txt"])])},
             r"blend\.parts\[1\]\.blocks: .*'txt'",
         ),
         (
@@ -141,7 +141,7 @@ def test_misspelt_blocks_are_guessed(settings, words):
 )
 def test_blocks_that_are_there_are_not_refused(settings):
     model = Pipeline(encoders=BOTH, **{"recommender": Covisit(), **settings})
-    model.fit(planted(40, 30))
+    model.fit(synthetic(40, 30))
 
 
 def test_an_encoder_of_somebody_else_may_give_several_blocks():
@@ -151,7 +151,7 @@ def test_an_encoder_of_somebody_else_may_give_several_blocks():
         fusion=Concat(weights={"halves.left": 2.0}),
         recommender=Content(blocks=["halves.right"]),
         rerankers=[Diversity(block="halves.left")],
-    ).fit(planted(40, 30))
+    ).fit(synthetic(40, 30))
     assert "halves.left" in model.features.parts
     fails(
         "'halve.left'. Did you mean", encoders=encoders, recommender=Content(blocks=["halve.left"])
@@ -164,7 +164,7 @@ def test_a_transform_of_somebody_else_may_rename_blocks():
         representation=[Renaming()],
         fusion=Concat(weights={"new text": 2.0}),
         recommender=Content(blocks=["new text"]),
-    ).fit(planted(40, 30))
+    ).fit(synthetic(40, 30))
     assert list(model.features.parts) == ["new text"]
 
 
@@ -205,7 +205,7 @@ class Adds(Says):
     [
         ({"block": "txt"}, r"\.block: no block is called 'txt'. Did you mean 'text'"),
         ({"shares": {"text": 1.0, "click": 2.0}}, r"\.shares: .*'click'. Did you mean 'clicks'"),
-        ({"inner": {"use": "content", "blocks": ["txt"]}}, r"\.inner\.blocks: .*'txt'"),
+        ({"inner": {"type": "content", "blocks": ["txt"]}}, r"\.inner\.blocks: .*'txt'"),
         ({"inner": Content(blocks=["txt"])}, r"\.inner\.blocks: .*'txt'"),
         (
             {"readers": {"a": Blend(parts=[Content(blocks=["txt"])])}},
@@ -222,10 +222,10 @@ def test_blocks_that_others_name_are_guessed(stage, settings, words):
 
 
 def test_blocks_that_others_name_rightly_are_fine():
-    inner = {"use": "content", "blocks": ["clicks"]}
-    mine = Says(block="text", shares={"clicks": 2.0}, inner=inner, readers={"a": {"use": "ease"}})
+    inner = {"type": "content", "blocks": ["clicks"]}
+    mine = Says(block="text", shares={"clicks": 2.0}, inner=inner, readers={"a": {"type": "ease"}})
     Pipeline(encoders=BOTH, representation=[mine], recommender=mine, rerankers=[mine])
-    strange = Says(inner={"use": "nothing of ours", "blocks": ["txt"]})
+    strange = Says(inner={"type": "nothing of ours", "blocks": ["txt"]})
     Pipeline(encoders=BOTH, recommender=strange)  # whoever builds that says so
 
 
@@ -247,7 +247,7 @@ def test_default_encoders_are_known_from_the_data(monkeypatch):
     monkeypatch.setattr("palate.pipeline.pipeline.default_encoders", light)
     model = Pipeline(fusion=Concat(weights={"word": 2.0}), recommender=Covisit())
     with pytest.raises(ConfigError, match=r"'word'. Did you mean 'words'"):
-        model.fit(planted(40, 30))
+        model.fit(synthetic(40, 30))
 
 
 # ---- beside the ranker
@@ -257,7 +257,7 @@ def test_default_encoders_are_known_from_the_data(monkeypatch):
 def test_the_rankers_own_names_are_taken(name):
     encoders = {"text": Tfidf(), name: Tfidf()}
     fails("cannot be called .* beside the ranker", encoders=encoders, recommender=Ranker())
-    blend = Blend(parts=[{"use": "covisit"}, {"use": "ranker"}])
+    blend = Blend(parts=[{"type": "covisit"}, {"type": "ranker"}])
     fails("beside the ranker", encoders=encoders, recommender=blend)
     Pipeline(encoders=encoders, recommender=Covisit())
     Pipeline(encoders=encoders, recommender=Ranker(), fusion=Weighted())

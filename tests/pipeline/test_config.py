@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from palate.core.errors import ConfigError, DataError
-from palate.data.split import split_by_time, split_leave_last_out, split_new_items
+from palate.data.split import split_by_time, split_cold_items, split_leave_last_out
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.muse import TextEncoder
 from palate.features.fusion.concat import Concat
@@ -37,7 +37,7 @@ def fails(path, *parts):
 def test_a_file_says_what_the_code_would(pipeline_file, manual):
     config = read_config(pipeline_file(manual))
     assert config.name == "films"
-    assert config.split == {"use": "time", "test": 0.2}
+    assert config.split == {"type": "time", "test": 0.2}
     assert config.pipeline() == Pipeline(
         encoders={"text": TextEncoder(template="{title}. {genres}"), "clicks": Behaviour()},
         representation=[Whiten()],
@@ -57,15 +57,15 @@ def test_what_is_left_out_has_the_default(pipeline_file):
 def test_lists_of_components_keep_their_order(pipeline_file):
     text = """
         [[representation]]
-        use = "whiten"
+        type = "whiten"
         keep = 20
         [[representation]]
-        use = "reduce"
+        type = "reduce"
         dim = 8
         [[selection]]
-        use = "variance"
+        type = "variance"
         [[rerankers]]
-        use = "diversity"
+        type = "diversity"
         weight = 0.5
     """
     pipeline = read_config(pipeline_file(SMALL + text)).pipeline()
@@ -93,26 +93,26 @@ def test_paths_start_where_the_file_is(write, pipeline_file, tmp_path, monkeypat
 def test_paths_of_encoders_start_where_the_file_is_too(pipeline_file, tmp_path, monkeypatch):
     text = """
         [encoders.graph]
-        use = "graph"
+        type = "graph"
         triples = "kg.tsv"
         links = "../kg.link"
         [encoders.photo]
-        use = "image"
+        type = "image"
         [encoders.sound]
-        use = "audio"
+        type = "audio"
         folder = "sounds"
         [encoders.mine]
-        use = "precomputed"
+        type = "precomputed"
         path = "vectors"
         [encoders.said]
-        use = "sentiment"
+        type = "sentiment"
         labels = "ratings"
-        encoder = {use = "static", model = "student"}
+        encoder = {type = "static", model = "student"}
         [encoders.read]
-        use = "sentiment"
+        type = "sentiment"
         labels = "labels.csv"
         [encoders.words]
-        use = "transformer"
+        type = "transformer"
         model = "minilm"
     """
     path = pipeline_file(SMALL + text, "deep/a.toml")
@@ -206,14 +206,14 @@ def test_unknown_items_are_dropped_when_asked(write, pipeline_file):
         ("", lambda data: split_by_time(data)),
         ("test = 0.4", lambda data: split_by_time(data, test=0.4)),
         ('at = "2020-10-01"', lambda data: split_by_time(data, at="2020-10-01")),
-        ('use = "leave_last_out"', lambda data: split_leave_last_out(data)),
+        ('type = "leave_last_out"', lambda data: split_leave_last_out(data)),
         (
-            'use = "leave_last_out"\nmin_events = 5\nexclude_seen = false',
+            'type = "leave_last_out"\nmin_events = 5\nexclude_seen = false',
             lambda data: split_leave_last_out(data, min_events=5, exclude_seen=False),
         ),
         (
-            'use = "new_items"\nshare = 0.3\nseed = 4',
-            lambda data: split_new_items(data, share=0.3, seed=4),
+            'type = "cold_items"\nshare = 0.3\nseed = 4',
+            lambda data: split_cold_items(data, share=0.3, seed=4),
         ),
     ],
 )
@@ -224,7 +224,7 @@ def test_the_split_section_is_the_call(pipeline_file, tiny, section, expected):
     assert split.exclude_seen == wanted.exclude_seen
     assert split.train.interactions.equals(wanted.train.interactions)
     assert split.histories.items.tolist() == wanted.histories.items.tolist()
-    assert split.new_items.tolist() == wanted.new_items.tolist()
+    assert split.cold_items.tolist() == wanted.cold_items.tolist()
 
 
 def test_misspelt_names_are_guessed(pipeline_file):
@@ -254,7 +254,7 @@ def test_misspelt_blocks_are_guessed(pipeline_file):
         ('[recommender]\nuse = "content"\nblocks = ["txt"]', "content.blocks"),
         ('[[rerankers]]\nuse = "diversity"\nblock = "txt"', "diversity.block"),
         (
-            '[recommender]\nuse = "blend"\nparts = [{use = "content", blocks = ["txt"]}]',
+            '[recommender]\nuse = "blend"\nparts = [{type = "content", blocks = ["txt"]}]',
             "blend.parts[0].blocks",
         ),
     ):
@@ -296,7 +296,7 @@ def test_messages_show_settings_as_the_file_has_them(write, pipeline_file):
             "[data] keep = ['a'] ([split] test = -0.2), or [split] at",
         ),
         ("another min_events= (now 3)", "another [split] min_events (now 3)"),
-        ("split_by_time needs times", '[split] use = "time" needs times'),
+        ("split_by_time needs times", '[split] type = "time" needs times'),
         ("'test=3', /data/test=3 and latest=3", "'test=3', /data/test=3 and latest=3"),
         ("missing={'a': 'drop'}", "missing={'a': 'drop'}"),
     ],
@@ -308,7 +308,7 @@ def test_settings_are_said_as_a_file_holds_them(said, in_a_file):
 def test_settings_of_another_split(pipeline_file):
     fails(
         pipeline_file(SMALL + '[split]\nuse = "leave_last_out"\ntest = 0.3'),
-        '[split] use = "leave_last_out"',
+        '[split] type = "leave_last_out"',
         "'test'",
         "min_events",
     )
@@ -330,7 +330,7 @@ def test_settings_of_another_split(pipeline_file):
         ("representation = ['whiten']\n" + SMALL, ["[[representation]] 1", "must be a table"]),
         (
             SMALL + "[encoders]\nuse = 'tfidf'",
-            ["[encoders] holds use = 'tfidf'", "[encoders.text]"],
+            ["[encoders] holds type = 'tfidf'", "[encoders.text]"],
         ),
         (SMALL + "[recommender]\nrounds = 3", ["[recommender] needs use"]),
         ("[data\n", ["is not TOML", "line 1"]),
@@ -397,7 +397,7 @@ def test_without_components_nothing_is_imported(pipeline_file):
     fails(path, "no_such_module_here")
     settings = read_config(path, components=False)
     assert settings.data.interactions == str(path.parent / "log.csv")
-    assert settings.split["use"] == "time"
+    assert settings.split["type"] == "time"
 
 
 @pytest.mark.parametrize(

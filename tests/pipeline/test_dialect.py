@@ -14,7 +14,7 @@ from palate.pipeline.features import errors_name
         ('vectors: id="COLUMN", vector="V".', 'vectors: id = "COLUMN", vector = "V".'),
         ("leave out segment=True", "leave out segment = true"),
         ('take model = "transe"', 'take model = "transe"'),
-        ('give {"use": "use"}', 'give {use = "use"}'),
+        ('give {"type": "muse"}', 'give {type = "muse"}'),
         ("Reviews.encoder: 'ease' reads", "encoder: 'ease' reads"),
         ("the files 'dim=3.jpg', a/dim=4", "the files 'dim=3.jpg', a/dim=4"),
         (

@@ -6,7 +6,7 @@ import pytest
 
 from palate.core import registry
 from palate.data.read import read
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features import default_encoders
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline
@@ -16,8 +16,8 @@ from palate.recommenders.ranker import Ranker
 
 def recommender(name):
     if name == "ranker":
-        return Ranker(rounds=5, cases=200, candidates=20, min_rows_per_leaf=5)
-    return registry.build("recommenders", {"use": name}, where=name)
+        return Ranker(n_estimators=5, n_train_queries=200, candidates=20, min_rows_per_leaf=5)
+    return registry.build("recommenders", {"type": name}, where=name)
 
 
 def events(*rows):
@@ -59,7 +59,7 @@ def test_hardly_any_data_still_give_a_model(monkeypatch, letters, log, words, na
         found = model.recommend(history=history, k=2, exclude_seen=False, reasons=True).table
         assert len(found) == min(2, len(data.items))
         assert np.isfinite(found["score"].to_numpy()).all()
-    assert len(model.audience(first, k=3, exclude_seen=False).table) == min(3, len(data.user_ids))
+    assert len(model.top_users(first, k=3, exclude_seen=False).table) == min(3, len(data.user_ids))
 
 
 SIGNS = {
@@ -91,9 +91,9 @@ def test_one_word_among_signs_is_enough(monkeypatch, letters):
 
 
 def test_a_catalogue_that_nobody_has_touched_yet():
-    shop = planted(40, 30)
+    shop = synthetic(40, 30)
     data = type(shop)(shop.interactions.clear(), shop.items)
     model = Pipeline(encoders={"text": Tfidf()}, recommender=Content()).fit(data)
     said = shop.items["description"][9]
     assert model.recommend(text=said, k=1).table["item_id"].to_list() == ["i09"]
-    assert not len(model.audience("i01").table)
+    assert not len(model.top_users("i01").table)

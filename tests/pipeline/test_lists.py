@@ -84,7 +84,7 @@ def test_requests_without_a_list_and_short_lists():
     assert np.isneginf(scores[1]).all()
     assert sorted(rows[2].tolist()) == [-1, 298, 299]
     assert (rows[[0, 3]] >= 0).all()
-    few, _ = shown_rows(Rising(), [Turned()], histories, 3, among=np.array([7, 5]))
+    few, _ = shown_rows(Rising(), [Turned()], histories, 3, candidates=np.array([7, 5]))
     assert sorted(few[0].tolist()) == [-1, 5, 7]
     nobody, _ = shown_rows(Rising(), [Turned()], asking([]), 3)
     assert nobody.shape == (0, 3)

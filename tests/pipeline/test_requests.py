@@ -11,9 +11,9 @@ from palate.core.histories import history_of_items
 from palate.core.ids import Ids
 from palate.pipeline.checks import (
     People,
+    candidate_rows,
     check_data,
     check_queries,
-    rows_among,
     sentences,
     wanted_places,
 )
@@ -51,11 +51,11 @@ def test_what_is_no_number_of_places(k):
 
 
 def test_rows_of_the_catalogue():
-    assert rows_among([2, 0], IDS).tolist() == [2, 0]
-    assert rows_among([], IDS).dtype == np.int32
-    for among in ([3], [-1], ["tea"], [[0]], 1, [0.5], None):
-        with pytest.raises(DataError, match="among"):
-            rows_among(among, IDS)
+    assert candidate_rows([2, 0], IDS).tolist() == [2, 0]
+    assert candidate_rows([], IDS).dtype == np.int32
+    for candidates in ([3], [-1], ["tea"], [[0]], 1, [0.5], None):
+        with pytest.raises(DataError, match="candidates"):
+            candidate_rows(candidates, IDS)
 
 
 def test_texts():

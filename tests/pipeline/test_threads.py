@@ -18,9 +18,9 @@ from palate.recommenders.rerankers.diversity import Diversity
 
 ARRIVALS = 12
 RECOMMENDERS = {
-    "ranker": Ranker(cases=200, rounds=5),
+    "ranker": Ranker(n_train_queries=200, n_estimators=5),
     "content": Content(),
-    "blend": Blend(parts=[{"use": "covisit"}, {"use": "content"}]),
+    "blend": Blend(parts=[{"type": "covisit"}, {"type": "content"}]),
 }
 
 
@@ -34,7 +34,7 @@ def asked(model):
         model.recommend(["person-3", "person-8"], k=50, reasons=True).table,
         model.recommend(history=["tea-1", "jazz-2"], k=50).table,
         model.recommend(text="a green leaf", k=50).table,
-        model.audience("tea-1", k=5).table,
+        model.top_users("tea-1", k=5).table,
     ]
     return [table.drop("user_id").rows() for table in tables]
 
@@ -142,7 +142,9 @@ for child in children:
 def folder(tiny, tmp_path_factory):
     place = tmp_path_factory.mktemp("fork")
     tiny.interactions.write_parquet(place / "events.parquet")
-    model = Pipeline(encoders={"text": Tfidf()}, recommender=Ranker(cases=200, rounds=5))
+    model = Pipeline(
+        encoders={"text": Tfidf()}, recommender=Ranker(n_train_queries=200, n_estimators=5)
+    )
     model.fit(tiny).save(place / "model")
     return place
 

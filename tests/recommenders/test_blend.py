@@ -25,7 +25,7 @@ def test_zscores_by_hand():
 
 
 def test_a_blend_is_the_weighted_sum_of_zscores(known):
-    model = Blend(parts=[{"use": "popular"}, {"use": "covisit", "window": 1}], weights=[2.0, 0.5])
+    model = Blend(parts=[{"type": "popular"}, {"type": "covisit", "window": 1}], weights=[2.0, 0.5])
     asking = history_of_items(known.item_ids, [["a"], ["d", "c"]])
     scores = model.fit(known).score(asking)
     popular = zscores(Popular().fit(known).score(asking))
@@ -35,8 +35,8 @@ def test_a_blend_is_the_weighted_sum_of_zscores(known):
 
 def test_components_are_taken_by_their_settings(known, tiny):
     part = Covisit(window=3)
-    model = Blend(parts=[part, {"use": "popular"}])
-    assert model.parts[0] == {"use": "covisit", **registry.settings_of(part)}
+    model = Blend(parts=[part, {"type": "popular"}])
+    assert model.parts[0] == {"type": "covisit", **registry.settings_of(part)}
     json.dumps(registry.settings_of(model))
     model.fit(known)
     assert not hasattr(part, "covisits_")
@@ -46,7 +46,7 @@ def test_components_are_taken_by_their_settings(known, tiny):
 
 
 def test_new_items_reach_every_part(known, arrivals):
-    model = Blend(parts=[{"use": "popular"}, {"use": "item_knn"}]).fit(known).add_items(arrivals)
+    model = Blend(parts=[{"type": "popular"}, {"type": "item_knn"}]).fit(known).add_items(arrivals)
     scores = model.score(history_of_items(known.item_ids, [["a"]]))
     assert scores.shape == (1, 7)
     assert (scores[0, 5:] == scores.min()).all()
@@ -76,9 +76,9 @@ class TestContext:
 
 def test_a_part_that_does_not_exist_or_lacks_a_setting_raises():
     with pytest.raises(ConfigError, match="Did you mean 'popular'"):
-        Blend(parts=[{"use": "covisit"}, {"use": "populr"}])
+        Blend(parts=[{"type": "covisit"}, {"type": "populr"}])
     with pytest.raises(ConfigError, match=r"blend.parts\[0\].window = 0 cannot be used: give 1"):
-        Blend(parts=[{"use": "covisit", "window": 0}])
+        Blend(parts=[{"type": "covisit", "window": 0}])
 
 
 @pytest.mark.parametrize(

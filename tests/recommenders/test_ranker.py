@@ -8,7 +8,7 @@ from palate.core.histories import dataset_of, histories_of, history_of_items
 from palate.core.order import places_of, settled, with_people_settled
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
-from palate.data.split import split_leave_last_out, split_new_items
+from palate.data.split import split_cold_items, split_leave_last_out
 from palate.evaluation.compare import evaluate
 from palate.recommenders.content import Content
 from palate.recommenders.popular import Popular
@@ -46,9 +46,9 @@ def test_content_alone_is_no_worse_than_the_content_recommender(small, last_out,
 
 
 def test_the_topic_of_new_items_is_found(small, rings, said, truth):
-    split = split_new_items(rings, share=0.2)
+    split = split_cold_items(rings, share=0.2)
     model = small().fit(split.train, FitContext(items=said))
-    rows, _ = rank_rows(model, split.histories, 1, among=split.new_items)
+    rows, _ = rank_rows(model, split.histories, 1, candidates=split.cold_items)
     newest = split.histories.newest()
     asking = newest >= 0
     right = truth.topic[rows[asking, 0]] == truth.topic[newest[asking]]
@@ -71,7 +71,7 @@ class TestBehaviouralBlocks:
 
         model = small().fit(rings, FitContext(items=said.beside(clicks), remake=remake))
         plan = LabelPlan(
-            cases=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
+            n_train_queries=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
         )
         ordered, _ = settled(rings)
         histories = with_people_settled(histories_of(ordered))
@@ -166,7 +166,7 @@ def test_what_features_are_worth_adds_up(ranker, said):
 
 
 def test_too_few_cases_leave_the_plain_sum(small, rings, said):
-    model = small(cases=MIN_CASES - 1).fit(rings, FitContext(items=said))
+    model = small(n_train_queries=MIN_CASES - 1).fit(rings, FitContext(items=said))
     assert model.trees_ == ""
     assert model.importances_["gain"].sum() == model.importances_["contribution"].sum() == 0
     histories = histories_of(rings).take(slice(0, 20))
@@ -221,7 +221,7 @@ class TestEvidence:
 
     def test_what_nobody_touched_can_only_be_alike(self, ranker, rings, truth):
         histories = histories_of(rings).take(slice(0, 3))
-        for evidence in self.ask(ranker, histories, truth.new_items):
+        for evidence in self.ask(ranker, histories, truth.cold_items):
             assert evidence.kind == "alike"
 
     def test_words_alone_are_the_reason(self, ranker, rings, said):
@@ -320,9 +320,9 @@ def test_an_unfitted_ranker_says_so(rings, said):
     "setting",
     [
         {"candidates": 0},
-        {"cases": 0},
-        {"rounds": -1},
-        {"leaves": 1},
+        {"n_train_queries": 0},
+        {"n_estimators": -1},
+        {"num_leaves": 1},
         {"min_rows_per_leaf": 0},
         {"learning_rate": 0.0},
     ],

@@ -41,7 +41,7 @@ def grown(small, rings, said, truth):
 def test_new_items_are_new_columns_and_go_to_who_likes_such(grown, rings, truth):
     model, topics = grown
     assert model.item_ids_.tolist() == [*rings.item_ids.tolist(), "new large", "new small"]
-    touched = np.setdiff1d(np.arange(60), truth.new_items)
+    touched = np.setdiff1d(np.arange(60), truth.cold_items)
     for topic, own, other in ((topics[0], 60, 61), (topics[1], 61, 60)):
         liked = touched[truth.topic[touched] == topic]
         asking = history_of_items(rings.item_ids, [[rings.item_ids[row]] for row in liked])
@@ -59,7 +59,7 @@ def test_an_item_that_nobody_touched_has_its_place_in_every_list(grown, rings, t
     share = model._share_of_new
     assert 2 / 62 <= share <= 5 / 62
     rows, _ = rank_rows(model, asking, math.ceil(FIRST / share))
-    untouched = [60, 61, *truth.new_items]
+    untouched = [60, 61, *truth.cold_items]
     assert np.isin(rows, untouched).any(axis=1).mean() > 0.9  # equal scores may go either way
     assert np.isin(rows, [60, 61]).any(axis=0).any()
 
@@ -151,7 +151,7 @@ def test_a_stated_share_goes_to_new_items(small, rings, said, truth):
     asking = histories_of(rings)
     none, many = (small(new_share=share).fit(rings, FitContext(items=said)) for share in (0.0, 0.4))
     by_themselves, stated = (rank_rows(model, asking, 10)[0] for model in (none, many))
-    assert np.isin(stated[:, :6], truth.new_items).sum(axis=1).tolist() == [3] * len(asking)
-    assert np.isin(by_themselves[:, :6], truth.new_items).mean() < 0.4
+    assert np.isin(stated[:, :6], truth.cold_items).sum(axis=1).tolist() == [3] * len(asking)
+    assert np.isin(by_themselves[:, :6], truth.cold_items).mean() < 0.4
     with pytest.raises(ConfigError, match="new_share"):
         small(new_share=1.5)

@@ -143,7 +143,7 @@ def test_a_ranker_that_is_fitted_again_forgets(small, rings, said):
 class TestWhoSaysLittle:
     def test_everybody_gets_finite_scores(self, ranker, rings, said, truth):
         names = rings.item_ids.tolist()
-        untouched = [names[row] for row in truth.new_items]
+        untouched = [names[row] for row in truth.cold_items]
         asking = history_of_items(rings.item_ids, [[], untouched, names, names[:1] * 40])
         scores = ranker.score(asking)
         assert scores.shape == (4, 60)
@@ -164,7 +164,7 @@ class TestWhoSaysLittle:
         queries = {"text": said.parts["text"][wishes], "words": said.parts["words"][wishes]}
         asking = history_of_items(rings.item_ids, [[] for _ in wishes], queries=queries)
         touched = np.flatnonzero(rings.item_counts).astype(np.int32)
-        rows, _ = rank_rows(model, asking, 5, among=touched)
+        rows, _ = rank_rows(model, asking, 5, candidates=touched)
         mix = np.where(rings.item_counts > 0, model._candidates(asking).mix, -np.inf)
         by_sum, _ = top_rows(mix, 5, tie_order(rings.item_ids))
         right, sum_right = (
@@ -208,7 +208,9 @@ def test_the_smallest_data_give_finite_scores(build, name, blocks, behaviour):
     marks = np.eye(len(items), 4, dtype=np.float32) + np.float32([0.1, 0, 0.3, 0])
     every = {"dense": marks, "sparse": sparse.csr_array(marks)}
     chosen = {block: every[block] for block in blocks.split()}
-    model = Ranker(rounds=3, cases=50, candidates=10, min_rows_per_leaf=1, behaviour=behaviour)
+    model = Ranker(
+        n_estimators=3, n_train_queries=50, candidates=10, min_rows_per_leaf=1, behaviour=behaviour
+    )
     model.fit(data, FitContext(items=Features(data.item_ids, chosen) if chosen else None))
     asking = history_of_items(data.item_ids, [[], [items[0]], list(items), list(items) * 12])
     scores = model.score(asking)
@@ -229,4 +231,4 @@ def test_with_or_without_features_the_chain_is_found(rings, said, truth, small, 
 def test_without_content_what_nobody_touched_is_not_recommended(rings, small, truth):
     model = small().fit(rings)
     rows, _ = rank_rows(model, histories_of(rings), 10)
-    assert np.isin(rows, truth.new_items).mean() < 0.01
+    assert np.isin(rows, truth.cold_items).mean() < 0.01

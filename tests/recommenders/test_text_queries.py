@@ -65,7 +65,7 @@ def test_the_list_that_places_an_item_higher_says_why():
 
 
 def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, said, truth):
-    touched = np.setdiff1d(np.arange(60), truth.new_items)
+    touched = np.setdiff1d(np.arange(60), truth.cold_items)
     largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
     mine = touched[truth.topic[touched] == largest][:3]
     wish = touched[truth.topic[touched] == other][:1]
@@ -89,7 +89,7 @@ def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, sai
 def test_a_list_for_both_holds_what_either_would_get(name, ranker, rings, said, truth):
     model = {"ranker": ranker, "content": Content(), "blend": Blend()}[name]
     model = model if name == "ranker" else model.fit(rings, FitContext(items=said))
-    touched = np.setdiff1d(np.arange(60), truth.new_items)
+    touched = np.setdiff1d(np.arange(60), truth.cold_items)
     largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
     mine = touched[truth.topic[touched] == largest][:3]
     wish = touched[truth.topic[touched] == other][:1]

@@ -5,7 +5,7 @@ from palate.core.errors import DataError
 from palate.text import sentiment_head as heads
 
 
-def planted(rng, count, shares=(0.2, 0.5, 0.3)):
+def synthetic(rng, count, shares=(0.2, 0.5, 0.3)):
     """Vectors whose class is drawn from known probabilities; the third number says most."""
     vectors = rng.normal(size=(count, 6)).astype(np.float32) * np.array([1, 5, 1, 1, 0.1, 1])
     vectors[:, 4] += 7.0
@@ -17,9 +17,9 @@ def planted(rng, count, shares=(0.2, 0.5, 0.3)):
 
 def test_probabilities_are_those_that_the_classes_were_drawn_from():
     rng = np.random.default_rng(3)
-    vectors, values, _ = planted(rng, 3000)
+    vectors, values, _ = synthetic(rng, 3000)
     head = heads.fit_head(vectors, values)
-    test, _, chances = planted(rng, 500)
+    test, _, chances = synthetic(rng, 500)
     found = heads.probabilities(head, test)
     assert np.abs(found - chances).mean() < 0.03
     polarity, negative = heads.judge(head, test)
@@ -63,7 +63,7 @@ def test_rare_classes_are_not_forgotten():
 
 
 def test_a_head_is_arrays_and_is_learnt_alike_again():
-    vectors, values, _ = planted(np.random.default_rng(3), 200)
+    vectors, values, _ = synthetic(np.random.default_rng(3), 200)
     one, two = heads.fit_head(vectors, values), heads.fit_head(vectors, values)
     assert {"mean", "scale", "weights", "bias", "temperature", "values"} < set(one)
     for name, part in one.items():
@@ -72,7 +72,7 @@ def test_a_head_is_arrays_and_is_learnt_alike_again():
 
 
 def test_constant_numbers_do_no_harm():
-    vectors, values, _ = planted(np.random.default_rng(3), 200)
+    vectors, values, _ = synthetic(np.random.default_rng(3), 200)
     vectors[:, 0] = 3.0
     assert np.isfinite(heads.probabilities(heads.fit_head(vectors, values), vectors)).all()
 

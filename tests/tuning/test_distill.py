@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from palate.core.errors import ConfigError, DataError
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.static import Static
 from palate.tuning import student_check
 from palate.tuning.distill import catalogue_of, distill
@@ -17,7 +17,7 @@ pytest.importorskip("tokenizers")
 
 @pytest.fixture(scope="module")
 def data():
-    return planted(seed=2)
+    return synthetic(seed=2)
 
 
 @pytest.fixture(scope="module")

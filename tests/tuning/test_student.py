@@ -115,20 +115,20 @@ def cosines(found, wanted):
 
 
 def test_the_fit_finds_what_the_texts_say():
-    planted = Planted()
-    wanted = planted.truth - planted.texts.mean(axis=0)
-    fitted = planted.lesson.learn(dim=5, sif=0.9, pull=1e-6)
-    held_back = planted.lesson.learn(dim=5, sif=0.9, pull=1e6)
+    synthetic = Planted()
+    wanted = synthetic.truth - synthetic.texts.mean(axis=0)
+    fitted = synthetic.lesson.learn(dim=5, sif=0.9, pull=1e-6)
+    held_back = synthetic.lesson.learn(dim=5, sif=0.9, pull=1e6)
     assert cosines(fitted, wanted) < 0.02
     assert cosines(held_back, wanted) > 0.2
 
 
 def test_frequent_tokens_count_less():
-    planted = Planted()
-    plain = planted.lesson.learn(dim=5, sif=0.999, pull=1e6)
-    weighed = planted.lesson.learn(dim=5, sif=0.01, pull=1e6)
+    synthetic = Planted()
+    plain = synthetic.lesson.learn(dim=5, sif=0.999, pull=1e6)
+    weighed = synthetic.lesson.learn(dim=5, sif=0.01, pull=1e6)
     ratio = np.linalg.norm(weighed, axis=1) / np.linalg.norm(plain, axis=1)
-    weights = 0.01 / (0.01 + planted.shares)
+    weights = 0.01 / (0.01 + synthetic.shares)
     np.testing.assert_allclose(ratio / ratio[0], weights / weights[0], rtol=0.02)
 
 

@@ -174,8 +174,8 @@ def records(found: Recommendations, titles: dict[str, str]) -> list[dict[str, ob
 
 
 def components_table(stage: str) -> Table:
-    """What can stand behind `use` in a stage, and its settings as a pipeline file holds them."""
-    columns = ("use", "what it is", "settings and their defaults")
+    """What can stand behind `type` in a stage, and its settings as a pipeline file holds them."""
+    columns = ("type", "what it is", "settings and their defaults")
     table = Table(*columns, title=stage, title_justify="left", show_lines=True)
     for name in registry.names(stage):
         component = registry.find(stage, name)

@@ -99,12 +99,12 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
         )
     )
     untouched = _untouched(model, split)
-    audience = model.audience(untouched, k=AUDIENCE)
+    top_users = model.top_users(untouched, k=AUDIENCE)
     lines = [
-        f"person {line['user_id']} (place {line['rank']})" for line in audience.table.to_dicts()
+        f"person {line['user_id']} (place {line['rank']})" for line in top_users.table.to_dicts()
     ]
     console.print(
-        f"\nAmong the {len(split.new_items):,} films that nobody had rated before, "
+        f"\nAmong the {len(split.cold_items):,} films that nobody had rated before, "
         f"[bold]{escape(names[untouched])}[/bold] stands highest; it would go to: "
         f"{', '.join(lines)}"
     )
@@ -126,11 +126,11 @@ def _named(wish: str, titles: list[str], split: Split) -> str:
 
 def _untouched(model: Pipeline, split: Split) -> str:
     """The film without a training rating whose best places, as many as are shown, are the best."""
-    if not len(split.new_items):
+    if not len(split.cold_items):
         raise DataError("every film of the sample has a training rating")
     people, count = model.people.histories, len(model.item_ids)
     rows, _ = model.rank_histories(people, count)
     places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
     np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)
-    best = np.sort(places[:, split.new_items], axis=0)[:AUDIENCE].sum(axis=0)
-    return str(model.item_ids.series[int(split.new_items[best.argmin()])])
+    best = np.sort(places[:, split.cold_items], axis=0)[:AUDIENCE].sum(axis=0)
+    return str(model.item_ids.series[int(split.cold_items[best.argmin()])])

@@ -73,7 +73,7 @@ def list_components(
         typer.Argument(help="encoders, recommenders, …, or models; all stages if not given."),
     ] = None,
 ) -> None:
-    """What can stand behind `use`, and what it does; or which pretrained models there are.
+    """What can stand behind `type`, and what it does; or which pretrained models there are.
 
     Example: `palate list recommenders`
     """
@@ -150,7 +150,7 @@ def encode(
 ) -> None:
     """Encode the texts, photos or sounds of a table of any length into Parquet files of vectors.
 
-    Example: `palate encode films.parquet --encoder use --out vectors`
+    Example: `palate encode films.parquet --encoder muse --out vectors`
     """
     from palate.cli.console import console, shown_progress, write_json
     from palate.features.batch.job import encode_table

@@ -73,7 +73,7 @@ class Dataset:
         return np.bincount(self.item_rows, minlength=len(self.item_ids))
 
     @cached_property
-    def trained_rows(self) -> Rows:
+    def warm_items(self) -> Rows:
         """Items that statistics may be fitted on: those with events; all where there are none."""
         touched = np.flatnonzero(self.item_counts).astype(np.int32)
         return touched if len(touched) else np.arange(len(self.item_ids), dtype=np.int32)

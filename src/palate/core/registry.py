@@ -1,7 +1,7 @@
 """Components by name: the folder of a stage is its registry.
 
 A component is a keyword-only dataclass in a file of its own; `__all__` of that file names it, and
-nothing else. `use = "ease"` finds `palate/recommenders/ease.py`; `use = "package.module:Class"`
+nothing else. `type = "ease"` finds `palate/recommenders/ease.py`; `type = "package.module:Class"`
 finds anybody's.
 """
 
@@ -36,7 +36,7 @@ PIPELINE = "palate.pipeline.pipeline:Pipeline"  # what a model folder holds: of 
 
 
 def names(stage: str) -> list[str]:
-    """The components of a stage, by the names that `use` takes."""
+    """The components of a stage, by the names that `type` takes."""
     if stage not in STAGES:
         raise ConfigError(f"no stage is called {quoted(stage)}.{did_you_mean(stage, STAGES)}")
     package = importlib.import_module(FOLDERS[stage])
@@ -74,24 +74,24 @@ def _confused(stage: str, name: str) -> str | None:
 def _find_outside(use: str) -> type[Any]:
     module_name, _, class_name = use.partition(":")
     if module_name.split(".")[0] == "palate":
-        raise ConfigError(f'use = {use!r}: palate\'s own components have names, as use = "ease"')
+        raise ConfigError(f'type = {use!r}: palate\'s own components have names, as type = "ease"')
     try:
         component = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # whatever somebody's module does when it is imported
         reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"use = {quoted(use)} cannot be imported ({reason})") from error
+        raise ConfigError(f"type = {quoted(use)} cannot be imported ({reason})") from error
     if not (isinstance(component, type) and is_dataclass(component)):
-        raise ConfigError(f"use = {quoted(use)} names no component: it must be a dataclass")
+        raise ConfigError(f"type = {quoted(use)} names no component: it must be a dataclass")
     return component
 
 
 def name_of(component: object) -> str:
-    """What `use` must say to get this component's class."""
+    """What `type` must say to get this component's class."""
     return use_of(type(component))
 
 
 def use_of(cls: type[Any]) -> str:
-    """What `use` must say to get a class."""
+    """What `type` must say to get a class."""
     use = cls.__module__.rpartition(".")[2]
     return use if stage_of(cls) else f"{cls.__module__}:{cls.__qualname__}"
 
@@ -118,7 +118,7 @@ def settings_of(component: Any) -> dict[str, Any]:
 
 def table_of(component: Any) -> dict[str, Any]:
     """A component as a pipeline file holds it."""
-    return {"use": name_of(component), **settings_of(component)}
+    return {"type": name_of(component), **settings_of(component)}
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ class Opened:
 
     @classmethod
     def of(cls, stage: str, component: Any) -> Opened:
-        """Raises `ConfigError` for a table whose `use` names no component of the stage."""
+        """Raises `ConfigError` for a table whose `type` names no component of the stage."""
         if isinstance(component, Mapping):
-            settings = {key: value for key, value in component.items() if key != "use"}
-            return cls(stage, find(stage, str(component.get("use"))), settings)
+            settings = {key: value for key, value in component.items() if key != "type"}
+            return cls(stage, find(stage, str(component.get("type"))), settings)
         settings = settings_of(component) if is_dataclass(component) else {}
         return cls(stage, type(component), settings)
 
@@ -142,7 +142,7 @@ class Opened:
         """The settings, with each component inside as `change(setting, stage, component)` has it.
 
         Its stage is the one that the setting's type says (`Inside`), and else the same as here:
-        then it is a table that says `use`. `setting` is "parts[0]" where there are several.
+        then it is a table that says `type`. `setting` is "parts[0]" where there are several.
         """
 
         def inside(value: Any, where: str, stage: str) -> Any:
@@ -153,7 +153,7 @@ class Opened:
                 return change(where, stage, value)
             if not isinstance(value, Mapping):
                 return value
-            if isinstance(value.get("use"), str):
+            if isinstance(value.get("type"), str):
                 return change(where, stage, value)
             table = {name: inside(row, f"{where}.{name}", stage) for name, row in value.items()}
             return value if same_objects(table.values(), value.values()) else table
@@ -195,13 +195,13 @@ def defaults_of(component: type[Any]) -> dict[str, Any]:
 
 
 def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
-    """A component from `{"use": name, **hyperparameters}`; `where` is named in errors."""
+    """A component from `{"type": name, **hyperparameters}`; `where` is named in errors."""
     if not isinstance(table, Mapping):
-        raise ConfigError(f'{where} must be a table with use = "NAME", not {quoted(table)}')
+        raise ConfigError(f'{where} must be a table with type = "NAME", not {quoted(table)}')
     given = dict(table)
-    use = given.pop("use", None)
+    use = given.pop("type", None)
     if not isinstance(use, str):
-        raise ConfigError(f'{where} needs use = "NAME".{did_you_mean("", names(stage))}')
+        raise ConfigError(f'{where} needs type = "NAME".{did_you_mean("", names(stage))}')
     try:
         cls = find(stage, use)
     except ConfigError as error:

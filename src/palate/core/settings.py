@@ -39,7 +39,7 @@ class Inside:
 
 @dataclass(frozen=True)
 class Confusable:
-    """Marks a setting whose values people write as `use` too.
+    """Marks a setting whose values people write as `type` too.
 
     `hint` ends the error about a name that is no component; None for what is no value either.
     """
@@ -58,7 +58,7 @@ A pipeline refuses a name that none of its encoders gives, before anything is fi
 AnyEncoder: TypeAlias = Annotated[Any, Inside("encoders")]
 
 
-"""The type of a setting that is an encoder, or the table of one: `{use = "tfidf"}`."""
+"""The type of a setting that is an encoder, or the table of one: `{type = "tfidf"}`."""
 
 AnyRecommender: TypeAlias = Annotated[Any, Inside("recommenders")]
 

@@ -30,7 +30,7 @@ class Split:
     """What may be learnt from, who asks afterwards, and the sealed answers.
 
     `train` holds the whole catalogue, but only training interactions. `exclude_seen` says whether
-    the protocol masks what a person already touched; `new_items` are the rows that were held back.
+    the protocol masks what a person already touched; `cold_items` are the rows that were held back.
     """
 
     name: str
@@ -38,4 +38,4 @@ class Split:
     histories: Histories
     sealed: Answers
     exclude_seen: bool = True
-    new_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    cold_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))

@@ -95,19 +95,19 @@ def rank_rows(
     k: int,
     *,
     exclude_seen: bool = True,
-    among: Rows | None = None,
+    candidates: Rows | None = None,
     chunk_cells: int = CHUNK_CELLS,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Rows, Floats]:
     """The `k` best catalogue rows of each request and their scores, both (n, k); best first.
 
-    `exclude_seen` masks what a request's history holds; only the rows in `among` are recommendable
-    where it is given. Scores `chunk_cells` cells at a time, so memory does not grow with people;
-    `progress` is called with the number of requests that each chunk finished.
+    `exclude_seen` masks what a request's history holds; only the rows in `candidates` are
+    recommendable where it is given. Scores `chunk_cells` cells at a time, so memory does not grow
+    with people; `progress` is called with the number of requests that each chunk finished.
     """
     n_items = len(histories.item_ids)
     tie = tie_order(histories.item_ids)
-    allowed = None if among is None else np.unique(among)
+    allowed = None if candidates is None else np.unique(candidates)
     rows = np.empty((len(histories), k), dtype=np.int32)
     best = np.empty((len(histories), k), dtype=np.float32)
     step = max(1, chunk_cells // max(n_items, 1))
@@ -149,10 +149,10 @@ def recommend(
     k: int = 10,
     *,
     exclude_seen: bool = True,
-    among: Rows | None = None,
+    candidates: Rows | None = None,
 ) -> Recommendations:
     """The `k` best items for each request as a table, best first; fewer where fewer are left."""
-    rows, scores = rank_rows(model, histories, k, exclude_seen=exclude_seen, among=among)
+    rows, scores = rank_rows(model, histories, k, exclude_seen=exclude_seen, candidates=candidates)
     return recommendations_of(histories, rows, scores)
 
 

@@ -1,4 +1,4 @@
-"""Data to try things on: MovieLens-100K, planted data with a known answer, a large catalogue."""
+"""Data to try things on: MovieLens-100K, synthetic data with a known answer, a large catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
 from palate.data.read import read
 
-__all__ = ["Truth", "catalogue", "movielens", "planted", "planted_truth"]
+__all__ = ["Truth", "catalogue", "movielens", "synthetic", "synthetic_truth"]
 Language = Literal["en", "zh"]
 
 _ARTICLES = r"The|An|A|Das|Der|Die|Det|Il|Les|Le|La|Los|Las|El"
@@ -105,10 +105,10 @@ def _article_first(title: pl.Expr) -> pl.Expr:
     )
 
 
-def planted(
+def synthetic(
     n_users: int = 200, n_items: int = 120, seed: int = 0, *, language: Language = "en"
 ) -> Dataset:
-    """Made-up data with a known answer, which `planted_truth` tells for the same arguments.
+    """Made-up data with a known answer, which `synthetic_truth` tells for the same arguments.
 
     Items: six topics of uneven size; `title`, `description` and `tags` (a list) hold words of the
     topic, `category` is coarser than the topic, `price` depends on it. Nobody touched 5 % of them.
@@ -120,7 +120,7 @@ def planted(
     So: content knows topics only, popularity knows neither, and the last item tells the next one.
     `language` "zh" has the same events with Chinese words.
     """
-    truth = planted_truth(n_users, n_items, seed)
+    truth = synthetic_truth(n_users, n_items, seed)
     events = act(truth, seed)
     rng = np.random.default_rng([seed, 3])
     liked = truth.topic[events.items] == truth.taste[events.users]
@@ -145,16 +145,16 @@ def planted(
     return Dataset(interactions, _planted_items(truth, rng, language), users)
 
 
-def planted_truth(n_users: int = 200, n_items: int = 120, seed: int = 0) -> Truth:
-    """The answers to `planted` with the same arguments; raises `ConfigError` for too small ones."""
+def synthetic_truth(n_users: int = 200, n_items: int = 120, seed: int = 0) -> Truth:
+    """The answers to `synthetic` with the same arguments; `ConfigError` for too small ones."""
     if n_users < 1 or n_items < 2 * len(TOPICS["en"]):
-        raise ConfigError(f"planted data need a person and {2 * len(TOPICS['en'])} items")
+        raise ConfigError(f"synthetic data need a person and {2 * len(TOPICS['en'])} items")
     return plan(n_users, n_items, seed)
 
 
 def _planted_items(truth: Truth, rng: np.random.Generator, language: Language) -> pl.DataFrame:
     if language not in TOPICS:
-        raise ConfigError(f"language={language!r}: planted data speak {', '.join(TOPICS)}")
+        raise ConfigError(f"language={language!r}: synthetic data speak {', '.join(TOPICS)}")
     n_items = len(truth.topic)
     words = [names.split() for names in TOPICS[language]]
     common = COMMON[language].split()
@@ -240,17 +240,17 @@ def _short_titles(topic: NDArray[np.int64], rng: np.random.Generator) -> pl.Data
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What the planted data know: arrays by catalogue row, or by row of the users' table.
+    """What the synthetic data know: arrays by catalogue row, or by row of the users' table.
 
     `topic` and `successor` are (n_items,), the latter -1 where an item has none; `taste` and
-    `second_taste` are (n_users,) topics; `new_items` are the rows that nobody touched.
+    `second_taste` are (n_users,) topics; `cold_items` are the rows that nobody touched.
     """
 
     topic: Rows
     successor: Rows
     taste: Rows
     second_taste: Rows
-    new_items: Rows
+    cold_items: Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,8 +268,8 @@ def plan(n_users: int, n_items: int, seed: int) -> Truth:
     topic = rng.choice(len(SHARES), size=n_items, p=SHARES).astype(np.int32)
     topic[: len(SHARES)] = np.arange(len(SHARES))[: len(topic)]
     topic = rng.permutation(topic)
-    new_items = np.sort(rng.permutation(n_items)[: round(NEW_SHARE * n_items)]).astype(np.int32)
-    touched = np.setdiff1d(np.arange(n_items), new_items)
+    cold_items = np.sort(rng.permutation(n_items)[: round(NEW_SHARE * n_items)]).astype(np.int32)
+    touched = np.setdiff1d(np.arange(n_items), cold_items)
     successor = np.full(n_items, -1, dtype=np.int32)
     for name in range(len(SHARES)):
         ring = rng.permutation(touched[topic[touched] == name])
@@ -279,13 +279,13 @@ def plan(n_users: int, n_items: int, seed: int) -> Truth:
     share = np.array(SHARES)[held]
     taste = rng.choice(held, size=n_users, p=share / share.sum())
     second = rng.choice(held, size=n_users, p=share / share.sum())
-    return Truth(topic, successor, taste.astype(np.int32), second.astype(np.int32), new_items)
+    return Truth(topic, successor, taste.astype(np.int32), second.astype(np.int32), cold_items)
 
 
 def act(truth: Truth, seed: int) -> Events:
     """What the people do: follow the chain, or pick something they like; nothing twice."""
     rng = np.random.default_rng([seed, 2])
-    touched = np.setdiff1d(np.arange(len(truth.topic)), truth.new_items)
+    touched = np.setdiff1d(np.arange(len(truth.topic)), truth.cold_items)
     shelves = [
         rng.permutation(touched[truth.topic[touched] == name]) for name in range(len(SHARES))
     ]

@@ -32,14 +32,14 @@ __all__ = [
     "SPLITS",
     "inner_split",
     "split_by_time",
+    "split_cold_items",
     "split_given",
     "split_leave_last_out",
-    "split_new_items",
 ]
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"
-NEW_ITEMS = "new_items"
+NEW_ITEMS = "cold_items"
 GIVEN = "given"
 
 _SHARE = 0.2
@@ -60,7 +60,7 @@ def split_by_time(
     asked about, so every training event is earlier than every answer. Histories roll: each event is
     asked with everything that person did before it, also since the cut; somebody new starts with an
     empty one.
-    `new_items` are those without a training event.
+    `cold_items` are those without a training event.
     Raises `ConfigError` for `test` and `at` together, `DataError` for events without times, and
     where a side is empty.
     """
@@ -100,7 +100,7 @@ def split_leave_last_out(
 
     People with fewer than `min_events` events are learnt from, and not asked. With `validation` the
     last but one is held back from training too: it is in the test's history, as in the published
-    protocol, and `inner_split` asks about it. `new_items` are those without a training event.
+    protocol, and `inner_split` asks about it. `cold_items` are those without a training event.
     Raises `DataError` where a side is empty.
     """
     held = 2 if validation else 1
@@ -122,14 +122,14 @@ def split_leave_last_out(
     return Split(name, train, histories, sealed, exclude_seen, _untrained(train))
 
 
-def split_new_items(
+def split_cold_items(
     data: Dataset, *, share: float = 0.2, seed: int = 0, exclude_seen: bool = True
 ) -> Split:
     """Hold back every event of a random share of the items, and ask for each of them.
 
     The items drawn depend on the ids and the seed, not on the order of any table; only items with
     events are drawn. Each held-back event is one request, with that person's training events
-    before it, which may be none. `new_items` are the items drawn: their rows stay in the
+    before it, which may be none. `cold_items` are the items drawn: their rows stay in the
     catalogue, with what they say. Raises `DataError` where a side is empty.
     """
     check_share(share, "share")
@@ -145,8 +145,8 @@ def split_new_items(
     how = f"holding back {count} of {len(touched)} items"
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
     histories, sealed = requests(Sequences.of(data), asked, ~asked)
-    new_items = np.flatnonzero(held).astype(np.int32)
-    return Split(NEW_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, new_items)
+    cold_items = np.flatnonzero(held).astype(np.int32)
+    return Split(NEW_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
 
 
 def split_given(
@@ -164,7 +164,7 @@ def split_given(
     Both are data sets, or what `read` takes: `items`, `users` and `options` go to it. Histories
     hold the columns that both have. Every event of `test` is a request, with that person's training
     events and, if `rolling`, the test events before it; otherwise all test events of a person
-    answer one request. `new_items` are those without a training event. Raises `DataError` where a
+    answer one request. `cold_items` are those without a training event. Raises `DataError` where a
     side is empty, and where two data sets come with something to be read.
     """
     _check_there_is_a_reader(train, test, {"items": items, "users": users, **options})
@@ -245,8 +245,10 @@ def inner_split(split: Split, *, seed: int = 1) -> Split:
         share = held / (held + len(split.train.interactions))
         return split_by_time(split.train, test=share, exclude_seen=split.exclude_seen)
     if split.name == NEW_ITEMS:
-        share = len(split.new_items) / (len(split.new_items) + len(split.train.trained_rows))
-        return split_new_items(split.train, share=share, seed=seed, exclude_seen=split.exclude_seen)
+        share = len(split.cold_items) / (len(split.cold_items) + len(split.train.warm_items))
+        return split_cold_items(
+            split.train, share=share, seed=seed, exclude_seen=split.exclude_seen
+        )
     return split_leave_last_out(split.train, min_events=2, exclude_seen=split.exclude_seen)
 
 
@@ -260,7 +262,7 @@ def _validation_of(split: Split) -> Split:
         split.histories.without_last(),
         Answers(starts, starts + 1, newest),
         split.exclude_seen,
-        split.new_items,
+        split.cold_items,
     )
 
 
@@ -268,13 +270,13 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
     {
         TIME_SPLIT: split_by_time,
         LAST_OUT: split_leave_last_out,
-        NEW_ITEMS: split_new_items,
+        NEW_ITEMS: split_cold_items,
         GIVEN: split_given,
     }
 )
 
 
-"""What `use` may name under [split]; all but "given" take a data set and settings."""
+"""What `type` may name under [split]; all but "given" take a data set and settings."""
 
 
 """Smaller numbers are an order of events, not dates."""

@@ -310,7 +310,7 @@ def _pruned(component: Any, stage: str, dropped: Sequence[str]) -> Any:
     """A component, or its table, whose settings name none of the blocks that are gone."""
     try:
         opened = registry.Opened.of(stage, component)
-    except ConfigError:  # a table that says `use` and is no component's
+    except ConfigError:  # a table that says `type` and is no component's
         return component
     kept = opened.with_parts(lambda _, own, part: _pruned(part, own, dropped))
     kept |= without_blocks(opened.cls, kept, lambda block: _is_of(block, dropped))

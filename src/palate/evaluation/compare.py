@@ -59,7 +59,9 @@ class Ranked:
         rank = model.rank_histories if isinstance(model, Lister) else partial(rank_rows, model)
         asking = _in_catalogue_of(model, split.histories)
         if asking is not split.histories:
-            rank = partial(rank, among=np.arange(len(split.histories.item_ids), dtype=np.int32))
+            rank = partial(
+                rank, candidates=np.arange(len(split.histories.item_ids), dtype=np.int32)
+            )
         rows = np.empty((len(asking), k), dtype=np.int32)
         step = max(1, CHUNK_CELLS // max(len(asking.item_ids), 1))
         with task(f"ranking by {label}", len(asking), "requests") as done:

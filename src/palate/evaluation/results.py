@@ -135,7 +135,7 @@ class Results:
         """One row a recommender.
 
         Columns: `ndcg@10`, `ndcg@10.low`, `.high`, `.p` (against the reference) for each metric
-        over all requests; `new_items.ndcg@10` for each slice; `coverage` and the others beyond
+        over all requests; `cold_items.ndcg@10` for each slice; `coverage` and the others beyond
         accuracy. Null where nothing was asked.
         """
         rows = [self._wide(title) for title in self.rows]

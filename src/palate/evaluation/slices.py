@@ -73,7 +73,7 @@ def slices_of(split: Split, answers: OpenAnswers) -> list[Slice]:
     everybody = np.ones(answers.n, dtype=bool)
     return [
         _of_people("all", "all", everybody, answers),
-        _of_items("new_items", "new items", new, answers),
+        _of_items("cold_items", "new items", new, answers),
         _of_items("long_tail", "long tail", ~head, answers),
         _of_items("head", "head", head, answers),
         _of_people("short_history", f"≤ {SHORT_HISTORY} events", lengths <= SHORT_HISTORY, answers),

@@ -14,7 +14,7 @@ from rich.text import Text
 from palate.core.visible import shorten
 from palate.evaluation.results import Cell, Results, number
 
-SHOWN_SLICES = ("all", "new_items", "long_tail", "short_history")
+SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
 _SHOWN_METRICS = ("ndcg", "recall")
 _LABELS = {
     "precision": "Precision",

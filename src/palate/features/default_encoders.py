@@ -18,7 +18,7 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.nn.hub.find import E5, GEMMA, MINILM, PACKAGE, find_model
 from palate.text.template import default_template
 
-USE = "use"
+USE = "muse"
 
 
 def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> dict[str, Encoder]:
@@ -63,7 +63,7 @@ def best_text_encoder(
 ) -> tuple[TemplateEncoder, str]:
     """An encoder and what to call it: MiniLM where torch and its weights are, else the light one.
 
-    `name` decides instead: "use", "minilm", or any model that `Transformer` takes. Raises
+    `name` decides instead: "muse", "minilm", or any model that `Transformer` takes. Raises
     `ConfigError` for a name that is nearly a packaged one's, and of no model on this machine.
     """
     if name is None:

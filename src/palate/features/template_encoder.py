@@ -162,7 +162,7 @@ def table_of(encoder: Any, *, who: str) -> dict[str, Any]:
     if not is_dataclass(encoder) or isinstance(encoder, type):
         raise ConfigError(
             f"{who}.encoder = {encoder!r} cannot be used: give a text encoder, or the table of "
-            'one, as {"use": "use"}'
+            'one, as {"type": "muse"}'
         )
     return registry.table_of(encoder)
 
@@ -171,7 +171,7 @@ def reader_of(table: Mapping[str, Any], *, who: str) -> Any:
     """The encoder of a table; `ConfigError` for one that reads no texts."""
     reader = registry.build("encoders", table, where=f"{who}.encoder")
     if not hasattr(reader, "encode_texts"):
-        raise ConfigError(f"{who}.encoder: {table['use']!r} reads no texts")
+        raise ConfigError(f"{who}.encoder: {table['type']!r} reads no texts")
     return reader
 
 
@@ -182,5 +182,5 @@ def read_texts(reader: Any, texts: Sequence[str], *, who: str) -> Floats:
     except NotFittedError as error:
         raise ConfigError(
             f"{who}.encoder must be pretrained; {registry.name_of(reader)!r} learns its words from "
-            'the catalogue: take {use = "use"} or {use = "transformer"}'
+            'the catalogue: take {type = "muse"} or {type = "transformer"}'
         ) from error

@@ -57,7 +57,7 @@ def reading(reader: Reader) -> Reads:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
+class HistoryText:
     """How a history is put into words.
 
     `names` says what each item of the catalogue is called: its title by default. `language` is
@@ -72,7 +72,7 @@ class Telling:
     max_chars: int = 1000
 
 
-def sentences_of(histories: Histories, data: Dataset, telling: Telling) -> list[str]:
+def sentences_of(histories: Histories, data: Dataset, telling: HistoryText) -> list[str]:
     """What each of these histories of `data` holds, in words: "" for an empty one.
 
     Nothing but the histories' own events is said.

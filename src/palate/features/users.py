@@ -22,14 +22,14 @@ from palate.features.event_statistics import (
     learn,
     standardised,
 )
-from palate.features.user_texts import Reader, Telling, reading, sentences_of, written
+from palate.features.user_texts import HistoryText, Reader, reading, sentences_of, written
 
-__all__ = ["people_aggregates", "people_features", "people_views", "pool"]
+__all__ = ["pool", "user_aggregates", "user_features", "user_views"]
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
 DID, SAID, TOLD, WROTE = "did", "said", "told", "wrote"
 
-_AS_IT_IS = Telling()
+_AS_IT_IS = HistoryText()
 
 NUMBERS = "did.numbers"
 
@@ -66,7 +66,7 @@ def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
     return averaging @ part
 
 
-def people_features(
+def user_features(
     histories: Histories,
     items: Features,
     words: Mapping[str, Matrix] | None = None,
@@ -94,7 +94,7 @@ def people_features(
     return Features(Ids(histories.user_ids), {**did, **said}, behavioural=did)
 
 
-def people_views(
+def user_views(
     data: Dataset,
     items: Features | None = None,
     reader: Reader | None = None,
@@ -102,7 +102,7 @@ def people_views(
     histories: Histories | None = None,
     words: Mapping[str, Matrix] | None = None,
     beside: Features | Iterable[Features] = (),
-    telling: Telling = _AS_IT_IS,
+    telling: HistoryText = _AS_IT_IS,
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
@@ -122,7 +122,7 @@ def people_views(
     asking = histories_of(data) if histories is None else histories
     if items is None:
         items = Features(asking.item_ids, {})
-    people = people_features(asking, items, words, how=how, decay=decay, length=length)
+    people = user_features(asking, items, words, how=how, decay=decay, length=length)
     did = people.select(name for name in people.parts if name in people.behavioural)
     said = people.select(name for name in people.parts if name not in people.behavioural)
     people = did
@@ -146,7 +146,7 @@ def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
     return Features(ids, named, behavioural=named)
 
 
-def people_aggregates(
+def user_aggregates(
     source: Dataset | Histories,
     *,
     fitted_on: Dataset | Histories | None = None,
@@ -161,7 +161,7 @@ def people_aggregates(
     hold neither kinds of events nor values, so such columns are theirs only if `fitted_on` has
     them, at what is usual. Priors, scales and the present moment are learnt from `fitted_on`, by
     default from `source`: name the training part to keep the future out. Stands beside
-    `people_features` of the same people. Raises `DataError` where there is no event to learn from.
+    `user_features` of the same people. Raises `DataError` where there is no event to learn from.
     """
     if not 0 < recent < 1:
         raise ConfigError(f"recent must be a share between 0 and 1, not {recent}")

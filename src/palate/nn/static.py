@@ -80,7 +80,7 @@ def _files(model: str) -> tuple[Path, Path]:
     missing = " and ".join(name for name in layouts[0] if not (folder / name).is_file())
     raise ConfigError(
         f"the folder {folder} holds no static model: {missing} is missing. Make one with "
-        '`palate distill`, or take a model2vec model; a transformer needs `use = "transformer"`'
+        '`palate distill`, or take a model2vec model; a transformer needs `type = "transformer"`'
     )
 
 

@@ -252,18 +252,18 @@ def wanted_places(k: object) -> int:
     return int(k)
 
 
-def rows_among(among: object, item_ids: Ids) -> Rows:
+def candidate_rows(candidates: object, item_ids: Ids) -> Rows:
     """Catalogue rows, checked; `DataError` for what are none."""
-    rows = np.asarray(among)
+    rows = np.asarray(candidates)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise DataError(
-            f"among = {reprlib.repr(among)}: give catalogue rows here, as those that "
+            f"candidates = {reprlib.repr(candidates)}: give catalogue rows here, as those that "
             "model.item_ids.rows([...]) finds for ids"
         )
     wrong = rows[(rows < 0) | (rows >= len(item_ids))]
     if wrong.size:
         raise DataError(
-            f"among holds rows that a catalogue of {len(item_ids)} items lacks: "
+            f"candidates holds rows that a catalogue of {len(item_ids)} items lacks: "
             f"{first_offenders(wrong.tolist(), wrong.size)}"
         )
     return rows.astype(np.int32)

@@ -1,4 +1,4 @@
-"""Pipeline files: TOML ↔ what the code would say; only `use` names a component."""
+"""Pipeline files: TOML ↔ what the code would say; only `type` names a component."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class DataSection(BaseModel):
 class Config:
     """A pipeline file, checked: where the data are, how they are cut, what is fitted.
 
-    `split` holds `use` and the settings of that split; `tables` the file with whole paths.
+    `split` holds `type` and the settings of that split; `tables` the file with whole paths.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Config:
         """The split that [split] names."""
         settings = dict(self.split)
         with speaking_toml():
-            return SPLITS[settings.pop("use")](data, **settings)
+            return SPLITS[settings.pop("type")](data, **settings)
 
     def pipeline(self) -> Pipeline:
         """A fresh pipeline, not fitted; what the file leaves out has the default."""
@@ -121,7 +121,7 @@ class Config:
 def read_config(path: str | Path, *, components: bool = True) -> Config:
     """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used.
 
-    Without `components` only [data] and [split] are, and nothing that `use` names is imported.
+    Without `components` only [data] and [split] are, and nothing that `type` names is imported.
     """
     path = path_of(path, "a pipeline file")
     if path.is_dir():
@@ -219,7 +219,7 @@ def _check_encoders(tables: Mapping[str, Any]) -> None:
         if not isinstance(table, dict):
             raise ConfigError(
                 f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
-                f'and a table of its own, as [encoders.text] with use = "tfidf"'
+                f'and a table of its own, as [encoders.text] with type = "tfidf"'
             )
 
 
@@ -235,8 +235,8 @@ def _data_section(table: Mapping[str, Any]) -> DataSection:
 
 
 def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
-    """`use` and what the function of that split takes."""
-    use = table.get("use", TIME_SPLIT)
+    """`type` and what the function of that split takes."""
+    use = table.get("type", TIME_SPLIT)
     known = [name for name in SPLITS if name != GIVEN]
     if use not in known:
         raise ConfigError(
@@ -245,12 +245,12 @@ def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
     function = SPLITS[use]
     hints = get_type_hints(function)
     names = settings_of(function)
-    given = {key: value for key, value in table.items() if key != "use"}
-    _check_names(f'[split] use = "{use}"', given, names)
+    given = {key: value for key, value in table.items() if key != "type"}
+    _check_names(f'[split] type = "{use}"', given, names)
     settings = {
         key: checked(hints[key], value, where=f"[split].{key}") for key, value in given.items()
     }
-    return {"use": use, **settings}
+    return {"type": use, **settings}
 
 
 def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None:

@@ -56,7 +56,7 @@ def in_toml(message: str) -> str:
 
 def _said_in_toml(found: re.Match[str]) -> str:
     if found["function"]:
-        return f'[split] use = "{_SPLIT_FUNCTIONS[found["function"]]}"'
+        return f'[split] type = "{_SPLIT_FUNCTIONS[found["function"]]}"'
     setting = _assigned(found)
     option = f" (or {_OPTIONS[setting]})" if setting in _OPTIONS else ""
     return f"[{_SECTION_OF[found['name']]}] {setting}{option}"

@@ -34,6 +34,7 @@ from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
 from palate.pipeline.checks import (
     People,
+    candidate_rows,
     check_blocks,
     check_data,
     check_histories,
@@ -41,7 +42,6 @@ from palate.pipeline.checks import (
     check_queries,
     check_request,
     people_of,
-    rows_among,
     sentences,
     wanted_places,
 )
@@ -142,7 +142,7 @@ class Pipeline:
         k: int,
         *,
         exclude_seen: bool = True,
-        among: Rows | None = None,
+        candidates: Rows | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[Rows, Floats]:
         """(n, k) catalogue rows and scores of the lists that are shown, rerankers included.
@@ -157,7 +157,9 @@ class Pipeline:
             histories,
             wanted_places(k),
             exclude_seen=exclude_seen,
-            among=among if among is None else rows_among(among, histories.item_ids),
+            candidates=None
+            if candidates is None
+            else candidate_rows(candidates, histories.item_ids),
             progress=progress,
         )
 
@@ -169,22 +171,24 @@ class Pipeline:
         text: str | None = None,
         k: int = 10,
         exclude_seen: bool = True,
-        among: Sequence[str] | None = None,
+        candidates: Sequence[str] | None = None,
         reasons: bool = False,
     ) -> Recommendations:
         """The best `k` items for known people, for a history, for a wish in words, or a mix.
 
-        `among` limits what may be recommended; `reasons` adds a sentence to each line. Raises
+        `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
         """
         now = self._now()
         k = wanted_places(k)
         histories = now.histories(user_ids, history=history, text=text)
         rows = None
-        if among is not None:
-            rows = now.item_ids.rows(id_list(among, "among"), what="item ids in among")
+        if candidates is not None:
+            rows = now.item_ids.rows(
+                id_list(candidates, "candidates"), what="item ids in candidates"
+            )
         return now.recommend_histories(
-            histories, k=k, exclude_seen=exclude_seen, among=rows, reasons=reasons
+            histories, k=k, exclude_seen=exclude_seen, candidates=rows, reasons=reasons
         )
 
     def recommend_histories(
@@ -193,10 +197,10 @@ class Pipeline:
         *,
         k: int = 10,
         exclude_seen: bool = True,
-        among: Rows | None = None,
+        candidates: Rows | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """As `recommend`, for requests that are already histories; `among` holds catalogue rows."""
+        """As `recommend`, for requests that are histories already; `candidates` are catalogue rows."""
         now = self._now()
         check_histories(histories)
         histories = histories.in_catalogue(now.item_ids)
@@ -204,7 +208,7 @@ class Pipeline:
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
             exclude_seen=exclude_seen,
-            among=among,
+            candidates=candidates,
         )
         table = recommendations_of(histories, rows, scores)
         return explain(now, histories, table) if reasons else table
@@ -287,7 +291,7 @@ class Pipeline:
             "rerankers_": rerankers,
         }
 
-    def audience(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
+    def top_users(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
         """The `k` known people in whose list an item stands highest; `rank` is its place there.
 
         With `exclude_seen`, people who touched it are left out. Rerankers have no say here.
@@ -338,7 +342,7 @@ def shown_rows(
     k: int,
     *,
     exclude_seen: bool = True,
-    among: Rows | None = None,
+    candidates: Rows | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[Rows, Floats]:
     """As `rank_rows`: (n, k) catalogue rows and scores, in the order that the rerankers leave.
@@ -348,7 +352,7 @@ def shown_rows(
     """
     if not rerankers:
         return rank_rows(
-            model, histories, k, exclude_seen=exclude_seen, among=among, progress=progress
+            model, histories, k, exclude_seen=exclude_seen, candidates=candidates, progress=progress
         )
     depth = min(max(k * RERANK_FACTOR, RERANK_LEAST), max(len(histories.item_ids), 1))
     rows = np.full((len(histories), k), -1, dtype=np.int32)
@@ -357,7 +361,12 @@ def shown_rows(
     for start in range(0, len(histories), step):
         asking = histories.take(slice(start, start + step))
         ranked, values = rank_rows(
-            model, asking, depth, exclude_seen=exclude_seen, among=among, progress=progress
+            model,
+            asking,
+            depth,
+            exclude_seen=exclude_seen,
+            candidates=candidates,
+            progress=progress,
         )
         for alone in _nobody_twice(asking.user_ids):
             found = recommendations_of(asking.take(alone), ranked[alone], values[alone])

@@ -76,7 +76,7 @@ def _split_line(split: Split) -> str:
     return (
         f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
         f"{len(split.histories):,} requests of {people:,} people to evaluate, "
-        f"{len(split.new_items):,} items that training never touched"
+        f"{len(split.cold_items):,} items that training never touched"
     )
 
 

@@ -96,7 +96,7 @@ class Writer:
         return {
             _KIND: "component",
             "stage": stage,
-            "use": registry.name_of(component),
+            "type": registry.name_of(component),
             "settings": self._fields(located_whole(opened, Path.cwd()), where),
             "learnt": self._fields(
                 {e.name: getattr(component, e.name) for e in known if not e.init}, where
@@ -186,7 +186,7 @@ class Reader:
         return Dataset(**found)
 
     def _component(self, tree: dict[str, Any]) -> Any:
-        use, stage = tree["use"], tree["stage"]
+        use, stage = tree["type"], tree["stage"]
         settings = self._values(tree["settings"])
         for name in (use, *_used_in(settings)):
             if ":" in name and name not in self.allow and name != registry.PIPELINE:
@@ -209,8 +209,8 @@ class Reader:
 def _used_in(setting: Any) -> Iterator[str]:
     """What the tables of components inside a setting use."""
     if isinstance(setting, Mapping):
-        if isinstance(setting.get("use"), str):
-            yield setting["use"]
+        if isinstance(setting.get("type"), str):
+            yield setting["type"]
         setting = list(setting.values())
     if isinstance(setting, list):
         for part in setting:

@@ -29,14 +29,14 @@ __all__ = ["Blend"]
 
 
 def _default_parts() -> list[dict[str, Any]]:
-    return [{"use": "covisit"}, {"use": "content"}]
+    return [{"type": "covisit"}, {"type": "content"}]
 
 
 @component
 class Blend:
     """The weighted sum of z-scores: each part is standardised per request over the catalogue.
 
-    `parts` are tables as a pipeline file holds them (`{use = "covisit", window = 5}`) or
+    `parts` are tables as a pipeline file holds them (`{type = "covisit", window = 5}`) or
     recommenders, of which the settings are taken; `weights` are 1 each where left out.
     """
 
@@ -103,7 +103,7 @@ class Blend:
     def check_learnt(self) -> None:
         """Raises `ValueError` for other recommenders than the settings ask for."""
         uses = [registry.name_of(part) for part in self.parts_]
-        agree(uses == [table["use"] for table in self.parts], f"parts_ are {', '.join(uses)}")
+        agree(uses == [table["type"] for table in self.parts], f"parts_ are {', '.join(uses)}")
 
     def _build(self) -> list[Recommender]:
         return [
@@ -127,6 +127,6 @@ def _as_table(part: Any) -> dict[str, Any]:
         return dict(part)
     require(
         is_dataclass(part) and not isinstance(part, type),
-        f'parts: {part!r} is no recommender: write {{use = "NAME"}}, or give a recommender',
+        f'parts: {part!r} is no recommender: write {{type = "NAME"}}, or give a recommender',
     )
     return registry.table_of(part)

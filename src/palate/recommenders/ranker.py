@@ -28,7 +28,7 @@ from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_words
 from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
-from palate.recommenders.two_stage.catalogue import Catalogue, lenders
+from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.importance import (
     check_block_names,
     check_importances,
@@ -66,19 +66,19 @@ class Ranker:
     Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
     from a history's text to the next item's. `behaviour=False` leaves only the content. The labels
-    are `cases` held-out events of the training data, which no statistic has seen; items proposed
-    again are learnt from the data. At least `new_share` of a list's places go to items that nobody
-    has touched (None: the estimated share of arrivals). What no retriever proposed stands below,
-    in order of the plain sum of z-scores. The same data give the same lists, whatever the order of
-    their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010) in
-    LightGBM (Ke et al. 2017).
+    are `n_train_queries` held-out events of the training data, which no statistic has seen; items
+    proposed again are learnt from the data. At least `new_share` of a list's places go to items
+    that nobody has touched (None: the estimated share of arrivals). What no retriever proposed
+    stands below, in order of the plain sum of z-scores. The same data give the same lists, whatever
+    the order of their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010)
+    in LightGBM (Ke et al. 2017).
     """
 
     candidates: PositiveInt = 100
-    cases: PositiveInt = 30_000
-    rounds: PositiveInt = 250
+    n_train_queries: PositiveInt = 30_000
+    n_estimators: PositiveInt = 250
     learning_rate: PositiveFloat = 0.05
-    leaves: Annotated[int, Field(ge=2)] = 15
+    num_leaves: Annotated[int, Field(ge=2)] = 15
     min_rows_per_leaf: PositiveInt = 100
     l2: NonNegativeFloat = 20.0
     behaviour: bool = True
@@ -89,7 +89,7 @@ class Ranker:
     order_: Rows = learnt()
     features_: Features | None = learnt()
     statistics_: Statistics = learnt()
-    lenders_: Rows | None = learnt()
+    neighbour_pool_: Rows | None = learnt()
     repeats_: bool = learnt()
     names_: list[str] = learnt()
     trees_: str = learnt()
@@ -115,10 +115,10 @@ class Ranker:
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
-        self.lenders_ = lenders(histories, held=HELD_EVENTS)
+        self.neighbour_pool_ = neighbour_pool(histories, held=HELD_EVENTS)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         plan = LabelPlan(
-            cases=self.cases,
+            n_train_queries=self.n_train_queries,
             candidates=self.candidates,
             repeats=self.repeats_,
             behaviour=self.behaviour,
@@ -156,7 +156,7 @@ class Ranker:
         parameters = {
             "objective": "lambdarank",
             "learning_rate": self.learning_rate,
-            "num_leaves": self.leaves,
+            "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "lambda_l2": self.l2,
             "feature_fraction": 0.5,
@@ -170,9 +170,9 @@ class Ranker:
             "verbose": -1,
         }
         table = lgb.Dataset(rows.features, rows.labels, group=rows.groups, free_raw_data=False)
-        with progress.task("learn to rank: trees", self.rounds, "trees") as advance:
+        with progress.task("learn to rank: trees", self.n_estimators, "trees") as advance:
             booster = lgb.train(
-                parameters, table, self.rounds, callbacks=[lambda _environment: advance(1)]
+                parameters, table, self.n_estimators, callbacks=[lambda _environment: advance(1)]
             )
         return str(booster.model_to_string())
 
@@ -204,7 +204,7 @@ class Ranker:
         return self._catalogue_from(None if known is None else known.take(self._rows))
 
     def _catalogue_from(self, features: Features | None) -> Catalogue:
-        return Catalogue.of(features, len(self.item_ids_), lenders=self.lenders_)
+        return Catalogue.of(features, len(self.item_ids_), neighbour_pool=self.neighbour_pool_)
 
     def _candidates(self, histories: Histories) -> Candidates:
         found = candidates(
@@ -326,8 +326,8 @@ class Ranker:
         """Raises `ValueError` for learnt values that do not fit each other."""
         n_items, features = len(self.item_ids_), self.features_
         agree(features is None or features.ids == self.item_ids_, "features of other items")
-        if self.lenders_ is not None:
-            check_rows(self.lenders_, n_items, "lenders_")
+        if self.neighbour_pool_ is not None:
+            check_rows(self.neighbour_pool_, n_items, "neighbour_pool_")
         agree(0 <= self.added_ <= n_items, f"{self.added_} of {n_items} items were added")
         order = np.sort(self.order_)
         agree(

@@ -127,7 +127,7 @@ def distill(
 ) -> DistillReport:
     """Writes a static encoder that speaks of this catalogue as `model` does; says what that costs.
 
-    `catalogue` is a data set, a table of items or the texts themselves; `model` "use", "minilm", a
+    `catalogue` is a data set, a table of items or the texts themselves; `model` "muse", "minilm", a
     folder, a name on the hub, or an encoder. The student knows the `vocabulary` most frequent words
     of the catalogue and the model's pieces of them, each as `dim` numbers (None: 256, or all that
     the model gives if these are fewer): the model's output for it, fitted so that their mean comes

@@ -37,10 +37,10 @@ def test_chance_of_one_answer_is_known(made_split, ragged):
     split = replace(made_split, sealed=ragged([[2], [4], [0], [5]]))
     # candidates left: 4, 4, 6 and 5 of 6 items
     assert chance(split, 1)["recall@1"] == pytest.approx((1 / 4 + 1 / 4 + 1 / 6 + 1 / 5) / 4)
-    assert chance(split, 1, within="new_items")["recall@1"] == pytest.approx((1 / 4 + 1 / 5) / 2)
+    assert chance(split, 1, within="cold_items")["recall@1"] == pytest.approx((1 / 4 + 1 / 5) / 2)
     assert chance(split, 9)["recall@9"] == pytest.approx(1.0)
     assert np.isnan(chance(split, 1, within="history_101_up")["ndcg@1"])
-    with pytest.raises(ConfigError, match="Did you mean 'new_items'"):
+    with pytest.raises(ConfigError, match="Did you mean 'cold_items'"):
         chance(split, 1, within="new_item")
 
 

@@ -46,7 +46,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
         return Letters(), "letters"
 
     monkeypatch.setattr(run, "best_text_encoder", best)
-    quick = {"rounds": 5, "cases": 60, "candidates": 10}
+    quick = {"n_estimators": 5, "n_train_queries": 60, "candidates": 10}
     monkeypatch.setattr(run, "Ranker", lambda: Ranker(**quick))
     return asked
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from palate.core.features import Features
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.data.split import split_by_time
 from palate.evaluation.compare import compare
 from palate.evaluation.report import report
@@ -26,7 +26,7 @@ from palate.recommenders.ranker import Ranker
 
 
 def written(folder: Path, model: Pipeline, *, language="en", **options) -> str:
-    split = split_by_time(planted(120, 48, language=language), test=0.2)
+    split = split_by_time(synthetic(120, 48, language=language), test=0.2)
     model.fit(split.train)
     compared = compare({"model": model}, split, resamples=50)
     path = write_report(folder / "r.html", model=model, comparison=compared, split=split, **options)
@@ -48,7 +48,7 @@ def sections_of(html: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def ranked(tmp_path_factory) -> tuple[Pipeline, str]:
-    ranker = Ranker(candidates=20, rounds=4, min_rows_per_leaf=5)
+    ranker = Ranker(candidates=20, n_estimators=4, min_rows_per_leaf=5)
     model = Pipeline(encoders={"words": Tfidf()}, recommender=ranker)
     return model, written(tmp_path_factory.mktemp("report"), model)
 
@@ -122,7 +122,7 @@ def test_the_page_speaks_chinese_for_a_chinese_catalogue(tmp_path):
 
 
 def test_a_report_after_items_were_added(tmp_path):
-    split = split_by_time(planted(60, 30), test=0.2)
+    split = split_by_time(synthetic(60, 30), test=0.2)
     model = Pipeline(encoders={"words": Tfidf()}, recommender=Content()).fit(split.train)
     new = {"item_id": ["new"], "title": ["Straight from the press"]}
     model.add_items(pl.DataFrame(new))

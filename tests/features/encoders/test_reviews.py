@@ -31,7 +31,7 @@ def module(tmp_path, monkeypatch):
         "        rows = [[t.count(c) for c in self.letters] for t in texts]\n"
         "        return np.array(rows, np.float32).reshape(-1, len(self.letters))\n"
     )
-    return {"use": "letter_counts:Counts"}
+    return {"type": "letter_counts:Counts"}
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_an_encoder_gives_its_settings(module, data):
     from letter_counts import Counts
 
     reviews = Reviews(encoder=Counts(letters="c"))
-    assert reviews.encoder == {"use": "letter_counts:Counts", "letters": "c"}
+    assert reviews.encoder == {"type": "letter_counts:Counts", "letters": "c"}
     fitted = reviews.fit(data)
     assert "_reader" not in vars(copy.deepcopy(fitted))
     assert fitted.encode(data).parts["reviews"][1].tolist() == [2]
@@ -110,9 +110,9 @@ def test_encoders_that_cannot_read_reviews_raise(data):
     with pytest.raises(ConfigError, match="must be pretrained"):
         Reviews(encoder=Tfidf()).fit(data)
     with pytest.raises(ConfigError, match="'behaviour' reads no texts"):
-        Reviews(encoder={"use": "behaviour"})
+        Reviews(encoder={"type": "behaviour"})
     with pytest.raises(ConfigError, match="Did you mean 'tfidf'"):
-        Reviews(encoder={"use": "tfidff"})
+        Reviews(encoder={"type": "tfidff"})
     with pytest.raises(ConfigError, match=r"most = 0 cannot be used: give 1 or more"):
         Reviews(most=0)
 
@@ -121,10 +121,10 @@ def test_the_ranker_reads_them_anew_without_the_events_it_holds_out(module, tiny
     words = pl.col("item_id").str.slice(0, 3) + " for " + pl.col("user_id")
     data = tiny.with_interactions(tiny.interactions.with_columns(text=words))
     encoders = {"words": Tfidf(), "said": Reviews(encoder=module)}
-    model = Pipeline(encoders=encoders, recommender=Ranker(rounds=5)).fit(data)
+    model = Pipeline(encoders=encoders, recommender=Ranker(n_estimators=5)).fit(data)
     families = set(model.recommender_.importances_["family"])
     assert {"words", "said"} <= families
     found = model.recommend(["person-3"], k=5).table
-    loaded = load(model.save(tmp_path / "model"), allow=[module["use"]])
+    loaded = load(model.save(tmp_path / "model"), allow=[module["type"]])
     assert loaded.recommend(["person-3"], k=5).table.equals(found)
     assert set(model.queries(["a cab"])) == {"words", "said"}

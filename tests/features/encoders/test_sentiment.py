@@ -38,11 +38,11 @@ class Words:
 
 @pytest.fixture(autouse=True)
 def words(monkeypatch):
-    """`use = "words_for_tests:Words"` finds the class above."""
+    """`type = "words_for_tests:Words"` finds the class above."""
     module = types.ModuleType("words_for_tests")
     module.Words = Words
     monkeypatch.setitem(sys.modules, "words_for_tests", module)
-    return {"use": "words_for_tests:Words"}
+    return {"type": "words_for_tests:Words"}
 
 
 def review(rng, liked):
@@ -106,7 +106,7 @@ def test_the_block_is_standardised_behaviour_and_follows_the_rows(labels, words)
     fitted = Sentiment(labels=labels, encoder=words).fit(data)
     features = fitted.encode(data)
     assert features.behavioural == {"sentiment"}
-    trained = features.values[data.trained_rows]
+    trained = features.values[data.warm_items]
     assert trained.mean(axis=0) == pytest.approx(0, abs=1e-5)
     assert trained.std(axis=0) == pytest.approx(1, abs=1e-5)
     turned = Dataset(data.interactions, data.items[::-1])
@@ -241,12 +241,12 @@ def test_a_saved_head_judges_alike(labels, words, tmp_path):
 def test_what_cannot_be_used_is_refused(words, tiny):
     with pytest.raises(DataError, match="nobody wrote anything for the encoder sentiment"):
         Sentiment().fit(tiny)
-    with pytest.raises(ConfigError, match=r"Sentiment.encoder = 'use' cannot be used"):
-        Sentiment(encoder="use")
+    with pytest.raises(ConfigError, match=r"Sentiment.encoder = 'muse' cannot be used"):
+        Sentiment(encoder="muse")
     with pytest.raises(ConfigError, match="'behaviour' reads no texts"):
-        Sentiment(encoder={"use": "behaviour"})
+        Sentiment(encoder={"type": "behaviour"})
     with pytest.raises(ConfigError, match="must be pretrained; 'tfidf'"):
-        Sentiment(labels="ratings", encoder={"use": "tfidf"}).fit(shop())
+        Sentiment(labels="ratings", encoder={"type": "tfidf"}).fit(shop())
     with pytest.raises(ConfigError, match="prior = 0 cannot be used: give more than 0"):
         Sentiment(prior=0)
     with pytest.raises(NotFittedError):

@@ -22,36 +22,36 @@ PIPELINE = """
 interactions = "events.parquet"
 items = "items.parquet"
 [encoders.words]
-use = "tfidf"
+type = "tfidf"
 [encoders.photos]
-use = "made_up_modalities:Photos"
+type = "made_up_modalities:Photos"
 [encoders.sounds]
-use = "made_up_modalities:Numbers"
+type = "made_up_modalities:Numbers"
 width = 12
 [encoders.mood]
-use = "made_up_modalities:Numbers"
+type = "made_up_modalities:Numbers"
 width = 3
 behavioural = true
 [encoders.price]
-use = "made_up_modalities:Numbers"
+type = "made_up_modalities:Numbers"
 width = 1
 [encoders.graph]
-use = "made_up_modalities:Numbers"
+type = "made_up_modalities:Numbers"
 width = 8
 twice = true
 [encoders.facts]
-use = "attributes"
+type = "attributes"
 [encoders.clicks]
-use = "behaviour"
+type = "behaviour"
 dim = 6
 [recommender]
 """
 RECOMMENDERS = {
-    "content": 'use = "content"',
-    "ranker": 'use = "ranker"\nrounds = 20',
-    "blend": 'use = "blend"',
-    "mixed": 'use = "blend"\nparts = [{use = "ranker", rounds = 10}, {use = "ease"}]',
-    "popular": 'use = "popular"',
+    "content": 'type = "content"',
+    "ranker": 'type = "ranker"\nrounds = 20',
+    "blend": 'type = "blend"',
+    "mixed": 'type = "blend"\nparts = [{type = "ranker", n_estimators = 10}, {type = "ease"}]',
+    "popular": 'type = "popular"',
 }
 FUSIONS = {
     "concat": '[fusion]\nuse = "concat"\n[fusion.weights]\nmood = 2.0\n"graph.others" = 0.5\n',
@@ -168,4 +168,4 @@ def test_a_block_that_is_not_there_cannot_be_weighed(tmp_path):
 
 def test_the_made_up_encoders_keep_the_promises_of_encoders(tiny):
     for use in (*ALLOWED,):
-        testing.check_encoder(registry.build("encoders", {"use": use}, where=use), tiny)
+        testing.check_encoder(registry.build("encoders", {"type": use}, where=use), tiny)

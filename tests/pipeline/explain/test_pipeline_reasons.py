@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from palate.core.histories import history_of_items
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.explain import sentences
 from palate.pipeline.pipeline import Pipeline
@@ -25,7 +25,7 @@ from palate.recommenders.user_knn import UserKNN
 @pytest.fixture(scope="module")
 def model():
     encoders = {"text": Tfidf(template="{title}. {description}")}
-    return Pipeline(encoders=encoders, recommender=Content()).fit(planted(40, 30))
+    return Pipeline(encoders=encoders, recommender=Content()).fit(synthetic(40, 30))
 
 
 def test_the_anchor_is_an_item_of_the_own_history(model):
@@ -60,7 +60,7 @@ def test_a_request_without_a_list_is_passed_over(model):
 def test_of_items_that_nobody_touched_it_is_said(model):
     counts = model.data_.item_counts
     untouched = [model.item_ids[row] for row in (counts == 0).nonzero()[0]]
-    found = model.recommend(history=["i00"], k=29, reasons=True, among=untouched).table
+    found = model.recommend(history=["i00"], k=29, reasons=True, candidates=untouched).table
     assert len(found) == 2
     for sentence in found["reasons"]:
         assert sentence.startswith("nobody has chosen it yet")
@@ -75,8 +75,8 @@ def test_popularity_says_how_many(model):
 
 
 def test_reasons_speak_the_language_of_the_titles():
-    shop = planted(40, 30, language="zh")
-    ranker = Ranker(rounds=5, cases=200, candidates=20)
+    shop = synthetic(40, 30, language="zh")
+    ranker = Ranker(n_estimators=5, n_train_queries=200, candidates=20)
     model = Pipeline(encoders={"text": Tfidf()}, recommender=ranker).fit(shop)
     said = model.recommend(["u01"], k=5, reasons=True).table["reasons"]
     assert said.str.contains(r"[\u4e00-\u9fff]").all()

@@ -9,7 +9,12 @@ from palate.core.ids import Ids
 from palate.core.types import FitContext
 from palate.recommenders.ranker import Ranker
 from palate.recommenders.two_stage import catalogue as catalogue_module
-from palate.recommenders.two_stage.catalogue import NEIGHBOURS, Catalogue, lenders, nearest_rows
+from palate.recommenders.two_stage.catalogue import (
+    NEIGHBOURS,
+    Catalogue,
+    nearest_rows,
+    neighbour_pool,
+)
 
 
 def test_the_anchor_is_the_first_dense_block_else_the_first(known):
@@ -109,20 +114,20 @@ def test_all_items_as_lenders_change_nothing(said, block):
 def test_the_most_touched_lend_and_what_may_become_a_label_does_not_count(build, monkeypatch):
     """With everything counted a, d and e would be the three; without the newest, a, b and c."""
     data = build({"u": "abde", "v": "acde", "w": "abde"})
-    assert lenders(histories_of(data), held=2) is None
+    assert neighbour_pool(histories_of(data), held=2) is None
     monkeypatch.setattr(catalogue_module, "LENDERS", 3)
-    assert lenders(histories_of(data), held=2).tolist() == [0, 1, 2]
+    assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1, 2]
     monkeypatch.setattr(catalogue_module, "LENDERS", 2)
-    assert lenders(histories_of(data), held=2).tolist() == [0, 1]
-    assert set(lenders(histories_of(data), held=0)) < {0, 3, 4}
+    assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1]
+    assert set(neighbour_pool(histories_of(data), held=0)) < {0, 3, 4}
 
 
 def test_a_ranker_keeps_its_lenders_when_the_catalogue_grows(rings, said, monkeypatch):
     monkeypatch.setattr(catalogue_module, "LENDERS", 20)
-    fitted = Ranker(rounds=5).fit(rings, FitContext(items=said))
+    fitted = Ranker(n_estimators=5).fit(rings, FitContext(items=said))
     grown = Features(Ids(["late"]), {name: part[:1] for name, part in said.parts.items()})
     before = set(fitted._catalogue.neighbours.indices)
     fitted.add_items(grown)
-    assert set(fitted._catalogue.neighbours.indices) == before <= set(fitted.lenders_)
+    assert set(fitted._catalogue.neighbours.indices) == before <= set(fitted.neighbour_pool_)
     assert fitted._catalogue.neighbours.shape == (61, 61)
     assert fitted._catalogue.neighbours[[60]].nnz > 0

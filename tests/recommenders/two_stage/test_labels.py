@@ -18,7 +18,9 @@ from palate.recommenders.two_stage.labels import (
 )
 from palate.recommenders.two_stage.statistics import fit_statistics
 
-PLAN = LabelPlan(cases=100_000, candidates=20, repeats=False, behaviour=True, content=True, seed=0)
+PLAN = LabelPlan(
+    n_train_queries=100_000, candidates=20, repeats=False, behaviour=True, content=True, seed=0
+)
 UNTOUCHED = 3
 
 
@@ -38,7 +40,7 @@ def turns(histories):
 
 
 def events(histories):
-    """Who touched what: in the planted data nobody touches an item twice, so it names an event."""
+    """Who touched what: in synthetic data nobody touches an item twice, so it names an event."""
     return {
         (user, item)
         for row, user in enumerate(histories.user_ids)
@@ -197,7 +199,7 @@ def test_statistics_are_those_of_the_known_part_alone(histories, catalogue, monk
         return fit(known, *args, **settings)
 
     monkeypatch.setattr(labels_module, "fit_statistics", spy)
-    plan = replace(PLAN, cases=60)
+    plan = replace(PLAN, n_train_queries=60)
     labelled_rows(histories, lambda _known: catalogue, plan)
     assert fitted == [events(turn.known) for turn in labels_module._turns(histories, plan)]
 
@@ -210,16 +212,17 @@ def test_features_are_those_of_the_known_part_alone(histories, catalogue):
         handed.append(events(known))
         return catalogue
 
-    labelled_rows(histories, catalogue_of, replace(PLAN, cases=60))
+    labelled_rows(histories, catalogue_of, replace(PLAN, n_train_queries=60))
     wanted = [
-        events(turn.known) for turn in labels_module._turns(histories, replace(PLAN, cases=60))
+        events(turn.known)
+        for turn in labels_module._turns(histories, replace(PLAN, n_train_queries=60))
     ]
     assert handed == wanted
 
 
 @pytest.mark.parametrize("content", [True, False])
 def test_no_more_cases_than_planned(histories, content):
-    plan = replace(PLAN, cases=90, content=content)
+    plan = replace(PLAN, n_train_queries=90, content=content)
     turns = list(labels_module._turns(histories, plan))
     sizes = [len(turn.answers) for turn in turns]
     assert 60 < sum(sizes) <= 90
@@ -228,7 +231,7 @@ def test_no_more_cases_than_planned(histories, content):
 
 @pytest.mark.parametrize("cases", [1, 2, 5])
 def test_hardly_any_case_still_names_the_features(histories, catalogue, cases):
-    plan = replace(PLAN, cases=cases)
+    plan = replace(PLAN, n_train_queries=cases)
     rows = labelled_rows(histories, lambda _known: catalogue, plan)
     many = labelled_rows(histories, lambda _known: catalogue, PLAN)
     assert rows.names == many.names

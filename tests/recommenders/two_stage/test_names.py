@@ -5,18 +5,18 @@ import pytest
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.types import FitContext
-from palate.data.samples import planted
+from palate.data.samples import synthetic
 from palate.recommenders.ranker import Ranker
 from palate.recommenders.two_stage.importance import FAMILIES, check_block_names
 
 
 def quick():
-    return Ranker(rounds=2, cases=100, candidates=10, min_rows_per_leaf=5)
+    return Ranker(n_estimators=2, n_train_queries=100, candidates=10, min_rows_per_leaf=5)
 
 
 @pytest.fixture(scope="module")
 def shop():
-    return planted(40, 30)
+    return synthetic(40, 30)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from palate.evaluation.report.headline import best_row, headline_metric, metric_
 from palate.evaluation.report.html import NOTHING, Words, count, decimal, named, say
 from palate.evaluation.results import Cell
 
-TABLE_SLICES: Final = ("all", "new_items", "long_tail", "short_history")
+TABLE_SLICES: Final = ("all", "cold_items", "long_tail", "short_history")
 PANEL_SLICES: Final = (*TABLE_SLICES, "head", "new_people")
 
 

@@ -66,9 +66,9 @@ def _of_text(text: str) -> Any:
     found = _SPEC.fullmatch(text)
     if found is None:
         raise ConfigError(f"{text!r} names no encoder: write NAME or NAME:key=value,key=value")
-    use = found["use"]
+    use = found["type"]
     if use.partition(":")[0] in registry.names("encoders") and ":" in use:
-        raise ConfigError(f"{text!r}: settings are written key=value, as in use:max_chars=200")
+        raise ConfigError(f"{text!r}: settings are written key=value, as in muse:max_chars=200")
     if use not in registry.names("encoders"):
         _check_no_model(use)
     cls = registry.find("encoders", use)
@@ -81,7 +81,7 @@ def _of_text(text: str) -> Any:
         if setting is None:
             raise ConfigError(f"{part!r} in {text!r} is no setting: write key=value")
         settings[setting["key"]] = _value(hints.get(setting["key"], str), setting["value"])
-    return registry.build("encoders", {"use": use, **settings}, where=f"encoder {text!r}")
+    return registry.build("encoders", {"type": use, **settings}, where=f"encoder {text!r}")
 
 
 def _check_no_model(name: str) -> None:
@@ -119,7 +119,7 @@ def ready(job: Job) -> Any:
     cls = registry.find("encoders", job.use)
     takes = {entry.name for entry in fields(cls) if entry.init}
     with_template = {TEMPLATE: job.template} if TEMPLATE in takes else {}
-    table = {"use": job.use, **job.settings, **with_template}
+    table = {"type": job.use, **job.settings, **with_template}
     encoder = registry.build("encoders", table, where=job.use)
     if not _learns(encoder):
         return encoder

@@ -76,7 +76,7 @@ class MediaEncoder(LoadsItself, ABC):
         """Learns what is typical; raises `DataError` where no item has one."""
         self.column_ = self.column_of(data.items)
         vectors, present = self._encode_items(data.items)  # all, so that one error tells all
-        touched = data.trained_rows
+        touched = data.warm_items
         known = touched[present[touched]] if present[touched].any() else np.flatnonzero(present)
         if not len(known):
             raise DataError(

@@ -73,7 +73,7 @@ class Attributes:
         wanted = self._wanted(data.items)
         for name, spec in wanted:
             check_readable(data.items[name], spec)
-        for items in (data.items[data.trained_rows], data.items):
+        for items in (data.items[data.warm_items], data.items):
             self.plan_ = [
                 plan
                 for name, spec in wanted

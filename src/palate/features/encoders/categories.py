@@ -60,7 +60,7 @@ class Categories:
         if not len(data.interactions):
             raise DataError("there are no interactions for the encoder categories to learn from")
         _check_present(self.columns or [], data.items)
-        trained = data.items[data.trained_rows]
+        trained = data.items[data.warm_items]
         names = self.columns or [name for name in data.items.columns if _holds(data.items[name])]
         plans = [category_plan(trained[name], len(data.items), None) for name in names]
         self.plan_ = [plan for plan in plans if plan]

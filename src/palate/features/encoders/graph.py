@@ -74,10 +74,10 @@ class Graph:
     def fit(self, data: Dataset) -> Self:
         """Learns the graph; raises `DataError` for files that cannot be used or know no item."""
         triples, linked = self.read(data)
-        self.gaps_ = not bool(self._known(data)[data.trained_rows].all())
+        self.gaps_ = not bool(self._known(data)[data.warm_items].all())
         self.vectors_ = self._learnt(triples, linked[ENTITY])
         known = self._known(data)
-        learnable = data.trained_rows[known[data.trained_rows]]
+        learnable = data.warm_items[known[data.warm_items]]
         if not len(learnable):
             learnable = np.flatnonzero(known).astype(np.int32)
         rows = self.ids_.find(data.item_ids.series[learnable])

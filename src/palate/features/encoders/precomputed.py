@@ -44,7 +44,7 @@ class Precomputed:
         """Learns what is typical; raises `DataError` where no item has a vector."""
         vectors, present = self._find(data)
         self._check_known(present, data)
-        touched = data.trained_rows
+        touched = data.warm_items
         known = touched[present[touched]]
         chosen = vectors[known] if len(known) else vectors[present]
         self.typical_ = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)

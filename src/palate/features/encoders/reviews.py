@@ -34,11 +34,11 @@ class Reviews(LoadsItself):
 
     Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
     items about which nobody wrote are zeros. `encoder` is a table as a pipeline file holds it
-    (`{use = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
+    (`{type = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
     are taken. Wishes in words are read by it too.
     """
 
-    encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
+    encoder: AnyEncoder = field(default_factory=lambda: {"type": "muse"})
     most: PositiveInt = 50
 
     ids_: Ids = learnt()

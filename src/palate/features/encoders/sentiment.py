@@ -58,7 +58,7 @@ class Sentiment(LoadsItself):
     """
 
     labels: Labels | None = None
-    encoder: AnyEncoder = field(default_factory=lambda: {"use": "use"})
+    encoder: AnyEncoder = field(default_factory=lambda: {"type": "muse"})
     prior: PositiveFloat = 5.0
     seed: NonNegativeInt = 0
 
@@ -101,7 +101,7 @@ class Sentiment(LoadsItself):
         self.summaries_ = self._summed(rows, len(data.item_ids), polarity, negative)
         people = self._summed(events["user_row"].to_numpy(), len(data.user_ids), polarity, negative)
         self.scales_ = {
-            "items": _scales(self.summaries_[data.trained_rows]),
+            "items": _scales(self.summaries_[data.warm_items]),
             "people": _scales(people),
         }
         return self

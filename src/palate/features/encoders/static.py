@@ -68,7 +68,7 @@ class Static(TemplateEncoder):
         super().fit(data)
         self.weights_ = np.zeros(0, dtype=np.float32)
         if self._weighs:
-            self.weights_ = self._counted(render(data.items[data.trained_rows], self.template_))
+            self.weights_ = self._counted(render(data.items[data.warm_items], self.template_))
         return self
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:

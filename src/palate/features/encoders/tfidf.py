@@ -66,7 +66,7 @@ class Tfidf(TemplateEncoder):
     def fit(self, data: Dataset) -> Self:
         """Learns vocabulary and idf; raises `DataError` where the items have no words."""
         super().fit(data)
-        texts = render(data.items[data.trained_rows], self.template_)
+        texts = render(data.items[data.warm_items], self.template_)
         counter = self._learnt_from(texts) or self._learnt_from(render(data.items, self.template_))
         if counter is None:
             raise self._no_words()

@@ -117,7 +117,7 @@ class Transformer(TemplateEncoder):
         super().fit(data)
         self.idf_ = self.attention_ = None
         if "idf" in self._kinds:
-            texts = render(data.items[data.trained_rows], self.template_)
+            texts = render(data.items[data.warm_items], self.template_)
             vocabulary = int(self._language.network.config.vocab_size)
             self.idf_ = token_weights.rarity(texts, self._tokeniser(), vocabulary)
         if "attention" in self._kinds:

@@ -68,7 +68,7 @@ class Weighted:
         self.means_, self.axes_ = {}, {}
         for name, part in dense.items():
             if part.shape[1] > self.dim_:
-                mean, covariance, count = moments(part, data.trained_rows)
+                mean, covariance, count = moments(part, data.warm_items)
                 self.means_[name] = mean.astype(np.float32)
                 _, axes = principal_axes(covariance, count, self.dim_)
                 self.axes_[name] = axes.astype(np.float32)

@@ -38,10 +38,10 @@ class Quantize:
         for name, part in dense_parts(features).items():
             code: Int8Code | BitCode
             if self.bits == 8:
-                code = Int8Code.of(part, data.trained_rows)
+                code = Int8Code.of(part, data.warm_items)
                 self.steps_[name] = code.scale
             else:
-                code = BitCode.of(part, data.trained_rows)
+                code = BitCode.of(part, data.warm_items)
                 self.steps_[name] = code.spread
             self.centres_[name] = code.centre
         return self

@@ -45,7 +45,7 @@ class Reduce:
         for name, part in dense_parts(features).items():
             if part.shape[1] <= self.dim:
                 continue
-            mean, covariance, count = moments(part, data.trained_rows)
+            mean, covariance, count = moments(part, data.warm_items)
             _, axes = principal_axes(covariance, count, self.dim)
             self.means_[name] = mean.astype(np.float32)
             self.axes_[name] = axes.astype(np.float32)

@@ -51,7 +51,7 @@ class SparseCoding:
     def fit(self, features: Features, data: Dataset) -> Self:
         self.atoms_ = {}
         for name, part in dense_parts(features).items():
-            rows = self._sampled(part, data.trained_rows)
+            rows = self._sampled(part, data.warm_items)
             if len(rows):
                 self.atoms_[name] = self._dictionary(np.asarray(unit_rows(part[rows])))
         return self

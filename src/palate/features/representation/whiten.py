@@ -64,7 +64,7 @@ class Whiten:
     def fit(self, features: Features, data: Dataset) -> Self:
         self.means_, self.axes_, self.typical_, self.knots_ = {}, {}, {}, {}
         for name, part in dense_parts(features).items():
-            rows = data.trained_rows
+            rows = data.warm_items
             typical = typical_of(part, rows)
             if typical is not None:
                 self.typical_[name] = typical

@@ -34,7 +34,7 @@ class Redundancy:
     def fit(self, features: Features, data: Dataset) -> Self:
         self.kept_ = {}
         for name, part in dense_parts(features).items():
-            _, covariance, _ = moments(part, data.trained_rows)
+            _, covariance, _ = moments(part, data.warm_items)
             self.kept_[name] = _first_of_each(_correlations(covariance), self.limit)
         return self
 

@@ -33,7 +33,7 @@ class Variance:
     def fit(self, features: Features, data: Dataset) -> Self:
         self.kept_ = {}
         for name, part in features.parts.items():
-            variance = variances(part, data.trained_rows)
+            variance = variances(part, data.warm_items)
             kept = variance > self.floor * variance.mean() if len(variance) else variance > 0
             if len(kept):
                 kept[variance.argmax()] = True

@@ -122,7 +122,7 @@ def encoder_of(name: str) -> str | None:
 def as_model(name: str) -> str | None:
     """What to write for a model that is named where an encoder is meant; None for other names."""
     use = encoder_of(name)
-    return use and f' It is a model: write use = "{use}", model = "{name}"'
+    return use and f' It is a model: write type = "{use}", model = "{name}"'
 
 
 def check_reader(name: str, fallback: str) -> None:
@@ -134,7 +134,7 @@ def check_reader(name: str, fallback: str) -> None:
     wanted, given = encoder_of.get(name), encoder_of.get(fallback)
     if wanted and given and not _is_kind_of(wanted, given):
         model = "" if wanted == name else f', model = "{name}"'
-        raise ConfigError(f'the model {name!r} has another encoder: use = "{wanted}"{model}')
+        raise ConfigError(f'the model {name!r} has another encoder: type = "{wanted}"{model}')
 
 
 def _is_kind_of(use: str, other: str) -> bool:

@@ -26,8 +26,8 @@ _VOCABULARIES = (
 
 _LONGEST = 120
 _PACKAGED = {  # by the encoder's own packaged model
-    "minilm": '"minilm" (English) or "e5" (Chinese too), or the encoder "use" (Chinese too)',
-    "wordllama": '"wordllama" (English), or the encoder "use" (Chinese too)',
+    "minilm": '"minilm" (English) or "e5" (Chinese too), or the encoder "muse" (Chinese too)',
+    "wordllama": '"wordllama" (English), or the encoder "muse" (Chinese too)',
 }
 _NOT_ALLOWED, _FORBIDDEN, _TOO_OFTEN, _THEIR_FAULT = 401, 403, 429, 500
 

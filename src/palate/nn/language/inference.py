@@ -80,7 +80,7 @@ class Vectoriser:
             warnings.warn(
                 f"{share:.0%} of what these texts are made of is unknown to the model "
                 f"{self.language.name!r} (another language, perhaps, or emoji) and does not count: "
-                'model = "e5" reads many languages, Chinese too, as does the encoder "use"',
+                'model = "e5" reads many languages, Chinese too, as does the encoder "muse"',
                 RuntimeWarning,
                 stacklevel=2,
             )

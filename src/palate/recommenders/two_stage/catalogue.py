@@ -26,17 +26,17 @@ CHUNK_CELLS = 16_000_000
 class Catalogue:
     """What retrievers compare: blocks of unit rows, those learnt from behaviour last.
 
-    `lenders` are the rows that may be somebody's neighbour; None: all.
+    `neighbour_pool` are the rows that may be somebody's neighbour; None: all.
     """
 
     n_items: int
     dense_blocks: dict[str, Floats]
     sparse_blocks: dict[str, sparse.csr_array]
-    lenders: Rows | None = None
+    neighbour_pool: Rows | None = None
 
     @classmethod
     def of(
-        cls, features: Features | None, n_items: int, *, lenders: Rows | None = None
+        cls, features: Features | None, n_items: int, *, neighbour_pool: Rows | None = None
     ) -> Catalogue:
         parts: dict[str, Matrix] = {}
         if features is not None:
@@ -47,7 +47,7 @@ class Catalogue:
             n_items,
             {name: on_grid(to_dense(part)) for name, part in dense.items()},
             {name: part for name, part in parts.items() if name not in dense},
-            lenders,
+            neighbour_pool,
         )
 
     def ready(self, *, behaviour: bool) -> None:
@@ -66,7 +66,7 @@ class Catalogue:
         """(n_items, n_items) nearest items in the anchor block, squared cosines, sum 1 a row."""
         if self.anchor is None:
             return sparse.csr_array((0, 0))
-        return nearest_rows(self.anchor, self.lenders)
+        return nearest_rows(self.anchor, self.neighbour_pool)
 
     @cached_property
     def neighbours_transposed(self) -> sparse.csr_array:
@@ -79,7 +79,7 @@ class Catalogue:
         return blocks[0] if blocks else None
 
 
-def lenders(histories: Histories, *, held: int) -> Rows | None:
+def neighbour_pool(histories: Histories, *, held: int) -> Rows | None:
     """Rows of the items that may lend their covisits: all (None), or the `LENDERS` most touched.
 
     The newest `held` events of everybody do not count: they may become labels.

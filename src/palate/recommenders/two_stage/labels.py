@@ -40,7 +40,7 @@ class LabelledRows:
 class LabelPlan:
     """How many cases, of how many candidates, with what in sight."""
 
-    cases: int
+    n_train_queries: int
     candidates: int
     repeats: bool
     behaviour: bool
@@ -120,8 +120,8 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
     fold = rng.integers(0, FOLDS, len(histories))
     touched = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
     everything = np.ones(len(touched), dtype=bool)
-    cases_of_new = int(plan.cases * NEW_ITEMS_CASES) if plan.content else 0
-    per_fold = (plan.cases - cases_of_new) // FOLDS
+    cases_of_new = int(plan.n_train_queries * NEW_ITEMS_CASES) if plan.content else 0
+    per_fold = (plan.n_train_queries - cases_of_new) // FOLDS
     for turn in range(FOLDS):
         held = np.where(fold == turn, HELD_EVENTS, 0)
         known, asking, answers = _held_out(histories, held)

@@ -272,7 +272,7 @@ def test_settings_that_cannot_be_meant(columns, message):
 
 
 def test_a_pipeline_file_says_it_too():
-    table = {"use": "attributes", "columns": {"price": "log", "*": "auto"}}
+    table = {"type": "attributes", "columns": {"price": "log", "*": "auto"}}
     built = registry.build("encoders", table, where="encoders.facts")
     assert built == Attributes(columns={"price": "log", "*": "auto"})
     with pytest.raises(ConfigError, match=r"encoders\.facts: columns\.price: .*Did you mean 'log'"):
