@@ -18,6 +18,7 @@ ENTRIES_OF_THE_ROOT = 14
 LINES_OF_A_FILE = 500
 LINES_OF_A_FUNCTION = 50
 LINES_OF_A_HELPER = 80
+SECTIONS = "palate.evaluation.report"  # a file there is a part of the page
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
@@ -55,8 +56,8 @@ def imports(tree, modules):
                 yield (inner, "") if inner in modules else (node.module, alias.name)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             named = re.fullmatch(r"(palate(?:\.\w+)+)(?::(\w+))?", node.value)
-            if named and named[1] in modules:
-                yield named[1], named[2] or ""
+            if named and named[1] in modules and modules[named[1]].body[1:]:
+                yield named[1], named[2] or ""  # a folder is named, and has no code
 
 
 def arrows(trees):
@@ -128,7 +129,7 @@ def lonely_helpers(trees, lines):
             importers.setdefault(target, set()).add(module)
     public = set(re.findall(r'"(palate[.\w]+)"', (ROOT / "__init__.py").read_text()))
     for module, users in importers.items():
-        component = package_of(module) in FOLDERS.values() or module in public
+        component = package_of(module) in {*FOLDERS.values(), SECTIONS} or module in public
         if len(users) == 1 and lines[module] < LINES_OF_A_HELPER and not component:
             yield f"{module} ({lines[module]} lines) of {users.pop()}"
 

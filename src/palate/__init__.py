@@ -57,7 +57,7 @@ _HOME = {
     "encode_table": "palate.features.batch.job",
     "evaluate": "palate.evaluation.compare",
     "iterate_features": "palate.features.vectors",
-    "load": "palate.pipeline.artefact",
+    "load": "palate.pipeline.pipeline",
     "user_aggregates": "palate.features.users",
     "user_features": "palate.features.users",
     "user_views": "palate.features.users",

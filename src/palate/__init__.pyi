@@ -50,8 +50,8 @@ from palate.features.users import user_features as user_features
 from palate.features.users import user_views as user_views
 from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
-from palate.pipeline.artefact import load as load
 from palate.pipeline.pipeline import Pipeline as Pipeline
+from palate.pipeline.pipeline import load as load
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit

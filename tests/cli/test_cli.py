@@ -14,7 +14,7 @@ import pytest
 from palate import __version__
 from palate.core import registry
 from palate.data.samples import synthetic
-from palate.pipeline.artefact import load
+from palate.pipeline.pipeline import load
 
 FILMS = """
 [data]

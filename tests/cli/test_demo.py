@@ -9,8 +9,7 @@ from palate.cli import demo
 from palate.core.errors import ArtefactError, DataError
 from palate.data.samples import synthetic
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline.artefact import load
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import Ranker
 

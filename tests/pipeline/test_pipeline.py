@@ -23,8 +23,7 @@ from palate.features.encoders.tfidf import Tfidf
 from palate.features.fusion.weighted import Weighted
 from palate.features.representation.reduce import Reduce
 from palate.features.representation.whiten import Whiten
-from palate.pipeline.artefact import load
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
 from palate.recommenders.covisit import Covisit

@@ -117,8 +117,9 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     """
     from palate.cli.console import console, shown_progress, write_json
     from palate.evaluation.compare import compare
-    from palate.pipeline.artefact import load, read_fit
+    from palate.pipeline.artefact import read_fit
     from palate.pipeline.config import read_config
+    from palate.pipeline.pipeline import load
 
     origin = read_fit(model)
     if origin is None:
@@ -158,8 +159,8 @@ def recommend(
     Example: `palate recommend model --history "50,183" -k 5`
     """
     from palate.cli.console import console, recommendations_table, records, write_json
-    from palate.pipeline.artefact import load
     from palate.pipeline.explain.sentences import titles_of
+    from palate.pipeline.pipeline import load
 
     if user is None and not history and text is None:
         raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')

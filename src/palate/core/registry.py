@@ -32,7 +32,6 @@ FOLDERS = {
     "rerankers": "palate.recommenders.rerankers",
 }
 STAGES = tuple(FOLDERS)
-PIPELINE = "palate.pipeline.pipeline:Pipeline"  # what a model folder holds: of no stage
 
 
 def names(stage: str) -> list[str]:
@@ -46,9 +45,6 @@ def names(stage: str) -> list[str]:
 
 def find(stage: str, use: str) -> type[Any]:
     """The class of a component; a misspelt name raises `ConfigError`."""
-    if not stage and use == PIPELINE:
-        whole: type[Any] = importlib.import_module("palate.pipeline.pipeline").Pipeline
-        return whole
     if ":" in use:
         return _find_outside(use)
     if use not in names(stage):
@@ -87,10 +83,10 @@ def _find_outside(use: str) -> type[Any]:
 
 def name_of(component: object) -> str:
     """What `type` must say to get this component's class."""
-    return use_of(type(component))
+    return type_of(type(component))
 
 
-def use_of(cls: type[Any]) -> str:
+def type_of(cls: type[Any]) -> str:
     """What `type` must say to get a class."""
     use = cls.__module__.rpartition(".")[2]
     return use if stage_of(cls) else f"{cls.__module__}:{cls.__qualname__}"

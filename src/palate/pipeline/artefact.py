@@ -16,13 +16,12 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from safetensors.numpy import load_file, save
 
 from palate import __version__
-from palate.core import registry
 from palate.core.errors import (
     ArtefactError,
     ConfigError,
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from palate.pipeline.pipeline import Pipeline
 
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 _PLENTY = 2**22  # rows that a table may have, however small its file
 _MOST_BYTES = 2**24  # of a pipeline file
@@ -60,7 +59,7 @@ def save_pipeline(
     somebody else.
     """
     root = path_of(folder, "the folder to save a model in", ArtefactError)
-    writer = Writer(root)
+    writer = Writer(root, type(pipeline))
     tree = writer.tree(pipeline, "pipeline")
     try:
         check_place(root)
@@ -189,12 +188,8 @@ def _sweep(root: Path) -> None:
                 path.unlink()
 
 
-def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
-    """The pipeline that `Pipeline.save` wrote: the same recommendations to the last bit.
-
-    `allow` names components outside palate ("package.module:Class") that the folder may import.
-    Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
-    """
+def load_pipeline(folder: str | Path, whole: type[Pipeline], *, allow: Collection[str]) -> Pipeline:
+    """A `whole` that `save_pipeline` wrote; raises `ArtefactError` for a folder that is no such."""
     check_process()
     root = path_of(folder, "the folder of a model", ArtefactError)
     if isinstance(allow, str) or not all(isinstance(name, str) for name in allow):
@@ -202,7 +197,7 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     while True:
         saved = _saved_at(root)
         try:
-            return _load_once(root, allow)
+            return _load_once(root, whole, allow)
         except ArtefactError:
             if saved == _saved_at(root):
                 raise
@@ -217,14 +212,13 @@ def _saved_at(root: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
+def _load_once(root: Path, whole: type[Pipeline], allow: Collection[str]) -> Pipeline:
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
         tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
-        reader = Reader(arrays, tables, allow=allow, source=str(root))
-        pipeline = reader.value(manifest["tree"])
-        whole = registry.find("", registry.PIPELINE)
+        reader = Reader(arrays, tables, whole=whole, allow=allow, source=str(root))
+        pipeline: Pipeline = reader.value(manifest["tree"])
         agree(isinstance(pipeline, whole), "the folder of something else than a pipeline")
         check_received(pipeline)
     except Exception as error:  # whatever a folder that somebody made can lead to
@@ -232,7 +226,7 @@ def _load_once(root: Path, allow: Collection[str]) -> Pipeline:
         if isinstance(error, PalateError) and not of_the_folder:
             raise  # an extra that is not installed, code that is not allowed
         raise _unusable(root, manifest, error) from error
-    return cast("Pipeline", pipeline)
+    return pipeline
 
 
 def _read_table(root: Path, name: str) -> pl.DataFrame:

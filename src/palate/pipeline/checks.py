@@ -165,7 +165,7 @@ def _named(part: registry.Opened, where: str) -> Iterator[tuple[str, str]]:
 
 def _uses(part: registry.Opened) -> set[str]:
     """The names of a component and of all inside it."""
-    return {registry.use_of(part.cls)}.union(*(_uses(inner) for _, inner in part.parts()))
+    return {registry.type_of(part.cls)}.union(*(_uses(inner) for _, inner in part.parts()))
 
 
 def check_data(data: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from threading import Lock
@@ -200,7 +200,7 @@ class Pipeline:
         candidates: Rows | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """As `recommend`, for requests that are histories already; `candidates` are catalogue rows."""
+        """As `recommend`, for requests that are histories; `candidates` are catalogue rows."""
         now = self._now()
         check_histories(histories)
         histories = histories.in_catalogue(now.item_ids)
@@ -327,6 +327,15 @@ class Pipeline:
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""
         return artefact.save_pipeline(self._now(), folder)
+
+
+def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
+    """The pipeline that `Pipeline.save` wrote: the same recommendations to the last bit.
+
+    `allow` names components outside palate ("package.module:Class") that the folder may import.
+    Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
+    """
+    return artefact.load_pipeline(folder, Pipeline, allow=allow)
 
 
 def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:

@@ -26,13 +26,14 @@ _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
 
 
 class Writer:
-    """Turns a component into a JSON tree, arrays and tables.
+    """Turns a pipeline, of the class `whole`, into a JSON tree, arrays and tables.
 
     Settings that are paths become whole ones, with how they are reached from `root`.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, whole: type[Any]) -> None:
         self.root = root
+        self.whole = whole
         self.arrays: dict[str, NDArray[Any]] = {}
         self.tables: dict[str, pl.DataFrame] = {}
 
@@ -89,14 +90,14 @@ class Writer:
         raise ArtefactError(f"{where} holds a value that cannot be saved: {kind}")
 
     def _component(self, component: Any, where: str) -> Any:
-        stage = registry.stage_of(type(component))
+        cls = type(component)
+        stage = registry.stage_of(cls)
         known = [entry for entry in fields(component) if hasattr(component, entry.name)]
         settings = {e.name: getattr(component, e.name) for e in known if e.init}
-        opened = registry.Opened(stage, type(component), settings)
+        opened = registry.Opened(stage, cls, settings)
+        named = {_KIND: "component", "stage": stage, "type": registry.type_of(cls)}
         return {
-            _KIND: "component",
-            "stage": stage,
-            "type": registry.name_of(component),
+            **({_KIND: "pipeline"} if cls is self.whole else named),
             "settings": self._fields(located_whole(opened, Path.cwd()), where),
             "learnt": self._fields(
                 {e.name: getattr(component, e.name) for e in known if not e.init}, where
@@ -105,16 +106,18 @@ class Writer:
 
 
 class Reader:
-    """Turns a JSON tree, arrays and tables back into what they were."""
+    """Turns a JSON tree, arrays and tables back into what they were: a pipeline, a `whole`."""
 
     def __init__(
         self,
         arrays: Mapping[str, NDArray[Any]],
         tables: Mapping[str, pl.DataFrame],
         *,
+        whole: type[Any],
         allow: Collection[str],
         source: str,
     ) -> None:
+        self.whole = whole
         self.source = source
         self.arrays = arrays
         self.tables = tables
@@ -131,6 +134,9 @@ class Reader:
             "features": self._features,
             "dataset": self._dataset,
             "component": self._component,
+            "pipeline": lambda tree: self._filled(
+                self.whole(**self._values(tree["settings"])), tree, own=True
+            ),
         }
 
     def value(self, tree: Any) -> Any:
@@ -189,19 +195,25 @@ class Reader:
         use, stage = tree["type"], tree["stage"]
         settings = self._values(tree["settings"])
         for name in (use, *_used_in(settings)):
-            if ":" in name and name not in self.allow and name != registry.PIPELINE:
+            if ":" in name and name not in self.allow:
                 raise ArtefactError(
                     f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
                     f"it with allow=[{name!r}] (--allow {name})"
                 )
-        component = registry.find(stage, use)(**settings)
+        return self._filled(registry.find(stage, use)(**settings), tree, own=":" not in use)
+
+    def _filled(self, component: Any, tree: dict[str, Any], *, own: bool) -> Any:
+        """A component with what it has learnt; that of palate's `own` ones is checked."""
         wanted = {entry.name for entry in fields(component) if not entry.init}
         learnt = self._values(tree["learnt"])
         if learnt and (other := sorted(learnt.keys() ^ wanted)):
-            raise ValueError(f"{use} learns other things than the folder holds: {', '.join(other)}")
+            name = type(component).__name__
+            raise ValueError(
+                f"{name} learns other things than the folder holds: {', '.join(other)}"
+            )
         for name, part in learnt.items():
             setattr(component, name, part)
-        if learnt and (":" not in use or use == registry.PIPELINE):
+        if learnt and own:
             check_declared(component)
         return component
 

@@ -197,8 +197,7 @@ def test_words_ask_a_pipeline_for_photos(clip, photographed):
 
 
 def test_a_saved_pipeline_sees_new_photos(vit, photographed, draw, tmp_path):
-    from palate.pipeline.artefact import load
-    from palate.pipeline.pipeline import Pipeline
+    from palate.pipeline.pipeline import Pipeline, load
     from palate.recommenders.content import Content
 
     model = Pipeline(encoders={"look": Image(**vit)}, recommender=Content()).fit(photographed)

@@ -8,8 +8,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
 from palate.features.encoders.reviews import Reviews
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline.artefact import load
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.ranker import Ranker
 
 LETTERS = "abc"
