@@ -126,11 +126,11 @@ def cooccurrence(
     people_of = sparse.csr_array(seen.T)
     people = np.diff(people_of.indptr)
     factors = (1.0 / (np.sqrt(people) + shrink + 1e-9)).astype(np.float32)
-    chunks = []
+    chunks, tie = [], tie_order(histories.item_ids)
     for chunk in _even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
         shared = _scaled(people_of[chunk] @ seen, factors[chunk], factors)
         shared = _without_self(shared, first=chunk.start)
-        chunks.append(shared if neighbours is None else keep_largest(shared, neighbours))
+        chunks.append(shared if neighbours is None else keep_largest(shared, neighbours, tie))
     return sparse.csr_array(sparse.vstack(chunks))
 
 
@@ -157,8 +157,13 @@ def _scaled(
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
-    """The `per_row` largest values of each row; equal ones by column in a fixed shuffle."""
+def keep_largest(
+    matrix: sparse.csr_array, per_row: int, tie: NDArray[np.int64] | None = None
+) -> sparse.csr_array:
+    """The `per_row` largest values of each row; equal ones by the rank `tie` of their column.
+
+    Without it, by a fixed shuffle of the columns.
+    """
     counts = np.diff(matrix.indptr)
     if not len(counts) or counts.max() <= per_row:
         return matrix
@@ -171,21 +176,17 @@ def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
     kept = falling < limit[row]
     left = place + 1 - np.bincount(row[kept], minlength=len(counts))
     tied = np.flatnonzero(falling == limit[row])
-    kept[_first_of_each_row(row[tied], matrix.indices[tied], left, matrix.shape[1], tied)] = True
+    shuffle = np.random.default_rng(0).permutation(matrix.shape[1]) if tie is None else tie
+    kept[tied[_first_of_each_row(row[tied], shuffle[matrix.indices[tied]], left)]] = True
     indptr = np.concatenate([[0], np.cumsum(place + 1)])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def _first_of_each_row(
-    row: NDArray[np.int64],
-    column: Rows,
-    wanted: NDArray[np.int64],
-    width: int,
-    positions: NDArray[np.int64],
+    row: NDArray[np.int64], rank: NDArray[np.int64], wanted: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The positions of the `wanted[row]` first of each row, by column in a fixed shuffle."""
-    shuffled = np.random.default_rng(0).permutation(width)[column]
-    order = np.lexsort((shuffled, row))
+    """Where the `wanted[row]` first of each row stand, by rank."""
+    order = np.lexsort((rank, row))
     sizes = np.bincount(row, minlength=len(wanted))
     place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return positions[order[place < wanted[row]]]
+    return order[place < wanted[row[order]]]
