@@ -127,16 +127,16 @@ def cooccurrence(
     people = np.diff(people_of.indptr)
     factors = (1.0 / (np.sqrt(people) + shrink + 1e-9)).astype(np.float32)
     chunks, tie = [], tie_order(histories.item_ids)
-    for chunk in _even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
+    for chunk in even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
         shared = _scaled(people_of[chunk] @ seen, factors[chunk], factors)
         shared = _without_self(shared, first=chunk.start)
         chunks.append(shared if neighbours is None else keep_largest(shared, neighbours, tie))
     return sparse.csr_array(sparse.vstack(chunks))
 
 
-def _even_chunks(work: NDArray[np.float64]) -> list[slice]:
-    """Runs of rows whose summed work stays near `_BATCH_PAIRS`."""
-    batch = np.floor(np.cumsum(work) / _BATCH_PAIRS).astype(np.int64)
+def even_chunks(work: NDArray[np.float64], most: int = _BATCH_PAIRS) -> list[slice]:
+    """Runs of rows whose summed work stays near `most`."""
+    batch = np.floor(np.cumsum(work) / most).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(work)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
@@ -155,6 +155,18 @@ def _scaled(
     factors = np.repeat(rows, np.diff(matrix.indptr)) * columns[matrix.indices]
     data = (matrix.data * factors).astype(np.float32)
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def first_of_each_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
+    """The `most` first entries of each row, by column."""
+    counts = np.diff(matrix.indptr)
+    if not len(counts) or counts.max() <= most:
+        return matrix
+    matrix = sparse.csr_array(matrix, copy=True)
+    matrix.sort_indices()
+    kept = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], counts) < most
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, most))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def keep_largest(

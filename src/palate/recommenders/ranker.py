@@ -36,6 +36,7 @@ from palate.recommenders.two_stage.importance import (
     importances,
 )
 from palate.recommenders.two_stage.labels import (
+    FEWEST_CELLS,
     HELD_EVENTS,
     LabelledRows,
     LabelPlan,
@@ -227,7 +228,7 @@ class Ranker:
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
-        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
+        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), FEWEST_CELLS))
         self._catalogue.ready(behaviour=self.behaviour)
         _ = self._booster, self._share_of_new, self._settled_ids
         for chunk, part in in_chunks(

@@ -14,7 +14,7 @@ from scipy import sparse
 from palate.core.arrays import Floats, Matrix, Rows, to_dense
 from palate.core.histories import Histories
 from palate.core.sparse import inner_products, product
-from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders._cooccurrence import even_chunks, first_of_each_row, keep_largest
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.statistics import (
     DECAY,
@@ -26,6 +26,8 @@ from palate.recommenders.two_stage.statistics import (
 )
 
 NEAR_PEOPLE = 100
+MOST_PEOPLE = 1_000
+NEAR_PAIRS = 4_000_000  # of requests and people that are compared at once
 CONTENT_WEIGHT = 0.5
 CACHED_CELLS = 64_000
 ROUNDING = 1e-3  # a deviation below this share of the mean is none
@@ -143,13 +145,24 @@ def _behaviour(
 
 
 def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
-    """(n, training people) cosine to the nearest people, by what both touched."""
+    """(n, training people) cosine to the nearest people, by what both touched.
+
+    Of an item that very many touched, the first `MOST_PEOPLE` in the order of the rows are looked
+    at: to share it says little, and would cost people times people.
+    """
     people = statistics["people"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
-    asked = histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity)
-    sizes = np.sqrt(np.diff(people.indptr) + 1)
-    shared = sparse.csr_array((asked @ people.T) @ sparse.diags_array(1 / sizes))
-    return keep_largest(shared.astype(np.float32), NEAR_PEOPLE)
+    asked = sparse.csr_array(
+        histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity), dtype=np.float32
+    )
+    scale = sparse.diags_array(1 / np.sqrt(np.diff(people.indptr) + 1))
+    people_of = first_of_each_row(sparse.csr_array(people.T), MOST_PEOPLE)
+    work = asked.astype(bool).astype(np.float64) @ np.diff(people_of.indptr)
+    nearest = [sparse.csr_array((0, people.shape[0]), dtype=np.float32)]
+    for chunk in even_chunks(work, NEAR_PAIRS):
+        shared = sparse.csr_array((asked[chunk] @ people_of) @ scale)
+        nearest.append(keep_largest(shared.astype(np.float32), NEAR_PEOPLE))
+    return sparse.csr_array(sparse.vstack(nearest, format="csr"))
 
 
 def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
