@@ -1,4 +1,4 @@
-"""Requests times items: sparse products as is cheapest, dense ones always to the same bits."""
+"""Products of requests and items: sparse ones as is cheapest, dense ones to the same bits."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Ranker:
         return np.concatenate([self.order_, added])
 
     @cached_property
-    def _places(self) -> NDArray[np.int64]:
+    def _places(self) -> Rows:
         return places_of(self._rows)
 
     @cached_property
@@ -311,9 +311,7 @@ class Ranker:
     @property
     def _links(self) -> Links:
         links, places = links_in(self.statistics_["directed"]), self._places
-        return lambda sources, targets: links(
-            places[sources].astype(np.int32), places[targets].astype(np.int32)
-        )
+        return lambda sources, targets: links(places[sources], places[targets])
 
     def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
         """(n,) whether content moved the trees' score of a candidate more than behaviour did."""
