@@ -55,7 +55,7 @@ def inner_products(requests: Floats, items: Floats) -> Floats:
     whoever else asks, on every processor.
 
     How many rows there are, and where a row stands, decides in which order a product is summed up.
-    These sums are exact, so that it does not matter; they are off by 1e-4 of the lengths.
+    These sums are exact, so that it does not matter; they are off by some 1e-4 of the lengths.
     """
     return np.asarray(on_grid(requests, REQUEST_BITS) @ items.T, dtype=np.float32)
 
