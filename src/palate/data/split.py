@@ -39,7 +39,7 @@ __all__ = [
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"
-NEW_ITEMS = "cold_items"
+COLD_ITEMS = "cold_items"
 GIVEN = "given"
 
 _SHARE = 0.2
@@ -146,7 +146,7 @@ def split_cold_items(
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
     histories, sealed = requests(Sequences.of(data), asked, ~asked)
     cold_items = np.flatnonzero(held).astype(np.int32)
-    return Split(NEW_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
+    return Split(COLD_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
 
 
 def split_given(
@@ -244,7 +244,7 @@ def inner_split(split: Split, *, seed: int = 1) -> Split:
         held = int((split.sealed.stops - split.sealed.starts).sum())
         share = held / (held + len(split.train.interactions))
         return split_by_time(split.train, test=share, exclude_seen=split.exclude_seen)
-    if split.name == NEW_ITEMS:
+    if split.name == COLD_ITEMS:
         share = len(split.cold_items) / (len(split.cold_items) + len(split.train.warm_items))
         return split_cold_items(
             split.train, share=share, seed=seed, exclude_seen=split.exclude_seen
@@ -270,7 +270,7 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
     {
         TIME_SPLIT: split_by_time,
         LAST_OUT: split_leave_last_out,
-        NEW_ITEMS: split_cold_items,
+        COLD_ITEMS: split_cold_items,
         GIVEN: split_given,
     }
 )
