@@ -32,7 +32,7 @@ NAMES = ["events", "items", "share of repeats", "mean value", "spread of values"
 TIMES = ["days since the last", "days since the first", "events a day", "burstiness", "trend"]
 
 
-def by_person(features, names):
+def by_user(features, names):
     values = features.parts["did.numbers"]
     assert values.shape == (len(features), len(names))
     return {
@@ -45,7 +45,7 @@ def test_everybody_has_a_row():
     features = user_aggregates(diary())
     assert features.ids.tolist() == ["nobody", "cyd", "bob", "ann"]
     assert features.behavioural == {"did.numbers"}
-    found = by_person(features, [*NAMES, *TIMES, "no events"])
+    found = by_user(features, [*NAMES, *TIMES, "no events"])
     assert found["no events"] == {"nobody": 1, "cyd": 0, "bob": 0, "ann": 0}
     assert found["events"]["ann"] > found["events"]["bob"] > found["events"]["cyd"]
     assert found["items"]["bob"] > found["items"]["cyd"] > found["items"]["ann"]
@@ -59,15 +59,15 @@ def test_everybody_has_a_row():
 def test_histories_have_no_kinds_and_no_values():
     data = synthetic(n_users=40)
     features = user_aggregates(histories_of(data))
-    found = by_person(features, [*NAMES[:3], *TIMES, "no events"])
+    found = by_user(features, [*NAMES[:3], *TIMES, "no events"])
     whole = user_aggregates(data).parts["did.numbers"]
     assert whole.shape[1] > len(found)
     np.testing.assert_allclose(list(found["events"].values()), whole[:, 0], atol=1e-6)
 
 
 def test_it_stands_beside_what_people_did_and_said(tiny, tiny_features):
-    people = palate.user_features(histories_of(tiny), tiny_features)
-    both = people.beside(user_aggregates(tiny))
+    users = palate.user_features(histories_of(tiny), tiny_features)
+    both = users.beside(user_aggregates(tiny))
     assert list(both.parts)[-1] == "did.numbers"
     assert np.isfinite(np.asarray(both)).all()
 

@@ -46,15 +46,15 @@ class Lengths:
 
 def test_what_people_did_is_told_and_read(data):
     reader = Lengths()
-    people = user_views(data, reader=reader)
+    users = user_views(data, reader=reader)
     assert reader.seen[0] == [
         "viewed Ark, then bought Bo, then viewed Cup",
         "viewed Bo",
         "viewed Cup",
     ]
-    assert people.ids.tolist() == ["ann", "bob", "cyd"]
-    assert people.parts["told"].tolist() == [[43, 7], [9, 1], [10, 1]]
-    assert people.behavioural == {"told", "wrote"}
+    assert users.ids.tolist() == ["ann", "bob", "cyd"]
+    assert users.parts["told"].tolist() == [[43, 7], [9, 1], [10, 1]]
+    assert users.behavioural == {"told", "wrote"}
 
 
 def test_what_people_wrote_is_averaged_the_newest_weighted_most(data):
@@ -79,10 +79,10 @@ def test_texts_are_weighted_by_their_events(data):
 def test_nothing_after_the_history_is_read(data):
     reader = Lengths()
     before = histories_of(data).without_last()
-    people = user_views(data, reader=reader, histories=before)
+    users = user_views(data, reader=reader, histories=before)
     assert reader.seen[0] == ["viewed Ark, then bought Bo", "", ""]
     assert reader.seen[1] == ["first words"]
-    assert people.parts["wrote"].tolist() == [[11, 1], [0, 0], [0, 0]]
+    assert users.parts["wrote"].tolist() == [[11, 1], [0, 0], [0, 0]]
 
 
 def test_the_histories_of_a_split_read_the_data_that_were_cut(data):
@@ -114,9 +114,9 @@ def test_a_reader_with_blocks_of_its_own_names_them(data):
         found = Lengths().encode_texts(texts)
         return {"text": found, "words": sparse.csr_array(found)}
 
-    people = user_views(data, reader=queries)
-    assert list(people.parts) == ["told.text", "told.words", "wrote.text", "wrote.words"]
-    assert sparse.issparse(people.parts["wrote.words"])
+    users = user_views(data, reader=queries)
+    assert list(users.parts) == ["told.text", "told.words", "wrote.text", "wrote.words"]
+    assert sparse.issparse(users.parts["wrote.words"])
 
 
 def test_all_views_stand_side_by_side(data):
@@ -124,13 +124,13 @@ def test_all_views_stand_side_by_side(data):
     numbers = Features(Ids(["cyd", "ann", "bob"]), {"numbers": np.array([[3], [1], [2]])})
     ages = Features(Ids(["bob", "zoe", "ann", "cyd"]), {"age": np.array([[20], [0], [10], [30]])})
     words = {"topic": np.float32([[1, 1], [2, 2], [3, 3]])}
-    people = user_views(data, items, Lengths(), words=words, beside=[numbers, ages], how="mean")
+    users = user_views(data, items, Lengths(), words=words, beside=[numbers, ages], how="mean")
     views = ["did.topic", "told", "wrote", "said.topic", "numbers", "age"]
-    assert list(people.parts) == views
-    assert people.parts["numbers"].ravel().tolist() == [1, 2, 3]
-    assert people.parts["age"].ravel().tolist() == [10, 20, 30]
-    assert people.parts["said.topic"].tolist() == words["topic"].tolist()
-    assert people.behavioural == {"did.topic", "told", "wrote"}
+    assert list(users.parts) == views
+    assert users.parts["numbers"].ravel().tolist() == [1, 2, 3]
+    assert users.parts["age"].ravel().tolist() == [10, 20, 30]
+    assert users.parts["said.topic"].tolist() == words["topic"].tolist()
+    assert users.behavioural == {"did.topic", "told", "wrote"}
     one = user_views(data, beside=numbers)
     assert list(one.parts) == ["numbers"]
     with pytest.raises(UnknownIdError, match="'ann'"):

@@ -219,8 +219,8 @@ def _in_one_catalogue(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
 
 def _grouped(data: Dataset, asked: Mask) -> tuple[Rows, Answers]:
     """The first request of each person, and all of that person's answers."""
-    people = data.user_rows[asked]
-    _, first, group = np.unique(people, return_index=True, return_inverse=True)
+    users = data.user_rows[asked]
+    _, first, group = np.unique(users, return_index=True, return_inverse=True)
     order = np.argsort(group, kind="stable")
     single = answers(data, asked)
     counts = np.bincount(group, minlength=len(first)).astype(np.int64)
@@ -357,18 +357,18 @@ class Sequences:
     @classmethod
     def of(cls, data: Dataset) -> Sequences:
         """The sequences of all people of `data`, whose events are in order."""
-        people = data.user_rows
-        events = np.argsort(people, kind="stable")
+        users = data.user_rows
+        events = np.argsort(users, kind="stable")
         place = np.empty_like(events)
         place[events] = np.arange(len(events))
-        counts = np.bincount(people, minlength=len(data.user_ids)).astype(np.int64)
+        counts = np.bincount(users, minlength=len(data.user_ids)).astype(np.int64)
         return cls(data, events, place, np.cumsum(counts) - counts, counts)
 
     @property
     def from_end(self) -> NDArray[np.int64]:
         """How many events that person did after each event."""
-        people = self.data.user_rows
-        return (self.starts + self.counts)[people] - 1 - self.place
+        users = self.data.user_rows
+        return (self.starts + self.counts)[users] - 1 - self.place
 
 
 def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories, Answers]:
@@ -378,17 +378,17 @@ def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories
     may see, and no others: an answer that nobody sees later is not in them.
     """
     data = sequences.data
-    people = data.user_rows
+    users = data.user_rows
     last_asked = np.full(len(data.user_ids), -1, dtype=np.int64)
-    np.maximum.at(last_asked, people[asked], sequences.place[asked])
-    seen = usable & (sequences.place < last_asked[people])
+    np.maximum.at(last_asked, users[asked], sequences.place[asked])
+    seen = usable & (sequences.place < last_asked[users])
     flat = seen[sequences.events]
     before = np.concatenate([[0], np.cumsum(flat)])
     kept = sequences.events[flat]
     histories = Histories(
         item_ids=data.item_ids,
-        user_ids=data.user_ids.series[people[asked]],
-        starts=before[sequences.starts[people[asked]]],
+        user_ids=data.user_ids.series[users[asked]],
+        starts=before[sequences.starts[users[asked]]],
         stops=before[sequences.place[asked]],
         items=data.item_rows[kept],
         weights=data.weights[kept],

@@ -18,7 +18,7 @@ from palate.core.ids import Ids
 from palate.features.event_statistics import (
     Events,
     events_of_histories,
-    events_of_people,
+    events_of_users,
     learn,
     standardised,
 )
@@ -122,23 +122,23 @@ def user_views(
     asking = histories_of(data) if histories is None else histories
     if items is None:
         items = Features(asking.item_ids, {})
-    people = user_features(asking, items, words, how=how, decay=decay, length=length)
-    did = people.select(name for name in people.parts if name in people.behavioural)
-    said = people.select(name for name in people.parts if name not in people.behavioural)
-    people = did
+    users = user_features(asking, items, words, how=how, decay=decay, length=length)
+    did = users.select(name for name in users.parts if name in users.behavioural)
+    said = users.select(name for name in users.parts if name not in users.behavioural)
+    users = did
     if reader is not None:
         read = reading(reader)
         told = read(sentences_of(asking, data, telling))
-        people = people.beside(_behavioural(people.ids, TOLD, told))
+        users = users.beside(_behavioural(users.ids, TOLD, told))
     if reader is not None and TEXT in data.interactions.columns:
         rate = decay if how == "decayed" else 1.0
         texts = written(asking, data, read, decay=rate, length=length, weighted=how != "mean")
-        people = people.beside(_behavioural(people.ids, WROTE, texts))
-    people = people.beside(said)
+        users = users.beside(_behavioural(users.ids, WROTE, texts))
+    users = users.beside(said)
     for other in [beside] if isinstance(beside, Features) else beside:
-        rows = other.ids.rows(people.ids.series, what="people in the features beside")
-        people = people.beside(other.take(rows))
-    return people
+        rows = other.ids.rows(users.ids.series, what="people in the features beside")
+        users = users.beside(other.take(rows))
+    return users
 
 
 def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
@@ -177,4 +177,4 @@ def user_aggregates(
 def _events(source: Dataset | Histories) -> Events:
     if isinstance(source, Histories):
         return events_of_histories(source)
-    return events_of_people(source)
+    return events_of_users(source)

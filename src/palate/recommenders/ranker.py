@@ -21,7 +21,7 @@ from palate.core.features import Features
 from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
-from palate.core.order import places_of, settled, with_people_settled
+from palate.core.order import places_of, settled, with_users_settled
 from palate.core.parallel import in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
@@ -111,7 +111,7 @@ class Ranker:
         self._forget()
         self.item_ids_ = data.item_ids
         data, self.order_ = settled(data)
-        histories = with_people_settled(histories_of(data))
+        histories = with_users_settled(histories_of(data))
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
