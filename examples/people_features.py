@@ -37,7 +37,7 @@ def main() -> None:
     print(users)
 
     older = np.array(ages) > 36
-    for names in (["did.text"], ["said.text"], ["did.text", "said.text"]):
+    for names in (["history.text"], ["query.text"], ["history.text", "query.text"]):
         table = StandardScaler().fit_transform(np.asarray(users.select(names)))
         accuracy = cross_val_score(LogisticRegression(C=0.01), table, older, cv=5).mean()
         print(f"{' + '.join(names)}: {accuracy:.0%} right")

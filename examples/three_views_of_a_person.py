@@ -43,7 +43,7 @@ def main() -> None:
     print(users)
 
     older = data.users["age"].to_numpy() > 36
-    for views in (["did.use"], ["told"], ["wrote"], list(users.parts)):
+    for views in (["history.muse"], ["history_text"], ["reviews"], list(users.parts)):
         table = StandardScaler().fit_transform(np.asarray(users.select(views)))
         accuracy = cross_val_score(LogisticRegression(C=0.001), table, older, cv=5).mean()
         print(f"{' + '.join(views)}: {accuracy:.0%} right")

@@ -62,17 +62,17 @@ def test_what_people_say_stands_beside_what_they_did():
     words = {"text": np.float32([[7, 8], [0, 0]])}
     users = user_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")
     assert users.ids.tolist() == ["u0", "u1"]
-    assert list(users.parts) == ["did.text", "did.tags", "said.text"]
-    assert users.behavioural == {"did.text", "did.tags"}
-    np.testing.assert_allclose(users.parts["did.text"], [[1, 0], [50, 5.5]])
-    np.testing.assert_array_equal(users.parts["said.text"], words["text"])
+    assert list(users.parts) == ["history.text", "history.tags", "query.text"]
+    assert users.behavioural == {"history.text", "history.tags"}
+    np.testing.assert_allclose(users.parts["history.text"], [[1, 0], [50, 5.5]])
+    np.testing.assert_array_equal(users.parts["query.text"], words["text"])
 
 
 def test_the_histories_own_words_are_taken_where_none_are_given():
     histories = replace(asking(["a"]), queries={"text": np.float32([[4, 2]])})
     users = user_features(histories, ITEMS)
-    assert users.parts["said.text"].tolist() == [[4, 2]]
-    assert "said.text" not in user_features(histories, ITEMS, {}).parts
+    assert users.parts["query.text"].tolist() == [[4, 2]]
+    assert "query.text" not in user_features(histories, ITEMS, {}).parts
 
 
 def test_words_of_other_people_raise():
