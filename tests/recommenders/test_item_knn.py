@@ -42,8 +42,8 @@ def test_settings_that_cannot_work_raise(setting):
 
 def test_the_most_similar_item_speaks(known, arrivals):
     model = ItemKNN().fit(known).add_items(arrivals)
-    wish = {"text": np.ones((4, 3), dtype=np.float32)}
+    queries = {"text": np.ones((4, 3), dtype=np.float32)}
     names = [["d", "b"], ["a"], [], ["c"]]
-    asking = history_of_items(model.item_ids_, names, queries=wish)
+    asking = history_of_items(model.item_ids_, names, queries=queries)
     found = model.evidence(asking, np.int32([2, 3, 2, 5]))
     assert found == [Evidence("together", 1), *[Evidence("popular")] * 3]

@@ -225,8 +225,8 @@ class TestEvidence:
             assert evidence.kind == "alike"
 
     def test_words_alone_are_the_reason(self, ranker, rings, said):
-        wish = {"text": said.parts["text"][[7]]}
-        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        queries = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=queries)
         (evidence,) = self.ask(ranker, asking, [7])
         assert (evidence.kind, evidence.anchor) == ("words", -1)
 
@@ -240,8 +240,8 @@ class TestEvidence:
         assert self.ask(ranker, elsewhere, [7])[0].kind == "popular"
 
     def test_who_reads_no_words_does_not_claim_to(self, small, rings, said):
-        wish = {"text": said.parts["text"][[7]]}
-        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        queries = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=queries)
         assert self.ask(small().fit(rings), asking, [7])[0].kind == "popular"
 
     def test_of_words_and_history_the_nearer_speaks(self, small, rings, said):

@@ -26,7 +26,7 @@ from palate.recommenders.ranker import Ranker
 
 IDS_ONLY = "ranker, ids only"
 AUDIENCE = 5
-WISHES = ("Star Wars", "Blade Runner", "Alien")
+LIKED = ("Star Wars", "Blade Runner", "Alien")
 
 
 def rows_of_the_table() -> dict[str, Pipeline]:
@@ -88,12 +88,12 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
     user = _somebody(model)
     found = model.recommend([user], k=5, reasons=True)
     console.print(recommendations_table(found, names, caption=f"\nFor person {user}, who is known"))
-    wishes = [_named(wish, titles, split) for wish in WISHES]
-    found = model.recommend(history=wishes, k=5, reasons=True)
-    spoken = ", ".join(names[wish] for wish in wishes)
+    liked = [_named(title, titles, split) for title in LIKED]
+    found = model.recommend(history=liked, k=5, reasons=True)
+    listed = ", ".join(names[title] for title in liked)
     console.print(
         recommendations_table(
-            found, names, caption=f"\nFor somebody never seen, who names {spoken}"
+            found, names, caption=f"\nFor somebody never seen, who names {listed}"
         )
     )
     untouched = _untouched(model, split)
@@ -115,11 +115,11 @@ def _somebody(model: Pipeline) -> str:
     return str(histories.user_ids[int(order[len(order) // 2])])
 
 
-def _named(wish: str, titles: list[str], split: Split) -> str:
-    for title, name in zip(titles, split.train.items["item_id"], strict=True):
-        if title == wish:
+def _named(title: str, titles: list[str], split: Split) -> str:
+    for other, name in zip(titles, split.train.items["item_id"], strict=True):
+        if other == title:
             return str(name)
-    raise DataError(f"the sample holds no film called {wish!r}")
+    raise DataError(f"the sample holds no film called {title!r}")
 
 
 def _untouched(model: Pipeline, split: Split) -> str:

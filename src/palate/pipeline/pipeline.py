@@ -174,7 +174,7 @@ class Pipeline:
         candidates: Sequence[str] | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """The best `k` items for known people, for a history, for a wish in words, or a mix.
+        """The best `k` items for known people, for a history, for a text query, or a mix.
 
         `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
