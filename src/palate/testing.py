@@ -209,9 +209,9 @@ def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
     promise(pairs.is_unique().all(), "nobody gets an item twice", reranker)
     left = pairs.join(given.table, on=[USER, ITEM], how="anti")
     promise(not len(left), "nothing is recommended that was no candidate", reranker)
-    people = given.table[USER].unique(maintain_order=True)
+    users = given.table[USER].unique(maintain_order=True)
     promise(
-        found[USER].unique(maintain_order=True).equals(people),
+        found[USER].unique(maintain_order=True).equals(users),
         "everybody stays, in order",
         reranker,
     )

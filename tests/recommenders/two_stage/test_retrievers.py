@@ -11,7 +11,7 @@ from palate.recommenders.two_stage.retrievers import (
     Profiles,
     Signal,
     content_profile,
-    near_people,
+    near_users,
     retrieve,
 )
 from palate.recommenders.two_stage.statistics import DECAY, LENGTH, fit_statistics
@@ -137,13 +137,13 @@ def test_people_who_share_rare_things_are_nearer(build, monkeypatch):
     data = build({"u": "ab", "v": "ad", "w": "bc", **many}, items="abcde")
     asking = history_of_items(data.item_ids, [["b", "a"], ["d"], ["e"], []])
     _, statistics = signals(data, asking)
-    near = near_people(asking, statistics).toarray()
+    near = near_users(asking, statistics).toarray()
     u, v, w, x = range(4)
     assert near[0, u] > near[0, w] > near[0, x] == near[0, v] > 0
     assert np.flatnonzero(near[1]).tolist() == [v]
     assert not near[2:].any()
-    monkeypatch.setattr(retrievers, "NEAR_PEOPLE", 2)
-    assert np.flatnonzero(near_people(asking, statistics).toarray()[0]).tolist() == [u, w]
+    monkeypatch.setattr(retrievers, "NEAR_USERS", 2)
+    assert np.flatnonzero(near_users(asking, statistics).toarray()[0]).tolist() == [u, w]
 
 
 def test_a_profile_has_length_one_or_nothing_to_say():
