@@ -324,12 +324,12 @@ def check_described(component: Any, data: Dataset) -> None:
     promise(said, "describe gives lines of text", component)
 
 
-def check_unfitted(component: Any, use: Callable[[Any], object]) -> None:
+def check_unfitted(component: Any, method: Callable[[Any], object]) -> None:
     check_settings(component)
     if all(entry.init for entry in fields(component)):
         return
     try:
-        use(fresh(component))
+        method(fresh(component))
     except NotFittedError:
         return
     promise(False, "using it before fit raises NotFittedError", component)

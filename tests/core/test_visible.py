@@ -196,13 +196,13 @@ def test_names_of_files_do_not_act(command, shop, tmp_path, name):
         '[data]\ninteractions = "{}"',
         '[data]\ninteractions = "log.jsonl"\n"{}" = 1',
         '[data]\ninteractions = "log.jsonl"\n["{}"]',
-        '[data]\ninteractions = "log.jsonl"\n[split]\nuse = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[split]\ntype = "{}"',
         '[data]\ninteractions = "log.jsonl"\n[split]\ntest = "{}"',
-        '[data]\ninteractions = "log.jsonl"\n[recommender]\nuse = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[recommender]\ntype = "{}"',
         '[data]\ninteractions = "log.jsonl"\n[encoders]\n"{}" = 1',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\nmin_df = "{}"',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\ntemplate = "{}{{"',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\ntemplate = "{{{}}}"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\nmin_df = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\ntemplate = "{}{{"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\ntemplate = "{{{}}}"',
     ],
 )
 @pytest.mark.parametrize(

@@ -302,7 +302,7 @@ def test_code_of_the_standard_library_is_outside_too(saved):
 
 
 @pytest.mark.parametrize(
-    "muse",
+    "name",
     [
         "palate.recommenders.covisit:Covisit",
         "palate.pipeline.pipeline:Pipeline",
@@ -311,10 +311,10 @@ def test_code_of_the_standard_library_is_outside_too(saved):
     ],
 )
 @pytest.mark.parametrize("allowed", [False, True])
-def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
-    part = {"$": "component", "stage": "recommenders", "type": use, "settings": {}, "learnt": {}}
+def test_palates_own_parts_have_names_and_no_other_way_in(saved, name, allowed):
+    part = {"$": "component", "stage": "recommenders", "type": name, "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
-    fails(saved, allow=[use] if allowed else ())
+    fails(saved, allow=[name] if allowed else ())
 
 
 # ---- places that cannot be written

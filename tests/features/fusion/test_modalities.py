@@ -48,14 +48,14 @@ dim = 6
 """
 RECOMMENDERS = {
     "content": 'type = "content"',
-    "ranker": 'type = "ranker"\nrounds = 20',
+    "ranker": 'type = "ranker"\nn_estimators = 20',
     "blend": 'type = "blend"',
     "mixed": 'type = "blend"\nparts = [{type = "ranker", n_estimators = 10}, {type = "ease"}]',
     "popular": 'type = "popular"',
 }
 FUSIONS = {
-    "concat": '[fusion]\nuse = "concat"\n[fusion.weights]\nmood = 2.0\n"graph.others" = 0.5\n',
-    "weighted": '[fusion]\nuse = "weighted"\n',
+    "concat": '[fusion]\ntype = "concat"\n[fusion.weights]\nmood = 2.0\n"graph.others" = 0.5\n',
+    "weighted": '[fusion]\ntype = "weighted"\n',
 }
 ALLOWED = ["made_up_modalities:Photos", "made_up_modalities:Numbers"]
 BLOCKS = {
@@ -160,12 +160,12 @@ def test_a_block_that_is_not_there_cannot_be_weighed(tmp_path):
     text = PIPELINE.replace(
         "[recommender]\n", RECOMMENDERS["content"].join(["[recommender]\n", "\n"])
     )
-    for wrong in ('[[representation]]\nuse = "whiten"\nnumbers = ["moodd"]\n',):
+    for wrong in ('[[representation]]\ntype = "whiten"\nnumbers = ["moodd"]\n',):
         (tmp_path / "wrong.toml").write_text(text + wrong)
         with pytest.raises(ConfigError, match=re.escape("Did you mean 'mood'")):
             read_config(tmp_path / "wrong.toml").pipeline()
 
 
 def test_the_made_up_encoders_keep_the_promises_of_encoders(tiny):
-    for use in (*ALLOWED,):
-        testing.check_encoder(registry.build("encoders", {"type": use}, where=use), tiny)
+    for name in (*ALLOWED,):
+        testing.check_encoder(registry.build("encoders", {"type": name}, where=name), tiny)

@@ -87,7 +87,7 @@ def _of_text(text: str) -> Any:
 def _check_no_model(name: str) -> None:
     for card in models():
         if card.name == name:
-            raise ConfigError(f"{name!r} is a model: write {card.use}:model={name}")
+            raise ConfigError(f"{name!r} is a model: write {card.encoder}:model={name}")
 
 
 def _value(hint: Any, text: str) -> Any:
@@ -116,11 +116,11 @@ def settings_of(encoder: Any) -> dict[str, Any]:
 
 def ready(job: Job) -> Any:
     """The encoder that a job's settings make; what it learns it learns from the first rows."""
-    cls = registry.find("encoders", job.name)
+    cls = registry.find("encoders", job.encoder)
     takes = {entry.name for entry in fields(cls) if entry.init}
     with_template = {TEMPLATE: job.template} if TEMPLATE in takes else {}
-    table = {"type": job.use, **job.settings, **with_template}
-    encoder = registry.build("encoders", table, where=job.name)
+    table = {"type": job.encoder, **job.settings, **with_template}
+    encoder = registry.build("encoders", table, where=job.encoder)
     if not _learns(encoder):
         return encoder
     sample = sample_of(job.source, job.columns, job.lists)

@@ -56,7 +56,7 @@ def plan(source: Source, encoder: Any, out: Path, options: Options) -> Job:
     job = Job(
         source=source,
         id=own_id,
-        use=registry.name_of(encoder),
+        encoder=registry.name_of(encoder),
         settings=settings_of(encoder),
         fingerprint="",
         precision=options.precision,
