@@ -23,8 +23,6 @@ from palate.core.errors import ConfigError, NotFittedError, did_you_mean
 from palate.core.visible import quoted, shorten
 
 _LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
-
-
 """What pydantic calls values of the right type that are beyond the limits of a setting."""
 
 T = TypeVar("T")

@@ -26,8 +26,6 @@ PACKAGE = Requirement(
 )
 PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Prepared: TypeAlias = dict[str, NDArray[Any]]
-
-
 """What a model reads of one photo: name of an input → its array, without a batch dimension."""
 
 

@@ -19,8 +19,6 @@ from palate.features.blocks import check_width, dense_parts, transform_parts
 __all__ = ["SparseCoding"]
 
 _BATCHES = 120
-
-
 """What the dictionary is learnt from, whatever the number of rows: it bounds the time."""
 
 _BATCH = 256

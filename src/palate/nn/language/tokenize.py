@@ -19,8 +19,6 @@ from palate.core.errors import ConfigError
 TokenIds: TypeAlias = NDArray[np.int64]
 Places: TypeAlias = NDArray[np.int64]
 Run: TypeAlias = Callable[[Iterable[tuple[Places, TokenIds]]], Batches]
-
-
 """Batches of (rows, (n, length) token ids) → batches of (rows, (n, d) vectors), in any order."""
 
 WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those before are encoded
