@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Batches, Floats
+from palate.core.arrays import Batches, Floats, unit_rows
 from palate.core.errors import ConfigError
 
 TokenIds: TypeAlias = NDArray[np.int64]
@@ -246,6 +246,4 @@ def _averaged(
         weights = np.array([len(pieces[place]) for place in places], dtype=np.float32)
         np.add.at(sums, owners[places], vectors * weights[:, None])
     assert sums is not None, "every window has texts"
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    averaged: Floats = sums / np.maximum(norms, np.float32(1e-12))
-    return averaged
+    return unit_rows(sums)
