@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from palate.core.component import checked
 from palate.core.errors import ConfigError, did_you_mean
@@ -112,8 +112,17 @@ def settings_of(component: Any) -> dict[str, Any]:
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
 
 
-def table_of(component: Any) -> dict[str, Any]:
-    """A component as a pipeline file holds it."""
+def table_of(component: Any, *, where: str) -> dict[str, Any]:
+    """A component, or its table, as a pipeline file holds it.
+
+    Raises `ConfigError`, which names `where`, for what is neither.
+    """
+    if isinstance(component, Mapping):
+        return dict(component)
+    if not is_dataclass(component) or isinstance(component, type):
+        raise ConfigError(
+            f'{where} must be a component, or a table with type = "NAME", not {quoted(component)}'
+        )
     return {"type": name_of(component), **settings_of(component)}
 
 
@@ -202,12 +211,13 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
         cls = find(stage, use)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    hints = get_type_hints(cls, include_extras=True)
+    hints = types_of(cls)
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
             raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
-        given[key] = checked(hints[key], value, where=f"{where}.{key}")
+        if key in hints:  # which somebody's annotations may not tell
+            given[key] = checked(hints[key], value, where=f"{where}.{key}")
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
@@ -216,8 +226,6 @@ def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
 
 def located_table(stage: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """As `located`, of a component's table, and of the tables of components inside it."""
-    pass  # which loads pydantic: not before it is needed
-
     try:
         opened = Opened.of(stage, table)
     except ConfigError:  # whoever builds it says so

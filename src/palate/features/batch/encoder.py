@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from palate.core.columns import ITEM, TIME, USER
 from palate.core.component import checked
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
+from palate.core.settings import types_of
 from palate.features.batch.table import Source
 from palate.features.batch.text_rows import decoded, with_parts
 from palate.features.batch.work import Job
@@ -29,7 +30,7 @@ from palate.nn.hub.digest import folder_digest
 SAMPLE_ROWS = 10_000
 OF_THE_JOB = ("column", "folder", "on_error")  # settings of an encoder of files
 TEMPLATE = "template"
-_SPEC = re.compile(r"(?P<use>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
+_SPEC = re.compile(r"(?P<type>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
 _SETTING = re.compile(r"(?P<key>\w+)=(?P<value>.*)", re.DOTALL)
 
 
@@ -72,7 +73,7 @@ def _of_text(text: str) -> Any:
     if use not in registry.names("encoders"):
         _check_no_model(use)
     cls = registry.find("encoders", use)
-    hints = get_type_hints(cls)
+    hints = types_of(cls)
     settings = {}
     for part in re.split(r",(?=\w+=)", found["settings"] or ""):
         if not part:
