@@ -7,7 +7,8 @@ import os
 import polars as pl
 import pytest
 
-from palate.pipeline.artefact import MANIFEST, load
+from palate.pipeline.artefact import MANIFEST
+from palate.pipeline.pipeline import load
 
 EVENTS = [(f"u{n % 8}", f"i{(n * n) % 7}", 1_600_000_000 + 3600 * n, n % 5 + 1) for n in range(60)]
 LOG = "userId,itemId,ts,rating\n" + "".join(f"{u},{i},{t},{r}\n" for u, i, t, r in EVENTS)

@@ -21,8 +21,8 @@ from palate.core.errors import ArtefactError, ConfigError, DataError, NotFittedE
 from palate.features.encoders.precomputed import Precomputed
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.artefact import MANIFEST, check_place, read_origin, save_pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
 
