@@ -72,7 +72,7 @@ def _of_text(text: str) -> Any:
         raise ConfigError(f"{text!r}: settings are written key=value, as in muse:max_chars=200")
     if use not in registry.names("encoders"):
         _check_no_model(use)
-    cls = registry.find("encoders", use)
+    cls: Any = registry.find("encoders", use)
     hints = types_of(cls)
     settings = {}
     for part in re.split(r",(?=\w+=)", found["settings"] or ""):
