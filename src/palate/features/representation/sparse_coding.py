@@ -91,7 +91,7 @@ class SparseCoding:
             n_components=min(self.atoms, len(units)),
             alpha=self.alpha,
             batch_size=_BATCH,
-            max_iter=max(1, _BATCHES * _BATCH // len(units)),
+            max_iter=max(1, _BATCHES * _BATCH // max(_BATCH, len(units))),  # times through the rows
             max_no_improvement=None,
             tol=0.0,
             fit_algorithm="cd",
