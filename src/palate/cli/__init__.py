@@ -1,1 +1,1 @@
-"""palate.cli"""
+"""The command line: `palate fit`, `evaluate`, `recommend` and the rest."""

@@ -1,4 +1,4 @@
-"""The nouns that travel between stages, and the verbs that stages are made of."""
+"""Who did what to which items, and what the items say: the tables that everything learns from."""
 
 from __future__ import annotations
 

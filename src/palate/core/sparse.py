@@ -1,4 +1,4 @@
-"""Requests times items: sparse products as is cheapest, dense ones always to the same bits."""
+"""Products as is cheapest, or always to the same bits; singular vectors of sparse matrices."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""palate.features"""
+"""Features of items and of users: encoded, transformed, fused, selected; kept by content."""

@@ -1,1 +1,1 @@
-"""palate.pipeline"""
+"""The pipeline: from tables to recommendations, its file, its folder, its checks."""

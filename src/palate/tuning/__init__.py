@@ -1,1 +1,1 @@
-"""palate.tuning"""
+"""Smaller models from larger ones: distillation."""

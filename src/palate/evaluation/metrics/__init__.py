@@ -1,1 +1,1 @@
-"""palate.evaluation.metrics"""
+"""Metrics: of rankings, of ratings, beyond accuracy, and of chance."""

@@ -1,1 +1,1 @@
-"""palate.evaluation.report"""
+"""The report: one page of HTML, a section a file."""

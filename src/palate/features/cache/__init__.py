@@ -1,1 +1,1 @@
-"""palate.features.cache"""
+"""Vectors that were made once: on disk, by what they were made of."""

@@ -1,1 +1,1 @@
-"""palate.nn.hub"""
+"""Pretrained models: where they lie, how they come, what names their weights."""

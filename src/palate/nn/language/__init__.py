@@ -1,1 +1,1 @@
-"""palate.nn.language"""
+"""Language models: folders, tokens, pooling, and the engines that run them."""

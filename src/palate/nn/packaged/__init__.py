@@ -1,1 +1,1 @@
-"""palate.nn.packaged"""
+"""Models that packages bring in formats of their own, built once as folders."""

@@ -1,1 +1,1 @@
-"""palate.pipeline.explain"""
+"""Why an item is recommended: what speaks for it, in words."""

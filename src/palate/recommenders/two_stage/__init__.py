@@ -1,1 +1,1 @@
-"""palate.recommenders.two_stage"""
+"""The workshop of `Ranker`: retrievers propose, trees order."""

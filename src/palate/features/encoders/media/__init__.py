@@ -1,1 +1,1 @@
-"""palate.features.encoders.media"""
+"""Photos and sounds: where they lie, and how they are opened."""
