@@ -25,6 +25,8 @@ _LARGE_TOPICS = 48
 _YEARS = 2 * 365 * 86400.0
 
 SHARES = (0.28, 0.22, 0.18, 0.14, 0.11, 0.07)
+"""Shares of the topics: uneven, so that no reordering of the rows looks like another."""
+
 FOLLOWS, STAYS, NEW_SHARE = 0.7, 0.8, 0.05
 LENGTHS = (6, 18)
 START, SPAN, STEP = 1_700_000_000.0, 60 * 86400.0, 86400.0
@@ -233,9 +235,6 @@ def _short_titles(topic: NDArray[np.int64], rng: np.random.Generator) -> pl.Data
     }
     titles = pl.DataFrame(parts).select(pl.format("{} {} {}", *parts).alias(TITLE)).to_series()
     return pl.DataFrame({ITEM: _names("i", len(topic)), TITLE: titles})
-
-
-"""Shares of the topics: uneven, so that no reordering of the rows looks like another."""
 
 
 @dataclass(frozen=True, eq=False)

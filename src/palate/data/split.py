@@ -44,6 +44,7 @@ GIVEN = "given"
 
 _SHARE = 0.2
 _LEAST_DATE = 365 * 86400.0
+"""Smaller numbers are an order of events, not dates."""
 
 
 def split_by_time(
@@ -275,9 +276,6 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
     }
 )
 """What `type` may name under [split]; all but "given" take a data set and settings."""
-
-
-"""Smaller numbers are an order of events, not dates."""
 
 
 def check_cut(test: float | None, at: float | str | None) -> None:

@@ -30,6 +30,7 @@ Spec: TypeAlias = Mapping[str, Any]
 
 AUTO: Final[Spec] = {"as": "auto"}
 OTHERS: Final = "*"
+"""In place of a column's name: all columns that would be read by default and are not named."""
 
 CYCLES: Final = ("hour", "weekday", "month", "yearday")
 YEAR: Final = 365.25 * 86_400.0
@@ -39,7 +40,6 @@ _YEARS = (1000, 2999)
 Seconds = NDArray[np.float64]
 
 Numbers = NDArray[np.float64]
-"""In place of a column's name: all columns that would be read by default and are not named."""
 
 HASHED_FEATURES = 64
 

@@ -26,6 +26,7 @@ Plan: TypeAlias = dict[str, Any]
 
 SCALES: Final = ("standard", "log", "quantile")
 KNOTS: Final = 100
+"""Steps of the distribution that `quantile` keeps."""
 
 Numbers = NDArray[np.float64]
 
@@ -243,9 +244,6 @@ def _columns_of(values: pl.Series, known: Sequence[str], hashed: int) -> NDArray
             place[category] = len(known) + int.from_bytes(digest, "little") % hashed
     columns = values.replace_strict(place, default=-1, return_dtype=pl.Int64)
     return columns.to_numpy()
-
-
-"""Steps of the distribution that `quantile` keeps."""
 
 
 def scale_plan(numbers: Numbers, scale: str) -> dict[str, Any]:
