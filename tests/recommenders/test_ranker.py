@@ -2,10 +2,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core.arrays import places_of
 from palate.core.errors import AlignmentError, ConfigError, NotFittedError
 from palate.core.evidence import Evidence
 from palate.core.histories import dataset_of, histories_of, history_of_items
-from palate.core.order import places_of, settled, with_people_settled
+from palate.core.order import settled, with_people_settled
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.data.split import split_cold_items, split_leave_last_out

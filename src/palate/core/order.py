@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palate.core.arrays import Rows
 from palate.core.columns import USER
@@ -13,8 +12,6 @@ from palate.core.dataset import Dataset
 from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.topk import tie_order
-
-__all__ = ["by_id", "places_of", "settled", "with_people_settled"]
 
 
 def settled(data: Dataset) -> tuple[Dataset, Rows]:
@@ -43,10 +40,3 @@ def with_people_settled(histories: Histories) -> Histories:
 def by_id(ids: Ids) -> Rows:
     """(n,) the rows in an order that ids alone decide."""
     return np.argsort(tie_order(ids), kind="stable").astype(np.int32)
-
-
-def places_of(rows: Rows) -> NDArray[np.int64]:
-    """(n,) where in `rows`, which holds each row once, a row stands."""
-    places = np.empty(len(rows), dtype=np.int64)
-    places[rows] = np.arange(len(rows))
-    return places

@@ -18,6 +18,7 @@ from palate.core.errors import ConfigError, DataError
 from palate.data.read import read
 
 __all__ = ["Truth", "catalogue", "movielens", "synthetic", "synthetic_truth"]
+
 Language = Literal["en", "zh"]
 
 _ARTICLES = r"The|An|A|Das|Der|Die|Det|Il|Les|Le|La|Los|Las|El"

@@ -36,6 +36,7 @@ __all__ = [
     "split_given",
     "split_leave_last_out",
 ]
+
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"

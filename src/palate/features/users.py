@@ -25,6 +25,7 @@ from palate.features.event_statistics import (
 from palate.features.user_texts import HistoryText, Reader, reading, sentences_of, written
 
 __all__ = ["pool", "user_aggregates", "user_features", "user_views"]
+
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
 DID, SAID, TOLD, WROTE = "did", "said", "told", "wrote"

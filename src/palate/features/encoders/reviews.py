@@ -26,6 +26,7 @@ from palate.nn.hub.cards import about_model
 from palate.text.sentiment import about_texts, check_anything_said
 
 __all__ = ["Reviews"]
+
 _REVIEWS_AT_ONCE = 50_000
 
 

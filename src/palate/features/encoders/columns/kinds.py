@@ -27,6 +27,8 @@ from palate.features.encoders.columns.plans import (
 from palate.text.profile import as_text, present
 
 Spec: TypeAlias = Mapping[str, Any]
+Seconds: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.float64]
 
 AUTO: Final[Spec] = {"as": "auto"}
 OTHERS: Final = "*"
@@ -37,12 +39,7 @@ YEAR: Final = 365.25 * 86_400.0
 _DAY = 86_400.0
 _YEARS = (1000, 2999)
 
-Seconds = NDArray[np.float64]
-
-Numbers = NDArray[np.float64]
-
 HASHED_FEATURES = 64
-
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "auto": ("max_categories", "hashed"),
     "categories": ("max_categories", "hashed"),
