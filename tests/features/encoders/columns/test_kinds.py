@@ -262,7 +262,7 @@ def test_columns_that_hold_something_else(columns, message):
         ({"brand": {"as": "hashed", "features": 0}}, r"brand\.features must be at least 1"),
         ({"brand": {"as": "categories", "hashed": True}}, r"brand\.hashed must be at least 1"),
         ({"*": "log"}, r'columns\."\*" can only be "auto"'),
-        ({}, "columns is empty"),
+        ({}, r"columns = \{\} cannot be used"),
         ("price", "columns = 'price' cannot be used"),
     ],
 )
