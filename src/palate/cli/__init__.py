@@ -1,1 +1,1 @@
-"""The command line: `palate fit`, `evaluate`, `recommend` and the rest."""
+"""The command `palate`: what somebody at a terminal runs and sees."""

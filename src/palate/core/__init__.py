@@ -1,1 +1,1 @@
-"""What all other rooms stand on: types, components, errors, files; no network, no table format."""
+"""What every room shares: ids, features, histories, settings, errors, the registry."""

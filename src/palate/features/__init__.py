@@ -1,1 +1,1 @@
-"""Features of items and of users: encoded, transformed, fused, selected; kept by content."""
+"""Items and users → named blocks of numbers."""

@@ -1,1 +1,1 @@
-"""The pipeline: from tables to recommendations, its file, its folder, its checks."""
+"""The whole flow: pipeline files, fits, requests, and the folder that keeps it all."""

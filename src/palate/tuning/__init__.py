@@ -1,1 +1,1 @@
-"""Smaller models from larger ones: distillation."""
+"""Models of one's own: a small encoder learnt from a large one."""

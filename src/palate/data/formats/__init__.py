@@ -1,1 +1,1 @@
-"""Files as people have them: how each format is read, and what is wrong with one that is not."""
+"""Files as people have them: CSV, JSON, Parquet, texts in any encoding, triples."""

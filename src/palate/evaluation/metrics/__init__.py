@@ -1,1 +1,1 @@
-"""Metrics: of rankings, of ratings, beyond accuracy, and of chance."""
+"""Metrics of one request, and what chance would score."""

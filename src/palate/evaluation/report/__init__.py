@@ -1,1 +1,1 @@
-"""The report: one page of HTML, a section a file."""
+"""The report as one page: a file a section."""

@@ -1,1 +1,1 @@
-"""Vectors that were made once: on disk, by what they were made of."""
+"""Vectors that were computed once, on the disk."""

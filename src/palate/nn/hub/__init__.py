@@ -1,1 +1,1 @@
-"""Pretrained models: where they lie, how they come, what names their weights."""
+"""Pretrained models: which there are, where they are found, what they hold."""

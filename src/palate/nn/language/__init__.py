@@ -1,1 +1,1 @@
-"""Language models: folders, tokens, pooling, and the engines that run them."""
+"""Language models: texts → vectors, by every backend."""

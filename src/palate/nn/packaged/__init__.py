@@ -1,1 +1,1 @@
-"""Models that packages bring in formats of their own, built once as folders."""
+"""Models whose weights come in packages, built from what these hold."""

@@ -1,1 +1,1 @@
-"""Why an item is recommended: what speaks for it, in words."""
+"""Why an item is recommended, in a sentence."""

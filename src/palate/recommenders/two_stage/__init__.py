@@ -1,1 +1,1 @@
-"""The workshop of `Ranker`: retrievers propose, trees order."""
+"""The ranker's workshop: retrievers, candidates, labels, rows, trees."""

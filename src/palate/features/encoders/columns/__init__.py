@@ -1,1 +1,1 @@
-"""How `Attributes` reads a column: kinds of columns, and the plan that each is learnt as."""
+"""Columns of a table as features: what each holds, and how it is read."""

@@ -1,1 +1,1 @@
-"""Photos and sounds: where they lie, and how they are opened."""
+"""Photos and sounds: where their files lie, and how they are decoded."""
