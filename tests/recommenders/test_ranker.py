@@ -173,9 +173,9 @@ def test_too_few_cases_leave_the_plain_sum(small, rings, said):
     found = model._candidates(histories)
     scores = model.score(histories)
     for row, items in enumerate(found.items):
-        touched = items[(items >= 0) & (rings.item_counts[items] > 0)]
-        assert (np.diff(found.mix[row, touched]) <= 0).all()
-        assert (np.diff(scores[row, touched]) <= 0).all()
+        warm = items[(items >= 0) & (rings.item_counts[items] > 0)]
+        assert (np.diff(found.mix[row, warm]) <= 0).all()
+        assert (np.diff(scores[row, warm]) <= 0).all()
 
 
 class TestEvidence:

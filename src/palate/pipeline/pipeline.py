@@ -225,9 +225,9 @@ class Pipeline:
         check_request(user_ids, history, text)
         if user_ids is not None:
             return now.users.find(user_ids)
-        touched = [] if history is None else id_list(history, "history")
+        history_ids = [] if history is None else id_list(history, "history")
         queries = {} if text is None else now.queries([text])
-        return history_of_items(now.item_ids, [touched], queries=queries)
+        return history_of_items(now.item_ids, [history_ids], queries=queries)
 
     @property
     def item_ids(self) -> Ids:

@@ -46,10 +46,10 @@ def test_one_behavioural_block(tiny):
     features = Aggregates().fit(tiny).encode(tiny)
     assert features.behavioural == {"aggregates"}
     values = features.values
-    touched = tiny.warm_items
+    warm = tiny.warm_items
     names = Aggregates().fit(tiny).names
-    held = np.abs(values[touched]).max(axis=0) < 5
-    np.testing.assert_allclose(values[touched].mean(axis=0)[held], 0, atol=1e-5)
+    held = np.abs(values[warm]).max(axis=0) < 5
+    np.testing.assert_allclose(values[warm].mean(axis=0)[held], 0, atol=1e-5)
     assert names[-1] == "no events"
     np.testing.assert_array_equal(values[:, -1], tiny.item_counts == 0)
 

@@ -47,12 +47,12 @@ def test_conditional_covisits_are_shares_of_what_follows_and_trust_few_pairs_les
     histories = histories_of(data)
     counts = covisit_counts(histories, window=statistics.WINDOW).toarray()
     found = fitted(histories)["conditional"].toarray()
-    touched = counts.sum(axis=1) > 0
-    shares = counts[touched] / counts[touched].sum(axis=1, keepdims=True)
+    warm = counts.sum(axis=1) > 0
+    shares = counts[warm] / counts[warm].sum(axis=1, keepdims=True)
     sums = found.sum(axis=1)
-    np.testing.assert_allclose(found[touched] / sums[touched, None], shares, rtol=1e-5)
+    np.testing.assert_allclose(found[warm] / sums[warm, None], shares, rtol=1e-5)
     assert (sums < 1).all()
-    assert np.argmin(sums[touched]) == np.argmin(counts.sum(axis=1)[touched])
+    assert np.argmin(sums[warm]) == np.argmin(counts.sum(axis=1)[warm])
     assert found[3, 2] > 0
     assert not found[4].any()
 

@@ -32,7 +32,7 @@ FAMILIES = {
     "mix": "sum of retrievers",
     "popularity": "popularity",
     "trend": "popularity",
-    "touched": "the person's own past",
+    "interacted": "the person's own past",
     "history length": "the person's own past",
 }
 
@@ -55,8 +55,8 @@ SIGNALS = {
     "popularity (gap)": "popularity, against that of the newest item",
     "trend": "how often it is what people chose last",
     "history length": "length of the history",
-    "touched (age)": "how long ago the person chose it",
-    "touched (times)": "how often the person chose it lately",
+    "interacted (age)": "how long ago the person chose it",
+    "interacted (times)": "how often the person chose it lately",
 }
 COMPARISONS = {
     "": "like the recent items",
