@@ -316,4 +316,4 @@ def test_progress_promises_the_cases_that_there_are(histories, catalogue):
         labelled_rows(histories, lambda _known: catalogue, PLAN)
     promised, *steps, finished = told
     assert finished
-    assert promised == sum(steps) < PLAN.cases
+    assert promised == sum(steps) < PLAN.n_train_queries

@@ -59,7 +59,7 @@ def test_a_signal_that_says_the_same_of_all_items_has_no_say(n_items):
 def test_each_kind_of_catalogue_has_its_retrievers(known):
     asking = history_of_items(known.item_ids, [["a"], []])
     behaviour, _ = signals(known, asking)
-    assert {"directed", "together", "space", "people"} <= behaviour.keys()
+    assert {"directed", "together", "space", "similar users"} <= behaviour.keys()
     assert not {"smoothed", "text", "tags"} & behaviour.keys()
     both, _ = signals(known, asking, content(known))
     assert both.keys() >= behaviour.keys() | {"smoothed", "text", "tags"}
@@ -140,7 +140,7 @@ def test_people_who_share_rare_things_are_nearer(build, monkeypatch):
     assert near[0, u] > near[0, w] > near[0, x] == near[0, v] > 0
     assert np.flatnonzero(near[1]).tolist() == [v]
     assert not near[2:].any()
-    monkeypatch.setattr(retrievers, "NEAR_PEOPLE", 2)
+    monkeypatch.setattr(retrievers, "NEAR_USERS", 2)
     assert np.flatnonzero(near_users(asking, statistics).toarray()[0]).tolist() == [u, w]
 
 

@@ -218,5 +218,5 @@ def test_the_file_does_not_decide_what_comes_first(build):
     one = build({"u": "abc", "v": "ba"}, times=[1, 5, 5, 2, 3])
     other = replace(one, interactions=one.interactions[[0, 2, 1, 3, 4]])
     found, others = (fitted(histories_of(data)) for data in (one, other))
-    for name in ("directed", "conditional", "together", "people", "counts"):
+    for name in ("directed", "conditional", "together", "users", "counts"):
         np.testing.assert_array_equal(to_dense(found[name]), to_dense(others[name]), err_msg=name)

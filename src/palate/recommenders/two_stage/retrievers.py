@@ -133,7 +133,7 @@ def _behaviour(
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
     users = near_users(histories, statistics)
-    yield Signal("people", sparse.csr_array(users @ statistics["people"]))
+    yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:
         alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
         lent = to_dense(product(alike, statistics["directed.strong"]))
@@ -144,7 +144,7 @@ def _behaviour(
 
 def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array:
     """(n, training people) cosine to the nearest people, by what both touched."""
-    users = statistics["people"]
+    users = statistics["users"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
     asked = histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity)
     sizes = np.sqrt(np.diff(users.indptr) + 1)
