@@ -34,7 +34,7 @@ from palate.text.template import render
 FORMATS = {"beauty": "sequence", "office": "minionerec"}
 DATA = ("movielens", *FORMATS)
 ENCODERS = ("muse", "minilm")
-PEOPLE, PLACES = 1000, 10
+USERS, PLACES = 1000, 10
 
 ORDERS = ("items", "people", "people-items")
 FILLS = ("text-by-text", "backwards")
@@ -125,7 +125,7 @@ def fit_one(name: str, encoder: str, variant: str, out: str) -> None:
     started = time.perf_counter()
     model = palate.Pipeline(encoders=encoders).fit(train)
     seconds = time.perf_counter() - started
-    names = sorted(train.user_ids.tolist())[:PEOPLE]
+    names = sorted(train.user_ids.tolist())[:USERS]
     asked = histories_of(train)
     row_of = {name: row for row, name in enumerate(asked.user_ids)}
     asked = asked.take(np.array([row_of[name] for name in names]))
@@ -160,11 +160,11 @@ def in_another_order(data: Dataset, variant: str) -> Dataset:
     if variant in ("items", "people-items"):
         data = replace(data, items=data.items[draw.permutation(len(data.items))])
     if variant in ("people", "people-items"):
-        people = pl.DataFrame(
+        places = pl.DataFrame(
             {USER: data.user_ids.series, "place": draw.permutation(len(data.user_ids))}
         )
         by = ["place"] if data.times is None else ["timestamp", "place"]
-        events = data.interactions.join(people, on=USER, maintain_order="left")
+        events = data.interactions.join(places, on=USER, maintain_order="left")
         events = events.sort(by, maintain_order=True).drop("place")
         users = data.users
         if users is not None:

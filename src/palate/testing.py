@@ -61,8 +61,8 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
     promise(same(features, again), "fitting again gives the same bits", encoder)
     turned = _with_items(data, np.random.default_rng(0).permutation(len(data.items)))
     _check_cosines(fresh(encoder).fit(turned).encode(turned), features, encoder, tolerance)
-    touched = _with_items(data, np.sort(data.warm_items))
-    _check_cosines(fresh(encoder).fit(touched).encode(touched), features, encoder, tolerance)
+    warm = _with_items(data, np.sort(data.warm_items))
+    _check_cosines(fresh(encoder).fit(warm).encode(warm), features, encoder, tolerance)
     arrivals = _arriving(data)
     later = fitted.encode(arrivals)
     _check_features(later, arrivals.item_ids, encoder)
@@ -209,9 +209,9 @@ def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
     promise(pairs.is_unique().all(), "nobody gets an item twice", reranker)
     left = pairs.join(given.table, on=[USER, ITEM], how="anti")
     promise(not len(left), "nothing is recommended that was no candidate", reranker)
-    people = given.table[USER].unique(maintain_order=True)
+    users = given.table[USER].unique(maintain_order=True)
     promise(
-        found[USER].unique(maintain_order=True).equals(people),
+        found[USER].unique(maintain_order=True).equals(users),
         "everybody stays, in order",
         reranker,
     )
@@ -324,12 +324,12 @@ def check_described(component: Any, data: Dataset) -> None:
     promise(said, "describe gives lines of text", component)
 
 
-def check_unfitted(component: Any, use: Callable[[Any], object]) -> None:
+def check_unfitted(component: Any, method: Callable[[Any], object]) -> None:
     check_settings(component)
     if all(entry.init for entry in fields(component)):
         return
     try:
-        use(fresh(component))
+        method(fresh(component))
     except NotFittedError:
         return
     promise(False, "using it before fit raises NotFittedError", component)

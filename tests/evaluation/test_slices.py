@@ -9,9 +9,9 @@ from palate.evaluation.slices import head_items, slices_of
 def catalogue(counts):
     """A data set whose items have these many events."""
     names = [f"i{row}" for row in range(len(counts))]
-    touched = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    warm = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     interactions = pl.DataFrame(
-        {"user_id": ["u"] * len(touched), "item_id": touched},
+        {"user_id": ["u"] * len(warm), "item_id": warm},
         schema_overrides={"item_id": pl.String},
     )
     return Dataset(interactions, pl.DataFrame({"item_id": names}))
@@ -54,7 +54,7 @@ def test_slices_of_the_made_split(made_split):
     assert kept("head") == [(2, 0), (3, 0)]
     assert members("short_history") == [0, 2, 3]
     assert kept("short_history") == [(0, 2), (0, 3), (2, 0), (3, 0), (3, 5)]
-    assert members("new_people") == [2]
+    assert members("cold_users") == [2]
     assert [members(name) for name in ("history_0", "history_1_5", "history_6_20")] == [
         [2],
         [0, 3],

@@ -90,8 +90,8 @@ def test_what_was_saved_comes_back(model, saved, tiny):
     assert again.recommender == model.recommender
     assert again.encoders == model.encoders
     assert np.array_equal(again.features.values, model.features.values)
-    scores = again.score(again.people.histories)
-    assert np.array_equal(scores, model.score(model.people.histories))
+    scores = again.score(again.users.histories)
+    assert np.array_equal(scores, model.score(model.users.histories))
 
 
 def test_the_folder_holds_palates_own_files_and_no_more(saved, model, other):
@@ -302,7 +302,7 @@ def test_code_of_the_standard_library_is_outside_too(saved):
 
 
 @pytest.mark.parametrize(
-    "muse",
+    "name",
     [
         "palate.recommenders.covisit:Covisit",
         "palate.pipeline.pipeline:Pipeline",
@@ -311,10 +311,10 @@ def test_code_of_the_standard_library_is_outside_too(saved):
     ],
 )
 @pytest.mark.parametrize("allowed", [False, True])
-def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
-    part = {"$": "component", "stage": "recommenders", "type": use, "settings": {}, "learnt": {}}
+def test_palates_own_parts_have_names_and_no_other_way_in(saved, name, allowed):
+    part = {"$": "component", "stage": "recommenders", "type": name, "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
-    fails(saved, allow=[use] if allowed else ())
+    fails(saved, allow=[name] if allowed else ())
 
 
 # ---- places that cannot be written
@@ -600,7 +600,7 @@ def with_paths(tiny, tmp_path, monkeypatch):
     return Pipeline(encoders=encoders, recommender=Popular()).fit(tiny)
 
 
-def newcomer(tiny):
+def arrival(tiny):
     return tiny.items.head(1).with_columns(item_id=pl.lit("new"))
 
 
@@ -610,7 +610,7 @@ def test_a_saved_path_is_whole_and_the_setting_as_it_was(with_paths, tiny, tmp_p
     monkeypatch.chdir(tmp_path)
     loaded = load(saved)
     assert loaded.encoders_["mine"].path == str(tmp_path / "shop" / "vectors.parquet")
-    loaded.add_items(newcomer(tiny))
+    loaded.add_items(arrival(tiny))
 
 
 def test_a_model_that_moved_with_its_files_finds_them(with_paths, tiny, tmp_path, monkeypatch):
@@ -619,7 +619,7 @@ def test_a_model_that_moved_with_its_files_finds_them(with_paths, tiny, tmp_path
     moved = (tmp_path / "shop").rename(tmp_path / "moved")
     loaded = load(moved / "model")
     assert loaded.encoders_["mine"].path == str(moved / "vectors.parquet")
-    loaded.add_items(newcomer(tiny))
+    loaded.add_items(arrival(tiny))
 
 
 def test_a_model_without_its_files_recommends_and_says_what_lacks(with_paths, tiny, tmp_path):
@@ -629,5 +629,5 @@ def test_a_model_without_its_files_recommends_and_says_what_lacks(with_paths, ti
     loaded = load(tmp_path / "model")
     assert loaded.recommend(["person-3"]).table.equals(answer)
     with pytest.raises(DataError, match=r"shop/vectors\.parquet: no such file") as caught:
-        loaded.add_items(newcomer(tiny))
+        loaded.add_items(arrival(tiny))
     assert caught.value.encoder == "mine"

@@ -32,7 +32,7 @@ def settled(data: Dataset) -> tuple[Dataset, Rows]:
     return replace(data, interactions=events, items=data.items[rows], users=users), rows
 
 
-def with_people_settled(histories: Histories) -> Histories:
+def with_users_settled(histories: Histories) -> Histories:
     """The same requests, of different people, in an order that the people's ids alone decide."""
     return histories.take(by_id(Ids(histories.user_ids)))
 

@@ -50,8 +50,8 @@ def test_photos_become_one_block_of_unit_vectors(vit, photographed):
     assert vectors.shape[1] == 16
     np.testing.assert_array_equal(missing, photographed.items["photo"].is_null().to_numpy())
     np.testing.assert_allclose(np.linalg.norm(vectors[~missing], axis=1), 1, atol=1e-5)
-    touched = np.isin(np.arange(len(missing)), photographed.warm_items) & ~missing
-    np.testing.assert_allclose(vectors[missing][0], vectors[touched].mean(axis=0), atol=1e-6)
+    warm = np.isin(np.arange(len(missing)), photographed.warm_items) & ~missing
+    np.testing.assert_allclose(vectors[missing][0], vectors[warm].mean(axis=0), atol=1e-6)
 
 
 def test_paths_and_bytes_give_the_same(vit, draw, write):
@@ -203,8 +203,8 @@ def test_a_saved_pipeline_sees_new_photos(vit, photographed, draw, tmp_path):
     model = Pipeline(encoders={"look": Image(**vit)}, recommender=Content()).fit(photographed)
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
-    people = list(photographed.user_ids)[:5]
-    assert again.recommend(people, k=4).table.equals(model.recommend(people, k=4).table)
+    users = list(photographed.user_ids)[:5]
+    assert again.recommend(users, k=4).table.equals(model.recommend(users, k=4).table)
     liked = photographed.items["item_id"][0]
     arrived = pl.DataFrame({"item_id": ["twin", "other"], "photo": [draw.file(0), draw.file(99)]})
     again.add_items(arrived)

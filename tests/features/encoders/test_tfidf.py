@@ -13,19 +13,19 @@ from palate.features.encoders.tfidf import Tfidf
 from palate.text.normalise import tokenise
 
 
-def dataset(titles, touched=None):
+def dataset(titles, warm=None):
     names = [f"i{row}" for row in range(len(titles))]
     items = pl.DataFrame({"item_id": names, "title": titles})
-    touched = range(len(titles)) if touched is None else touched
-    rows = [("u", names[row]) for row in touched]
+    warm = range(len(titles)) if warm is None else warm
+    rows = [("u", names[row]) for row in warm]
     interactions = pl.DataFrame(
         rows, schema={"user_id": pl.String, "item_id": pl.String}, orient="row"
     )
     return Dataset(interactions, items)
 
 
-def fitted(titles, touched=None, **settings):
-    return Tfidf(template="{title}", **settings).fit(dataset(titles, touched))
+def fitted(titles, warm=None, **settings):
+    return Tfidf(template="{title}", **settings).fit(dataset(titles, warm))
 
 
 @pytest.mark.parametrize("encoder", [Tfidf(), Tfidf(segment=True, ngrams=[1, 1], sublinear=False)])
@@ -60,13 +60,13 @@ FILMS = [
 ]
 
 
-def best(encoder, wish):
+def best(encoder, query):
     block = encoder.encode(dataset(FILMS)).parts["tfidf"]
-    scores = (block @ encoder.encode_texts([wish]).T).toarray()[:, 0]
+    scores = (block @ encoder.encode_texts([query]).T).toarray()[:, 0]
     return [FILMS[row] for row in np.argsort(-scores, kind="stable") if scores[row] > 0]
 
 
-def test_stop_words_of_a_wish_hardly_count():
+def test_stop_words_of_a_query_hardly_count():
     encoder = fitted(FILMS)
     assert set(best(encoder, "a film about the sea with a view")[:3]) == {
         *("The Deep Sea", "Sea of Love", "A Room with a View"),
@@ -74,7 +74,7 @@ def test_stop_words_of_a_wish_hardly_count():
     assert best(encoder, "something about love")[:2] == ["Love Story", "Sea of Love"]
 
 
-def test_stop_words_alone_are_a_wish():
+def test_stop_words_alone_are_a_query():
     encoder = fitted(FILMS)
     assert best(encoder, "about") == ["About", "All About Eve"]
     assert best(encoder, "with a") == ["A Room with a View"]
@@ -88,16 +88,16 @@ def test_stop_words_of_a_title_count_in_full():
         assert np.array_equal(item, encoder.encode_texts([text]).toarray()) is same
 
 
-def test_chinese_stop_words_of_a_wish_hardly_count():
+def test_chinese_stop_words_of_a_query_hardly_count():
     encoder = fitted(["我们的海", "海底世界", "我们", "太空"])
-    (wish,) = encoder.encode_texts(["我们 海底"]).toarray()
-    weights = dict(zip(encoder.vocabulary_, wish.tolist(), strict=True))
+    (query,) = encoder.encode_texts(["我们 海底"]).toarray()
+    weights = dict(zip(encoder.vocabulary_, query.tolist(), strict=True))
     assert 0 < weights["我们"] < 0.2 < weights["海底"]
 
 
 def test_words_are_learnt_from_trained_items_only():
     titles = ["red tea", "red bike", "secret tea"]
-    encoder = fitted(titles, touched=[0, 1])
+    encoder = fitted(titles, warm=[0, 1])
     assert encoder.vocabulary_ == ["bike", "red", "red bike", "red tea", "tea"]
     assert encoder.idf_[encoder.vocabulary_.index("red")] == pytest.approx(1.0)
     block = encoder.encode(dataset(titles)).parts["tfidf"]
@@ -180,7 +180,7 @@ def test_a_second_fit_replaces_the_first():
 
 
 def test_trained_items_without_words_fall_back_on_all():
-    assert fitted(["!?", "red tea"], touched=[0]).vocabulary_ == ["red", "red tea", "tea"]
+    assert fitted(["!?", "red tea"], warm=[0]).vocabulary_ == ["red", "red tea", "tea"]
 
 
 def test_a_catalogue_without_words_is_refused():

@@ -11,7 +11,7 @@ from palate.recommenders.two_stage.retrievers import (
     Profiles,
     Signal,
     content_profile,
-    near_people,
+    near_users,
     retrieve,
 )
 from palate.recommenders.two_stage.statistics import DECAY, LENGTH, fit_statistics
@@ -59,7 +59,7 @@ def test_a_signal_that_says_the_same_of_all_items_has_no_say(n_items):
 def test_each_kind_of_catalogue_has_its_retrievers(known):
     asking = history_of_items(known.item_ids, [["a"], []])
     behaviour, _ = signals(known, asking)
-    assert {"directed", "together", "space", "people"} <= behaviour.keys()
+    assert {"directed", "together", "space", "similar users"} <= behaviour.keys()
     assert not {"smoothed", "text", "tags"} & behaviour.keys()
     both, _ = signals(known, asking, content(known))
     assert both.keys() >= behaviour.keys() | {"smoothed", "text", "tags"}
@@ -135,13 +135,13 @@ def test_people_who_share_rare_things_are_nearer(build, monkeypatch):
     data = build({"u": "ab", "v": "ad", "w": "bc", **many}, items="abcde")
     asking = history_of_items(data.item_ids, [["b", "a"], ["d"], ["e"], []])
     _, statistics = signals(data, asking)
-    near = near_people(asking, statistics).toarray()
+    near = near_users(asking, statistics).toarray()
     u, v, w, x = range(4)
     assert near[0, u] > near[0, w] > near[0, x] == near[0, v] > 0
     assert np.flatnonzero(near[1]).tolist() == [v]
     assert not near[2:].any()
-    monkeypatch.setattr(retrievers, "NEAR_PEOPLE", 2)
-    assert np.flatnonzero(near_people(asking, statistics).toarray()[0]).tolist() == [u, w]
+    monkeypatch.setattr(retrievers, "NEAR_USERS", 2)
+    assert np.flatnonzero(near_users(asking, statistics).toarray()[0]).tolist() == [u, w]
 
 
 def test_a_profile_has_length_one_or_nothing_to_say():

@@ -46,12 +46,12 @@ def test_conditional_covisits_are_shares_of_what_follows_and_trust_few_pairs_les
     histories = histories_of(data)
     counts = covisit_counts(histories, window=statistics.WINDOW).toarray()
     found = fitted(histories)["conditional"].toarray()
-    touched = counts.sum(axis=1) > 0
-    shares = counts[touched] / counts[touched].sum(axis=1, keepdims=True)
+    warm = counts.sum(axis=1) > 0
+    shares = counts[warm] / counts[warm].sum(axis=1, keepdims=True)
     sums = found.sum(axis=1)
-    np.testing.assert_allclose(found[touched] / sums[touched, None], shares, rtol=1e-5)
+    np.testing.assert_allclose(found[warm] / sums[warm, None], shares, rtol=1e-5)
     assert (sums < 1).all()
-    assert np.argmin(sums[touched]) == np.argmin(counts.sum(axis=1)[touched])
+    assert np.argmin(sums[warm]) == np.argmin(counts.sum(axis=1)[warm])
     assert found[3, 2] > 0
     assert not found[4].any()
 
@@ -76,7 +76,7 @@ def test_what_was_held_out_would_have_changed_every_statistic(rings, said):
 
 def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     tea, bikes = ["abcd", "acbd", "bdca", "dbac", "cabd"] * 3, ["efg", "gfe", "feg"] * 3
-    data = build(dict(enumerate_people(tea + bikes)), items="aebfcgdh")
+    data = build(dict(enumerate_users(tea + bikes)), items="aebfcgdh")
     groups = np.array([0, 1, 0, 1, 0, 1, 0, 2])
     found = fitted(histories_of(data))
     space = found["space_unit"]
@@ -92,19 +92,19 @@ def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     assert scores[1, groups == 1].min() > scores[1, groups != 1].max()
 
 
-def enumerate_people(sequences):
+def enumerate_users(sequences):
     return ((f"person {row}", sequence) for row, sequence in enumerate(sequences))
 
 
 def test_the_space_scores_what_was_done_by_what_people_do(build):
     """With all dimensions but one left out, the scores are those of the exact decomposition."""
     data = build(
-        dict(enumerate_people(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
+        dict(enumerate_users(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
     )
     found = fitted(histories_of(data))
     seen = histories_of(data).seen().toarray()
-    people, items = seen.sum(axis=1), seen.sum(axis=0)
-    _, _, right = np.linalg.svd(seen / np.sqrt(people[:, None] * items))
+    users, items = seen.sum(axis=1), seen.sum(axis=0)
+    _, _, right = np.linalg.svd(seen / np.sqrt(users[:, None] * items))
     top = right[: found["space_in"].shape[1]]
     assert len(top) == 2
     wanted = (top.T @ top) * np.sqrt(items) / np.sqrt(items)[:, None]
@@ -212,5 +212,5 @@ def test_the_file_does_not_decide_what_comes_first(build):
     one = build({"u": "abc", "v": "ba"}, times=[1, 5, 5, 2, 3])
     other = replace(one, interactions=one.interactions[[0, 2, 1, 3, 4]])
     found, others = (fitted(histories_of(data)) for data in (one, other))
-    for name in ("directed", "conditional", "together", "people", "counts"):
+    for name in ("directed", "conditional", "together", "users", "counts"):
         np.testing.assert_array_equal(to_dense(found[name]), to_dense(others[name]), err_msg=name)

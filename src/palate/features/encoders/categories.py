@@ -68,10 +68,10 @@ class Categories:
                 "no column of the items with events holds categories that vary (columns: "
                 f"{', '.join(data.items.columns)}); name some with columns=[...]"
             )
-        touched = _touches(data, self._members(data.items))
-        people = np.bincount(touched.indices, minlength=touched.shape[1])
-        directions = unit_length(decomposed(_information(touched), self.dim, self.seed))
-        trust = people / np.maximum(people + self.shrink, 1e-12)
+        interactions = _interactions(data, self._members(data.items))
+        users = np.bincount(interactions.indices, minlength=interactions.shape[1])
+        directions = unit_length(decomposed(_information(interactions), self.dim, self.seed))
+        trust = users / np.maximum(users + self.shrink, 1e-12)
         self.vectors_ = directions * trust[:, None].astype(np.float32)
         return self
 
@@ -124,7 +124,7 @@ def _check_present(names: list[str], items: pl.DataFrame) -> None:
             )
 
 
-def _touches(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
+def _interactions(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
     """(people, categories) log2(1 + summed event weights)."""
     shape = (len(data.user_ids), len(data.item_ids))
     events = sparse.csr_array((data.weights, (data.user_rows, data.item_rows)), shape=shape)
@@ -136,9 +136,9 @@ def _touches(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
 
 def _information(touches: sparse.csr_array) -> sparse.csr_array:
     pairs = touches.tocoo()
-    people = np.asarray(touches.sum(axis=1)).ravel()
+    users = np.asarray(touches.sum(axis=1)).ravel()
     categories = np.asarray(touches.sum(axis=0)).ravel()
-    expected = people[pairs.row] * categories[pairs.col] / people.sum()
+    expected = users[pairs.row] * categories[pairs.col] / users.sum()
     told = np.maximum(np.log(pairs.data / expected), 0.0) * pairs.data / (pairs.data + _DAMPING)
     found = sparse.csr_array((told, (pairs.row, pairs.col)), shape=touches.shape)
     found.eliminate_zeros()

@@ -27,7 +27,7 @@ class Precomputed:
     "item_id" and the only column of lists of numbers. Items are looked up by id, some rows at a
     time. Those without a vector get the mean of the items that people touched, and where any of
     these has none, a last column says so: 1 for missing. `path` is read again for items that arrive
-    later. Wishes in words do not reach this block.
+    later. Text queries do not reach this block.
     """
 
     path: FilePath | None = None
@@ -44,11 +44,11 @@ class Precomputed:
         """Learns what is typical; raises `DataError` where no item has a vector."""
         vectors, present = self._find(data)
         self._check_known(present, data)
-        touched = data.warm_items
-        known = touched[present[touched]]
+        warm = data.warm_items
+        known = warm[present[warm]]
         chosen = vectors[known] if len(known) else vectors[present]
         self.typical_ = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.gaps_ = not bool(present[touched].all())
+        self.gaps_ = not bool(present[warm].all())
         return self
 
     def describe(self, data: Dataset) -> Iterator[str]:

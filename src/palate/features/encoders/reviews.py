@@ -37,7 +37,7 @@ class Reviews(LoadsItself):
     Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
     items about which nobody wrote are zeros. `encoder` is a table as a pipeline file holds it
     (`{type = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
-    are taken. Wishes in words are read by it too.
+    are taken. Text queries are read by it too.
     """
 
     encoder: AnyEncoder = field(default_factory=lambda: {"type": "muse"})
@@ -66,13 +66,13 @@ class Reviews(LoadsItself):
         check_anything_said(data, who="reviews")
         said = _newest(data, self.most)
         rows = said["row"].to_numpy()
-        touched, first = np.unique(rows, return_index=True)
+        reviewed, first = np.unique(rows, return_index=True)
         parts = []
-        for chunk in np.split(touched, np.flatnonzero(np.diff(first // _REVIEWS_AT_ONCE)) + 1):
+        for chunk in np.split(reviewed, np.flatnonzero(np.diff(first // _REVIEWS_AT_ONCE)) + 1):
             part = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
             vectors = self.encode_texts(said[TEXT][part].to_list())
             parts.append(_mean_of(vectors, np.searchsorted(chunk, rows[part]), len(chunk)))
-        self.ids_ = Ids(data.item_ids.series[touched])
+        self.ids_ = Ids(data.item_ids.series[reviewed])
         self.vectors_ = np.vstack(parts)
         return self
 
@@ -88,7 +88,7 @@ class Reviews(LoadsItself):
         return read_texts(self._reader, texts, who="reviews")
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
-        """(n, d) vectors of what people say, as the encoder reads wishes."""
+        """(n, d) vectors of what people say, as the encoder reads text queries."""
         read = getattr(self._reader, "encode_queries", None)
         return self.encode_texts(texts) if read is None else to_dense(read(texts))
 

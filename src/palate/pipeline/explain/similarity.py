@@ -1,4 +1,4 @@
-"""What an item has in common with one of the history, or with a wish, in words for people."""
+"""What an item has in common with one of the history, or with a text query, in words for people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ALIKE = 0.1
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How two items are alike: by `names` that they share, in text, in numbers, or as a whole.
 
     "none": nothing that a person would call alike.
@@ -36,25 +36,25 @@ class Likeness:
     names: Sequence[str] = ()
 
 
-def likenesses(
+def similarities(
     ground: CommonGround,
     encoders: Mapping[str, Encoder],
     features: Features | None,
     catalogue: pl.DataFrame,
     pairs: tuple[Rows, Rows],
-) -> list[Likeness]:
+) -> list[Similarity]:
     """How the items of each pair of catalogue rows are alike."""
     ones, others = pairs
     text, other = _nearest_blocks(encoders, features, ones, others)
     found = []
     for line, names in enumerate(ground.names(catalogue, ones, others)):
         if names:
-            found.append(Likeness("named", names))
+            found.append(Similarity("named", names))
         elif max(text[line], other[line]) >= ALIKE:
-            found.append(Likeness("text" if text[line] >= other[line] else "whole"))
+            found.append(Similarity("text" if text[line] >= other[line] else "whole"))
         else:
             columns = ground.near_numbers(catalogue, int(ones[line]), int(others[line]))
-            found.append(Likeness("numbers", columns) if columns else Likeness("none"))
+            found.append(Similarity("numbers", columns) if columns else Similarity("none"))
     return found
 
 
@@ -79,7 +79,7 @@ def _nearest_blocks(
 def matched_words(
     encoders: Mapping[str, Encoder], features: Features | None, asking: Histories, items: Rows
 ) -> list[list[str]]:
-    """Up to 3 words that wish i shares with item i, the weightiest first, as TF-IDF reads them."""
+    """Up to 3 words that query i shares with item i, the weightiest first, as TF-IDF reads them."""
     found: list[list[str]] = [[] for _ in items]
     for name, encoder in encoders.items():
         if features is None or not isinstance(encoder, Tfidf):

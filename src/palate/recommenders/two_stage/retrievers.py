@@ -24,7 +24,7 @@ from palate.recommenders.two_stage.statistics import (
     Statistics,
 )
 
-NEAR_PEOPLE = 100
+NEAR_USERS = 100
 CONTENT_WEIGHT = 0.5
 CACHED_CELLS = 64_000
 ROUNDING = 1e-3  # a deviation below this share of the mean is none
@@ -131,8 +131,8 @@ def _behaviour(
     yield Signal("together", profiles.lasting @ statistics["together"])
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
-    people = near_people(histories, statistics)
-    yield Signal("people", sparse.csr_array(people @ statistics["people"]))
+    users = near_users(histories, statistics)
+    yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:
         alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
         lent = to_dense(product(alike, statistics["directed.strong"]))
@@ -141,14 +141,14 @@ def _behaviour(
         )
 
 
-def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
+def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array:
     """(n, training people) cosine to the nearest people, by what both touched."""
-    people = statistics["people"]
+    users = statistics["users"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
     asked = histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity)
-    sizes = np.sqrt(np.diff(people.indptr) + 1)
-    shared = sparse.csr_array((asked @ people.T) @ sparse.diags_array(1 / sizes))
-    return keep_largest(shared.astype(np.float32), NEAR_PEOPLE)
+    sizes = np.sqrt(np.diff(users.indptr) + 1)
+    shared = sparse.csr_array((asked @ users.T) @ sparse.diags_array(1 / sizes))
+    return keep_largest(shared.astype(np.float32), NEAR_USERS)
 
 
 def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:

@@ -73,11 +73,11 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     }
     if behaviour:
         shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
-        shapes |= {"people": (widths["people"], n_items)}
+        shapes |= {"users": (widths["users"], n_items)}
         shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
     agree(statistics.keys() == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
     for name, shape in shapes.items():
-        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "people")
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "users")
         kind = sparse.csr_array if kept_sparse else np.ndarray
         right = isinstance(value, kind) and value.dtype == np.float32
         agree(right, f"statistics: {name} is no array of float32")
@@ -90,8 +90,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
 
 def _widths(statistics: Statistics) -> dict[str, int]:
     """What the data alone decide: people, and numbers of the behaviour space."""
-    people, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
-    return {"people": (*people, 0)[0], "space_in": (*space, 0, 0)[1]}
+    users, space = (getattr(statistics.get(name), "shape", ()) for name in ("users", "space_in"))
+    return {"users": (*users, 0)[0], "space_in": (*space, 0, 0)[1]}
 
 
 def _flat_items(histories: Histories) -> Rows:
@@ -119,16 +119,16 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
         "conditional": conditional,
         "conditional.strong": keep_largest(conditional, STRONG_LINKS),
         "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
-        "people": seen,
+        "users": seen,
         **_behaviour_space(seen, histories.item_ids, seed),
     }
 
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
-    per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
+    per_user = np.maximum(np.diff(seen.indptr), 1) ** -0.5
     per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
-    scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
+    scaled = sparse.csr_array(sparse.diags_array(per_user) @ seen @ sparse.diags_array(per_item))
     # near full rank, what nobody did would be rounding noise and its order chance
     dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
     if dim < 1 or not seen.nnz:
@@ -210,7 +210,7 @@ def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
     for name, value in statistics.items():
         if name.startswith("map."):
             grown[name] = value
-        elif name == "people":
+        elif name == "users":
             grown[name] = _resized(value, value.shape[0], catalogue.n_items)
         elif sparse.issparse(value):
             grown[name] = _resized(value, catalogue.n_items, catalogue.n_items)
