@@ -12,7 +12,7 @@ from typing import Any
 
 from _record import RESULTS
 
-from palate.evaluation.published import figures as figures_module
+from palate.evaluation.published.figures import SOURCES, published_rows
 
 README = Path(__file__).parents[1] / "README.md"
 MARKS = ("<!-- figures:start -->", "<!-- figures:end -->")
@@ -53,19 +53,17 @@ def cells(figures: dict[str, dict[str, float]], *, bold: bool = False) -> str:
 def published_rows() -> list[str]:
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for name, form in FORMATS.items():
-        for row in figures_module.published_rows(form, name):
+        for row in published_rows(form, name):
             found.setdefault((row.title, row.source), {})[name] = row.metrics
     return [
-        f"| {title} | {figures_module.SOURCES[source]} | {cells(figures)} |"
+        f"| {title} | {SOURCES[source]} | {cells(figures)} |"
         for (title, source), figures in found.items()
     ]
 
 
 def left_out() -> str:
     """The published figures that are not printed, and why."""
-    rows = [
-        row for name, form in FORMATS.items() for row in figures_module.published_rows(form, name)
-    ]
+    rows = [row for name, form in FORMATS.items() for row in published_rows(form, name)]
     at_10 = [row for row in rows if row.contradicted.keys() & {"recall@10", "ndcg@10"}]
     return textwrap.fill(
         "The source of a published figure: the authors' own log or repository; their paper, as"

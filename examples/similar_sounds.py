@@ -92,9 +92,9 @@ def even(vectors: NDArray) -> NDArray:
 def share(vectors: NDArray, labels: list[str], nearest: int) -> float:
     """The share of the same label among the nearest others by cosine."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    likeness = unit @ unit.T
-    np.fill_diagonal(likeness, -np.inf)
-    found = np.argsort(-likeness, axis=1, kind="stable")[:, :nearest]
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    found = np.argsort(-similarity, axis=1, kind="stable")[:, :nearest]
     label = np.array(labels)
     return float((label[found] == label[:, None]).mean())
 

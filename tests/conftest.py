@@ -55,8 +55,8 @@ def item_table() -> pl.DataFrame:
 def event_table(items: pl.DataFrame) -> pl.DataFrame:
     """People mostly stay in their topic; nobody touched the last tea and the last bike."""
     rng = np.random.default_rng(11)
-    untouched = {f"tea-{TOPIC_SIZES['tea'] - 1}", f"bikes-{TOPIC_SIZES['bikes'] - 1}"}
-    ids = [name for name in items["item_id"] if name not in untouched]
+    cold = {f"tea-{TOPIC_SIZES['tea'] - 1}", f"bikes-{TOPIC_SIZES['bikes'] - 1}"}
+    ids = [name for name in items["item_id"] if name not in cold]
     topic = np.array([name.split("-")[0] for name in ids])
     topics = list(TOPIC_SIZES)
     rows = []

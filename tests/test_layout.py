@@ -113,6 +113,11 @@ def test_there_is_no_circle():
     TopologicalSorter(graph).prepare()  # raises CycleError, which shows the circle
 
 
+def test_no_folder_hides_a_file():
+    files = {path.with_suffix("") for path in ROOT.rglob("*.py")}
+    assert not sorted(str(path) for path in files if path.is_dir())
+
+
 def test_nothing_private_is_borrowed():
     assert not sorted(borrowed(sources()))
 

@@ -50,7 +50,7 @@ def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     new = made.split.train.items["title"].gather(made.split.cold_items).to_list()
     assert int(shown[1]) == len(new) > 1
     sums = [
-        made.model.top_users(name, k=demo.AUDIENCE).table["rank"].sum()
+        made.model.top_users(name, k=demo.TOP_USERS).table["rank"].sum()
         for name in made.split.train.item_ids.series.gather(made.split.cold_items)
     ]
     assert new[sums.index(min(sums))] == shown[2]

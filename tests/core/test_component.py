@@ -47,8 +47,8 @@ def test_numbers_of_numpy_and_tuples_become_plain():
     concat = palate.Concat(weights={"text": np.float64(2.0)})
     settings = [registry.settings_of(component) for component in (ranker, tfidf, concat)]
     assert json.loads(json.dumps(settings)) == settings
-    assert (ranker.rounds, ranker.l2, ranker.behaviour) == (7, 0.5, False)
-    assert type(ranker.rounds) is int
+    assert (ranker.n_estimators, ranker.l2, ranker.behaviour) == (7, 0.5, False)
+    assert type(ranker.n_estimators) is int
     assert type(ranker.learning_rate) is float
     assert tfidf.ngrams == [1, 3]
 
@@ -86,7 +86,7 @@ def test_a_value_beyond_its_limits_says_what_is_allowed(name, setting, value, to
 @pytest.mark.parametrize(
     ("name", "setting", "told"),
     [
-        ("Ranker", "n_estimators", "Known: behaviour, candidates, cases, l2, learning_rate"),
+        ("Ranker", "rounds", "Known: behaviour, candidates, l2, learning_rate"),
         ("Ranker", "learning_rates", "Did you mean 'learning_rate'?"),
         ("Image", "batch", "Known: batch_size, column,"),
         ("Pipeline", "recomender", "Did you mean 'recommender'?"),

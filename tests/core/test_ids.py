@@ -4,13 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from palate.core import types
 from palate.core.errors import AlignmentError, DataError, UnknownIdError
 from palate.core.ids import Ids, id_list
-
-
-def test_types_has_the_same_class():
-    assert types.Ids is Ids
 
 
 def test_rows_are_positions():

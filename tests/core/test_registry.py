@@ -61,7 +61,7 @@ def test_the_ground_floor_knows_no_model():
     """What a model is said to be in place of an encoder is said by the encoders' own settings."""
     source = Path(registry.__file__).read_text("utf-8")
     assert "encoders." not in source.partition("\nSTAGES")[2]
-    shown = "import sys; from palate import registry; print(*sys.modules)"
+    shown = "import sys; from palate.core import registry; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
     assert "palate.core.registry" in done.stdout
     assert "palate.features.encoders" not in done.stdout
@@ -82,7 +82,12 @@ def test_a_name_and_settings_become_a_component():
 
 def test_misspelt_names_are_guessed():
     fails({"type": "rankr"}, "[recommender]", "'rankr'", "Did you mean 'ranker'?", "covisit, ease")
-    fails({"type": "ranker", "rouns": 3}, "[recommender]", "'rouns'", "Did you mean 'rounds'?")
+    fails(
+        {"type": "ranker", "n_estimator": 3},
+        "[recommender]",
+        "'n_estimator'",
+        "Did you mean 'n_estimators'?",
+    )
     fails({"type": "concatt"}, "no fusion is called", "'concat'", stage="fusion", where="[fusion]")
 
 
@@ -112,7 +117,11 @@ def test_values_that_make_no_sense():
     fails({"type": "ranker", "n_estimators": 0}, "[recommender].n_estimators = 0", "1 or more")
     part = {"type": "popular", "last_day": 3}
     fails({"type": "blend", "parts": [part]}, "blend.parts[0]", "'last_day'", "'last_days'")
-    fails({"type": "blend", "parts": ["popular"]}, "'popular' is no recommender", "type")
+    fails(
+        {"type": "blend", "parts": ["popular"]},
+        "blend.parts[0] must be a component",
+        "not 'popular'",
+    )
 
 
 def test_components_of_somebody_else(outside):
@@ -141,7 +150,7 @@ def test_what_people_read_about_a_component(outside):
     mine = registry.find("recommenders", f"{outside}:Mine")
     assert registry.summary_of(mine) == "Scores of somebody else."
     assert registry.defaults_of(mine) == {"depth": MISSING, "tone": None}
-    assert registry.defaults_of(Ranker)["n_estimators"] == Ranker().rounds
+    assert registry.defaults_of(Ranker)["n_estimators"] == Ranker().n_estimators
     assert registry.defaults_of(Blend)["parts"] == Blend().parts
     assert "trees_" not in registry.defaults_of(Ranker)
 

@@ -78,8 +78,8 @@ def test_time(events, share):
     cut = min(events[place][2] for place in answers)
     assert all(events[place][2] < cut for place in trained)
     assert len(answers) >= max(1, round(share * len(events)))
-    untouched = {events[place][1] for place in answers} - {events[place][1] for place in trained}
-    assert {split.train.item_ids[row] for row in split.cold_items} == untouched
+    cold = {events[place][1] for place in answers} - {events[place][1] for place in trained}
+    assert {split.train.item_ids[row] for row in split.cold_items} == cold
 
 
 @given(EVENTS, st.booleans(), st.integers(2, 5))

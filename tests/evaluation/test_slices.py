@@ -9,9 +9,9 @@ from palate.evaluation.slices import head_items, slices_of
 def catalogue(counts):
     """A data set whose items have these many events."""
     names = [f"i{row}" for row in range(len(counts))]
-    touched = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    warm = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
     interactions = pl.DataFrame(
-        {"user_id": ["u"] * len(touched), "item_id": touched},
+        {"user_id": ["u"] * len(warm), "item_id": warm},
         schema_overrides={"item_id": pl.String},
     )
     return Dataset(interactions, pl.DataFrame({"item_id": names}))

@@ -600,7 +600,7 @@ def with_paths(tiny, tmp_path, monkeypatch):
     return Pipeline(encoders=encoders, recommender=Popular()).fit(tiny)
 
 
-def newcomer(tiny):
+def arrival(tiny):
     return tiny.items.head(1).with_columns(item_id=pl.lit("new"))
 
 
@@ -610,7 +610,7 @@ def test_a_saved_path_is_whole_and_the_setting_as_it_was(with_paths, tiny, tmp_p
     monkeypatch.chdir(tmp_path)
     loaded = load(saved)
     assert loaded.encoders_["mine"].path == str(tmp_path / "shop" / "vectors.parquet")
-    loaded.add_items(newcomer(tiny))
+    loaded.add_items(arrival(tiny))
 
 
 def test_a_model_that_moved_with_its_files_finds_them(with_paths, tiny, tmp_path, monkeypatch):
@@ -619,7 +619,7 @@ def test_a_model_that_moved_with_its_files_finds_them(with_paths, tiny, tmp_path
     moved = (tmp_path / "shop").rename(tmp_path / "moved")
     loaded = load(moved / "model")
     assert loaded.encoders_["mine"].path == str(moved / "vectors.parquet")
-    loaded.add_items(newcomer(tiny))
+    loaded.add_items(arrival(tiny))
 
 
 def test_a_model_without_its_files_recommends_and_says_what_lacks(with_paths, tiny, tmp_path):
@@ -629,5 +629,5 @@ def test_a_model_without_its_files_recommends_and_says_what_lacks(with_paths, ti
     loaded = load(tmp_path / "model")
     assert loaded.recommend(["person-3"]).table.equals(answer)
     with pytest.raises(DataError, match=r"shop/vectors\.parquet: no such file") as caught:
-        loaded.add_items(newcomer(tiny))
+        loaded.add_items(arrival(tiny))
     assert caught.value.encoder == "mine"

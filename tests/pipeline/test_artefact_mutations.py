@@ -154,8 +154,8 @@ CELLS = [
     *((f"{STATISTICS}.directed.indptr", place, 10**6) for place in (1, -1)),
     (f"{STATISTICS}.directed.indptr", 3, 0),
     (f"{STATISTICS}.directed.indptr", 0, -5),
-    *((f"{STATISTICS}.{name}.indices", -1, 30) for name in ("together", "adjacent", "people")),
-    *((f"{STATISTICS}.{name}.data", 0, np.nan) for name in ("conditional.strong", "people")),
+    *((f"{STATISTICS}.{name}.indices", -1, 30) for name in ("together", "adjacent", "users")),
+    *((f"{STATISTICS}.{name}.data", 0, np.nan) for name in ("conditional.strong", "users")),
     *((f"{STATISTICS}.{name}", 0, np.inf) for name in ("popularity", "space_in", "map.clicks")),
     (f"{STATISTICS}.counts", 4, -1),
     (f"{STATISTICS}.newest", 4, -7),
@@ -230,7 +230,7 @@ def at(manifest, *keys):
 
 
 @pytest.mark.parametrize("shape", [[30, 10**12], [10**12, 30], [30], [-30, 30], [30, 29], "30", []])
-@pytest.mark.parametrize("name", ["directed", "people"])
+@pytest.mark.parametrize("name", ["directed", "users"])
 def test_a_shape_that_is_none(changed, name, shape):
     def change(arrays, manifest, tables):
         at(manifest, "recommender_", "learnt", "statistics_", "items")[name]["shape"] = shape

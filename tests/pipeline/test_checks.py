@@ -269,4 +269,4 @@ class OwnRanker(Ranker):
 
 
 def test_what_others_make_of_names_is_theirs():
-    Pipeline(encoders={"people": Tfidf()}, recommender=OwnRanker())
+    Pipeline(encoders={"similar users": Tfidf()}, recommender=OwnRanker())

@@ -266,7 +266,9 @@ def test_misspelt_blocks_are_guessed(pipeline_file):
         read_config(pipeline_file(head + tail.replace("txt", "text")))
         read_config(pipeline_file(SMALL + tail))  # the default encoders are known from the data
     fails(
-        pipeline_file(SMALL + '[encoders.people]\ntype = "tfidf"'), "'people'", "beside the ranker"
+        pipeline_file(SMALL + '[encoders."similar users"]\ntype = "tfidf"'),
+        "'similar users'",
+        "beside the ranker",
     )
 
 

@@ -98,8 +98,8 @@ def test_known_people_get_what_they_have_not_touched(model, shop):
     assert found["user_id"].to_list() == ["u07"] * 4 + ["u03"] * 4
     assert found["rank"].to_list() == [1, 2, 3, 4] * 2
     assert found["item_id"].is_in(shop.items["item_id"].implode()).all()
-    touched = shop.interactions.select("user_id", "item_id")
-    assert not len(found.join(touched, on=["user_id", "item_id"]))
+    warm = shop.interactions.select("user_id", "item_id")
+    assert not len(found.join(warm, on=["user_id", "item_id"]))
     everything = model.recommend(["u03"], k=30, exclude_seen=False).table
     assert sorted(everything["item_id"]) == sorted(shop.items["item_id"])
 

@@ -31,11 +31,11 @@ def test_weights_solve_the_ridge_regression_without_the_item_itself(tiny):
 def test_items_without_events_score_the_lowest(tiny):
     model = Ease(l2=0.5).fit(tiny)
     scores = model.score(histories_of(tiny))
-    untouched = np.flatnonzero(tiny.item_counts == 0)
-    assert len(untouched) == 2
+    cold = np.flatnonzero(tiny.item_counts == 0)
+    assert len(cold) == 2
     assert scores.min() < 0
     np.testing.assert_array_equal(
-        scores[:, untouched], np.repeat(scores.min(axis=1, keepdims=True), 2, axis=1)
+        scores[:, cold], np.repeat(scores.min(axis=1, keepdims=True), 2, axis=1)
     )
 
 

@@ -2,10 +2,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core.arrays import places_of
 from palate.core.errors import AlignmentError, ConfigError, NotFittedError
 from palate.core.evidence import Evidence
 from palate.core.histories import dataset_of, histories_of, history_of_items
-from palate.core.order import places_of, settled, with_users_settled
+from palate.core.order import settled, with_users_settled
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.data.split import split_cold_items, split_leave_last_out
@@ -173,9 +174,9 @@ def test_too_few_cases_leave_the_plain_sum(small, rings, said):
     found = model._candidates(histories)
     scores = model.score(histories)
     for row, items in enumerate(found.items):
-        touched = items[(items >= 0) & (rings.item_counts[items] > 0)]
-        assert (np.diff(found.mix[row, touched]) <= 0).all()
-        assert (np.diff(scores[row, touched]) <= 0).all()
+        warm = items[(items >= 0) & (rings.item_counts[items] > 0)]
+        assert (np.diff(found.mix[row, warm]) <= 0).all()
+        assert (np.diff(scores[row, warm]) <= 0).all()
 
 
 class TestEvidence:

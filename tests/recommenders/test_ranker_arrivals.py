@@ -40,9 +40,9 @@ def grown(small, rings, said, truth):
 def test_new_items_are_new_columns_and_go_to_who_likes_such(grown, rings, truth):
     model, topics = grown
     assert model.item_ids_.tolist() == [*rings.item_ids.tolist(), "new large", "new small"]
-    touched = np.setdiff1d(np.arange(60), truth.cold_items)
+    warm = np.setdiff1d(np.arange(60), truth.cold_items)
     for topic, own, other in ((topics[0], 60, 61), (topics[1], 61, 60)):
-        liked = touched[truth.topic[touched] == topic]
+        liked = warm[truth.topic[warm] == topic]
         asking = history_of_items(rings.item_ids, [[rings.item_ids[row]] for row in liked])
         scores = model.score(asking)
         assert scores.shape == (len(liked), 62)
@@ -58,8 +58,8 @@ def test_an_item_that_nobody_touched_has_its_place_in_every_list(grown, rings, t
     share = model._share_of_new
     assert 2 / 62 <= share <= 5 / 62
     rows, _ = rank_rows(model, asking, math.ceil(FIRST / share))
-    untouched = [60, 61, *truth.cold_items]
-    assert np.isin(rows, untouched).any(axis=1).mean() > 0.9  # equal scores may go either way
+    cold = [60, 61, *truth.cold_items]
+    assert np.isin(rows, cold).any(axis=1).mean() > 0.9  # equal scores may go either way
     assert np.isin(rows, [60, 61]).any(axis=0).any()
 
 

@@ -161,8 +161,8 @@ def test_a_ranker_that_is_fitted_again_forgets(small, rings, said):
 class TestWhoSaysLittle:
     def test_everybody_gets_finite_scores(self, ranker, rings, said, truth):
         names = rings.item_ids.tolist()
-        untouched = [names[row] for row in truth.cold_items]
-        asking = history_of_items(rings.item_ids, [[], untouched, names, names[:1] * 40])
+        cold = [names[row] for row in truth.cold_items]
+        asking = history_of_items(rings.item_ids, [[], cold, names, names[:1] * 40])
         scores = ranker.score(asking)
         assert scores.shape == (4, 60)
         assert scores.dtype == np.float32
@@ -181,8 +181,8 @@ class TestWhoSaysLittle:
         model = Ranker().fit(rings, FitContext(items=said))
         queries = {"text": said.parts["text"][asked], "words": said.parts["words"][asked]}
         asking = history_of_items(rings.item_ids, [[] for _ in asked], queries=queries)
-        touched = np.flatnonzero(rings.item_counts).astype(np.int32)
-        rows, _ = rank_rows(model, asking, 5, candidates=touched)
+        warm = np.flatnonzero(rings.item_counts).astype(np.int32)
+        rows, _ = rank_rows(model, asking, 5, candidates=warm)
         mix = np.where(rings.item_counts > 0, model._candidates(asking).mix, -np.inf)
         by_sum, _ = top_rows(mix, 5, tie_order(rings.item_ids))
         right, sum_right = (

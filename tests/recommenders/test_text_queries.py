@@ -65,10 +65,10 @@ def test_the_list_that_places_an_item_higher_says_why():
 
 
 def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, said, truth):
-    touched = np.setdiff1d(np.arange(60), truth.cold_items)
-    largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
-    mine = touched[truth.topic[touched] == largest][:3]
-    query = touched[truth.topic[touched] == other][:1]
+    warm = np.setdiff1d(np.arange(60), truth.cold_items)
+    largest, other = np.argsort(-np.bincount(truth.topic[warm]))[:2]
+    mine = warm[truth.topic[warm] == largest][:3]
+    query = warm[truth.topic[warm] == other][:1]
     request = history_of_items(rings.item_ids, [[rings.item_ids[row] for row in mine]])
     both = replace(request, queries={name: part[query] for name, part in said.parts.items()})
     alone = replace(both, stops=both.starts)
@@ -89,10 +89,10 @@ def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, sai
 def test_a_list_for_both_holds_what_either_would_get(name, ranker, rings, said, truth):
     model = {"ranker": ranker, "content": Content(), "blend": Blend()}[name]
     model = model if name == "ranker" else model.fit(rings, FitContext(items=said))
-    touched = np.setdiff1d(np.arange(60), truth.cold_items)
-    largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
-    mine = touched[truth.topic[touched] == largest][:3]
-    query = touched[truth.topic[touched] == other][:1]
+    warm = np.setdiff1d(np.arange(60), truth.cold_items)
+    largest, other = np.argsort(-np.bincount(truth.topic[warm]))[:2]
+    mine = warm[truth.topic[warm] == largest][:3]
+    query = warm[truth.topic[warm] == other][:1]
     queries = {block: part[query] for block, part in said.parts.items()}
     request = history_of_items(rings.item_ids, [[rings.item_ids[row] for row in mine]])
     both = replace(request, queries=queries)

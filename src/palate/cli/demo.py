@@ -25,7 +25,7 @@ from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import Ranker
 
 IDS_ONLY = "ranker, ids only"
-AUDIENCE = 5
+TOP_USERS = 5
 LIKED = ("Star Wars", "Blade Runner", "Alien")
 
 
@@ -96,14 +96,14 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
             found, names, caption=f"\nFor somebody never seen, who names {listed}"
         )
     )
-    untouched = _untouched(model, split)
-    top_users = model.top_users(untouched, k=AUDIENCE)
+    cold_item = _best_cold_item(model, split)
+    top_users = model.top_users(cold_item, k=TOP_USERS)
     lines = [
         f"person {line['user_id']} (place {line['rank']})" for line in top_users.table.to_dicts()
     ]
     console.print(
         f"\nAmong the {len(split.cold_items):,} films that nobody had rated before, "
-        f"[bold]{escape(names[untouched])}[/bold] stands highest; it would go to: "
+        f"[bold]{escape(names[cold_item])}[/bold] stands highest; it would go to: "
         f"{', '.join(lines)}"
     )
 
@@ -122,7 +122,7 @@ def _named(title: str, titles: list[str], split: Split) -> str:
     raise DataError(f"the sample holds no film called {title!r}")
 
 
-def _untouched(model: Pipeline, split: Split) -> str:
+def _best_cold_item(model: Pipeline, split: Split) -> str:
     """The film without a training rating whose best places, as many as are shown, are the best."""
     if not len(split.cold_items):
         raise DataError("every film of the sample has a training rating")
@@ -130,5 +130,5 @@ def _untouched(model: Pipeline, split: Split) -> str:
     rows, _ = model.rank_histories(users, count)
     places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
     np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)
-    best = np.sort(places[:, split.cold_items], axis=0)[:AUDIENCE].sum(axis=0)
+    best = np.sort(places[:, split.cold_items], axis=0)[:TOP_USERS].sum(axis=0)
     return str(model.item_ids.series[int(split.cold_items[best.argmin()])])

@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palate import __version__
-from palate.cli import models as models_module
-from palate.cli import options as options_module
-from palate.cli.options import Allow, ConfigFile, DropUnknown, JsonFile, ModelFolder, app
+from palate.cli.models import register
+from palate.cli.options import (
+    Allow,
+    ConfigFile,
+    DropUnknown,
+    JsonFile,
+    ModelFolder,
+    Stopped,
+    app,
+    forgive_streams,
+    from_home,
+    history_items,
+)
 from palate.core.errors import ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
 
@@ -41,7 +51,7 @@ def options(
 @app.command()
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Where model and report go.", callback=options_module.from_home)
+        Path, typer.Option(help="Where model and report go.", callback=from_home)
     ] = Path("palate-demo"),
 ) -> None:
     """MovieLens-100K from tables to recommendations, with a report.
@@ -74,9 +84,7 @@ def fit(
     config: ConfigFile,
     out: Annotated[
         Path,
-        typer.Option(
-            metavar="DIR", help="The model folder to write.", callback=options_module.from_home
-        ),
+        typer.Option(metavar="DIR", help="The model folder to write.", callback=from_home),
     ],
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
@@ -164,7 +172,7 @@ def recommend(
 
     if user is None and not history and text is None:
         raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
-    items, users = options_module.history_items(history), None if user is None else [user]
+    items, users = history_items(history), None if user is None else [user]
     fitted = load(model, allow=allow or ())
     found = fitted.recommend(users, history=items, text=text, k=k, reasons=True)
     catalogue = fitted.data_.items
@@ -236,20 +244,20 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
     return data
 
 
-models_module.register(app)
+register(app)
 
 
 def main() -> None:
     """Runs the command line: palate's own errors are one message and exit code 1."""
     # OpenMP threads that spin while they wait slow everything down: said before a library loads it
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    options_module.forgive_streams()
+    forgive_streams()
     from palate.cli.console import errors, shown_warnings
 
     try:
         with shown_warnings():
             app()
-    except (options_module.Stopped, KeyboardInterrupt):
+    except (Stopped, KeyboardInterrupt):
         errors.print("stopped; what was saved before is as it was")
         sys.exit(130)
     except PalateError as error:

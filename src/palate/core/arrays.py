@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias, overload
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,3 +60,10 @@ def unit_rows(matrix: Matrix) -> Matrix:
         return scale_rows(matrix, factors)
     units = np.zeros(matrix.shape, dtype=np.float32)
     return np.divide(matrix, norms[:, None], out=units, where=norms[:, None] != 0)
+
+
+def places_of(rows: NDArray[np.integer[Any]]) -> Rows:
+    """(n,) where in `rows`, which holds each row once, a row stands."""
+    places = np.empty(len(rows), dtype=np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
+    return places

@@ -1,4 +1,4 @@
-"""The nouns that travel between stages, and the verbs that stages are made of."""
+"""Who did what to which items, and what the items say: the tables that everything learns from."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class Dataset:
     @cached_property
     def warm_items(self) -> Rows:
         """Items that statistics may be fitted on: those with events; all where there are none."""
-        touched = np.flatnonzero(self.item_counts).astype(np.int32)
-        return touched if len(touched) else np.arange(len(self.item_ids), dtype=np.int32)
+        warm = np.flatnonzero(self.item_counts).astype(np.int32)
+        return warm if len(warm) else np.arange(len(self.item_ids), dtype=np.int32)
 
     def with_interactions(self, interactions: pl.DataFrame) -> Dataset:
         """The same catalogue and people with other interactions (a part of these, in order)."""

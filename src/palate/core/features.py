@@ -1,4 +1,4 @@
-"""The nouns that travel between stages, and the verbs that stages are made of."""
+"""Features: named blocks of numbers whose rows belong to ids."""
 
 from __future__ import annotations
 

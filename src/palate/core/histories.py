@@ -18,15 +18,6 @@ from palate.core.errors import AlignmentError, DataError
 from palate.core.forks import check_process
 from palate.core.ids import Ids
 
-__all__ = [
-    "Histories",
-    "dataset_of",
-    "event_rows",
-    "histories_of",
-    "history_of_items",
-    "ragged_positions",
-]
-
 
 def ragged_positions(
     starts: NDArray[np.int64], stops: NDArray[np.int64]

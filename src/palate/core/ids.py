@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from palate.core.arrays import Rows
 
 
-__all__ = ["Ids", "id_list"]
-
-
 class Ids:
     """Unique string ids; an id's row is its position."""
 

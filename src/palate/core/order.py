@@ -13,8 +13,6 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.topk import tie_order
 
-__all__ = ["by_id", "places_of", "settled", "with_users_settled"]
-
 
 def settled(data: Dataset) -> tuple[Dataset, Rows]:
     """The same data with rows in an order that ids alone decide, and (n_items,) which rows of
@@ -42,10 +40,3 @@ def with_users_settled(histories: Histories) -> Histories:
 def by_id(ids: Ids) -> Rows:
     """(n,) the rows in an order that ids alone decide."""
     return np.argsort(tie_order(ids), kind="stable").astype(np.int32)
-
-
-def places_of(rows: Rows) -> Rows:
-    """(n,) where in `rows`, which holds each row once, a row stands."""
-    places = np.empty(len(rows), dtype=np.int32)
-    places[rows] = np.arange(len(rows), dtype=np.int32)
-    return places

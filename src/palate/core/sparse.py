@@ -1,4 +1,4 @@
-"""Products of requests and items: sparse ones as is cheapest, dense ones to the same bits."""
+"""Products as is cheapest, or always to the same bits; singular vectors of sparse matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is asking: ragged histories of catalogue rows, oldest first."""
+"""A split: what may be learnt from, who asks afterwards, and the sealed answers."""
 
 from __future__ import annotations
 

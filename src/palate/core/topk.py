@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.errors import AlignmentError, ConfigError, DataError, first_offenders
 from palate.core.histories import Histories
@@ -39,7 +39,7 @@ def tie_order(item_ids: Ids) -> NDArray[np.int64]:
         hashlib.blake2b(name.encode(), digest_size=8).digest() for name in item_ids.series
     )
     order = np.argsort(np.frombuffer(digests, dtype=np.uint64), kind="stable")
-    rank = _inverse(order)
+    rank = places_of(order)
     rank.flags.writeable = False
     return rank
 
@@ -75,7 +75,7 @@ def _top_block(
         where = first_offenders(offenders, len(offenders))
         raise DataError(f"NaN among the scores of request rows {where}")
     keys = falling_bits(scores).astype(np.int64) << 32
-    keys |= _inverse(order)
+    keys |= places_of(order)
     if width < len(order):
         keys = np.partition(keys, width - 1, axis=1)[:, :width]
     columns = order[np.sort(keys, axis=1) & 0xFFFFFFFF]
@@ -168,9 +168,3 @@ def recommendations_of(histories: Histories, rows: Rows, scores: Floats) -> Reco
         }
     )
     return Recommendations(table)
-
-
-def _inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    return rank

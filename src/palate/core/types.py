@@ -1,4 +1,4 @@
-"""The nouns that travel between stages, and the verbs that stages are made of."""
+"""The verbs that stages are made of, as protocols, and what a fit and a recommendation hand on."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from palate.data.notes import CleanNotes, Step, log_notes
 from palate.data.subset import core, empty_items, keep_rows, key_of, locate, tables_of, with_table
 
 __all__ = ["Policy", "clean"]
+
 EMPTY_TEXT = ("keep", "drop", "error")
 
 Policy: TypeAlias = "str | int | float | bool | list[str]"

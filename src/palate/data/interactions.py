@@ -248,8 +248,8 @@ def match_items(
 ) -> tuple[pl.DataFrame, list[str]]:
     """The events whose items are in the catalogue; others raise, or are dropped and counted."""
     catalogue = Ids(items[ITEM])
-    touched = interactions[ITEM].unique()
-    unknown = touched.filter(pl.Series(catalogue.find(touched) < 0)).sort()
+    interacted = interactions[ITEM].unique()
+    unknown = interacted.filter(pl.Series(catalogue.find(interacted) < 0)).sort()
     if not len(unknown):
         return interactions, []
     known = pl.Series(catalogue.find(interactions[ITEM]) >= 0)

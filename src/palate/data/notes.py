@@ -112,12 +112,12 @@ def log_notes(notes: ReadNotes | CleanNotes) -> None:
 def describe(data: Dataset) -> str:
     """A data set in a few lines: sizes, time span, events, values, columns."""
     users = data.interactions[USER].n_unique()
-    touched = data.interactions[ITEM].n_unique()
+    interacted = data.interactions[ITEM].n_unique()
     events = len(data.interactions)
     lines = [
-        f"{events:,} events of {users:,} people with {touched:,} of {len(data.items):,} items"
-        f" ({len(data.items) - touched:,} items nobody touched)",
-        f"{events / max(users, 1):.1f} events a person, {events / max(touched, 1):.1f} an item",
+        f"{events:,} events of {users:,} people with {interacted:,} of {len(data.items):,} items"
+        f" ({len(data.items) - interacted:,} items nobody touched)",
+        f"{events / max(users, 1):.1f} events a person, {events / max(interacted, 1):.1f} an item",
         _time_line(data),
         *_event_lines(data.interactions),
         f"items: {_columns(data.items, ITEM)}",

@@ -28,6 +28,7 @@ from palate.data.subset import empty_items, text_columns
 from palate.data.times import check_time_format
 
 __all__ = ["read"]
+
 HEAVY = 1000.0
 FIRST_DATES = 631_152_000.0
 """Seconds since 1970 at the start of 1990."""

@@ -18,6 +18,7 @@ from palate.core.errors import ConfigError, DataError
 from palate.data.read import read
 
 __all__ = ["Truth", "catalogue", "movielens", "synthetic", "synthetic_truth"]
+
 Language = Literal["en", "zh"]
 
 _ARTICLES = r"The|An|A|Das|Der|Die|Det|Il|Les|Le|La|Los|Las|El"
@@ -25,6 +26,8 @@ _LARGE_TOPICS = 48
 _YEARS = 2 * 365 * 86400.0
 
 SHARES = (0.28, 0.22, 0.18, 0.14, 0.11, 0.07)
+"""Shares of the topics: uneven, so that no reordering of the rows looks like another."""
+
 FOLLOWS, STAYS, NEW_SHARE = 0.7, 0.8, 0.05
 LENGTHS = (6, 18)
 START, SPAN, STEP = 1_700_000_000.0, 60 * 86400.0, 86400.0
@@ -235,9 +238,6 @@ def _short_titles(topic: NDArray[np.int64], rng: np.random.Generator) -> pl.Data
     return pl.DataFrame({ITEM: _names("i", len(topic)), TITLE: titles})
 
 
-"""Shares of the topics: uneven, so that no reordering of the rows looks like another."""
-
-
 @dataclass(frozen=True, eq=False)
 class Truth:
     """What the synthetic data know: arrays by catalogue row, or by row of the users' table.
@@ -269,13 +269,13 @@ def plan(n_users: int, n_items: int, seed: int) -> Truth:
     topic[: len(SHARES)] = np.arange(len(SHARES))[: len(topic)]
     topic = rng.permutation(topic)
     cold_items = np.sort(rng.permutation(n_items)[: round(NEW_SHARE * n_items)]).astype(np.int32)
-    touched = np.setdiff1d(np.arange(n_items), cold_items)
+    warm = np.setdiff1d(np.arange(n_items), cold_items)
     successor = np.full(n_items, -1, dtype=np.int32)
     for name in range(len(SHARES)):
-        ring = rng.permutation(touched[topic[touched] == name])
+        ring = rng.permutation(warm[topic[warm] == name])
         if len(ring) > 1:
             successor[ring] = np.roll(ring, -1)
-    held = np.unique(topic[touched])
+    held = np.unique(topic[warm])
     share = np.array(SHARES)[held]
     taste = rng.choice(held, size=n_users, p=share / share.sum())
     second = rng.choice(held, size=n_users, p=share / share.sum())
@@ -285,10 +285,8 @@ def plan(n_users: int, n_items: int, seed: int) -> Truth:
 def act(truth: Truth, seed: int) -> Events:
     """What the people do: follow the chain, or pick something they like; nothing twice."""
     rng = np.random.default_rng([seed, 2])
-    touched = np.setdiff1d(np.arange(len(truth.topic)), truth.cold_items)
-    shelves = [
-        rng.permutation(touched[truth.topic[touched] == name]) for name in range(len(SHARES))
-    ]
+    warm = np.setdiff1d(np.arange(len(truth.topic)), truth.cold_items)
+    shelves = [rng.permutation(warm[truth.topic[warm] == name]) for name in range(len(SHARES))]
     users, items, times = [], [], []
     for user, (first, second) in enumerate(zip(truth.taste, truth.second_taste, strict=True)):
         sequence = _sequence(rng, truth, shelves[first], shelves[second])

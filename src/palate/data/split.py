@@ -36,6 +36,7 @@ __all__ = [
     "split_given",
     "split_leave_last_out",
 ]
+
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"
@@ -44,6 +45,7 @@ GIVEN = "given"
 
 _SHARE = 0.2
 _LEAST_DATE = 365 * 86400.0
+"""Smaller numbers are an order of events, not dates."""
 
 
 def split_by_time(
@@ -135,14 +137,14 @@ def split_cold_items(
     check_share(share, "share")
     check_count(seed, "seed")
     data = in_order(data)
-    touched = np.flatnonzero(data.item_counts)
-    touched = touched[data.item_ids.series.gather(touched).arg_sort().to_numpy()]
-    count = max(1, round(share * len(touched)))
-    drawn = np.random.default_rng(seed).permutation(touched)[:count]
+    warm = np.flatnonzero(data.item_counts)
+    warm = warm[data.item_ids.series.gather(warm).arg_sort().to_numpy()]
+    count = max(1, round(share * len(warm)))
+    drawn = np.random.default_rng(seed).permutation(warm)[:count]
     held = np.zeros(len(data.item_ids), dtype=np.bool_)
     held[drawn] = True
     asked = held[data.item_rows]
-    how = f"holding back {count} of {len(touched)} items"
+    how = f"holding back {count} of {len(warm)} items"
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
     histories, sealed = requests(Sequences.of(data), asked, ~asked)
     cold_items = np.flatnonzero(held).astype(np.int32)
@@ -275,9 +277,6 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
     }
 )
 """What `type` may name under [split]; all but "given" take a data set and settings."""
-
-
-"""Smaller numbers are an order of events, not dates."""
 
 
 def check_cut(test: float | None, at: float | str | None) -> None:

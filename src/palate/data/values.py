@@ -19,10 +19,10 @@ from palate.data.formats.text import is_plain, text_bytes
 RowNames: TypeAlias = Callable[[pl.Series], str]
 
 LARGEST = 3e38
+"""Numbers are kept in 32 bits where they are counted with; beyond this they would be infinite."""
 
 _CHUNK = 2**26
 _LF = ord("\n")
-"""Numbers are kept in 32 bits where they are counted with; beyond this they would be infinite."""
 
 _EXACT_BELOW = 2.0**53
 _FEW = 0.2

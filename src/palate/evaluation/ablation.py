@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 
 __all__ = ["Ablation", "ablate"]
+
 WHOLE = "everything"
 _SLICES = SHOWN_SLICES[:3]  # all, new items, long tail
 _HELPS, _HURTS = "▲", "▼"

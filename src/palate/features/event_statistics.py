@@ -16,18 +16,16 @@ from palate.core.dataset import Dataset
 from palate.core.histories import Histories, ragged_positions
 
 Recipe: TypeAlias = dict[str, Any]
+Numbers: TypeAlias = NDArray[np.float64]
+Whole: TypeAlias = NDArray[np.int64]
 
 NOTHING = "no events"
 _DAY = 86_400.0
 _MOST = 5.0
 _SKEWED = 2.0
-_GAPS = 5.0
-
-Numbers = NDArray[np.float64]
-Whole = NDArray[np.int64]
-
 _WEAKEST, _STRONGEST = 1.0, 100.0
 _USUAL = 10.0
+_GAPS = 5.0
 """Gaps between events that outweigh what is usual."""
 
 

@@ -25,6 +25,7 @@ from palate.features.event_statistics import (
 from palate.features.user_texts import HistoryText, Reader, history_texts, pooled_reviews, reading
 
 __all__ = ["pool", "user_aggregates", "user_features", "user_views"]
+
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
 HISTORY, QUERY, HISTORY_TEXT, REVIEWS = "history", "query", "history_text", "reviews"

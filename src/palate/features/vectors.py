@@ -33,6 +33,7 @@ _PART = re.compile(r"part-\d{5,}-[0-9a-f]{20}-(?P<checksum>[0-9a-f]{32})\.parque
 _TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".npy", ".npz", ".gz", ".zip")
 
 Chunk: TypeAlias = tuple[pl.Series, Floats, Mask]
+"""(ids, (n, d) vectors, which rows have one)."""
 
 
 def read_features(
@@ -87,9 +88,6 @@ def _all(files: VectorFiles, name: str) -> Features:
         again = series.filter(repeated).unique(maintain_order=True)
         raise DataError(f"several rows have the ids {first_offenders(again, len(again))}")
     return Features(Ids(series), {name: vectors})
-
-
-"""(ids, (n, d) vectors, which rows have one)."""
 
 
 @dataclass(frozen=True)

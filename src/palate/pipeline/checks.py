@@ -1,4 +1,4 @@
-"""A pipeline's parts, checked before anything is fitted: what they are, which blocks they name."""
+"""What a pipeline is made of and asked for, checked before any work: parts, data, requests."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.core import registry
-from palate.core.arrays import Floats, Matrix, Rows
+from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component, learnt
 from palate.core.dataset import Dataset
@@ -22,7 +22,7 @@ from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids, id_list
-from palate.core.order import places_of, settled
+from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
 from palate.core.types import Encoder, FitContext, Recommendations, Recommender, Reranker, Transform
@@ -225,9 +225,9 @@ class Pipeline:
         check_request(user_ids, history, text)
         if user_ids is not None:
             return now.users.find(user_ids)
-        touched = [] if history is None else id_list(history, "history")
+        history_ids = [] if history is None else id_list(history, "history")
         queries = {} if text is None else now.queries([text])
-        return history_of_items(now.item_ids, [touched], queries=queries)
+        return history_of_items(now.item_ids, [history_ids], queries=queries)
 
     @property
     def item_ids(self) -> Ids:

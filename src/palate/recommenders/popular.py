@@ -16,6 +16,7 @@ from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel
 
 __all__ = ["Popular"]
+
 DAY = 86_400.0
 
 

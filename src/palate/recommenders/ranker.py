@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate.core import progress
-from palate.core.arrays import Floats, Mask, Rows
+from palate.core.arrays import Floats, Mask, Rows, places_of
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, Links, from_content, from_links, links_in, stronger
@@ -21,7 +21,7 @@ from palate.core.features import Features
 from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
-from palate.core.order import places_of, settled, with_users_settled
+from palate.core.order import settled, with_users_settled
 from palate.core.parallel import in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned

@@ -21,6 +21,7 @@ from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
 
 __all__ = ["UserKNN"]
+
 _BLOCK_CELLS = 20_000_000
 
 

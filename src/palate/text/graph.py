@@ -14,6 +14,7 @@ from palate.core.errors import ConfigError, DataError, first_offenders
 from palate.data.formats.triples import ENTITY, HEAD, RELATION, TAIL, linked_items, read_triples
 
 __all__ = ["GRAPH_TEXT", "with_graph_text"]
+
 GRAPH_TEXT = "graph_text"
 _OTHER, _PLACE, _PHRASE, _NAME = "other", "place", "phrase", "name"
 

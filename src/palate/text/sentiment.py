@@ -1,4 +1,4 @@
-"""Texts and what they are labelled: from a table, or from the ratings that came with them."""
+"""What texts say for or against: as labels and ratings tell, clause by clause, and by lexicons."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ __all__ = [
     "said_with_ratings",
     "whole_and_clauses",
 ]
+
 LABEL = "label"
 MOST_CLASSES = 10
 EDGE = 0.25  # ratings in the lowest quarter of the scale are negative, in the highest positive

@@ -12,6 +12,7 @@ from palate.core.errors import DataError
 from palate.core.learnt import agree, check_type
 
 __all__ = ["Head", "decide", "fit_head", "judge", "probabilities"]
+
 Head: TypeAlias = dict[str, Any]
 Numbers: TypeAlias = NDArray[np.float64]
 

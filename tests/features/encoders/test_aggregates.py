@@ -46,17 +46,17 @@ def test_one_behavioural_block(tiny):
     features = Aggregates().fit(tiny).encode(tiny)
     assert features.behavioural == {"aggregates"}
     values = features.values
-    touched = tiny.warm_items
+    warm = tiny.warm_items
     names = Aggregates().fit(tiny).names
-    held = np.abs(values[touched]).max(axis=0) < 5
-    np.testing.assert_allclose(values[touched].mean(axis=0)[held], 0, atol=1e-5)
+    held = np.abs(values[warm]).max(axis=0) < 5
+    np.testing.assert_allclose(values[warm].mean(axis=0)[held], 0, atol=1e-5)
     assert names[-1] == "no events"
     np.testing.assert_array_equal(values[:, -1], tiny.item_counts == 0)
 
 
 def test_counts_and_people():
     found = aggregated(shop())
-    for name, counts in (("events", [6, 6, 1, 3]), ("people", [5, 3, 1, 2])):
+    for name, counts in (("events", [6, 6, 1, 3]), ("users", [5, 3, 1, 2])):
         raw = np.log1p(counts)
         expected = (raw - raw.mean()) / raw.std()
         np.testing.assert_allclose(list(found[name].values())[:4], expected, atol=1e-5)
@@ -161,7 +161,7 @@ def test_very_skewed_values_are_log_scaled():
 def test_without_times_there_are_no_columns_of_times():
     data = shop()
     found = aggregated(data.with_interactions(data.interactions.drop("timestamp")))
-    assert list(found) == ["events", "people", "share of repeats", "no events"]
+    assert list(found) == ["events", "users", "share of repeats", "no events"]
     at_once = data.interactions.with_columns(timestamp=pl.lit(5.0))
     assert list(aggregated(data.with_interactions(at_once))) == list(found)
 

@@ -31,14 +31,14 @@ def shop():
     )
 
 
-def dataset(items, touched=None):
+def dataset(items, warm=None):
     names = items["item_id"]
-    chosen = names if touched is None else names[touched]
+    chosen = names if warm is None else names[warm]
     return Dataset(pl.DataFrame({"user_id": ["u"] * len(chosen), "item_id": chosen}), items)
 
 
-def encoded(items, touched=None, **settings):
-    data = dataset(items, touched)
+def encoded(items, warm=None, **settings):
+    data = dataset(items, warm)
     encoder = Attributes(**settings).fit(data)
     block = encoder.encode(data).parts["attributes"]
     return dict(zip(encoder.names, block.toarray().T, strict=True)), encoder
@@ -120,7 +120,7 @@ def test_statistics_come_from_trained_items_only():
     items = pl.DataFrame(
         {"item_id": ["a", "b", "c"], "price": [1.0, 3.0, 1e9], "kind": ["x", "y", "z"]}
     )
-    values, encoder = encoded(items, touched=[0, 1], columns=["price", "kind"])
+    values, encoder = encoded(items, warm=[0, 1], columns=["price", "kind"])
     assert values["price"].tolist() == [-1.0, 1.0, 5.0], "held within five deviations"
     assert encoder.names == ["price", "kind = x", "kind = y"]
     assert values["kind = x"].tolist() == [1, 0, 0]
@@ -172,7 +172,7 @@ def test_later_items_are_read_alike_whatever_their_type():
 
 
 def test_trained_items_that_do_not_vary_fall_back_on_all():
-    _, encoder = encoded(shop(), touched=[1, 4], columns=["brand"])
+    _, encoder = encoded(shop(), warm=[1, 4], columns=["brand"])
     assert len(encoder.names) == 3
 
 

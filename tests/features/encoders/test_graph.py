@@ -15,9 +15,9 @@ pytest.importorskip("torch")
 DIRECTORS = {"a": 9, "b": 6, "c": 4, "d": 3}
 
 
-def films(names, touched=None):
-    touched = names if touched is None else touched
-    interactions = pl.DataFrame({"user_id": ["ann"] * len(touched), "item_id": list(touched)})
+def films(names, warm=None):
+    warm = names if warm is None else warm
+    interactions = pl.DataFrame({"user_id": ["ann"] * len(warm), "item_id": list(warm)})
     return Dataset(interactions, pl.DataFrame({"item_id": list(names)}))
 
 
@@ -82,7 +82,7 @@ def test_new_items_that_the_links_name_have_their_own_vector(graph, names):
 
 
 def test_items_without_an_entity_get_the_mean_of_touched_items_and_a_mark(graph, names):
-    data = films([*names, "stranger"], touched=["a-0", "b-1", "stranger"])
+    data = films([*names, "stranger"], warm=["a-0", "b-1", "stranger"])
     fitted = encoder(graph).fit(data)
     values = fitted.encode(data).values
     assert values.shape == (23, 9)
@@ -93,7 +93,7 @@ def test_items_without_an_entity_get_the_mean_of_touched_items_and_a_mark(graph,
 
 
 def test_where_no_touched_item_is_known_the_others_say_what_is_typical(graph, names):
-    data = films([*names, "stranger"], touched=["stranger"])
+    data = films([*names, "stranger"], warm=["stranger"])
     values = encoder(graph).fit(data).encode(data).values
     assert values[-1, :-1] == pytest.approx(values[:-1, :-1].mean(axis=0), abs=1e-5)
 
@@ -113,7 +113,7 @@ def test_the_seed_decides(graph, names):
 
 
 def test_an_encoder_of_files_keeps_the_promises_of_all(graph, names):
-    testing.check_encoder(encoder(graph), films(names, touched=names[:15]))
+    testing.check_encoder(encoder(graph), films(names, warm=names[:15]))
 
 
 def test_a_saved_pipeline_needs_neither_files_nor_torch(graph, names, tmp_path, monkeypatch):

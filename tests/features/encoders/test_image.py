@@ -50,8 +50,8 @@ def test_photos_become_one_block_of_unit_vectors(vit, photographed):
     assert vectors.shape[1] == 16
     np.testing.assert_array_equal(missing, photographed.items["photo"].is_null().to_numpy())
     np.testing.assert_allclose(np.linalg.norm(vectors[~missing], axis=1), 1, atol=1e-5)
-    touched = np.isin(np.arange(len(missing)), photographed.warm_items) & ~missing
-    np.testing.assert_allclose(vectors[missing][0], vectors[touched].mean(axis=0), atol=1e-6)
+    warm = np.isin(np.arange(len(missing)), photographed.warm_items) & ~missing
+    np.testing.assert_allclose(vectors[missing][0], vectors[warm].mean(axis=0), atol=1e-6)
 
 
 def test_paths_and_bytes_give_the_same(vit, draw, write):

@@ -51,11 +51,11 @@ def log():
     return LOG
 
 
-def catalogue(lines, touched=None, name="line"):
+def catalogue(lines, warm=None, name="line"):
     """Items i0, i1, … with these lines, of which people touched the first few."""
     items = pl.DataFrame({"item_id": [f"i{row}" for row in range(len(lines))], name: lines})
-    touched = len(lines) if touched is None else touched
-    events = {"user_id": ["u"] * touched, "item_id": [f"i{row}" for row in range(touched)]}
+    warm = len(lines) if warm is None else warm
+    events = {"user_id": ["u"] * warm, "item_id": [f"i{row}" for row in range(warm)]}
     return Dataset(interactions=pl.DataFrame(events), items=items)
 
 
@@ -99,7 +99,7 @@ def test_what_is_cached_is_neither_decoded_nor_is_a_model_loaded(log):
 
 
 def test_items_without_one_get_the_mean_and_a_mark():
-    found = encoded(catalogue([b"1 2", None, b"3 6", b"", b"90 90"], touched=4))
+    found = encoded(catalogue([b"1 2", None, b"3 6", b"", b"90 90"], warm=4))
     assert found.tolist() == [[1, 2, 0], [2, 4, 1], [3, 6, 0], [2, 4, 1], [90, 90, 0]]
 
 
@@ -116,7 +116,7 @@ def test_without_gaps_there_is_no_mark_and_arrivals_without_one_get_the_mean():
 
 
 def test_where_no_touched_item_has_one_the_whole_catalogue_is_learnt_from():
-    found = encoded(catalogue([None, b"1 2", b"3 6"], touched=1))
+    found = encoded(catalogue([None, b"1 2", b"3 6"], warm=1))
     assert found.tolist() == [[2, 4, 1], [1, 2, 0], [3, 6, 0]]
 
 
@@ -292,7 +292,7 @@ def test_bytes_need_no_folder():
 
 
 def test_one_error_tells_of_items_that_nobody_touched_too():
-    data = catalogue([b"1", b"x", b"2", b"y"], touched=3)
+    data = catalogue([b"1", b"x", b"2", b"y"], warm=3)
     with pytest.raises(DataError, match="2 of 4 lines cannot be used"):
         Lines().fit(data)
     with pytest.warns(RuntimeWarning, match="2 of 4 lines"):

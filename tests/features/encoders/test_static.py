@@ -102,15 +102,15 @@ def test_dimensions_and_tokens_can_be_cut(folder):
     assert Static(model=folder, dim=99).encode_texts(["tea"]).shape == (1, 3)
 
 
-def shop(titles, touched):
+def shop(titles, warm):
     items = pl.DataFrame({"item_id": [f"i{row}" for row in range(len(titles))], "title": titles})
-    events = pl.DataFrame({"user_id": ["u"] * touched, "item_id": items["item_id"][:touched]})
+    events = pl.DataFrame({"user_id": ["u"] * warm, "item_id": items["item_id"][:warm]})
     return Dataset(interactions=events, items=items)
 
 
 def test_sif_weights_come_from_trained_items(folder):
     titles = ["green tea", "green tea leaf", "green", "steel steel"]
-    encoder = Static(model=folder, weighting="sif", sif=0.1).fit(shop(titles, touched=3))
+    encoder = Static(model=folder, weighting="sif", sif=0.1).fit(shop(titles, warm=3))
     shares = {"green": 3 / 6, "tea": 2 / 6, "leaf": 1 / 6, "steel": 0.0}
     known = vectors()
     wanted = sum(
@@ -122,7 +122,7 @@ def test_sif_weights_come_from_trained_items(folder):
 
 def test_idf_weights_come_from_trained_items(folder):
     titles = ["green tea tea", "green leaf", "green", "steel"]
-    encoder = Static(model=folder, weighting="idf").fit(shop(titles, touched=3))
+    encoder = Static(model=folder, weighting="idf").fit(shop(titles, warm=3))
     idf = {"green": np.log(4 / 4) + 1, "tea": np.log(4 / 2) + 1, "steel": np.log(4 / 1) + 1}
     wanted = sum(vectors()[WORDS.index(word)] * weight for word, weight in idf.items())
     found = encoder.encode_texts(["green tea steel"])[0]

@@ -13,19 +13,19 @@ from palate.features.encoders.tfidf import Tfidf
 from palate.text.normalise import tokenise
 
 
-def dataset(titles, touched=None):
+def dataset(titles, warm=None):
     names = [f"i{row}" for row in range(len(titles))]
     items = pl.DataFrame({"item_id": names, "title": titles})
-    touched = range(len(titles)) if touched is None else touched
-    rows = [("u", names[row]) for row in touched]
+    warm = range(len(titles)) if warm is None else warm
+    rows = [("u", names[row]) for row in warm]
     interactions = pl.DataFrame(
         rows, schema={"user_id": pl.String, "item_id": pl.String}, orient="row"
     )
     return Dataset(interactions, items)
 
 
-def fitted(titles, touched=None, **settings):
-    return Tfidf(template="{title}", **settings).fit(dataset(titles, touched))
+def fitted(titles, warm=None, **settings):
+    return Tfidf(template="{title}", **settings).fit(dataset(titles, warm))
 
 
 @pytest.mark.parametrize("encoder", [Tfidf(), Tfidf(segment=True, ngrams=[1, 1], sublinear=False)])
@@ -97,7 +97,7 @@ def test_chinese_stop_words_of_a_query_hardly_count():
 
 def test_words_are_learnt_from_trained_items_only():
     titles = ["red tea", "red bike", "secret tea"]
-    encoder = fitted(titles, touched=[0, 1])
+    encoder = fitted(titles, warm=[0, 1])
     assert encoder.vocabulary_ == ["bike", "red", "red bike", "red tea", "tea"]
     assert encoder.idf_[encoder.vocabulary_.index("red")] == pytest.approx(1.0)
     block = encoder.encode(dataset(titles)).parts["tfidf"]
@@ -180,7 +180,7 @@ def test_a_second_fit_replaces_the_first():
 
 
 def test_trained_items_without_words_fall_back_on_all():
-    assert fitted(["!?", "red tea"], touched=[0]).vocabulary_ == ["red", "red tea", "tea"]
+    assert fitted(["!?", "red tea"], warm=[0]).vocabulary_ == ["red", "red tea", "tea"]
 
 
 def test_a_catalogue_without_words_is_refused():

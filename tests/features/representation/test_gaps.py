@@ -18,11 +18,9 @@ def photos():
     return np.column_stack([values, lacks]).astype(np.float32), lacks
 
 
-def dataset(touched):
+def dataset(warm):
     ids = [f"i{row}" for row in range(60)]
-    events = pl.DataFrame(
-        {"user_id": ["u"] * len(touched), "item_id": [ids[row] for row in touched]}
-    )
+    events = pl.DataFrame({"user_id": ["u"] * len(warm), "item_id": [ids[row] for row in warm]})
     return Dataset(events, pl.DataFrame({"item_id": ids}))
 
 
@@ -77,15 +75,15 @@ def test_gaps_that_nobody_touched_are_known_as_such(photos):
 
 def test_items_that_arrive_without_what_all_others_have_are_gaps_too():
     values = 5 + np.random.default_rng(4).normal(size=(60, 8)).astype(np.float32)
-    touched = ROWS[:50]
-    values[55:57] = values[touched].mean(axis=0, dtype=np.float64)  # as `MediaEncoder` fills them
-    typical = typical_of(values, touched)
+    warm = ROWS[:50]
+    values[55:57] = values[warm].mean(axis=0, dtype=np.float64)  # as `MediaEncoder` fills them
+    typical = typical_of(values, warm)
     np.testing.assert_array_equal(np.flatnonzero(gaps_in(values, typical)), [55, 56])
     data = dataset(range(50))
     features = Features(data.item_ids, {"photos": values})
     whitened = Whiten().fit(features, data).transform(features).parts["photos"]
     np.testing.assert_array_equal(np.flatnonzero(~whitened.any(axis=1)), [55, 56])
-    assert typical_of(values[:, :3], touched) is None  # a few numbers may well be the mean
+    assert typical_of(values[:, :3], warm) is None  # a few numbers may well be the mean
 
 
 def test_a_mark_that_nobody_fitted_on_bears_says_enough():

@@ -30,8 +30,8 @@ def shelf(*, telling, items=120, seed=3):
     )
     users = np.repeat(np.arange(200), 6)
     taste = rng.integers(0, TOPICS, 200)
-    touched = rng.integers(0, items // TOPICS, 1200) * TOPICS + taste[users]
-    return states, touched, users
+    warm = rng.integers(0, items // TOPICS, 1200) * TOPICS + taste[users]
+    return states, warm, users
 
 
 def weights_of(states, vector):
@@ -40,25 +40,25 @@ def weights_of(states, vector):
     return grown / grown.sum(axis=1, keepdims=True)
 
 
-def near_of(touched, users):
-    pairs = np.stack([touched[:-1], touched[1:]], axis=1)
+def near_of(warm, users):
+    pairs = np.stack([warm[:-1], warm[1:]], axis=1)
     kept = (users[1:] == users[:-1]) & (pairs[:, 0] != pairs[:, 1])
     return Neighbours(pairs[kept], users[1:][kept])
 
 
 def test_words_that_say_what_goes_together_get_the_weight():
-    states, touched, users = shelf(telling=1.0)
-    found = learn_attention(states, near_of(touched, users))
+    states, warm, users = shelf(telling=1.0)
+    found = learn_attention(states, near_of(warm, users))
     assert weights_of(states, found)[:, 0].mean() > 0.4  # evenly spread it is 0.2
-    again = learn_attention(states, near_of(touched, users))
+    again = learn_attention(states, near_of(warm, users))
     np.testing.assert_array_equal(found, again)
 
 
 def test_where_words_say_nothing_it_stays_the_mean():
-    states, touched, users = shelf(telling=1.0)
+    states, warm, users = shelf(telling=1.0)
     rng = np.random.default_rng(1)
     states.vectors[:] = rng.normal(size=states.vectors.shape)
-    found = learn_attention(states, near_of(rng.permutation(touched), users))
+    found = learn_attention(states, near_of(rng.permutation(warm), users))
     np.testing.assert_allclose(weights_of(states, found), 0.2, atol=0.05)
 
 

@@ -59,8 +59,8 @@ def test_a_request_without_a_list_is_passed_over(model):
 
 def test_of_items_that_nobody_touched_it_is_said(model):
     counts = model.data_.item_counts
-    untouched = [model.item_ids[row] for row in (counts == 0).nonzero()[0]]
-    found = model.recommend(history=["i00"], k=29, reasons=True, candidates=untouched).table
+    cold = [model.item_ids[row] for row in (counts == 0).nonzero()[0]]
+    found = model.recommend(history=["i00"], k=29, reasons=True, candidates=cold).table
     assert len(found) == 2
     for sentence in found["reasons"]:
         assert sentence.startswith("nobody has chosen it yet")

@@ -33,7 +33,7 @@ TEA, POT, CUP, TIN, TRAY, LID = range(6)
 NOT_YET = "nobody has chosen it yet"
 
 
-class Witness:
+class Says:
     """A recommender that says what it is told to say."""
 
     def __init__(self, *said):
@@ -57,7 +57,7 @@ def reasons(said, names, *, titles=TITLES, encoders=None, text=None):
     rows = [(user, item) for user, history in EVENTS.items() for item in history]
     events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
     data = Dataset(events, pl.DataFrame(columns))
-    model = Pipeline(encoders=encoders or {}, recommender=Witness(*said)).fit(data)
+    model = Pipeline(encoders=encoders or {}, recommender=Says(*said)).fit(data)
     queries = {} if text is None else model.queries([text])
     asking = history_of_items(data.item_ids, [["pot", "tea"]], queries=queries)
     table = pl.DataFrame({"user_id": "request 0", "item_id": names}).with_row_index("rank", 1)
@@ -105,7 +105,7 @@ def test_titles_in_a_sentence_do_not_act_and_end(title):
 def test_one_person_in_a_tiny_world_is_one_person():
     items = pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]})
     data = Dataset(pl.DataFrame({"user_id": ["u"], "item_id": ["a"]}), items)
-    model = Pipeline(encoders={}, recommender=Witness(Evidence("popular"))).fit(data)
+    model = Pipeline(encoders={}, recommender=Says(Evidence("popular"))).fit(data)
     asking = history_of_items(data.item_ids, [[]])
     table = pl.DataFrame({"user_id": ["request 0"], "item_id": ["a"], "rank": [1]})
     found = explain(model, asking, Recommendations(table))
@@ -195,7 +195,7 @@ def test_counts_are_set_in_groups_of_three():
     users = [f"u{number}" for number in range(1234)]
     items = pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]})
     data = Dataset(pl.DataFrame({"user_id": users, "item_id": "a"}), items)
-    model = Pipeline(encoders={}, recommender=Witness(Evidence("popular"))).fit(data)
+    model = Pipeline(encoders={}, recommender=Says(Evidence("popular"))).fit(data)
     table = pl.DataFrame({"user_id": ["request 0"], "item_id": ["a"], "rank": [1]})
     found = explain(model, history_of_items(data.item_ids, [[]]), Recommendations(table))
     assert found.table["reasons"].to_list() == ["popular: 1,234 people chose it"]
@@ -210,7 +210,7 @@ def test_fitted_again_with_other_encoders_other_things_are_alike():
     table = pl.DataFrame({"user_id": ["request 0"], "item_id": ["tin"], "rank": [1]})
     found = []
     for encoders in (TEXT, NUMBERS, TEXT):
-        model = Pipeline(encoders=encoders, recommender=Witness(Evidence("alike", POT))).fit(data)
+        model = Pipeline(encoders=encoders, recommender=Says(Evidence("alike", POT))).fit(data)
         found += explain(model, asking, Recommendations(table)).table["reasons"].to_list()
     assert found == ["1 person chose it", "like “Iron pot” in price", "1 person chose it"]
 

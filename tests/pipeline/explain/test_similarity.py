@@ -11,7 +11,7 @@ from palate.core.histories import history_of_items
 from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.explain.shared_attributes import CommonGround
-from palate.pipeline.explain.similarity import ALIKE, Likeness, likenesses, matched_words
+from palate.pipeline.explain.similarity import ALIKE, Similarity, matched_words, similarities
 
 ITEMS = pl.DataFrame(
     {
@@ -34,7 +34,7 @@ def ask(encoders, parts, *pairs, behavioural=()):
     features = Features(DATA.item_ids, parts, behavioural=behavioural)
     ground = CommonGround.of(encoders.values(), ITEMS)
     ones, others = np.int32(pairs).T
-    return likenesses(ground, encoders, features, ITEMS, (ones, others))
+    return similarities(ground, encoders, features, ITEMS, (ones, others))
 
 
 @pytest.fixture(scope="module")
@@ -47,42 +47,42 @@ NEAR = vectors(1, 0.05, 0.5, 0.5, 0.5)
 
 def test_what_both_share_is_named(text):
     assert ask({"text": text}, {"text": NEAR}, (A, B), (C, E)) == [
-        Likeness("named", ["tea"]),
-        Likeness("named", ["pot"]),
+        Similarity("named", ["tea"]),
+        Similarity("named", ["pot"]),
     ]
 
 
 def test_texts_may_be_alike_without_a_shared_word(text):
     found = ask({"text": text}, {"text": NEAR}, (A, C), (A, D))
-    assert found == [Likeness("text"), Likeness("text")]
+    assert found == [Similarity("text"), Similarity("text")]
     faint = vectors(1, 0, ALIKE - 0.01, ALIKE + 0.01, 0)
     found = ask({"text": text}, {"text": faint}, (A, C), (A, D))
-    assert found == [Likeness("none"), Likeness("text")]
+    assert found == [Similarity("none"), Similarity("text")]
 
 
 def test_what_is_no_text_is_alike_as_a_whole(text):
     encoders = {"text": text, "look": object()}
     far = vectors(1, 0, 0.2, 0, 0)
     (found,) = ask(encoders, {"text": far, "look": NEAR}, (A, C))
-    assert found == Likeness("whole")
+    assert found == Similarity("whole")
     (found,) = ask(encoders, {"text": NEAR, "look.left": far}, (A, C))
-    assert found == Likeness("text")
+    assert found == Similarity("text")
 
 
 def test_a_block_made_of_several_is_a_text_only_where_all_were(text):
-    assert ask({"a": text, "b": text}, {"fused": NEAR}, (A, C)) == [Likeness("text")]
-    assert ask({"a": text, "b": object()}, {"fused": NEAR}, (A, C)) == [Likeness("whole")]
+    assert ask({"a": text, "b": text}, {"fused": NEAR}, (A, C)) == [Similarity("text")]
+    assert ask({"a": text, "b": object()}, {"fused": NEAR}, (A, C)) == [Similarity("whole")]
 
 
-def test_clicks_are_no_likeness(text):
+def test_clicks_are_no_similarity(text):
     found = ask({"text": text}, {"clicks": NEAR}, (A, C), behavioural=["clicks"])
-    assert found == [Likeness("none")]
+    assert found == [Similarity("none")]
 
 
 def test_numbers_count_where_they_are_near_whatever_their_cosine():
     encoders = {"attributes": Attributes(columns=["price"]).fit(DATA)}
     found = ask(encoders, {"attributes": np.ones((5, 1))}, (A, B), (C, E), (C, D))
-    assert found == [Likeness("numbers", ["price"])] * 2 + [Likeness("none")]
+    assert found == [Similarity("numbers", ["price"])] * 2 + [Similarity("none")]
 
 
 class TestMatchedWords:

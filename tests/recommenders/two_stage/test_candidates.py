@@ -11,7 +11,7 @@ from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.retrievers import Profiles, retrieve
 from palate.recommenders.two_stage.statistics import fit_statistics
 
-UNTOUCHED = 3
+COLD = 3
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +57,12 @@ def test_the_plain_sum_adds_z_scores_by_weight(found, asking, statistics, catalo
 
 def test_new_items_are_proposed_whatever_their_place(found, statistics):
     new = set(np.flatnonzero(statistics["counts"] == 0).tolist())
-    assert len(new) == UNTOUCHED
+    assert len(new) == COLD
     for items in found.items.tolist():
         assert new <= set(items)
         proposed = [item for item in items if item >= 0]
         assert len(set(proposed)) == len(proposed)
-        assert 20 <= len(proposed) <= 20 + UNTOUCHED
+        assert 20 <= len(proposed) <= 20 + COLD
 
 
 def test_so_many_new_items_and_no_more(asking, statistics, catalogue, monkeypatch):
@@ -96,7 +96,7 @@ def test_each_of_the_newest_items_is_proposed_once(rings, statistics, catalogue)
 
 def test_a_catalogue_smaller_than_the_number_of_candidates(asking, statistics, catalogue):
     found = candidates(asking, statistics, catalogue, count=500, repeats=False)
-    assert found.items.shape[1] == 60 + UNTOUCHED
+    assert found.items.shape[1] == 60 + COLD
     for row, items in enumerate(found.items.tolist()):
         assert sorted(set(items) - {-1}) == sorted(set(range(60)) - seen(asking, row))
     assert np.isfinite(found.features).all()

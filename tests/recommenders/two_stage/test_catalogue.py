@@ -97,7 +97,7 @@ def test_a_catalogue_of_one_has_no_neighbours(make):
 
 
 @pytest.mark.parametrize("make", [np.asarray, sparse.csr_array])
-def test_only_lenders_are_neighbours_of_every_item(make):
+def test_only_the_neighbour_pool_is_near_every_item(make):
     found = nearest_rows(make(VECTORS), np.array([1, 3], dtype=np.int32)).toarray()
     wanted = np.zeros((5, 5))
     wanted[0, 1] = wanted[2, 1] = 1
@@ -105,7 +105,7 @@ def test_only_lenders_are_neighbours_of_every_item(make):
 
 
 @pytest.mark.parametrize("block", ["text", "words"])
-def test_all_items_as_lenders_change_nothing(said, block):
+def test_all_items_as_neighbour_pool_change_nothing(said, block):
     everything = np.arange(60, dtype=np.int32)
     free, named = (nearest_rows(said.parts[block], among) for among in (None, everything))
     np.testing.assert_array_equal(named.toarray(), free.toarray())
@@ -115,15 +115,15 @@ def test_the_most_touched_lend_and_what_may_become_a_label_does_not_count(build,
     """With everything counted a, d and e would be the three; without the newest, a, b and c."""
     data = build({"u": "abde", "v": "acde", "w": "abde"})
     assert neighbour_pool(histories_of(data), held=2) is None
-    monkeypatch.setattr(catalogue_module, "LENDERS", 3)
+    monkeypatch.setattr(catalogue_module, "NEIGHBOUR_POOL", 3)
     assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1, 2]
-    monkeypatch.setattr(catalogue_module, "LENDERS", 2)
+    monkeypatch.setattr(catalogue_module, "NEIGHBOUR_POOL", 2)
     assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1]
     assert set(neighbour_pool(histories_of(data), held=0)) < {0, 3, 4}
 
 
-def test_a_ranker_keeps_its_lenders_when_the_catalogue_grows(rings, said, monkeypatch):
-    monkeypatch.setattr(catalogue_module, "LENDERS", 20)
+def test_a_ranker_keeps_its_neighbour_pool_when_the_catalogue_grows(rings, said, monkeypatch):
+    monkeypatch.setattr(catalogue_module, "NEIGHBOUR_POOL", 20)
     fitted = Ranker(n_estimators=5).fit(rings, FitContext(items=said))
     grown = Features(Ids(["late"]), {name: part[:1] for name, part in said.parts.items()})
     before = set(fitted._catalogue.neighbours.indices)

@@ -75,7 +75,7 @@ def test_without_trees_nothing_is_worth_anything():
         ("two steps (place)", "behaviour"),
         ("space:newest", "behaviour"),
         ("smoothed", "behaviour lent by content"),
-        ("touched (age)", "the person's own past"),
+        ("interacted (age)", "the person's own past"),
         ("trend", "popularity"),
         ("something else", "context"),
     ],

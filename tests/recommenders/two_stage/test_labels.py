@@ -21,7 +21,7 @@ from palate.recommenders.two_stage.statistics import fit_statistics
 PLAN = LabelPlan(
     n_train_queries=100_000, candidates=20, repeats=False, behaviour=True, content=True, seed=0
 )
-UNTOUCHED = 3
+COLD = 3
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +149,9 @@ def test_only_touched_items_are_hidden(turns, rings):
 def test_without_content_no_item_is_hidden(histories):
     turns = list(labels_module._turns(histories, replace(PLAN, content=False)))
     assert len(turns) == FOLDS
-    touched = {item for _, item in events(histories)}
+    warm = {item for _, item in events(histories)}
     for turn in turns:
-        assert {item for _, item in events(turn.known)} >= touched - set(turn.answers.tolist())
+        assert {item for _, item in events(turn.known)} >= warm - set(turn.answers.tolist())
 
 
 def test_rows_are_those_that_a_turn_teaches_with_the_answer_marked(
@@ -177,9 +177,9 @@ def test_rows_are_those_that_a_turn_teaches_with_the_answer_marked(
 
 def test_items_without_any_event_are_never_the_answer(histories, catalogue, rings, marked):
     rows = labelled_rows(histories, lambda _known: catalogue, PLAN)
-    untouched = rings.item_counts == 0
-    assert untouched.sum() == UNTOUCHED
-    assert not rows.labels[untouched[rows.features[:, -1].astype(int)]].any()
+    cold = rings.item_counts == 0
+    assert cold.sum() == COLD
+    assert not rows.labels[cold[rows.features[:, -1].astype(int)]].any()
 
 
 def test_cases_whose_answer_nobody_proposed_are_dropped(histories, catalogue, marked):
@@ -316,4 +316,4 @@ def test_progress_promises_the_cases_that_there_are(histories, catalogue):
         labelled_rows(histories, lambda _known: catalogue, PLAN)
     promised, *steps, finished = told
     assert finished
-    assert promised == sum(steps) < PLAN.cases
+    assert promised == sum(steps) < PLAN.n_train_queries

@@ -32,11 +32,11 @@ def test_every_feature_of_the_rankers_own_is_taken(shop, block):
         names = quick().fit(shop, FitContext(items=items)).names_
         own = {name.partition(" (")[0].partition(":")[0] for name in names} - {"looks"}
         assert own <= set(FAMILIES)
-    assert {"directed", "two steps", "people", "space", "smoothed", "mix"} <= own
+    assert {"directed", "two steps", "similar users", "space", "smoothed", "mix"} <= own
 
 
 def test_names_of_ones_own_are_free(shop, block):
-    names = ["map", "behaviour", "people.x", "two", "a.b", "标题", "text"]
+    names = ["map", "behaviour", "similar users.x", "two", "a.b", "标题", "text"]
     check_block_names(names)
     model = quick().fit(
         shop, FitContext(items=Features(shop.item_ids, dict.fromkeys(names, block)))

@@ -84,8 +84,12 @@ def test_memory_by_hand(known):
     histories = asking(known, "abcab", "", "d" * 12)
     columns = np.array([[1, 0, 2, 3]] * 3)
     found = memory(histories, columns)
-    assert found["touched (age)"].tolist() == [[0, 1, 2, NO_AGE], [NO_AGE] * 4, [NO_AGE] * 3 + [0]]
-    assert found["touched (times)"].tolist() == [[2, 2, 1, 0], [0] * 4, [0, 0, 0, ANCHORS]]
+    assert found["interacted (age)"].tolist() == [
+        [0, 1, 2, NO_AGE],
+        [NO_AGE] * 4,
+        [NO_AGE] * 3 + [0],
+    ]
+    assert found["interacted (times)"].tolist() == [[2, 2, 1, 0], [0] * 4, [0, 0, 0, ANCHORS]]
 
 
 @pytest.fixture

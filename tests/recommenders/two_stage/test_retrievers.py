@@ -61,7 +61,7 @@ def test_a_signal_that_says_the_same_of_all_items_has_no_say(n_items):
 def test_each_kind_of_catalogue_has_its_retrievers(known):
     asking = history_of_items(known.item_ids, [["a"], []])
     behaviour, _ = signals(known, asking)
-    assert {"directed", "together", "space", "people"} <= behaviour.keys()
+    assert {"directed", "together", "space", "similar users"} <= behaviour.keys()
     assert not {"smoothed", "text", "tags"} & behaviour.keys()
     both, _ = signals(known, asking, content(known))
     assert both.keys() >= behaviour.keys() | {"smoothed", "text", "tags"}

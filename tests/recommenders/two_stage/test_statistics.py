@@ -46,12 +46,12 @@ def test_conditional_covisits_are_shares_of_what_follows_and_trust_few_pairs_les
     histories = histories_of(data)
     counts = covisit_counts(histories, window=statistics.WINDOW).toarray()
     found = fitted(histories)["conditional"].toarray()
-    touched = counts.sum(axis=1) > 0
-    shares = counts[touched] / counts[touched].sum(axis=1, keepdims=True)
+    warm = counts.sum(axis=1) > 0
+    shares = counts[warm] / counts[warm].sum(axis=1, keepdims=True)
     sums = found.sum(axis=1)
-    np.testing.assert_allclose(found[touched] / sums[touched, None], shares, rtol=1e-5)
+    np.testing.assert_allclose(found[warm] / sums[warm, None], shares, rtol=1e-5)
     assert (sums < 1).all()
-    assert np.argmin(sums[touched]) == np.argmin(counts.sum(axis=1)[touched])
+    assert np.argmin(sums[warm]) == np.argmin(counts.sum(axis=1)[warm])
     assert found[3, 2] > 0
     assert not found[4].any()
 
@@ -212,5 +212,5 @@ def test_the_file_does_not_decide_what_comes_first(build):
     one = build({"u": "abc", "v": "ba"}, times=[1, 5, 5, 2, 3])
     other = replace(one, interactions=one.interactions[[0, 2, 1, 3, 4]])
     found, others = (fitted(histories_of(data)) for data in (one, other))
-    for name in ("directed", "conditional", "together", "people", "counts"):
+    for name in ("directed", "conditional", "together", "users", "counts"):
         np.testing.assert_array_equal(to_dense(found[name]), to_dense(others[name]), err_msg=name)

@@ -32,7 +32,7 @@ class _Candidate:
     wrong: re.Pattern[str]
     single_byte: bool = False
 
-    def likeness(self, content: bytes, text: str) -> float:
+    def plausibility(self, content: bytes, text: str) -> float:
         """The share of the letters beyond ASCII that are usual, less those in a wrong place.
 
         Two bytes of UTF-8 may be usual letters of an alphabet, but never stand side by side there.
@@ -101,12 +101,12 @@ def likely_encodings(content: bytes) -> dict[str, str]:
     found = []
     for candidate in _candidates():
         text = _decoded(probe, candidate.name)
-        if text is not None and (likeness := candidate.likeness(probe, text)) >= _LIKELY:
-            found.append((likeness, candidate.name, text))
+        if text is not None and (plausibility := candidate.plausibility(probe, text)) >= _LIKELY:
+            found.append((plausibility, candidate.name, text))
     found.sort(key=lambda entry: -entry[0])
     advised: dict[str, str] = {}
-    for likeness, name, text in found:
-        if likeness < found[0][0] - _AS_LIKELY or len(advised) == _MOST_ADVISED:
+    for plausibility, name, text in found:
+        if plausibility < found[0][0] - _AS_LIKELY or len(advised) == _MOST_ADVISED:
             break
         example = text.strip().partition("\n")[0].strip()
         if example not in advised.values() and _decoded(content, name) is not None:

@@ -12,6 +12,7 @@ from palate.core.errors import DataError, did_you_mean, first_offenders
 from palate.data.formats.text import check_no_pipe, text_bytes
 
 __all__ = ["ENTITY", "HEAD", "RELATION", "TAIL", "linked_items", "read_links", "read_triples"]
+
 HEAD, RELATION, TAIL, ENTITY = "head", "relation", "tail", "entity"
 _NAMES: dict[str, frozenset[str]] = {
     HEAD: frozenset({"head", "head_id", "h", "subject", "subj", "source"}),

@@ -125,7 +125,7 @@ def _page(
     met = meet_users(model, split, sample_requests(split, users, seed=seed))
     done(1)
     encode = partial(_encoded, model)
-    drawn = draw_map(model.features, wanted=_touched(met), seed=seed, encode=encode)
+    drawn = draw_map(model.features, wanted=_rows_of(met), seed=seed, encode=encode)
     colours = None if drawn is None else categories_of(model.data_.items)
     done(1)
     sections = _result_sections(comparison, split, words)
@@ -189,7 +189,7 @@ def _users_sections(
     return [_Section("people", heading, lead, body)]
 
 
-def _touched(users: Sequence[User]) -> Rows:
+def _rows_of(users: Sequence[User]) -> Rows:
     """The catalogue rows that the map must show."""
     rows = [part for user in users for part in (user.past, user.recommended)]
     return np.unique(np.concatenate([np.empty(0, dtype=np.int32), *rows])).astype(np.int32)

@@ -10,6 +10,7 @@ import polars as pl
 from palate.core.errors import ConfigError, did_you_mean
 
 __all__ = ["Estimate", "estimate", "estimates"]
+
 _BYTES = {"float32": 4, "float16": 2, "int8": 1}
 _ID_BYTES = 16
 _SCALE_BYTES = 4

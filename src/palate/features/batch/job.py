@@ -25,6 +25,7 @@ from palate.features.batch.work import Failure, Job, OnError, Part, Precision, T
 from palate.features.batch.worker import Worker
 
 __all__ = ["EncodeReport", "encode_table"]
+
 Engine: TypeAlias = Literal["local", "ray"]
 
 SHOWN_FAULTS = 3

@@ -31,6 +31,7 @@ GROUP_ROWS = 2**16
 _PROBE_LINES = 10_000
 _BLOCK = 2**20
 _MOST_EXPLAINED = 2**28
+"""Bytes of a file that is read whole to say what is wrong with its encoding."""
 
 
 @dataclass(frozen=True)
@@ -267,9 +268,6 @@ def _as_bytes(pa: Any, table: Any) -> pl.DataFrame:
     frame = pl.from_arrow(table.cast(pa.schema(list(fields))))
     assert isinstance(frame, pl.DataFrame)
     return frame
-
-
-"""Bytes of a file that is read whole to say what is wrong with its encoding."""
 
 
 def as_parquet(path: Path, staged: Path, on_error: str, encoding: str = "utf-8") -> Path:

@@ -76,15 +76,15 @@ class MediaEncoder(LoadsItself, ABC):
         """Learns what is typical; raises `DataError` where no item has one."""
         self.column_ = self.column_of(data.items)
         vectors, present = self._encode_items(data.items)  # all, so that one error tells all
-        touched = data.warm_items
-        known = touched[present[touched]] if present[touched].any() else np.flatnonzero(present)
+        warm = data.warm_items
+        known = warm[present[warm]] if present[warm].any() else np.flatnonzero(present)
         if not len(known):
             raise DataError(
                 f"no item has a usable {self.kind} in the column {self.column_!r}: name another "
                 "column, or leave this encoder out"
             )
         self.typical_ = vectors[known].mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.gaps_ = len(known) < (len(touched) if present[touched].any() else len(present))
+        self.gaps_ = len(known) < (len(warm) if present[warm].any() else len(present))
         return self
 
     def encode(self, data: Dataset) -> Features:

@@ -48,7 +48,7 @@ class Aggregates:
         if not len(data.interactions):
             raise DataError("there are no interactions for the encoder aggregates to learn from")
         events = events_of_items(data)
-        self.recipe_ = learn(events, recent=self.recent, max_events=self.max_events, other="people")
+        self.recipe_ = learn(events, recent=self.recent, max_events=self.max_events, other="users")
         self.ids_ = data.item_ids
         self.values_ = standardised(events, self.recipe_)
         self.unknown_ = standardised(nothing(), self.recipe_)[0]
@@ -68,6 +68,6 @@ class Aggregates:
 
     @property
     def names(self) -> list[str]:
-        """What each column means: "events", "people", "purchase: share", "trend", "no events"."""
+        """What each column means: "events", "users", "purchase: share", "trend", "no events"."""
         check_fitted(self)
         return list(self.recipe_["names"])

@@ -22,8 +22,8 @@ from palate.features.encoders.columns.kinds import (
     Spec,
     check_plan,
     check_readable,
+    column_names_of,
     encode,
-    names_of,
     parsed,
     plans_for,
 )
@@ -112,7 +112,7 @@ class Attributes:
     def names(self) -> list[str]:
         """What each feature means: "genres = Comedy", "year", "year is missing"."""
         check_fitted(self)
-        return [name for plan in self.plan_ for name in names_of(plan)]
+        return [name for plan in self.plan_ for name in column_names_of(plan)]
 
     def _wanted(self, items: pl.DataFrame) -> list[tuple[str, Spec]]:
         """(column, way to read it), in order; raises `DataError` for one that is not there."""

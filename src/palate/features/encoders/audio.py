@@ -27,6 +27,7 @@ from palate.nn.hub.fetch import ModelName, model_folder
 from palate.nn.packaged.musicnn import PACKAGE, load_musicnn, packaged_musicnn
 
 __all__ = ["Audio"]
+
 MUSICNN = {"musicnn": "MSD", "musicnn-mtt": "MTT"}
 _LIBRARIES = Requirement(("torch", "transformers"), "Audio", "audio")
 _RECIPE = 1  # of decoding: another number where the same file gives other windows

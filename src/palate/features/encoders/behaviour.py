@@ -17,6 +17,7 @@ from palate.core.ids import Ids
 from palate.core.sparse import decomposed, unit_length
 
 __all__ = ["Behaviour"]
+
 _USER_POWER = 0.25
 _ITEM_POWER = 0.5
 

@@ -25,6 +25,7 @@ from palate.features.encoders.columns.plans import (
 )
 
 __all__ = ["Categories"]
+
 _DAMPING = 2.0
 """Events by which one person's liking for a category has to be told to count half."""
 
@@ -67,9 +68,9 @@ class Categories:
                 "no column of the items with events holds categories that vary (columns: "
                 f"{', '.join(data.items.columns)}); name some with columns=[...]"
             )
-        touched = _touches(data, self._members(data.items))
-        users = np.bincount(touched.indices, minlength=touched.shape[1])
-        directions = unit_length(decomposed(_information(touched), self.dim, self.seed))
+        interactions = _interactions(data, self._members(data.items))
+        users = np.bincount(interactions.indices, minlength=interactions.shape[1])
+        directions = unit_length(decomposed(_information(interactions), self.dim, self.seed))
         trust = users / np.maximum(users + self.shrink, 1e-12)
         self.vectors_ = directions * trust[:, None].astype(np.float32)
         return self
@@ -123,7 +124,7 @@ def _check_present(names: list[str], items: pl.DataFrame) -> None:
             )
 
 
-def _touches(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
+def _interactions(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
     """(people, categories) log2(1 + summed event weights)."""
     shape = (len(data.user_ids), len(data.item_ids))
     events = sparse.csr_array((data.weights, (data.user_rows, data.item_rows)), shape=shape)

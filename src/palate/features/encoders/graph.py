@@ -206,11 +206,11 @@ def embed(
     work = task("learn the graph", epochs * len(questions), "questions")
     with _one_thread(), work as did:
         for batch in _batches(questions, epochs, chance):
-            touched, places = _entities_of(batch, n_entities, chance)
-            vectors = entities[touched].requires_grad_()
+            used, places = _entities_of(batch, n_entities, chance)
+            vectors = entities[used].requires_grad_()
             edges = relations.clone().requires_grad_()
             _loss(model, vectors, edges, batch, places, n_entities).backward()
-            _step(entities, paces[0], touched, vectors.grad)
+            _step(entities, paces[0], used, vectors.grad)
             _step(relations, paces[1], slice(None), edges.grad)
             did(len(batch))
     found = Embedded(model, entities.numpy(), relations.numpy())
@@ -254,8 +254,8 @@ def _entities_of(batch: Any, n_entities: int, chance: Any) -> tuple[Any, Any]:
     else:
         rivals = torch.randint(n_entities, (NEGATIVES,), generator=chance)
     named = torch.cat([batch[:, 0], batch[:, 2], rivals])
-    touched, places = torch.unique(named, return_inverse=True)
-    return touched, places
+    used, places = torch.unique(named, return_inverse=True)
+    return used, places
 
 
 def _loss(

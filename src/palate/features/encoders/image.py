@@ -31,6 +31,7 @@ from palate.nn.vision import (
 )
 
 __all__ = ["Image"]
+
 _LIBRARIES = Requirement(("torch", "transformers"), "Image", "image")
 _RECIPE = 1  # of decoding: another number where the same file gives other pixels
 

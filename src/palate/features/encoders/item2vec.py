@@ -18,6 +18,7 @@ from palate.core.ids import Ids
 from palate.core.sparse import decomposed, unit_length
 
 __all__ = ["Item2Vec"]
+
 _CONTEXT_POWER = 0.75
 _VALUE_POWER = 0.25
 _BATCH_PAIRS = 8_000_000

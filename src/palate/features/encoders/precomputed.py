@@ -44,11 +44,11 @@ class Precomputed:
         """Learns what is typical; raises `DataError` where no item has a vector."""
         vectors, present = self._find(data)
         self._check_known(present, data)
-        touched = data.warm_items
-        known = touched[present[touched]]
+        warm = data.warm_items
+        known = warm[present[warm]]
         chosen = vectors[known] if len(known) else vectors[present]
         self.typical_ = chosen.mean(axis=0, dtype=np.float64).astype(np.float32)
-        self.gaps_ = not bool(present[touched].all())
+        self.gaps_ = not bool(present[warm].all())
         return self
 
     def describe(self, data: Dataset) -> Iterator[str]:

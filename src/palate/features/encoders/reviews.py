@@ -26,6 +26,7 @@ from palate.nn.hub.cards import about_model
 from palate.text.sentiment import about_texts, check_anything_said
 
 __all__ = ["Reviews"]
+
 _REVIEWS_AT_ONCE = 50_000
 
 
@@ -65,13 +66,13 @@ class Reviews(LoadsItself):
         check_anything_said(data, who="reviews")
         said = _newest(data, self.most)
         rows = said["row"].to_numpy()
-        touched, first = np.unique(rows, return_index=True)
+        reviewed, first = np.unique(rows, return_index=True)
         parts = []
-        for chunk in np.split(touched, np.flatnonzero(np.diff(first // _REVIEWS_AT_ONCE)) + 1):
+        for chunk in np.split(reviewed, np.flatnonzero(np.diff(first // _REVIEWS_AT_ONCE)) + 1):
             part = slice(*np.searchsorted(rows, [chunk[0], chunk[-1] + 1]))
             vectors = self.encode_texts(said[TEXT][part].to_list())
             parts.append(_mean_of(vectors, np.searchsorted(chunk, rows[part]), len(chunk)))
-        self.ids_ = Ids(data.item_ids.series[touched])
+        self.ids_ = Ids(data.item_ids.series[reviewed])
         self.vectors_ = np.vstack(parts)
         return self
 

@@ -40,6 +40,7 @@ from palate.text.sentiment import (
 from palate.text.sentiment_head import Head, check_head, decide, fit_head, judge
 
 __all__ = ["Sentiment"]
+
 RATINGS = "ratings"
 Labels: TypeAlias = Annotated[str, Located(words=lambda: [RATINGS])]
 COLUMNS = ("mean", "spread", "negative", "reviews")

@@ -25,6 +25,7 @@ from palate.nn.static import NEEDED, PACKAGE, WORDLLAMA, TokenVectors, read_toke
 from palate.text.template import render
 
 __all__ = ["Static"]
+
 Weighting: TypeAlias = Literal["auto", "none", "idf", "sif"]
 
 _BATCH = 1024

@@ -24,6 +24,7 @@ from palate.text.normalise import SEGMENTER, is_stop_word, tokenise
 from palate.text.template import render
 
 __all__ = ["Tfidf"]
+
 ASIDE = 0.1  # what a stop word counts in a text query
 _TINY = 50
 _PROBE = 1000

@@ -44,6 +44,7 @@ from palate.nn.packaged import e5, gemma
 from palate.text.template import render
 
 __all__ = ["Transformer"]
+
 Number: TypeAlias = DType | Literal["int8"]
 Poolings: TypeAlias = Annotated[list[PoolingName], Field(min_length=1)]
 

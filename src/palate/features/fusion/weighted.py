@@ -25,6 +25,7 @@ from palate.features.blocks import (
 )
 
 __all__ = ["Weighted"]
+
 FUSED = "fused"
 NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
 

@@ -20,7 +20,7 @@ from palate.core.histories import Histories
 from palate.core.types import Recommendations
 from palate.core.visible import shorten
 from palate.pipeline.explain.shared_attributes import CommonGround
-from palate.pipeline.explain.similarity import Likeness, likenesses, matched_words
+from palate.pipeline.explain.similarity import Similarity, matched_words, similarities
 
 if TYPE_CHECKING:
     from palate.pipeline.pipeline import Pipeline
@@ -90,15 +90,15 @@ def explain(
     else:
         evidence = from_content(pipeline.features_, asking, items)
     titles = titles_of(pipeline.data_.items)
-    teller = _Teller(
+    wording = _Wording(
         language=language_of(titles),
         titles=titles,
         data=pipeline.data_,
-        witnesses=_witnesses_of(pipeline.data_, evidence, items),
+        support=_support_of(pipeline.data_, evidence, items),
     )
-    alike = _likenesses_of(pipeline, asking, evidence, items)
+    alike = _similarities_of(pipeline, asking, evidence, items)
     sentences = [
-        teller.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)
+        wording.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)
     ]
     return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
 
@@ -124,7 +124,7 @@ def _ground_of(pipeline: Pipeline) -> CommonGround:
     return known[1]
 
 
-def _witnesses_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Witnesses:
+def _support_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Support:
     """The people behind all that a sentence may count."""
     counted = [
         row
@@ -133,61 +133,61 @@ def _witnesses_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> W
         for row in (item, found.anchor)
         if row >= 0
     ]
-    return Witnesses.of(data, counted)
+    return Support.of(data, counted)
 
 
-def _likenesses_of(
+def _similarities_of(
     pipeline: Pipeline, asking: Histories, evidence: Sequence[Evidence], items: Rows
-) -> list[Likeness]:
+) -> list[Similarity]:
     """For each line how the item is like what speaks for it: an item of the history, or words."""
-    found = [Likeness("none")] * len(evidence)
+    found = [Similarity("none")] * len(evidence)
     kinds = np.array([one.kind for one in evidence], dtype=object)
     encoders, features = pipeline.encoders_, pipeline.features_
     alike = np.flatnonzero(kinds == "alike")
     anchors = np.array([one.anchor for one in evidence if one.kind == "alike"], dtype=np.int32)
     ground, pairs = _ground_of(pipeline), (items[alike], anchors)
-    shared = likenesses(ground, encoders, features, pipeline.data_.items, pairs)
-    for line, likeness in zip(alike.tolist(), shared, strict=True):
-        found[line] = likeness
+    shared = similarities(ground, encoders, features, pipeline.data_.items, pairs)
+    for line, similarity in zip(alike.tolist(), shared, strict=True):
+        found[line] = similarity
     words = np.flatnonzero(kinds == "words")
     matched = matched_words(encoders, features, asking.take(words), items[words])
     for line, names in zip(words.tolist(), matched, strict=True):
-        found[line] = Likeness("named" if names else "text", names)
+        found[line] = Similarity("named" if names else "text", names)
     return found
 
 
 @dataclass(frozen=True)
-class _Teller:
+class _Wording:
     """Puts evidence into words; counts distinct people in the data behind the pipeline."""
 
     language: str
     titles: Sequence[str]
     data: Dataset
-    witnesses: Witnesses
+    support: Support
 
-    def sentence(self, found: Evidence, item: int, likeness: Likeness) -> str:
+    def sentence(self, found: Evidence, item: int, similarity: Similarity) -> str:
         if found.kind == "peers":
             return self._say("peers")
         if found.kind == "together" and found.anchor >= 0:
             return self._together(found.anchor, item) or self._popular(item)
-        if found.kind == "words" or (found.kind == "alike" and likeness.kind != "none"):
-            kind = f"{found.kind}_{likeness.kind}"
+        if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
+            kind = f"{found.kind}_{similarity.kind}"
             called = self._called(found.anchor, item)
-            said = self._say(kind, anchor=called, names=likeness.names)
+            said = self._say(kind, anchor=called, names=similarity.names)
             untried = self.data.item_counts[item] == 0
             return self._say(f"untried_{found.kind}", sentence=said) if untried else said
         return self._popular(item)
 
     def _together(self, anchor: int, item: int) -> str:
         """Empty where nobody in the data chose both."""
-        both, later = self.witnesses.both(anchor, item)
+        both, later = self.support.both(anchor, item)
         if not both:
             return ""
         kind, called = "together" if later else "both", self._called(anchor, item)
         return self._say(kind, count=later or both, anchor=called)
 
     def _popular(self, item: int) -> str:
-        users = self.witnesses.chose(item)
+        users = self.support.chose(item)
         if not users:
             return self._say("untried")
         often = self.data.item_counts[item] >= self.typical
@@ -243,7 +243,7 @@ def language_of(titles: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Witnesses:
+class Support:
     """Who chose each of some items, sorted by item and person: first and last time of each.
 
     Where the data hold no times, an event's place in their order is its time.
@@ -255,7 +255,7 @@ class Witnesses:
     last: NDArray[np.float64]
 
     @classmethod
-    def of(cls, data: Dataset, items: Rows | Sequence[int]) -> Witnesses:
+    def of(cls, data: Dataset, items: Rows | Sequence[int]) -> Support:
         """The people behind `items` (catalogue rows) in the interactions of `data`."""
         wanted = np.zeros(len(data.item_ids), dtype=bool)
         wanted[np.asarray(items, dtype=np.int64)] = True

@@ -26,7 +26,7 @@ ALIKE = 0.1
 
 
 @dataclass(frozen=True)
-class Likeness:
+class Similarity:
     """How two items are alike: by `names` that they share, in text, in numbers, or as a whole.
 
     "none": nothing that a person would call alike.
@@ -36,25 +36,25 @@ class Likeness:
     names: Sequence[str] = ()
 
 
-def likenesses(
+def similarities(
     ground: CommonGround,
     encoders: Mapping[str, Encoder],
     features: Features | None,
     catalogue: pl.DataFrame,
     pairs: tuple[Rows, Rows],
-) -> list[Likeness]:
+) -> list[Similarity]:
     """How the items of each pair of catalogue rows are alike."""
     ones, others = pairs
     text, other = _nearest_blocks(encoders, features, ones, others)
     found = []
     for line, names in enumerate(ground.names(catalogue, ones, others)):
         if names:
-            found.append(Likeness("named", names))
+            found.append(Similarity("named", names))
         elif max(text[line], other[line]) >= ALIKE:
-            found.append(Likeness("text" if text[line] >= other[line] else "whole"))
+            found.append(Similarity("text" if text[line] >= other[line] else "whole"))
         else:
             columns = ground.near_numbers(catalogue, int(ones[line]), int(others[line]))
-            found.append(Likeness("numbers", columns) if columns else Likeness("none"))
+            found.append(Similarity("numbers", columns) if columns else Similarity("none"))
     return found
 
 

@@ -18,7 +18,7 @@ from palate.core.topk import tie_order
 from palate.recommenders._cooccurrence import keep_largest
 
 NEIGHBOURS = 20  # in content space, that lend an item their covisits
-LENDERS = 30_000  # most touched items of a larger catalogue, the only ones with covisits to lend
+NEIGHBOUR_POOL = 30_000  # most chosen items of a larger catalogue: only these lend covisits
 CHUNK_CELLS = 16_000_000
 
 
@@ -80,18 +80,18 @@ class Catalogue:
 
 
 def neighbour_pool(histories: Histories, *, held: int) -> Rows | None:
-    """Rows of the items that may lend their covisits: all (None), or the `LENDERS` most touched.
+    """Rows of the items that may lend their covisits: all (None), or the most chosen.
 
     The newest `held` events of everybody do not count: they may become labels.
     """
     n_items = len(histories.item_ids)
-    if n_items <= LENDERS:
+    if n_items <= NEIGHBOUR_POOL:
         return None
     kept = np.maximum(histories.lengths - held, 0)
     _, position = ragged_positions(histories.starts, histories.starts + kept)
     counts = np.bincount(histories.items[position], minlength=n_items)
-    most_touched = np.lexsort((tie_order(histories.item_ids), -counts))[:LENDERS]
-    return np.sort(most_touched).astype(np.int32)
+    most_interacted = np.lexsort((tie_order(histories.item_ids), -counts))[:NEIGHBOUR_POOL]
+    return np.sort(most_interacted).astype(np.int32)
 
 
 def nearest_rows(block: Matrix, among: Rows | None = None) -> sparse.csr_array:

@@ -27,12 +27,12 @@ FAMILIES = {
     "two steps": "behaviour",
     "together": "behaviour",
     "space": "behaviour",
-    "people": "behaviour",
+    "similar users": "behaviour",
     "smoothed": "behaviour lent by content",
     "mix": "sum of retrievers",
     "popularity": "popularity",
     "trend": "popularity",
-    "touched": "the person's own past",
+    "interacted": "the person's own past",
     "history length": "the person's own past",
 }
 
@@ -45,7 +45,7 @@ SIGNALS = {
     "two steps": "followed what followed the recent items",
     "together": "chosen by the same people as the long history",
     "space": "who chose what: like the long history",
-    "people": "chosen by people with a similar history",
+    "similar users": "chosen by people with a similar history",
     "smoothed": "followed items like the recent ones",
     "mix": "all retrievers together",
     "mix (gap)": "all retrievers together, behind the best",
@@ -55,8 +55,8 @@ SIGNALS = {
     "popularity (gap)": "popularity, against that of the newest item",
     "trend": "how often it is what people chose last",
     "history length": "length of the history",
-    "touched (age)": "how long ago the person chose it",
-    "touched (times)": "how often the person chose it lately",
+    "interacted (age)": "how long ago the person chose it",
+    "interacted (times)": "how often the person chose it lately",
 }
 COMPARISONS = {
     "": "like the recent items",

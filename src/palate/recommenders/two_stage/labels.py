@@ -119,8 +119,8 @@ class _Turn:
 def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
     rng = np.random.default_rng(plan.seed)
     fold = rng.integers(0, FOLDS, len(histories))
-    touched = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
-    everything = np.ones(len(touched), dtype=bool)
+    warm = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
+    everything = np.ones(len(warm), dtype=bool)
     cases_of_new = int(plan.n_train_queries * NEW_ITEMS_CASES) if plan.content else 0
     per_fold = (plan.n_train_queries - cases_of_new) // FOLDS
     for turn in range(FOLDS):
@@ -132,8 +132,8 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
         chosen = _some(usable, per_fold, rng)
         yield _Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
     if cases_of_new:
-        drawn = (tie_order(histories.item_ids) + plan.seed * 7919) % len(touched)
-        hidden = touched & (drawn < NEW_ITEMS * len(touched))
+        drawn = (tie_order(histories.item_ids) + plan.seed * 7919) % len(warm)
+        hidden = warm & (drawn < NEW_ITEMS * len(warm))
         held = np.where(fold == 0, histories.lengths // 2, 0)
         known, asking, answers = _held_out(histories, held)
         asking = without_items(asking, hidden)

@@ -85,7 +85,7 @@ def memory(histories: Histories, columns: NDArray[np.int64]) -> dict[str, Floats
         same = columns == recent[:, back : back + 1]
         age[same] = back
         times += same
-    return {"touched (age)": age, "touched (times)": times}
+    return {"interacted (age)": age, "interacted (times)": times}
 
 
 def comparisons(

@@ -134,7 +134,7 @@ def _behaviour(
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
     users = near_users(histories, statistics)
-    yield Signal("people", sparse.csr_array(users @ statistics["people"]))
+    yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:
         alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
         lent = to_dense(product(alike, statistics["directed.strong"]))
@@ -149,7 +149,7 @@ def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array
     Of an item that very many interacted with, the first `MOST_USERS` in the order of the rows are
     looked at: to share it says little, and would cost users times users.
     """
-    users = statistics["people"]
+    users = statistics["users"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
     asked = sparse.csr_array(
         histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity), dtype=np.float32

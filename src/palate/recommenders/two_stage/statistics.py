@@ -73,11 +73,11 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     }
     if behaviour:
         shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
-        shapes |= {"people": (widths["people"], n_items)}
+        shapes |= {"users": (widths["users"], n_items)}
         shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
     agree(statistics.keys() == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
     for name, shape in shapes.items():
-        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "people")
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "users")
         kind = sparse.csr_array if kept_sparse else np.ndarray
         right = isinstance(value, kind) and value.dtype == np.float32
         agree(right, f"statistics: {name} is no array of float32")
@@ -90,8 +90,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
 
 def _widths(statistics: Statistics) -> dict[str, int]:
     """What the data alone decide: people, and numbers of the behaviour space."""
-    users, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
-    return {"people": (*users, 0)[0], "space_in": (*space, 0, 0)[1]}
+    users, space = (getattr(statistics.get(name), "shape", ()) for name in ("users", "space_in"))
+    return {"users": (*users, 0)[0], "space_in": (*space, 0, 0)[1]}
 
 
 def _flat_items(histories: Histories) -> Rows:
@@ -119,7 +119,7 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
         "conditional": conditional,
         "conditional.strong": keep_largest(conditional, STRONG_LINKS),
         "together": cooccurrence(histories, neighbours=LINKS_PER_ITEM),
-        "people": seen,
+        "users": seen,
         **_behaviour_space(seen, histories.item_ids, seed),
     }
 
@@ -210,7 +210,7 @@ def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
     for name, value in statistics.items():
         if name.startswith("map."):
             grown[name] = value
-        elif name == "people":
+        elif name == "users":
             grown[name] = _resized(value, value.shape[0], catalogue.n_items)
         elif sparse.issparse(value):
             grown[name] = _resized(value, catalogue.n_items, catalogue.n_items)

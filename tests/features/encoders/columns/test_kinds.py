@@ -32,14 +32,14 @@ def shirts():
     )
 
 
-def dataset(items, touched=None):
-    names = items["item_id"] if touched is None else items["item_id"][touched]
+def dataset(items, warm=None):
+    names = items["item_id"] if warm is None else items["item_id"][warm]
     return Dataset(pl.DataFrame({"user_id": ["u"] * len(names), "item_id": names}), items)
 
 
-def encoded(columns, *, items=None, touched=None, **settings):
+def encoded(columns, *, items=None, warm=None, **settings):
     items = shirts() if items is None else items
-    data = dataset(items, touched)
+    data = dataset(items, warm)
     encoder = Attributes(columns=columns, **settings).fit(data)
     block = encoder.encode(data).parts["attributes"]
     assert len(set(encoder.names)) == len(encoder.names) == block.shape[1]
@@ -151,7 +151,7 @@ def test_scales_of_numbers():
 
 
 def test_frequency_is_the_log_of_how_many_trained_items_share_the_category():
-    found = encoded({"brand": "frequency"}, touched=list(range(38)))["brand (frequency)"]
+    found = encoded({"brand": "frequency"}, warm=list(range(38)))["brand (frequency)"]
     raw = np.log([24.0] * 24 + [12.0] * 12 + [1.0] * 4)
     expected = (raw - raw[:38].mean()) / raw[:38].std()
     np.testing.assert_allclose(found, expected, atol=1e-5)
@@ -262,7 +262,7 @@ def test_columns_that_hold_something_else(columns, message):
         ({"brand": {"as": "hashed", "features": 0}}, r"brand\.features must be at least 1"),
         ({"brand": {"as": "categories", "hashed": True}}, r"brand\.hashed must be at least 1"),
         ({"*": "log"}, r'columns\."\*" can only be "auto"'),
-        ({}, "columns is empty"),
+        ({}, r"columns = \{\} cannot be used"),
         ("price", "columns = 'price' cannot be used"),
     ],
 )

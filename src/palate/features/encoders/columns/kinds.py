@@ -13,11 +13,16 @@ from scipy import sparse
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.learnt import agree, check_type
 from palate.data.times import spelt_times, to_seconds
-from palate.features.encoders.columns import plans as plans_module
 from palate.features.encoders.columns.plans import (
     SCALES,
     Plan,
     categories_of,
+    category_plan,
+    check_categories,
+    check_number,
+    encode_column,
+    make_plan,
+    names_of,
     number_plan,
     numbers_of,
     separator_of,
@@ -27,22 +32,19 @@ from palate.features.encoders.columns.plans import (
 from palate.text.profile import as_text, present
 
 Spec: TypeAlias = Mapping[str, Any]
+Seconds: TypeAlias = NDArray[np.float64]
+Numbers: TypeAlias = NDArray[np.float64]
 
 AUTO: Final[Spec] = {"as": "auto"}
 OTHERS: Final = "*"
+"""In place of a column's name: all columns that would be read by default and are not named."""
 
 CYCLES: Final = ("hour", "weekday", "month", "yearday")
 YEAR: Final = 365.25 * 86_400.0
 _DAY = 86_400.0
 _YEARS = (1000, 2999)
 
-Seconds = NDArray[np.float64]
-
-Numbers = NDArray[np.float64]
-"""In place of a column's name: all columns that would be read by default and are not named."""
-
 HASHED_FEATURES = 64
-
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "auto": ("max_categories", "hashed"),
     "categories": ("max_categories", "hashed"),
@@ -166,9 +168,9 @@ def plans_for(
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
     plans: list[Plan | None]
     if kind == "auto":
-        plans = [plans_module.make_plan(column, most, buckets)]
+        plans = [make_plan(column, most, buckets)]
     elif kind == "categories":
-        plans = [plans_module.category_plan(column, most, buckets)]
+        plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
         plans = [_hashed_plan(column, spec)]
     elif kind == "frequency":
@@ -193,7 +195,7 @@ def encode(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
         return standardised(read(column, plan["reading"]), plan)
     if plan["kind"] == "cycle":
         return _encode_cycle(column, plan)
-    return plans_module.encode_column(column, plan)
+    return encode_column(column, plan)
 
 
 def check_plan(plan: Mapping[str, Any], where: str) -> None:
@@ -202,22 +204,22 @@ def check_plan(plan: Mapping[str, Any], where: str) -> None:
     if kind == "cycle":
         check_type(plan, CyclePlan, where)
     elif kind == "categories":
-        plans_module.check_categories(plan, where)
+        check_categories(plan, where)
     else:
-        plans_module.check_number(plan, where)
+        check_number(plan, where)
     if kind == "derived":
         check_reading(plan.get("reading"), f"{where}['reading']")
         agree("label" in plan, f"{where} has no label")
 
 
-def names_of(plan: Mapping[str, Any]) -> list[str]:
+def column_names_of(plan: Mapping[str, Any]) -> list[str]:
     """What each encoded column means."""
     if plan["kind"] == "derived":
         return with_missing([plan["label"]], plan)
     if plan["kind"] == "cycle":
         names = [f"{plan['column']} ({plan['cycle']}, {part})" for part in ("sine", "cosine")]
         return with_missing(names, plan)
-    return plans_module.names_of(plan)
+    return names_of(plan)
 
 
 def _order(spec: Spec) -> dict[str, Any]:
@@ -225,14 +227,14 @@ def _order(spec: Spec) -> dict[str, Any]:
 
 
 def _hashed_plan(column: pl.Series, spec: Spec) -> Plan | None:
-    plan = plans_module.category_plan(column, 1, None)
+    plan = category_plan(column, 1, None)
     if plan is None:
         return None
     return {**plan, "categories": [], "hashed": spec.get("features", HASHED_FEATURES)}
 
 
 def _scaled_plan(column: pl.Series, scale: str) -> Plan | None:
-    plan = plans_module.number_plan(column.name, read(column, {"how": "number"}), scale)
+    plan = number_plan(column.name, read(column, {"how": "number"}), scale)
     if plan is None or scale == "standard":
         return plan
     return {**plan, "label": f"{column.name} ({scale})"}

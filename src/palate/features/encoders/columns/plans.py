@@ -23,11 +23,18 @@ from palate.text.profile import (
 )
 
 Plan: TypeAlias = dict[str, Any]
+Numbers: TypeAlias = NDArray[np.float64]
 
 SCALES: Final = ("standard", "log", "quantile")
 KNOTS: Final = 100
+"""Steps of the distribution that `quantile` keeps."""
 
-Numbers = NDArray[np.float64]
+_SEPARATORS = ("|", ";", "、", ",")
+_MOST = 5.0
+"""Standardised numbers are held within this many standard deviations."""
+
+_LONGEST_CATEGORY = 6.0
+"""Mean words of a category; a Chinese character counts as half a word."""
 
 
 class CategoryPlan(TypedDict):
@@ -52,14 +59,6 @@ class NumberPlan(_NumberPlan, total=False):
     label: str
     scale: Literal["log", "quantile"]
     knots: list[float]
-
-
-_SEPARATORS = ("|", ";", "、", ",")
-_MOST = 5.0
-"""Standardised numbers are held within this many standard deviations."""
-
-_LONGEST_CATEGORY = 6.0
-"""Mean words of a category; a Chinese character counts as half a word."""
 
 
 def check_categories(plan: Mapping[str, Any], where: str) -> None:
@@ -243,9 +242,6 @@ def _columns_of(values: pl.Series, known: Sequence[str], hashed: int) -> NDArray
             place[category] = len(known) + int.from_bytes(digest, "little") % hashed
     columns = values.replace_strict(place, default=-1, return_dtype=pl.Int64)
     return columns.to_numpy()
-
-
-"""Steps of the distribution that `quantile` keeps."""
 
 
 def scale_plan(numbers: Numbers, scale: str) -> dict[str, Any]:
