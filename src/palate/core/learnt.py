@@ -16,8 +16,6 @@ from scipy import sparse
 from palate.core.ids import Ids
 
 WIDEST = 2**24
-
-
 """Cells that an array may be long where it holds fewer: more than any vocabulary has words."""
 
 Lengths = dict[tuple[str, str], int]
