@@ -21,7 +21,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError, ConfigError, DataError, NotFittedError
 from palate.features.encoders.precomputed import Precomputed
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline.artefact import MANIFEST, check_place, read_origin, save_pipeline
+from palate.pipeline.artefact import FORMAT, MANIFEST, check_place, read_origin, save_pipeline
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -146,9 +146,9 @@ def test_every_file_that_is_missing_or_changed_is_noticed(saved):
     [
         *(b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null", b"", b"[" * 100_000),
         *(b'{"format": %b, "palate": "1"}' % odd for odd in (b"1e999", b"NaN", b"true", b"2.0")),
-        b'{"format": 2, "palate": "1", "seal": "x", "more": NaN}',
-        b'{"format": 2, "palate": "1", "seal": "x", "more": "\\ud800"}',
-        b'{"format": 2, "seal": "x", "more": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": %d, "palate": "1", "seal": "x", "more": NaN}' % FORMAT,
+        b'{"format": %d, "palate": "1", "seal": "x", "more": "\\ud800"}' % FORMAT,
+        b'{"format": %d, "seal": "x", "more": ' % FORMAT + b"[" * 900 + b"]" * 900 + b"}",
         b'{"format": ' + b"9" * 5000 + b"}",
     ],
 )
