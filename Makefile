@@ -1,6 +1,6 @@
 # Everything here needs Python >= 3.11 and make; each target makes its own environment.
 PYTHON ?= python3
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 
 DEMO := .venv-demo
 TEST := .venv-test

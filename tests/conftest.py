@@ -76,10 +76,15 @@ def event_table(items: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
-    """No test reads or writes the cache of whoever runs it."""
+    """No test reads or writes the cache of whoever runs it; models are unpacked once a run."""
+    run = tmp_path_factory.getbasetemp()
+    run = run.parent if "PYTEST_XDIST_WORKER" in os.environ else run
+    models, cache = run / "unpacked-models", tmp_path_factory.mktemp("cache")
+    models.mkdir(exist_ok=True)
+    (cache / "models").symlink_to(models, target_is_directory=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PALATE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+        patch.setenv("PALATE_CACHE", str(cache))
+        yield cache
 
 
 @pytest.fixture(scope="session")

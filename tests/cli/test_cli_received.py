@@ -1,14 +1,13 @@
 """The commands on a model folder that somebody else made: nothing that it says is run."""
 
-import json
 import shutil
 import sys
 
 import pytest
+from model_folders import reseal
 
 from palate.data.samples import synthetic
-from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST
+from palate.pipeline.artefact import save_pipeline
 from palate.pipeline.config import read_config
 
 HEAD = """
@@ -45,15 +44,8 @@ def shop(tmp_path_factory):
     settings = read_config(path)
     model = settings.pipeline().fit(settings.cut(settings.read()[0]).train)
     origin = {"config": str(path), "beside": "../popular.toml", "all": False, "drop_unknown": False}
-    artefact.save_pipeline(model, folder / "model", origin=origin)
+    save_pipeline(model, folder / "model", origin=origin)
     return folder
-
-
-def resealed(folder, change):
-    manifest = json.loads((folder / MANIFEST).read_text())
-    manifest.pop("seal")
-    change(manifest)
-    (folder / MANIFEST).write_bytes(artefact._sealed(manifest))
 
 
 @pytest.mark.parametrize("where", ["inside", "outside"])
@@ -73,7 +65,7 @@ def test_evaluate_runs_no_code_that_a_pipeline_file_names(
     place.write_text(evil)
     near = "evil.toml" if where == "inside" else "../evil.toml"
     origin = {"config": "/nowhere/c.toml", "beside": near, "all": False, "drop_unknown": False}
-    resealed(folder, lambda manifest: manifest.update(origin=origin))
+    reseal(folder, lambda manifest: manifest.update(origin=origin))
     done = command("evaluate", folder)
     assert not (tmp_path / "mark").exists()
     assert "spying" not in sys.modules
@@ -103,7 +95,7 @@ def test_evaluate_runs_no_code_that_a_pipeline_file_names(
 def test_an_origin_that_fit_does_not_write(command, shop, tmp_path, change):
     folder = tmp_path / "copy"
     shutil.copytree(shop / "model", folder)
-    resealed(folder, lambda manifest: manifest["origin"].update(change))
+    reseal(folder, lambda manifest: manifest["origin"].update(change))
     done = command("evaluate", folder)
     assert done.code == 1, done.err
     assert "fault of palate" not in done.err

@@ -5,7 +5,6 @@ everything. It prints what raised anything but palate's own errors, and the seed
 that whoever runs it knows at which one the process ended.
 """
 
-import json
 import random
 import re
 import shutil
@@ -17,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from model_folders import parquet, put, seal, unsealed
 from safetensors.numpy import load_file, save
 
 import palate
 from palate.core.errors import ArtefactError, PalateError
-from palate.pipeline import artefact
 
 NUMBERS = (0, 1, -1, 7, 10**6, -(10**6), 2**31 - 1, -(2**31), float("nan"), float("inf"))
 VALUES = (None, True, 0, -1, 3, 10**12, 10**30, "", "x", "\ud800", "\0", [], {}, [[]], {"$": "x"})
@@ -32,14 +31,13 @@ def mutated(folder: Path, seed: int, into: Path) -> str:
     """A copy of the folder with one change; says which."""
     draw = random.Random(seed)
     shutil.copytree(folder, into)
-    manifest = json.loads((into / artefact.MANIFEST).read_text())
-    del manifest["seal"]
+    manifest = unsealed(into)
     arrays = load_file(into / manifest["arrays"])
     change = draw.choice([_array, _array, _array, _tree, _tree, _tree, _table, _trees])
     said = change(draw, manifest, arrays, into)
-    manifest["arrays"] = artefact._write(into, save(arrays), "safetensors")
+    manifest["arrays"] = put(into, save(arrays), "safetensors")
     try:
-        (into / artefact.MANIFEST).write_bytes(artefact._sealed(manifest))
+        seal(into, manifest)
     except UnicodeEncodeError:
         return f"{said} (cannot be written)"
     return f"{change.__name__} {said}"
@@ -144,9 +142,9 @@ def _table(draw, manifest, arrays, into):
         content = bytearray((into / manifest["tables"][name]).read_bytes())
         for _ in range(draw.randrange(1, 6)):
             content[draw.randrange(len(content))] = draw.randrange(256)
-        manifest["tables"][name] = artefact._write(into, bytes(content), "parquet")
+        manifest["tables"][name] = put(into, bytes(content), "parquet")
         return f"{name}: other bytes"
-    manifest["tables"][name] = artefact._write(into, artefact._parquet(changed), "parquet")
+    manifest["tables"][name] = put(into, parquet(changed), "parquet")
     return f"{name}: {how} {column}"
 
 

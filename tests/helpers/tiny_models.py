@@ -20,6 +20,13 @@ def cache(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def unpacked_models(cache, own_cache):
+    """Models that somebody in this run has unpacked are unpacked here."""
+    cache.mkdir()
+    (cache / "models").symlink_to(own_cache / "models", target_is_directory=True)
+
+
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory):
     """A Hugging Face folder: a random BERT of 16 dimensions that reads letters."""

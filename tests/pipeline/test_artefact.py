@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from model_folders import reseal
 from scipy import sparse
 
 from palate.core import registry
@@ -20,8 +21,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError, ConfigError, DataError, NotFittedError
 from palate.features.encoders.precomputed import Precomputed
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, check_place, read_origin, save_pipeline
+from palate.pipeline.artefact import FORMAT, MANIFEST, check_place, read_origin, save_pipeline
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
@@ -73,14 +73,6 @@ def fails(folder, *parts, **options):
         load(folder, **options)
     for part in (str(folder), *parts):
         assert part in str(caught.value), str(caught.value)
-
-
-def rewritten(folder, change):
-    """The manifest with a change that is sealed as if palate had written it."""
-    manifest = json.loads((folder / MANIFEST).read_text())
-    manifest.pop("seal")
-    change(manifest)
-    (folder / MANIFEST).write_bytes(artefact._sealed(manifest))
 
 
 def test_what_was_saved_comes_back(model, saved, tiny):
@@ -154,9 +146,9 @@ def test_every_file_that_is_missing_or_changed_is_noticed(saved):
     [
         *(b"{}", b"[1]", b"7", b'{"format": "x"}', b"\xff", b"null", b"", b"[" * 100_000),
         *(b'{"format": %b, "palate": "1"}' % odd for odd in (b"1e999", b"NaN", b"true", b"2.0")),
-        b'{"format": 2, "palate": "1", "seal": "x", "more": NaN}',
-        b'{"format": 2, "palate": "1", "seal": "x", "more": "\\ud800"}',
-        b'{"format": 2, "seal": "x", "more": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"format": %d, "palate": "1", "seal": "x", "more": NaN}' % FORMAT,
+        b'{"format": %d, "palate": "1", "seal": "x", "more": "\\ud800"}' % FORMAT,
+        b'{"format": %d, "seal": "x", "more": ' % FORMAT + b"[" * 900 + b"]" * 900 + b"}",
         b'{"format": ' + b"9" * 5000 + b"}",
     ],
 )
@@ -173,7 +165,7 @@ def test_a_small_change_of_the_manifest_is_noticed(saved):
 
 
 def test_a_newer_format(saved):
-    rewritten(saved, lambda manifest: manifest.update(format=99, palate="9.0.0", arrays=[1]))
+    reseal(saved, lambda manifest: manifest.update(format=99, palate="9.0.0", arrays=[1]))
     fails(saved, "palate 9.0.0", "format 99", "pip install --upgrade palate")
     with pytest.raises(ArtefactError, match=r"9\.0\.0"):
         read_origin(saved)
@@ -185,7 +177,7 @@ def test_an_older_format(saved):
         for name in ("recommender_", "rerankers_"):
             del manifest["tree"]["learnt"][name]
 
-    rewritten(saved, older)
+    reseal(saved, older)
     fails(saved, "palate 0.0.9", "format 1", "fit the pipeline again")
     with pytest.raises(ArtefactError, match=r"0\.0\.9"):
         read_origin(saved)
@@ -196,7 +188,7 @@ def test_a_component_that_this_version_does_not_have(saved):
         manifest["palate"] = "9.0.0"
         manifest["tree"]["settings"]["recommender"]["type"] = "telepathy"
 
-    rewritten(saved, newer)
+    reseal(saved, newer)
     fails(saved, "palate 9.0.0", "'telepathy'", "fit the pipeline again")
 
 
@@ -217,13 +209,13 @@ def test_a_component_that_this_version_does_not_have(saved):
     ],
 )
 def test_trees_that_palate_did_not_write(saved, change):
-    rewritten(saved, lambda manifest: manifest["tree"]["settings"]["recommender"].update(change))
+    reseal(saved, lambda manifest: manifest["tree"]["settings"]["recommender"].update(change))
     fails(saved, "cannot be loaded")
 
 
 @pytest.mark.parametrize("name", ["../secret.parquet", "/etc/passwd", "x.parquet", 3, None])
 def test_files_outside_the_folder_are_not_read(saved, name):
-    rewritten(saved, lambda manifest: manifest.update(arrays=name))
+    reseal(saved, lambda manifest: manifest.update(arrays=name))
     fails(saved, "cannot be loaded")
 
 
@@ -234,13 +226,13 @@ def test_trees_that_are_too_deep(saved):
             value = {"$": "dict", "items": {"a": value}}
         manifest["tree"]["settings"]["recommender"] = value
 
-    rewritten(saved, deep)
+    reseal(saved, deep)
     fails(saved, "cannot be loaded")
 
 
 @pytest.mark.parametrize("origin", [3, None, [], "films.toml", [["config", "x"]]])
 def test_origins_that_are_none(saved, origin):
-    rewritten(saved, lambda manifest: manifest.update(origin=origin))
+    reseal(saved, lambda manifest: manifest.update(origin=origin))
     with pytest.raises(ArtefactError, match="its origin is"):
         read_origin(saved)
 
@@ -289,14 +281,14 @@ def test_code_that_a_setting_asks_for_is_outside_too(outside, saved, inside):
     settings = {"encoder": tree(setting)}
     reader = {"$": "component", "stage": "encoders", "type": "reviews", "learnt": {}}
     reader["settings"] = settings
-    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=reader))
+    reseal(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=reader))
     fails(saved, repr(outside), "allow=")
     assert "somebodys_recommender" not in sys.modules, "it was not even imported"
 
 
 def test_code_of_the_standard_library_is_outside_too(saved):
     recommender = {"$": "component", "stage": "", "type": "os:system", "settings": {}, "learnt": {}}
-    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=recommender))
+    reseal(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=recommender))
     fails(saved, "'os:system'", "allow=")
     fails(saved, "no component", allow=["os:system"])
 
@@ -313,7 +305,7 @@ def test_code_of_the_standard_library_is_outside_too(saved):
 @pytest.mark.parametrize("allowed", [False, True])
 def test_palates_own_parts_have_names_and_no_other_way_in(saved, name, allowed):
     part = {"$": "component", "stage": "recommenders", "type": name, "settings": {}, "learnt": {}}
-    rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
+    reseal(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
     fails(saved, allow=[name] if allowed else ())
 
 

@@ -1,6 +1,5 @@
 """Model folders with wrong content under right checksums: refused, and never the process's end."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from model_folders import parquet, put, seal, unsealed
 from safetensors.numpy import load_file, save
 
 from palate.core import registry
@@ -23,8 +23,6 @@ from palate.features.representation.reduce import Reduce
 from palate.features.representation.whiten import Whiten
 from palate.features.selection.redundancy import Redundancy
 from palate.features.selection.variance import Variance
-from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -109,17 +107,16 @@ def changed(folder_of, tmp_path):
 
     def changed(name, change):
         old, new = folder_of(name), tmp_path / "model"
-        manifest = json.loads((old / MANIFEST).read_text())
-        del manifest["seal"]
+        manifest = unsealed(old)
         arrays = {key: part.copy() for key, part in load_file(old / manifest["arrays"]).items()}
         tables = {key: pl.read_parquet(old / file) for key, file in manifest["tables"].items()}
         change(arrays, manifest, tables)
         new.mkdir()
-        manifest["arrays"] = artefact._write(new, save(arrays), "safetensors")
+        manifest["arrays"] = put(new, save(arrays), "safetensors")
         for key, table in tables.items():
-            content = table if isinstance(table, bytes) else artefact._parquet(table)
-            manifest["tables"][key] = artefact._write(new, content, "parquet")
-        (new / MANIFEST).write_bytes(artefact._sealed(manifest))
+            content = table if isinstance(table, bytes) else parquet(table)
+            manifest["tables"][key] = put(new, content, "parquet")
+        seal(new, manifest)
         return new
 
     return changed

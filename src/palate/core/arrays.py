@@ -62,8 +62,8 @@ def unit_rows(matrix: Matrix) -> Matrix:
     return np.divide(matrix, norms[:, None], out=units, where=norms[:, None] != 0)
 
 
-def places_of(rows: NDArray[np.integer[Any]]) -> Rows:
+def places_of(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """(n,) where in `rows`, which holds each row once, a row stands."""
-    places = np.empty(len(rows), dtype=np.int32)
-    places[rows] = np.arange(len(rows), dtype=np.int32)
+    places = np.empty(len(rows), dtype=np.int64)
+    places[rows] = np.arange(len(rows))
     return places

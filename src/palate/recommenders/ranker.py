@@ -193,7 +193,7 @@ class Ranker:
 
     @cached_property
     def _places(self) -> Rows:
-        return places_of(self._rows)
+        return places_of(self._rows).astype(np.int32)
 
     @cached_property
     def _settled_ids(self) -> Ids:

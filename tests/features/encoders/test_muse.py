@@ -30,7 +30,9 @@ def test_related_texts_are_closer_in_english_and_chinese():
     assert cosines[2, 3] > cosines[2, 1] + 0.1
 
 
-def test_texts_are_encoded_once(monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """The texts that reach the model."""
     asked = []
 
     class Model:
@@ -39,6 +41,10 @@ def test_texts_are_encoded_once(monkeypatch):
             return np.ones((len(texts), 512), dtype=np.float32)
 
     monkeypatch.setattr(TextEncoder, "_model", Model())
+    return asked
+
+
+def test_texts_are_encoded_once(asked):
     for _ in range(2):
         TextEncoder().encode_texts(["b", "a", "b", ""])
     assert sorted(asked) == ["a", "b"]
@@ -70,12 +76,19 @@ def test_vectors_are_those_of_the_package():
     )
 
 
-def test_long_texts_are_cut_at_a_space():
-    assert muse._clipped("one two three", 9) == "one two"
-    assert muse._clipped("one two three", 7) == "one two"
-    assert muse._clipped("一二三四五六", 4) == "一二三四"
-    assert muse._clipped("a " + "b" * 100, 60) == "a " + "b" * 58
-    assert muse._clipped("short", 60) == "short"
+@pytest.mark.parametrize(
+    ("text", "max_chars", "read"),
+    [
+        ("one two three", 9, "one two"),
+        ("one two three", 7, "one two"),
+        ("一二三四五六", 4, "一二三四"),
+        ("a " + "b" * 100, 60, "a " + "b" * 58),
+        ("short", 60, "short"),
+    ],
+)
+def test_long_texts_are_cut_at_a_space(text, max_chars, read, asked):
+    TextEncoder(max_chars=max_chars).encode_texts([text])
+    assert asked == [read]
 
 
 def test_what_follows_a_long_beginning_is_not_read():

