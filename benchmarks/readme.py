@@ -50,7 +50,7 @@ def cells(figures: dict[str, dict[str, float]], *, bold: bool = False) -> str:
     return " | ".join(found)
 
 
-def published_rows() -> list[str]:
+def rows_of_others() -> list[str]:
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for name, form in FORMATS.items():
         for row in published_rows(form, name):
@@ -63,9 +63,7 @@ def published_rows() -> list[str]:
 
 def left_out() -> str:
     """The published figures that are not printed, and why."""
-    rows = [
-        row for name, form in FORMATS.items() for row in published_rows(form, name)
-    ]
+    rows = [row for name, form in FORMATS.items() for row in published_rows(form, name)]
     at_10 = [row for row in rows if row.contradicted.keys() & {"recall@10", "ndcg@10"}]
     return textwrap.fill(
         "The source of a published figure: the authors' own log or repository; their paper, as"
@@ -170,7 +168,7 @@ def limits() -> str:
 
 def figures() -> str:
     parts = [
-        "\n".join([*header("source"), *published_rows(), *our_rows()]),
+        "\n".join([*header("source"), *rows_of_others(), *our_rows()]),
         left_out(),
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),

@@ -22,8 +22,8 @@ NAMES = [*SIGNALS, *(f"text{end}" for end in COMPARISONS), *(f"space{end}" for e
 @pytest.mark.parametrize("scale", ["", *SCALES])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_meaning_has_chinese_words(name, scale):
-    spoken = meaning_zh(meaning(name + scale, ["text"]))
-    assert not re.search("[A-Za-z]", spoken.removeprefix("text"))
+    translated = meaning_zh(meaning(name + scale, ["text"]))
+    assert not re.search("[A-Za-z]", translated.removeprefix("text"))
 
 
 def test_every_family_has_a_chinese_name():

@@ -81,14 +81,14 @@ class Static(TemplateEncoder):
             check_fitted(self)
         texts = as_texts(texts)
         vectors = np.zeros((len(texts), self._width), dtype=np.float32)
-        with task("encode texts", len(texts), "texts") as did:
+        with task("encode texts", len(texts), "texts") as advance:
             for start in range(0, len(texts), _BATCH):
                 counts, tokens = self._tokens(texts[start : start + _BATCH])
                 sums = counts @ self._vectors_of(tokens)
                 lengths = np.linalg.norm(sums, axis=1, keepdims=True)
                 part = vectors[start : start + _BATCH]
                 np.divide(sums, lengths, out=part, where=lengths > 0)
-                did(len(part))
+                advance(len(part))
         return vectors
 
     def _counted(self, texts: Sequence[str]) -> Floats:
