@@ -146,10 +146,10 @@ class Histories:
             )
         return replace(self, item_ids=item_ids)
 
-    def renumbered(self, item_ids: Ids, places: NDArray[np.int64]) -> Histories:
+    def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
         whole = self if self.lengths.sum() >= len(self.items) else _compact(self)
-        return replace(whole, item_ids=item_ids, items=places[whole.items].astype(np.int32))
+        return replace(whole, item_ids=item_ids, items=places[whole.items])
 
 
 def _compact(histories: Histories) -> Histories:

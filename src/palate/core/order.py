@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palate.core.arrays import Rows
 from palate.core.columns import USER
@@ -45,8 +44,8 @@ def by_id(ids: Ids) -> Rows:
     return np.argsort(tie_order(ids), kind="stable").astype(np.int32)
 
 
-def places_of(rows: Rows) -> NDArray[np.int64]:
+def places_of(rows: Rows) -> Rows:
     """(n,) where in `rows`, which holds each row once, a row stands."""
-    places = np.empty(len(rows), dtype=np.int64)
-    places[rows] = np.arange(len(rows))
+    places = np.empty(len(rows), dtype=np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
     return places

@@ -36,6 +36,7 @@ from palate.recommenders.two_stage.importance import (
     importances,
 )
 from palate.recommenders.two_stage.labels import (
+    FEWEST_CELLS,
     HELD_EVENTS,
     LabelledRows,
     LabelPlan,
@@ -191,7 +192,7 @@ class Ranker:
         return np.concatenate([self.order_, added])
 
     @cached_property
-    def _places(self) -> NDArray[np.int64]:
+    def _places(self) -> Rows:
         return places_of(self._rows)
 
     @cached_property
@@ -227,7 +228,7 @@ class Ranker:
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
-        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
+        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), FEWEST_CELLS))
         self._catalogue.ready(behaviour=self.behaviour)
         _ = self._booster, self._share_of_new, self._settled_ids
         for chunk, part in in_chunks(
@@ -310,9 +311,7 @@ class Ranker:
     @property
     def _links(self) -> Links:
         links, places = links_in(self.statistics_["directed"]), self._places
-        return lambda sources, targets: links(
-            places[sources].astype(np.int32), places[targets].astype(np.int32)
-        )
+        return lambda sources, targets: links(places[sources], places[targets])
 
     def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
         """(n,) whether content moved the trees' score of a candidate more than behaviour did."""

@@ -15,6 +15,7 @@ from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, from_popularity, scores_at
 from palate.core.histories import Histories, histories_of
 from palate.core.learnt import agree
+from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
@@ -43,7 +44,7 @@ class UserKNN(CatalogueModel):
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
-        self.users_ = histories_of(data).seen()
+        self.users_ = with_users_settled(histories_of(data)).seen()
         self.__dict__.pop("_people_by_item", None)
         return self
 
