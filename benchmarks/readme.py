@@ -50,7 +50,7 @@ def cells(figures: dict[str, dict[str, float]], *, bold: bool = False) -> str:
     return " | ".join(found)
 
 
-def published_rows() -> list[str]:
+def rows_of_others() -> list[str]:
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for name, form in FORMATS.items():
         for row in published_rows(form, name):
@@ -168,7 +168,7 @@ def limits() -> str:
 
 def figures() -> str:
     parts = [
-        "\n".join([*header("source"), *published_rows(), *our_rows()]),
+        "\n".join([*header("source"), *rows_of_others(), *our_rows()]),
         left_out(),
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),

@@ -125,7 +125,7 @@ class Positional(RowNumbers):
 
 
 @pytest.mark.parametrize(
-    ("component", "promise"),
+    ("component", "expect"),
     [
         (RowNumbers(), "ids, not to rows"),
         (Names(), "only the history counts"),
@@ -143,10 +143,10 @@ class Positional(RowNumbers):
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_broken_recommenders_are_found(component, promise, tiny, tiny_features):
+def test_broken_recommenders_are_found(component, expect, tiny, tiny_features):
     features = Features(tiny.item_ids, {**tiny_features.parts})
     features.parts["text"] = features.parts["text"].copy()
-    with pytest.raises(AssertionError, match=promise):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_recommender(component, tiny, features)
 
 
@@ -181,10 +181,10 @@ class Stacked(Deaf):
 
 
 @pytest.mark.parametrize(
-    ("committee", "promise"), [(Deaf, "gets the context"), (Idle, "fits its parts")]
+    ("committee", "expect"), [(Deaf, "gets the context"), (Idle, "fits its parts")]
 )
-def test_broken_committees_are_found(committee, promise, tiny, tiny_features):
-    with pytest.raises(AssertionError, match=promise):
+def test_broken_committees_are_found(committee, expect, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_committee(lambda part: committee(part=part), tiny, tiny_features)
 
 
@@ -226,7 +226,7 @@ class Logarithm(Centred):
 
 
 @pytest.mark.parametrize(
-    ("component", "promise"),
+    ("component", "expect"),
     [
         (Centred(), "transformed by itself"),
         (Leaky(), "only items with events"),
@@ -234,8 +234,8 @@ class Logarithm(Centred):
     ],
     ids=["Centred", "Leaky", "Logarithm"],
 )
-def test_broken_transforms_are_found(component, promise, tiny, tiny_features):
-    with pytest.raises(AssertionError, match=promise):
+def test_broken_transforms_are_found(component, expect, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_transform(component, tiny_features, tiny)
 
 
@@ -275,7 +275,7 @@ class Vocabulary(Shelf):
 
 
 @pytest.mark.parametrize(
-    ("component", "promise"),
+    ("component", "expect"),
     [
         (Shelf(), "does not depend on the order"),
         (Prices(), "'price' is finite"),
@@ -283,8 +283,8 @@ class Vocabulary(Shelf):
     ],
     ids=["Shelf", "Prices", "Vocabulary"],
 )
-def test_broken_encoders_are_found(component, promise, tiny):
-    with pytest.raises(AssertionError, match=promise):
+def test_broken_encoders_are_found(component, expect, tiny):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_encoder(component, tiny)
 
 
@@ -303,12 +303,12 @@ class OldRanks(Diversity):
 
 
 @pytest.mark.parametrize(
-    ("component", "promise"),
+    ("component", "expect"),
     [(Twice(), "an item twice"), (OldRanks(), "in order")],
     ids=["Twice", "OldRanks"],
 )
-def test_broken_rerankers_are_found(component, promise, tiny, tiny_features):
-    with pytest.raises(AssertionError, match=promise):
+def test_broken_rerankers_are_found(component, expect, tiny, tiny_features):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_reranker(component, tiny, tiny_features)
 
 
@@ -335,13 +335,13 @@ class Vague(Attributes):
 
 
 @pytest.mark.parametrize(
-    ("component", "promise"),
+    ("component", "expect"),
     [
         (Silent(), "describe gives lines of text"),
         (Vague(), r"Vague\.requires must be a tuple of Requirement"),
     ],
     ids=["Silent", "Vague"],
 )
-def test_what_a_component_says_of_itself_is_held_to(component, promise, tiny):
-    with pytest.raises(AssertionError, match=promise):
+def test_what_a_component_says_of_itself_is_held_to(component, expect, tiny):
+    with pytest.raises(AssertionError, match=expect):
         testing.check_encoder(component, tiny)

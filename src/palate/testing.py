@@ -51,14 +51,14 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
 
     `tolerance` bounds how far cosines may move where the order of the catalogue changes.
     """
-    promise(isinstance(encoder, Encoder), "an encoder has fit and encode", encoder)
+    expect(isinstance(encoder, Encoder), "an encoder has fit and encode", encoder)
     check_unfitted(encoder, lambda blank: blank.encode(data))
     check_described(encoder, data)
     fitted = check_fit(encoder, data)
     features = fitted.encode(data)
     _check_features(features, data.item_ids, encoder)
     again = fresh(encoder).fit(data).encode(data)
-    promise(same(features, again), "fitting again gives the same bits", encoder)
+    expect(same(features, again), "fitting again gives the same bits", encoder)
     turned = _with_items(data, np.random.default_rng(0).permutation(len(data.items)))
     _check_cosines(fresh(encoder).fit(turned).encode(turned), features, encoder, tolerance)
     warm = _with_items(data, np.sort(data.warm_items))
@@ -67,38 +67,38 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
     later = fitted.encode(arrivals)
     _check_features(later, arrivals.item_ids, encoder)
     widths = {name: part.shape[1] for name, part in features.parts.items()}
-    promise(
+    expect(
         {name: part.shape[1] for name, part in later.parts.items()} == widths,
         "new items have the same blocks",
         encoder,
     )
     if hasattr(encoder, "encode_texts"):
         words = to_dense(fitted.encode_texts(["something green", ""]))
-        promise(words.shape == (2, *widths.values()), "words have a block's columns", encoder)
-        promise(bool(np.isfinite(words).all()), "words give finite vectors", encoder)
+        expect(words.shape == (2, *widths.values()), "words have a block's columns", encoder)
+        expect(bool(np.isfinite(words).all()), "words give finite vectors", encoder)
 
 
 def check_transform(transform: Transform, features: Features, data: Dataset) -> None:
     """Rows stay with their ids, each for itself; learnt on items with events only."""
-    promise(isinstance(transform, Transform), "a transform has fit and transform", transform)
+    expect(isinstance(transform, Transform), "a transform has fit and transform", transform)
     check_unfitted(transform, lambda blank: blank.transform(features))
     fitted = check_fit(transform, features, data)
     found = fitted.transform(features)
     _check_features(found, features.ids, transform)
     again = fresh(transform).fit(features, data).transform(features)
-    promise(same(found, again), "fitting again gives the same bits", transform)
+    expect(same(found, again), "fitting again gives the same bits", transform)
     order = np.random.default_rng(0).permutation(len(features))[: len(features) // 2]
     few = fitted.transform(features.take(order))
-    promise(close(few, found.take(order)), "each row is transformed by itself", transform)
+    expect(close(few, found.take(order)), "each row is transformed by itself", transform)
     trained = data.warm_items
     other = fresh(transform).fit(_disturbed(features, trained), data).transform(features)
-    promise(close(found, other), "only items with events are learnt from", transform)
+    expect(close(found, other), "only items with events are learnt from", transform)
     blank = features.with_parts({name: part * 0 for name, part in features.parts.items()})
     _check_features(fitted.transform(blank), features.ids, transform)
     if hasattr(transform, "transform_block") and not hasattr(transform, "block_after"):
         parts = {name: fitted.transform_block(name, part) for name, part in features.parts.items()}
         alone = features.with_parts(parts)
-        promise(close(found, alone), "transform_block is transform, block by block", transform)
+        expect(close(found, alone), "transform_block is transform, block by block", transform)
 
 
 def check_recommender(
@@ -108,9 +108,9 @@ def check_recommender(
 
     `tolerance` bounds how far scores may move where the order of the catalogue changes.
     """
-    promise(isinstance(recommender, Recommender), "fit, score and add_items exist", recommender)
+    expect(isinstance(recommender, Recommender), "fit, score and add_items exist", recommender)
     names = list(inspect.signature(recommender.fit).parameters)
-    promise(names[:2] == ["data", "context"], "fit takes data and context", recommender)
+    expect(names[:2] == ["data", "context"], "fit takes data and context", recommender)
     histories = histories_of(data)
     check_unfitted(recommender, lambda blank: blank.score(histories))
     context = FitContext(items=items)
@@ -118,13 +118,13 @@ def check_recommender(
     scores = fitted.score(histories)
     _check_scores(scores, (len(histories), len(data.items)), recommender)
     again = fresh(recommender).fit(data, context).score(histories)
-    promise(np.array_equal(scores, again), "fitting again gives the same bits", recommender)
+    expect(np.array_equal(scores, again), "fitting again gives the same bits", recommender)
     _check_requests(fitted, histories, scores.copy())
     order = np.random.default_rng(0).permutation(len(data.items))
     turned = _with_items(data, order)
     turned_context = FitContext(items=items.take(order))
     moved = fresh(recommender).fit(turned, turned_context).score(histories_of(turned))
-    promise(
+    expect(
         bool(np.allclose(moved, scores[:, order], atol=tolerance * np.ptp(scores))),
         "scores belong to ids, not to rows",
         recommender,
@@ -149,21 +149,21 @@ def check_committee(
     Listener.heard.clear()
     committee = committee_of(Listener())
     committee.fit(data, context_of(data))
-    promise(bool(Listener.heard), "a committee fits its parts", committee)
+    expect(bool(Listener.heard), "a committee fits its parts", committee)
     handed_on = all(context in contexts for context in Listener.heard)
-    promise(handed_on, "every part gets the context", committee)
+    expect(handed_on, "every part gets the context", committee)
 
 
 def _check_requests(fitted: Recommender, histories: Histories, scores: Floats) -> None:
     fitted.score(histories)[:] = -7.0
-    promise(
+    expect(
         np.array_equal(fitted.score(histories), scores), "scores are not the model's own", fitted
     )
     for row in (0, len(histories) - 1):
         single = fitted.score(histories.take([row]))  # type: ignore[arg-type]
-        promise(np.allclose(single, scores[row], atol=1e-4), "one request is a batch row", fitted)
+        expect(np.allclose(single, scores[row], atol=1e-4), "one request is a batch row", fitted)
     strangers = replace(histories, user_ids=histories.user_ids + " (somebody else)")
-    promise(
+    expect(
         np.array_equal(fitted.score(strangers), scores), "only the history counts, no name", fitted
     )
     nobody = history_of_items(histories.item_ids, [[]])
@@ -180,7 +180,7 @@ def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) 
     rows = np.array([liked, unlike])
     parts = {name: part[rows] for name, part in items.parts.items()}
     twins = Features(Ids(["new: liked", "new: unlike"]), parts, behavioural=items.behavioural)
-    promise(fitted.add_items(twins) is fitted, "add_items returns the recommender", fitted)
+    expect(fitted.add_items(twins) is fitted, "add_items returns the recommender", fitted)
     known = len(items)
     _check_scores(fitted.score(histories), (len(histories), known + 2), fitted)
     catalogue = Ids(pl.concat([items.ids.series, twins.ids.series]))
@@ -188,7 +188,7 @@ def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) 
     scores = fitted.score(asking)
     _check_scores(scores, (2, known + 2), fitted)
     floor = scores[0, :known].min() + 1e-6
-    promise(
+    expect(
         bool((scores[0, known:] <= floor).all() or scores[0, known] > scores[0, known + 1]),
         "new items stand at the floor, or where their content puts them",
         fitted,
@@ -197,30 +197,30 @@ def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) 
 
 def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
     """The same people's recommendations in another order, perhaps fewer, ranked from 1."""
-    promise(isinstance(reranker, Reranker), "a reranker has rerank", reranker)
+    expect(isinstance(reranker, Reranker), "a reranker has rerank", reranker)
     histories = histories_of(data)
     given = recommend(_Shuffled(), histories, 20, exclude_seen=False)
     fitted = (
         check_fit(reranker, data, FitContext(items=items)) if hasattr(reranker, "fit") else reranker
     )
     found = fitted.rerank(given, histories).table
-    promise(found.schema == given.table.schema, "columns and types stay", reranker)
+    expect(found.schema == given.table.schema, "columns and types stay", reranker)
     pairs = found.select(USER, ITEM)
-    promise(pairs.is_unique().all(), "nobody gets an item twice", reranker)
+    expect(pairs.is_unique().all(), "nobody gets an item twice", reranker)
     left = pairs.join(given.table, on=[USER, ITEM], how="anti")
-    promise(not len(left), "nothing is recommended that was no candidate", reranker)
+    expect(not len(left), "nothing is recommended that was no candidate", reranker)
     users = given.table[USER].unique(maintain_order=True)
-    promise(
+    expect(
         found[USER].unique(maintain_order=True).equals(users),
         "everybody stays, in order",
         reranker,
     )
     wanted = pl.int_range(1, pl.len() + 1).over(USER).cast(found.schema[RANK])
-    promise(found.select((pl.col(RANK) == wanted).all()).item(), "ranks count from 1", reranker)
+    expect(found.select((pl.col(RANK) == wanted).all()).item(), "ranks count from 1", reranker)
     again = fitted.rerank(given, histories).table
-    promise(found.equals(again), "the same input gives the same output", reranker)
+    expect(found.equals(again), "the same input gives the same output", reranker)
     nothing = Recommendations(given.table.clear())
-    promise(not len(fitted.rerank(nothing, histories)), "nothing stays nothing", reranker)
+    expect(not len(fitted.rerank(nothing, histories)), "nothing stays nothing", reranker)
 
 
 class _Shuffled:
@@ -232,17 +232,17 @@ class _Shuffled:
 
 
 def _check_scores(scores: Floats, shape: tuple[int, int], component: object) -> None:
-    promise(scores.shape == shape, f"scores have the shape {shape}, not {scores.shape}", component)
-    promise(scores.dtype == np.float32, "scores are float32", component)
-    promise(bool(np.isfinite(scores).all()), "scores are finite", component)
+    expect(scores.shape == shape, f"scores have the shape {shape}, not {scores.shape}", component)
+    expect(scores.dtype == np.float32, "scores are float32", component)
+    expect(bool(np.isfinite(scores).all()), "scores are finite", component)
 
 
 def _check_features(features: Features, ids: Ids, component: object) -> None:
-    promise(features.ids == ids, "rows are those of the input, in its order", component)
-    promise(bool(features.parts), "there is a block", component)
+    expect(features.ids == ids, "rows are those of the input, in its order", component)
+    expect(bool(features.parts), "there is a block", component)
     for name, part in features.parts.items():
-        promise(part.dtype == np.float32, f"block {name!r} is float32", component)
-        promise(bool(np.isfinite(to_dense(part)).all()), f"block {name!r} is finite", component)
+        expect(part.dtype == np.float32, f"block {name!r} is float32", component)
+        expect(bool(np.isfinite(to_dense(part)).all()), f"block {name!r} is finite", component)
 
 
 def _check_cosines(found: Features, wanted: Features, component: object, tolerance: float) -> None:
@@ -252,7 +252,7 @@ def _check_cosines(found: Features, wanted: Features, component: object, toleran
         one, other = to_dense(unit_rows(part)), to_dense(unit_rows(wanted.parts[name][rows]))
         kept = np.allclose(one @ one.T, other @ other.T, atol=tolerance)
         what = f"block {name!r} does not depend on the order of rows or on items without events"
-        promise(kept, what, component)
+        expect(kept, what, component)
 
 
 def _with_items(data: Dataset, rows: NDArray[Any] | Rows) -> Dataset:
@@ -286,7 +286,7 @@ class Listener(Popular):
         return super().fit(data, context)
 
 
-def promise(kept: bool, what: str, component: object) -> None:
+def expect(kept: bool, what: str, component: object) -> None:
     """Raises `AssertionError` with the promise and who broke it."""
     if not kept:
         raise AssertionError(f"{type(component).__name__} breaks a promise: {what}")
@@ -299,20 +299,20 @@ def fresh(component: T) -> T:
 
 def check_settings(component: Any) -> None:
     """A keyword-only dataclass, whose settings survive JSON and whose learnt names end in `_`."""
-    promise(is_dataclass(component), "a component is a dataclass", component)
+    expect(is_dataclass(component), "a component is a dataclass", component)
     settings = settings_of(component)
     for entry in fields(component):
         if entry.init:
-            promise(entry.kw_only is True, f"the setting {entry.name!r} is keyword-only", component)
-            promise(not entry.name.endswith("_"), f"{entry.name!r} is no learnt name", component)
+            expect(entry.kw_only is True, f"the setting {entry.name!r} is keyword-only", component)
+            expect(not entry.name.endswith("_"), f"{entry.name!r} is no learnt name", component)
         else:
-            promise(entry.name.endswith("_"), f"learnt {entry.name!r} ends in _", component)
-    promise(json.loads(json.dumps(settings)) == settings, "settings survive JSON", component)
-    promise(settings_of(fresh(component)) == settings, "settings build the same again", component)
+            expect(entry.name.endswith("_"), f"learnt {entry.name!r} ends in _", component)
+    expect(json.loads(json.dumps(settings)) == settings, "settings survive JSON", component)
+    expect(settings_of(fresh(component)) == settings, "settings build the same again", component)
     try:
         requirements_of(component)
     except ConfigError as error:
-        promise(False, str(error), component)
+        expect(False, str(error), component)
 
 
 def check_described(component: Any, data: Dataset) -> None:
@@ -321,7 +321,7 @@ def check_described(component: Any, data: Dataset) -> None:
     if not hasattr(blank, "describe"):
         return
     said = all(isinstance(line, str) for line in blank.describe(data))
-    promise(said, "describe gives lines of text", component)
+    expect(said, "describe gives lines of text", component)
 
 
 def check_unfitted(component: Any, method: Callable[[Any], object]) -> None:
@@ -332,20 +332,20 @@ def check_unfitted(component: Any, method: Callable[[Any], object]) -> None:
         method(fresh(component))
     except NotFittedError:
         return
-    promise(False, "using it before fit raises NotFittedError", component)
+    expect(False, "using it before fit raises NotFittedError", component)
 
 
 def check_fit(component: Any, *inputs: Any) -> Any:
     model = fresh(component)
     settings = copy.deepcopy(settings_of(model))
     with _unchanged(component, inputs):
-        promise(model.fit(*inputs) is model, "fit returns the component itself", component)
-    promise(settings_of(model) == settings, "fit leaves the settings alone", component)
+        expect(model.fit(*inputs) is model, "fit returns the component itself", component)
+    expect(settings_of(model) == settings, "fit leaves the settings alone", component)
     for entry in fields(model):
         if not entry.init:
-            promise(hasattr(model, entry.name), f"fit fills {entry.name}", component)
+            expect(hasattr(model, entry.name), f"fit fills {entry.name}", component)
             kept = _can_be_saved(getattr(model, entry.name))
-            promise(kept, f"{entry.name} is of a type that an artefact can hold", component)
+            expect(kept, f"{entry.name} is of a type that an artefact can hold", component)
     return model
 
 
@@ -369,7 +369,7 @@ def _unchanged(component: object, inputs: tuple[Any, ...]) -> Iterator[None]:
         for olds, news in zip(before, after, strict=True)
         for old, new in zip(olds, news, strict=True)
     )
-    promise(kept, "fit leaves its inputs as they were", component)
+    expect(kept, "fit leaves its inputs as they were", component)
 
 
 def _contents(value: Dataset | Features | FitContext) -> list[Any]:

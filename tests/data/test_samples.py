@@ -72,7 +72,7 @@ def test_movielens_as_installed():
     assert not titled.str.contains(r", The( \(|$)").any()
 
 
-def test_planted_holds_what_its_truth_says():
+def test_synthetic_data_hold_what_their_truth_says():
     data, truth = synthetic(seed=3), synthetic_truth(seed=3)
     items, users = data.item_rows, data.user_rows
     assert len(truth.cold_items) == 6

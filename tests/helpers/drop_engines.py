@@ -9,7 +9,7 @@ import torch
 from tiny_language_models import make
 
 from palate.nn.language import backends
-from palate.nn.language.pooling import Pooling, embedder
+from palate.nn.language.pooling import Pooling, pooled_network
 
 BACKENDS = sys.argv[1].split(",")
 SECONDS = 240  # then the stacks of all threads are shown, and the process ends
@@ -35,12 +35,12 @@ def batches():
 
 def engine(backend, module):
     if backend == "openvino":
-        return backends.openvino_engine(module, "float32")
+        return backends.openvino_backend(module, "float32")
     if backend == "int8":
-        return backends.openvino_engine(module, "int8", lambda: [ids for _, ids in batches()])
+        return backends.openvino_backend(module, "int8", lambda: [ids for _, ids in batches()])
     if backend == "onnx":
-        return backends.onnx_engine(module, "float32")
-    return backends.torch_engine(module, "cpu")
+        return backends.onnx_backend(module, "float32")
+    return backends.torch_backend(module, "cpu")
 
 
 def spin(ended):
@@ -53,7 +53,7 @@ def main():
     faulthandler.dump_traceback_later(SECONDS, exit=True)
     ended = threading.Event()
     threading.Thread(target=spin, args=(ended,), daemon=True).start()
-    tiny, bert = Words().eval(), embedder(make("bert")[0].eval(), Pooling(kinds=("mean",)))
+    tiny, bert = Words().eval(), pooled_network(make("bert")[0].eval(), Pooling(kinds=("mean",)))
     for number in range(DROPS):
         backend = BACKENDS[number % len(BACKENDS)]
         run = engine(backend, bert if number < OF_A_LANGUAGE_MODEL else tiny)

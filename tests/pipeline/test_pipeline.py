@@ -437,7 +437,7 @@ def test_requests_from_before_items_arrived_are_still_answered(shop):
 
 @pytest.mark.parametrize("name", ["content", "covisit", "popular", "ranker"])
 @pytest.mark.parametrize("exclude_seen", [True, False])
-def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
+def test_top_users_are_who_would_see_it_first(shop, name, exclude_seen):
     model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
     found = model.top_users("i10", k=40, exclude_seen=exclude_seen).table
     users = shop.user_ids.tolist()

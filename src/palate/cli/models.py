@@ -161,8 +161,8 @@ def encode(
         shown_progress(),
         speaking_options(options.names_of(encode)),
     ):
-        for told in (r"[\d,]+ rows? (was|were) left out", r"[\d,]+ files? (was|were) damaged"):
-            warnings.filterwarnings("ignore", told)  # the report says so
+        for pattern in (r"[\d,]+ rows? (was|were) left out", r"[\d,]+ files? (was|were) damaged"):
+            warnings.filterwarnings("ignore", pattern)  # the report says so
         report = encode_table(
             table,
             encoder,

@@ -44,8 +44,12 @@ def names_of(command: Callable[..., Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
         kind = get_args(parameter.annotation)
-        for told in (part for part in kind if isinstance(part, OptionInfo)):
-            declared = [told.default, *(told.param_decls or ()), f"--{name.replace('_', '-')}"]
+        for info in (part for part in kind if isinstance(part, OptionInfo)):
+            declared = [
+                info.default,
+                *(info.param_decls or ()),
+                f"--{name.replace('_', '-')}",
+            ]
             option = next(one for one in map(str, declared) if one.startswith("--"))
             many = any(get_origin(part) is list for part in (kind[0], *get_args(kind[0])))
             python = option.removeprefix("--").replace("-", "_")

@@ -59,8 +59,8 @@ def from_content(features: Features | None, histories: Histories, items: Rows) -
     if content is None:
         return from_popularity(items)
     anchors, _ = nearest_in_history(cosines_of(content), histories, items)
-    said, did = _in_the_blocks_of_words(content, histories, items, anchors)
-    words = (said > 0) & ((anchors < 0) | (FLATTER * said > did))
+    of_query, of_history = _in_blocks_of_queries(content, histories, items, anchors)
+    words = (of_query > 0) & ((anchors < 0) | (FLATTER * of_query > of_history))
     found = from_popularity(items)
     for row in np.flatnonzero(words | (anchors >= 0)).tolist():
         found[row] = Evidence("words") if words[row] else Evidence("alike", int(anchors[row]))
@@ -72,8 +72,8 @@ def stronger(
 ) -> list[Evidence]:
     """Of two kinds of evidence a line, the one that speaks; the preferred one where both do."""
     return [
-        said if said.kind != "popular" and (prefers or did.kind == "popular") else did
-        for did, said, prefers in zip(together, content, prefers_content.tolist(), strict=True)
+        alike if alike.kind != "popular" and (prefers or linked.kind == "popular") else linked
+        for linked, alike, prefers in zip(together, content, prefers_content.tolist(), strict=True)
     ]
 
 
@@ -138,11 +138,11 @@ def cosines(left: Any, right: Any) -> Floats:
     return np.asarray(products / np.maximum(lengths, 1e-9), dtype=np.float32)
 
 
-def _in_the_blocks_of_words(
+def _in_blocks_of_queries(
     content: Features, histories: Histories, items: Rows, anchors: Rows
 ) -> tuple[Floats, Floats]:
-    """Summed cosines of what was said, and of the anchors, to the items, where people spoke."""
-    said, did = np.zeros((2, len(items)), dtype=np.float32)
+    """Summed cosines of text queries, and of the anchors, to the items, in the queries' blocks."""
+    of_query, of_history = np.zeros((2, len(items)), dtype=np.float32)
     for name, part in content.parts.items():
         if name not in histories.queries:
             continue
@@ -150,11 +150,11 @@ def _in_the_blocks_of_words(
         for start in range(0, len(items), _CHUNK_PAIRS):
             chunk = slice(start, start + _CHUNK_PAIRS)
             own = part[items[chunk]]
-            said[chunk] += cosines(words[chunk], own)
-            spoke = np.asarray(abs(words[chunk]).sum(axis=1)).ravel() > 0
+            of_query[chunk] += cosines(words[chunk], own)
+            asked = np.asarray(abs(words[chunk]).sum(axis=1)).ravel() > 0
             near = cosines(part[np.maximum(anchors[chunk], 0)], own)
-            did[chunk] += np.where(spoke & (anchors[chunk] >= 0), near, 0)
-    return said, did
+            of_history[chunk] += np.where(asked & (anchors[chunk] >= 0), near, 0)
+    return of_query, of_history
 
 
 def by_request(

@@ -61,8 +61,8 @@ def read_interactions(
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
         if ours == TIME:
-            columns[ours], told = to_seconds(columns[ours], where=where, place=place, form=form)
-            notes.messages += [message.removeprefix(f"{notes.source}: ") for message in told]
+            columns[ours], messages = to_seconds(columns[ours], where=where, place=place, form=form)
+            notes.messages += [message.removeprefix(f"{notes.source}: ") for message in messages]
         else:
             columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
     if events is not None:

@@ -76,7 +76,7 @@ def split_by_time(
         )
     moment = moment_of(data.times, test, at)
     asked = data.times >= moment
-    how = told(moment, data.times)
+    how = describe_cut(moment, data.times)
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another test= or at=")
     histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
     train = _only(data, ~asked)
@@ -302,7 +302,7 @@ def moment_of(times: NDArray[np.float64], test: float | None, at: float | str | 
     return float(times[first])
 
 
-def told(moment: float, times: NDArray[np.float64]) -> str:
+def describe_cut(moment: float, times: NDArray[np.float64]) -> str:
     """The cut and the range of the events, as a message says them."""
     if not len(times):
         return f"the cut at {_when(moment)}"

@@ -295,8 +295,8 @@ def _clock(part: Any) -> pl.Expr:
     twelve = hour % 12 + pl.when(half == "p").then(12).otherwise(0)
     of_day = pl.when(half.is_null()).then(hour).otherwise(twelve)
     seconds = of_day * 3600 + minute * 60 + second
-    told = half.is_null() | hour.is_between(1, 12)
-    possible = told & (minute < 60) & (second <= 60) & (seconds <= 86_400)
+    in_range = half.is_null() | hour.is_between(1, 12)
+    possible = in_range & (minute < 60) & (second <= 60) & (seconds <= 86_400)
     return pl.when(possible).then(seconds)
 
 

@@ -21,7 +21,7 @@ from palate.core.ids import Ids
 from palate.core.progress import task
 from palate.core.split import Split
 from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
-from palate.evaluation.measure import Exam
+from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
 from palate.evaluation.results import Measured, Refused, Results
 from palate.evaluation.table import as_table, as_text
@@ -195,7 +195,7 @@ def compare(
     """
     _check_kinds(models, split, ks, metrics)
     _check(models, split, reference)
-    exam = Exam.of(split, ks, metrics)
+    measured = Measurement.of(split, ks, metrics)
     for title, model in models.items():
         if isinstance(model, Ranked):
             _check_depth(model.rows, max(ks), title, split)
@@ -206,14 +206,16 @@ def compare(
         if isinstance(ranked, Refused):
             refused[title] = ranked
             continue
-        shown = ranked.rows[:, : exam.headline]
+        shown = ranked.rows[:, : measured.headline]
         extras = beyond_accuracy(shown, split.train, content) if beyond else {}
-        rows[title] = Measured(ranked.rows, exam.values(ranked.rows), extras)
+        rows[title] = Measured(ranked.rows, measured.values(ranked.rows), extras)
     if not rows:
         raise next(iter(refused.values())).error
     reference = None if reference in refused else reference
-    cells = exam.cells(rows, reference, resamples=resamples, seed=seed)
-    return Comparison(**exam.facts(), reference=reference, rows=rows, cells=cells, refused=refused)
+    cells = measured.cells(rows, reference, resamples=resamples, seed=seed)
+    return Comparison(
+        **measured.facts(), reference=reference, rows=rows, cells=cells, refused=refused
+    )
 
 
 def _ranked(model: Candidate, split: Split, depth: int, title: str) -> Ranked | Refused:

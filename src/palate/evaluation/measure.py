@@ -27,7 +27,7 @@ from palate.evaluation.slices import Slice, slices_of
 
 
 @dataclass(frozen=True, eq=False)
-class Exam:
+class Measurement:
     """The opened answers, their slices, and what is to be measured on them."""
 
     split: Split
@@ -39,7 +39,7 @@ class Exam:
     users: NDArray[np.int64]
 
     @classmethod
-    def of(cls, split: Split, ks: Sequence[int], metrics: Sequence[str]) -> Exam:
+    def of(cls, split: Split, ks: Sequence[int], metrics: Sequence[str]) -> Measurement:
         names = metric_names(metrics, ks)
         answers = open_answers(split.sealed)
         users = user_codes(split.histories.user_ids)

@@ -79,10 +79,10 @@ class Config:
         """The data set that [data] names, and how it was read."""
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
-        told: list[ReadNotes] = []
+        notes: list[ReadNotes] = []
         with speaking_toml():
-            data = read(**given, tell=told.append)
-        return data, told[0]
+            data = read(**given, tell=notes.append)
+        return data, notes[0]
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""

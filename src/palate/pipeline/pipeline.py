@@ -151,7 +151,7 @@ class Pipeline:
         """
         now = self._now()
         check_histories(histories)
-        return shown_rows(
+        return reranked_rows(
             now,
             now.rerankers_,
             histories,
@@ -344,7 +344,7 @@ def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitCon
             reranker.fit(data, context)
 
 
-def shown_rows(
+def reranked_rows(
     model: Scorer,
     rerankers: Sequence[Reranker],
     histories: Histories,

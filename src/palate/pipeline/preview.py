@@ -120,5 +120,5 @@ def _shown(component: object) -> str:
     defaults = registry.defaults_of(type(component))
     settings = registry.settings_of(component)
     changed = {name: value for name, value in settings.items() if value != defaults[name]}
-    told = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
-    return registry.name_of(component) + (f" ({told})" if told else "")
+    listed = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
+    return registry.name_of(component) + (f" ({listed})" if listed else "")

@@ -219,11 +219,11 @@ def _in_words(table: pl.DataFrame, grammar: _Grammar, verbs: Mapping[str, str]) 
     """Adds `verb`, `thing` (title and value) and `date` as they are said."""
     names = table["event"].fill_null("")
     known = {name: _canonical(name) for name in names.unique()}
-    spoken = {name: verbs.get(event, event.replace("_", " ")) for name, event in known.items()}
+    verb_of = {name: verbs.get(event, event.replace("_", " ")) for name, event in known.items()}
     left, right = grammar.quotes
     thing = pl.lit(left) + pl.col("title") + pl.lit(right)
     return table.with_columns(
-        verb=names.replace_strict(spoken, return_dtype=pl.String),
+        verb=names.replace_strict(verb_of, return_dtype=pl.String),
         thing=thing + _said_value(table["value"], grammar).fill_null(""),
         date=pl.col("day").cast(pl.Date).dt.to_string("%Y-%m-%d"),
     )

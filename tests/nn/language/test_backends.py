@@ -11,7 +11,7 @@ from palate.core.errors import ConfigError
 from palate.features.cache.store import without_cache
 from palate.features.encoders.transformer import Transformer
 from palate.nn.language import backends as backends_module
-from palate.nn.language.pooling import Pooling, embedder
+from palate.nn.language.pooling import Pooling, pooled_network
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -63,17 +63,17 @@ def test_late_words_keep_their_places_in_bfloat16():
         initializer_range=0.2,
         use_cache=False,
     )
-    module = embedder(transformers.LlamaModel(config).eval(), Pooling(kinds=("mean",)))
+    module = pooled_network(transformers.LlamaModel(config).eval(), Pooling(kinds=("mean",)))
     ids = torch.randint(4, 500, (1, 900), generator=torch.Generator().manual_seed(1)).numpy()
-    ((_, plain),) = backends_module.torch_engine(module, "cpu")([(np.arange(1), ids)])
-    ((_, found),) = backends_module.openvino_engine(module, "bfloat16")([(np.arange(1), ids)])
+    ((_, plain),) = backends_module.torch_backend(module, "cpu")([(np.arange(1), ids)])
+    ((_, found),) = backends_module.openvino_backend(module, "bfloat16")([(np.arange(1), ids)])
     assert found.shape == plain.shape
     assert float((plain * found).sum()) > 0.9995
 
 
 def test_torch_keeps_its_threads_for_what_comes_after():
     before = torch.get_num_threads()
-    run = backends_module.torch_engine(torch.nn.Embedding(4, 3), "cpu")
+    run = backends_module.torch_backend(torch.nn.Embedding(4, 3), "cpu")
     try:
         torch.set_num_threads(2)
         assert len(list(run([(np.arange(1), np.ones((1, 2), np.int64))]))) == 1

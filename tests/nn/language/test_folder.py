@@ -6,7 +6,7 @@ import pytest
 
 from palate.core.errors import ConfigError
 from palate.features.encoders.transformer import Transformer
-from palate.nn.language.folder import load_language_model, read_recipe, spoken_before
+from palate.nn.language.folder import load_language_model, prompts_of, read_recipe
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -94,13 +94,13 @@ def test_a_prompt_that_pooling_leaves_out_is_refused(folders, tmp_path):
 )
 def test_prompts_are_chosen_as_sentence_transformers_chooses(said, words, folders, tmp_path):
     folder = folder_with(folders("bert")[0], tmp_path / "st", pooling={}, prompts=said)
-    assert spoken_before(read_recipe(folder), "st") == words
+    assert prompts_of(read_recipe(folder), "st") == words
 
 
 def test_only_plain_e5_has_words_of_its_own(folders, tmp_path):
     recipe = read_recipe(folders("bert")[0])
-    assert spoken_before(recipe, "multilingual-e5-large-instruct") == ("", "")
-    assert spoken_before(recipe, "e5-base-v2") == ("passage: ", "query: ")
+    assert prompts_of(recipe, "multilingual-e5-large-instruct") == ("", "")
+    assert prompts_of(recipe, "e5-base-v2") == ("passage: ", "query: ")
     folder = shutil.copytree(folders("bert")[0], tmp_path / "e5-tiny")
     assert Transformer(model=f"{folder}/")._prefixes == ("passage: ", "query: ")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from palate.nn.language import backends, int8
-from palate.nn.language.pooling import Dense, Pooling, embedder
+from palate.nn.language.pooling import Dense, Pooling, pooled_network
 
 pytest.importorskip("openvino")
 torch = pytest.importorskip("torch")
@@ -42,9 +42,9 @@ def cosine(one, other):
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 def test_products_are_computed_in_8_bits_and_the_vectors_stay(kind):
-    module = embedder(network(kind), Pooling())
-    exact = vectors(backends.torch_engine(module, "cpu"))
-    rough = vectors(backends.openvino_engine(module, "int8", examples))
+    module = pooled_network(network(kind), Pooling())
+    exact = vectors(backends.torch_backend(module, "cpu"))
+    rough = vectors(backends.openvino_backend(module, "int8", examples))
     assert cosine(rough, exact) > 0.999
     assert cosine(rough, exact) < 0.9999999
 
@@ -66,7 +66,7 @@ def small_weights(graph):
 
 
 def test_every_product_with_weights_is_rounded_once():
-    graph = graph_of(embedder(network(), Pooling()))
+    graph = graph_of(pooled_network(network(), Pooling()))
     assert int8.quantise(graph, examples()) == 12  # q, k, v, o and two more, twice
     assert small_weights(graph) == 12
 
@@ -79,10 +79,10 @@ def test_a_product_that_rounding_would_harm_stays_as_it_is(monkeypatch):
         layer.bias[5] = -4000.0
         layer.weight[5] = 0
         layer.weight[5, 0] = 5000.0
-    graph = graph_of(embedder(harmed, Pooling()))
+    graph = graph_of(pooled_network(harmed, Pooling()))
     assert int8.quantise(graph, examples()) == 11
     monkeypatch.setattr(int8, "_MOST_ERROR", 0.0)
-    graph = graph_of(embedder(network(), Pooling()))
+    graph = graph_of(pooled_network(network(), Pooling()))
     assert int8.quantise(graph, examples()) == 0
     assert small_weights(graph) == 0
 
@@ -108,7 +108,7 @@ def test_nothing_stays_nothing():
 
 def test_few_of_the_rows_that_enter_are_held(monkeypatch):
     dense = Dense(np.eye(64, dtype=np.float32)[:5], None)
-    graph = graph_of(embedder(network(), Pooling(dense=[dense])))
+    graph = graph_of(pooled_network(network(), Pooling(dense=[dense])))
     sources = [nodes[0].input_value(0) for nodes in int8._products(graph)]
     every = int8._watched(graph, sources, examples())
     monkeypatch.setattr(int8, "_SAMPLE", 10)

@@ -147,7 +147,7 @@ def test_a_window_holds_texts_up_to_so_many_characters(folders, monkeypatch):
         return call(self, texts)
 
     monkeypatch.setattr(tokenize.Tokeniser, "__call__", counted)
-    monkeypatch.setattr(inference.Vectoriser, "_check_known", lambda *_: None)
+    monkeypatch.setattr(inference.Inference, "_check_known", lambda *_: None)
     folder, _ = folders("bert")
     texts = ["tea", "bike jazz", "jazz tea bike", "green tea", "old old old", "cheap"]
     found = encoder(folder).encode_texts(texts)

@@ -6,7 +6,7 @@ import pytest
 
 from palate.core.errors import ArtefactError
 from palate.nn.packaged import build
-from palate.nn.packaged.build import built_folder
+from palate.nn.packaged.build import build_folder
 
 
 @pytest.fixture(autouse=True)
@@ -33,9 +33,9 @@ def in_cache(cache):
 
 
 def test_a_folder_is_made_once(cache):
-    folder = built_folder("tiny-1", write)
+    folder = build_folder("tiny-1", write)
     assert folder == cache / "models" / "tiny-1"
-    assert built_folder("tiny-1", full) == folder
+    assert build_folder("tiny-1", full) == folder
     assert in_cache(cache) == ["tiny-1"]
 
 
@@ -44,10 +44,10 @@ def test_without_a_cache_the_folder_is_this_process_s(monkeypatch, tmp_path, tem
     blocked.write_text("")
     monkeypatch.setenv("PALATE_CACHE", str(blocked))
     with pytest.warns(RuntimeWarning, match=r"tiny-1 is unpacked for this process.*PALATE_CACHE"):
-        folder = built_folder("tiny-1", write)
+        folder = build_folder("tiny-1", write)
     assert temporary in folder.parents
     assert (folder / "model.safetensors").read_bytes() == b"weights"
-    assert built_folder("tiny-1", full) == folder, "and no second warning"
+    assert build_folder("tiny-1", full) == folder, "and no second warning"
     build._temporary["tiny-1"].cleanup()
     assert not list(temporary.iterdir())
 
@@ -57,7 +57,7 @@ def test_without_any_room_the_fix_is_named_and_nothing_is_left(cache, temporary)
         pytest.warns(RuntimeWarning, match="No space left on device"),
         pytest.raises(ArtefactError, match=r"cannot be unpacked.*let PALATE_CACHE name a folder"),
     ):
-        built_folder("tiny-1", full)
+        build_folder("tiny-1", full)
     assert not list(temporary.iterdir())
     assert in_cache(cache) == []
 
@@ -68,7 +68,7 @@ def test_what_is_wrong_with_the_model_itself_is_no_matter_of_place(cache, tempor
         raise ArtefactError("the package is damaged")
 
     with pytest.raises(ArtefactError, match="is damaged"):
-        built_folder("tiny-1", damaged)
+        build_folder("tiny-1", damaged)
     assert in_cache(cache) == []
 
 
@@ -79,7 +79,7 @@ def test_another_process_may_be_quicker(cache):
         write_first.mkdir()
         (write_first / "model.safetensors").write_bytes(b"theirs")
 
-    folder = built_folder("tiny-1", raced)
+    folder = build_folder("tiny-1", raced)
     assert (folder / "model.safetensors").read_bytes() == b"theirs"
     assert in_cache(cache) == ["tiny-1"]
 
@@ -89,5 +89,5 @@ def test_what_killed_processes_left_is_taken_away_after_an_hour(cache):
         stray = cache / "models" / name
         stray.mkdir(parents=True)
         os.utime(stray, (stray.stat().st_mtime - age,) * 2)
-    built_folder("tiny-1", write)
+    build_folder("tiny-1", write)
     assert in_cache(cache) == [".other.old.tmp", ".tiny-1.new.tmp", "tiny-1"]

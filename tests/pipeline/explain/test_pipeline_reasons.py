@@ -112,17 +112,17 @@ def test_words_match_where_they_do_for_who_said_them(model):
     asking = history_of_items(model.item_ids, [[], []], queries=queries)
     table = model.recommend_histories(asking, k=30, reasons=True).table
     assert len(table) == 60
-    spoken = table.filter(pl.col("reasons").str.contains("matches your words"))
-    assert set(spoken["user_id"]) == {"request 0"}
+    matching = table.filter(pl.col("reasons").str.contains("matches your words"))
+    assert set(matching["user_id"]) == {"request 0"}
     texts = dict(model.data_.items.select("item_id", "title", "description").rows_by_key("item_id"))
-    for name, reason in spoken.select("item_id", "reasons").iter_rows():
+    for name, reason in matching.select("item_id", "reasons").iter_rows():
         words = reason.rpartition(": ")[2].split(", ")
         assert set(words) <= set(QUERY.split())
         assert all(word in " ".join(texts[name][0]) for word in words)
     held = [
         name for name, said in texts.items() if set(QUERY.split()) & set(" ".join(said[0]).split())
     ]
-    assert sorted(spoken["item_id"]) == sorted(held)
+    assert sorted(matching["item_id"]) == sorted(held)
 
 
 @pytest.mark.parametrize("recommender", [Covisit(), ItemKNN(), Ease(l2=1.0), UserKNN()])

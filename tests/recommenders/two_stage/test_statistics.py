@@ -147,7 +147,7 @@ def test_the_map_finds_the_next_item(turned):
 
 
 @pytest.mark.parametrize("pairs", [10_000, 30])
-def test_without_a_ridge_the_map_is_the_planted_one(turned, pairs, monkeypatch):
+def test_without_a_ridge_the_map_is_the_true_one(turned, pairs, monkeypatch):
     vectors, histories, wanted = turned
     monkeypatch.setattr(statistics, "MAP_RIDGE", 1e-6)
     monkeypatch.setattr(statistics, "MAP_PAIRS", pairs)

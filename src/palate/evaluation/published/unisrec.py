@@ -53,7 +53,7 @@ def read_unisrec(folder: Path) -> Parts:
     rows = {part: _read_rows(path) for part, path in inter.items()}
     named = _read_texts(texts)
     originals, numbers = _read_numbering(numbering) if numbering else (list(named), list(named))
-    ids = _spoken(rows[TEST][ITEM], numbers, originals)
+    ids = _original_ids(rows[TEST][ITEM], numbers, originals)
     for part, path in inter.items():
         _check_rows(rows[part], Ids(ids), str(path), str(numbering or texts))
     said = [named.get(original, "") for original in originals]
@@ -126,7 +126,7 @@ def _read_rows(path: Path) -> pl.DataFrame:
     )
 
 
-def _spoken(targets: pl.Series, numbers: list[str], originals: list[str]) -> list[str]:
+def _original_ids(targets: pl.Series, numbers: list[str], originals: list[str]) -> list[str]:
     """The ids that the rows speak of: the numbers, or in some copies the original ids."""
     if targets.is_in(numbers).all() or not targets.is_in(originals).all():
         return numbers

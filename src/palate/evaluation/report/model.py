@@ -191,10 +191,10 @@ def _shares(table: pl.DataFrame, column: str, words: Words) -> str:
 
 def in_chinese(table: pl.DataFrame) -> pl.DataFrame:
     """Importances with their families, and their meanings where these are known, in Chinese."""
-    spoken = [pl.col("family").replace(dict(FAMILIES_ZH))]
+    translated = [pl.col("family").replace(dict(FAMILIES_ZH))]
     if "meaning" in table.columns:
-        spoken.append(pl.col("meaning").map_elements(meaning_zh, return_dtype=pl.String))
-    return table.with_columns(spoken)
+        translated.append(pl.col("meaning").map_elements(meaning_zh, return_dtype=pl.String))
+    return table.with_columns(translated)
 
 
 def meaning_zh(meaning: str) -> str:

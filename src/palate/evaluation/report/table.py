@@ -111,8 +111,8 @@ def _table_legend(comparison: Comparison, slices: Sequence[str], words: Words) -
     if any(not comparison.slices[part].requests for part in slices):
         entries.append(f"{NOTHING} {say(words, 'legend_none')}")
     for name, row in comparison.refused.items():
-        told = say(words, "legend_refused", name=named(name), reason=named(row.reason, 400))
-        entries.append(f"{NOTHING} {told}")
+        refusal = say(words, "legend_refused", name=named(name), reason=named(row.reason, 400))
+        entries.append(f"{NOTHING} {refusal}")
     return '<ul class="legend">' + "".join(f"<li>{entry}</li>" for entry in entries) + "</ul>"
 
 

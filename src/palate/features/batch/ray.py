@@ -182,8 +182,8 @@ class _Crew:
     def _understood(self, todo: Todo, answer: dict[str, Any]) -> Part | Failure:
         if "part" in answer:
             part = answer["part"]
-            told = {name: tuple(part[name]) for name in ("faults", "damaged")}
-            return Part(**part | told)
+            tuples = {name: tuple(part[name]) for name in ("faults", "damaged")}
+            return Part(**part | tuples)
         if answer["ends"]:
             raise ConfigError(f"on a worker: {answer['failure']}")
         if self.job.on_error == "raise":

@@ -63,11 +63,12 @@ class Source:
             for name in columns:
                 if name not in schema:
                     found = did_you_mean(name, schema)
-                    raise DataError(f"{told(file)} has no column {name!r} ({what}).{found}")
+                    raise DataError(f"{display_name(file)} has no column {name!r} ({what}).{found}")
                 if _family(schema[name]) != _family(first[name]):
                     raise DataError(
-                        f"the column {name!r} holds {schema[name]} in {told(file)}, but"
-                        f" {first[name]} in {told(self.files[0])}: write it alike in all files"
+                        f"the column {name!r} holds {schema[name]} in {display_name(file)}, but"
+                        f" {first[name]} in {display_name(self.files[0])}: write it alike in"
+                        " all files"
                     )
 
     def read(self, start: int, stop: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -91,7 +92,7 @@ class Source:
     def place(self, row: int) -> str:
         """Where a row is, for messages: file and row, counted from 1."""
         ((file, offset, _),) = self.slices(row, row + 1)
-        return f"{told(file)}, row {offset + 1:,}"
+        return f"{display_name(file)}, row {offset + 1:,}"
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "files": list(self.files), "lengths": list(self.lengths)}
@@ -176,7 +177,7 @@ def _is_hidden(path: Path) -> bool:
     return any(part.startswith((".", "_")) for part in path.parts)
 
 
-def told(file: str) -> str:
+def display_name(file: str) -> str:
     """What a message calls a file: a staged one by the name of the table that it was made of."""
     path = Path(file)
     return path.name.rsplit(".", 2)[0] if path.parent.name == STAGED else file

@@ -46,9 +46,9 @@ def encode_once(
         return vectors, known
     with (
         _Saver(cache, keys) as saver,
-        task(f"encode {unit} {doing()}".strip(), len(keys), unit) as did,
+        task(f"encode {unit} {doing()}".strip(), len(keys), unit) as advance,
     ):
-        did(len(keys) - len(missing))
+        advance(len(keys) - len(missing))
         for rows, encoded in batches(missing):
             _check(encoded, rows, width, named)
             if not width:
@@ -57,7 +57,7 @@ def encode_once(
             vectors[rows] = encoded
             known[rows] = True
             saver.encoded(rows, encoded)
-            did(len(rows))
+            advance(len(rows))
     return vectors, known
 
 

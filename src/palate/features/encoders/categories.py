@@ -139,7 +139,7 @@ def _information(touches: sparse.csr_array) -> sparse.csr_array:
     users = np.asarray(touches.sum(axis=1)).ravel()
     categories = np.asarray(touches.sum(axis=0)).ravel()
     expected = users[pairs.row] * categories[pairs.col] / users.sum()
-    told = np.maximum(np.log(pairs.data / expected), 0.0) * pairs.data / (pairs.data + _DAMPING)
-    found = sparse.csr_array((told, (pairs.row, pairs.col)), shape=touches.shape)
+    weights = np.maximum(np.log(pairs.data / expected), 0.0) * pairs.data / (pairs.data + _DAMPING)
+    found = sparse.csr_array((weights, (pairs.row, pairs.col)), shape=touches.shape)
     found.eliminate_zeros()
     return found

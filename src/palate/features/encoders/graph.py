@@ -204,7 +204,7 @@ def embed(
     paces = torch.zeros(sizes[0]), torch.zeros(sizes[1])
     questions = torch.from_numpy(_both_ways(triples, n_relations))
     work = task("learn the graph", epochs * len(questions), "questions")
-    with _one_thread(), work as did:
+    with _one_thread(), work as advance:
         for batch in _batches(questions, epochs, chance):
             used, places = _entities_of(batch, n_entities, chance)
             vectors = entities[used].requires_grad_()
@@ -212,7 +212,7 @@ def embed(
             _loss(model, vectors, edges, batch, places, n_entities).backward()
             _step(entities, paces[0], used, vectors.grad)
             _step(relations, paces[1], slice(None), edges.grad)
-            did(len(batch))
+            advance(len(batch))
     found = Embedded(model, entities.numpy(), relations.numpy())
     if not (np.isfinite(found.entities).all() and np.isfinite(found.relations).all()):
         raise DataError("learning the graph ran off to infinity: take a smaller dim, or transe")

@@ -116,8 +116,8 @@ def _information(counts: sparse.csr_array, *, shift: float, damping: float) -> s
     contexts = np.asarray(counts.sum(axis=0)).ravel() ** _CONTEXT_POWER
     contexts /= max(contexts.sum(), 1e-30)
     expected = items[pairs.row] * contexts[pairs.col]
-    told = np.log(pairs.data / expected) - np.log(shift)
-    told = np.maximum(told, 0.0) * (pairs.data / (pairs.data + damping))
-    found = sparse.csr_array((told, (pairs.row, pairs.col)), shape=counts.shape)
+    ppmi = np.log(pairs.data / expected) - np.log(shift)
+    ppmi = np.maximum(ppmi, 0.0) * (pairs.data / (pairs.data + damping))
+    found = sparse.csr_array((ppmi, (pairs.row, pairs.col)), shape=counts.shape)
     found.eliminate_zeros()
     return found

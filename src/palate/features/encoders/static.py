@@ -82,12 +82,12 @@ class Static(TemplateEncoder):
             check_fitted(self)
         texts = as_texts(texts)
         vectors = np.zeros((len(texts), self._width), dtype=np.float32)
-        with task("encode texts", len(texts), "texts") as did:
+        with task("encode texts", len(texts), "texts") as advance:
             for start in range(0, len(texts), _BATCH):
                 counts, tokens = self._tokens(texts[start : start + _BATCH])
                 sums = counts @ self._vectors_of(tokens)
                 vectors[start : start + _BATCH] = unit_rows(sums)
-                did(len(sums))
+                advance(len(sums))
         return vectors
 
     def _counted(self, texts: Sequence[str]) -> Floats:

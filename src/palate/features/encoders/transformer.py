@@ -33,10 +33,10 @@ from palate.nn.language.folder import (
     LanguageModel,
     folder_of,
     load_language_model,
+    prompts_of,
     read_recipe,
-    spoken_before,
 )
-from palate.nn.language.inference import TokenVectors, Vectoriser, token_vectors
+from palate.nn.language.inference import Inference, TokenVectors, token_vectors
 from palate.nn.language.int8 import METHOD as INT8_METHOD
 from palate.nn.language.pooling import Pooling, PoolingName
 from palate.nn.language.tokenize import Tokeniser
@@ -187,7 +187,7 @@ class Transformer(TemplateEncoder):
         return encode_cached(
             texts,
             fingerprint=self._fingerprint(prefix),
-            batches=lambda texts: self._vectoriser.stream(texts, self._tokeniser(prefix)),
+            batches=lambda texts: self._inference.stream(texts, self._tokeniser(prefix)),
             doing=lambda: f"with {backends.NAMES[self._backend]}, {self._hardware[1]}",
         )
 
@@ -219,7 +219,7 @@ class Transformer(TemplateEncoder):
     def _prefixes(self) -> tuple[str, str]:
         """Before items' texts and before people's words."""
         recipe = read_recipe(self._folder)
-        before, asking = spoken_before(recipe, Path(self.model).name)
+        before, asking = prompts_of(recipe, Path(self.model).name)
         chosen = (
             before if self.prefix is None else self.prefix,
             asking if self.query_prefix is None else self.query_prefix,
@@ -309,9 +309,9 @@ class Transformer(TemplateEncoder):
         )
 
     @cached_property
-    def _vectoriser(self) -> Vectoriser:
+    def _inference(self) -> Inference:
         device, dtype = self._hardware
-        return Vectoriser(
+        return Inference(
             language=self._language,
             pooling=self._pooling,
             tokenise=self._tokeniser(),

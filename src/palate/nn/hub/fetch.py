@@ -198,8 +198,8 @@ def refusal(name: str, reasons: Sequence[Exception], fallback: str) -> ConfigErr
 
     `fallback` is the packaged model that the encoder has.
     """
-    told = [_told(reason) for reason in reasons] or [("the hub has no weights of it", "")]
-    why, fix = next((one for one in told if one != _UNKNOWN), told[0])
+    answers = [_why_and_fix(reason) for reason in reasons] or [("the hub has no weights of it", "")]
+    why, fix = next((one for one in answers if one != _UNKNOWN), answers[0])
     packaged = _PACKAGED.get(fallback, f'"{fallback}"')
     return ConfigError(
         f"the model {name!r} is not on this machine, and {why}.{_guess(name)} {fix}Give a folder, "
@@ -207,12 +207,12 @@ def refusal(name: str, reasons: Sequence[Exception], fallback: str) -> ConfigErr
     )
 
 
-def _told(reason: Exception) -> tuple[str, str]:
+def _why_and_fix(reason: Exception) -> tuple[str, str]:
     """(why, what to do about just that)."""
     from huggingface_hub import errors
 
     chain = list(_causes(reason))
-    for kind, told in (
+    for kind, answers in (
         (errors.OfflineModeIsEnabled, ("HF_HUB_OFFLINE forbids to ask the hub", "Unset it. ")),
         (
             errors.GatedRepoError,
@@ -225,11 +225,11 @@ def _told(reason: Exception) -> tuple[str, str]:
         (errors.HFValidationError, ("the hub can have none of that name", "")),
     ):
         if any(isinstance(cause, kind) for cause in chain):
-            return told
+            return answers
     for cause in chain:
         status = getattr(getattr(cause, "response", None), "status_code", None)
         if isinstance(status, int):
-            return _told_by(status)
+            return _of_status(status)
         if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
             return "there is no room on the disk for it", "Make room, or set HF_HOME. "
     if any(isinstance(cause, errors.LocalEntryNotFoundError | ConnectionError) for cause in chain):
@@ -240,7 +240,7 @@ def _told(reason: Exception) -> tuple[str, str]:
     return f"the hub did not give it ({said[:_LONGEST]})", ""
 
 
-def _told_by(status: int) -> tuple[str, str]:
+def _of_status(status: int) -> tuple[str, str]:
     if status in (_NOT_ALLOWED, _FORBIDDEN):
         return "the hub refuses the token", "Set HF_TOKEN to one that may read it, or unset it. "
     if status == _TOO_OFTEN:

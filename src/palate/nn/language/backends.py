@@ -69,7 +69,7 @@ def _quickest(device: str, dtype: str) -> Backend:
     return "onnx" if plain and is_installed(*_MODULES["onnx"]) else "torch"
 
 
-def torch_engine(module: Any, device: str) -> Run:
+def torch_backend(module: Any, device: str) -> Run:
     """On a processor one batch a core at once, on a card one after the other."""
     torch = import_torch()
     module = module.to(device)
@@ -111,7 +111,7 @@ def _in_threads(
             yield done, future.result()
 
 
-def openvino_engine(
+def openvino_backend(
     module: Any, dtype: str, examples: Callable[[], Iterable[TokenIds]] = list
 ) -> Run:
     """OpenVINO with one stream a core. int8 takes the ranges of numbers from `examples`."""
@@ -179,7 +179,7 @@ def _awaited(running: deque[tuple[Places, Any]], idle: list[Any]) -> tuple[Place
     return rows, vectors
 
 
-def onnx_engine(module: Any, dtype: str) -> Run:
+def onnx_backend(module: Any, dtype: str) -> Run:
     """ONNX Runtime with one thread a core, on its own graph of the model."""
     onnxruntime = import_onnxruntime()
     torch = import_torch()

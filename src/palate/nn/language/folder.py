@@ -143,7 +143,7 @@ def read_recipe(folder: Path) -> Recipe:
     )
 
 
-def spoken_before(recipe: Recipe, name: str) -> tuple[str, str]:
+def prompts_of(recipe: Recipe, name: str) -> tuple[str, str]:
     """What a model was trained to see before items' texts, and before people's words."""
     prompts = recipe.prompts
     words = _words_of(name)

@@ -18,7 +18,7 @@ from palate.nn.hardware import import_torch
 from palate.nn.language import backends
 from palate.nn.language.folder import LanguageModel
 from palate.nn.language.int8 import TEXTS
-from palate.nn.language.pooling import Pooling, embedder, hidden_states
+from palate.nn.language.pooling import Pooling, hidden_states, pooled_network
 from palate.nn.language.tokenize import (
     Run,
     TokenIds,
@@ -35,7 +35,7 @@ _MOST_UNKNOWN = 0.1  # of the tokens, those of the model's own around a text amo
 
 
 @dataclass
-class Vectoriser:
+class Inference:
     """`tokenise` cuts texts, `batch_tokens` go together, `dtype` is what torch calls it or int8."""
 
     language: LanguageModel
@@ -60,12 +60,12 @@ class Vectoriser:
 
     @cached_property
     def _run(self) -> Run:
-        module = embedder(self.language.network, self.pooling)
+        module = pooled_network(self.language.network, self.pooling)
         if self.backend == "openvino":
-            return backends.openvino_engine(module, self.dtype, self._examples)
+            return backends.openvino_backend(module, self.dtype, self._examples)
         if self.backend == "onnx":
-            return backends.onnx_engine(module, self.dtype)
-        return backends.torch_engine(module, self.device)
+            return backends.onnx_backend(module, self.dtype)
+        return backends.torch_backend(module, self.device)
 
     def _examples(self) -> Iterator[TokenIds]:
         """The tokens of texts of every kind, the same for every catalogue."""
@@ -86,7 +86,7 @@ class Vectoriser:
             )
 
     def _check_int8(self, texts: Sequence[str], tokenise: Tokeniser) -> None:
-        exact = backends.torch_engine(embedder(self.language.network, self.pooling), "cpu")
+        exact = backends.torch_backend(pooled_network(self.language.network, self.pooling), "cpu")
         found = [
             gathered(encode_stream(texts, tokenise, run, batch_tokens=self.batch_tokens))
             for run in (exact, self._run)

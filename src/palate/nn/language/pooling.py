@@ -43,13 +43,13 @@ class Pooling:
     attention: Floats | None = None
 
 
-def embedder(network: Any, pooling: Pooling) -> Any:
+def pooled_network(network: Any, pooling: Pooling) -> Any:
     """A torch module: (n, length) int64 token ids → (n, d) vectors of unit length."""
     torch = import_torch()
     _check_layers(network, pooling)
     activations = [_activation(layer.activation) for layer in pooling.dense]
 
-    class Embedder(torch.nn.Module):  # type: ignore[misc, name-defined]
+    class PooledNetwork(torch.nn.Module):  # type: ignore[misc, name-defined]
         """Every row is a whole text: no padding, so no mask."""
 
         def __init__(self) -> None:
@@ -75,7 +75,7 @@ def embedder(network: Any, pooling: Pooling) -> Any:
                 )
             return torch.nn.functional.normalize(pooled[:, : pooling.dim], dim=1)
 
-    return Embedder().eval()
+    return PooledNetwork().eval()
 
 
 def _pooled(kind: PoolingName, states: Any, known: dict[str, Any]) -> Any:

@@ -136,13 +136,13 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     adam = torch.optim.Adam([query, sharpness], lr=_RATE)
     at_first = highest = learner.judge(query, judged)
     worse = 0
-    with task("learn which tokens count", _STEPS, "steps") as did:
+    with task("learn which tokens count", _STEPS, "steps") as advance:
         for step in range(1, _STEPS + 1):
             adam.zero_grad()
             pairs = taught[rng.choice(len(taught), min(_PAIRS, len(taught)))]
             learner.loss(query, sharpness, pairs).backward()
             adam.step()
-            did(1)
+            advance(1)
             if step % _LOOK_EVERY:
                 continue
             found = learner.judge(query, judged)

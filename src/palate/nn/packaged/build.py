@@ -17,7 +17,7 @@ from palate.core.files import ENVIRONMENT_VARIABLE, STRAY_AFTER_SECONDS, cache_f
 _temporary: dict[str, TemporaryDirectory[str]] = {}
 
 
-def built_folder(name: str, build: Callable[[Path], None]) -> Path:
+def build_folder(name: str, build: Callable[[Path], None]) -> Path:
     """The folder `name` among the cache's models; `build` fills an empty one the first time.
 
     Where nothing can be written there, a temporary folder serves this process, with one warning.

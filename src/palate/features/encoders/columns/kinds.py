@@ -249,8 +249,8 @@ def _date_plans(column: pl.Series, spec: Spec) -> list[Plan | None]:
     chosen: Sequence[str] = spec.get("cycles", [cycle for cycle in CYCLES if cycle != "month"])
     varying = [cycle for cycle in chosen if len(np.unique(turns(known, cycle))) > 1]
     for number, cycle in enumerate(varying):
-        told = number > 0 or any(plans)
-        missing = not told and len(known) < len(column)
+        marked = number > 0 or any(plans)
+        missing = not marked and len(known) < len(column)
         plans.append({"column": column.name, "kind": "cycle", "cycle": cycle, "missing": missing})
     return plans
 
