@@ -132,26 +132,13 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors, f"{document.name} links to {target}"
 
 
-HOMES = {
-    "encoders": "features.md",
-    "representation": "features.md",
-    "fusion": "features.md",
-    "selection": "features.md",
-    "recommenders": "recommenders.md",
-    "rerankers": "recommenders.md",
-}
-COMPONENTS = [(stage, name) for stage in registry.STAGES for name in registry.names(stage)]
+def test_tables_of_components_and_settings_are_those_of_the_code(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import tables
 
-
-@pytest.mark.parametrize(("stage", "name"), COMPONENTS, ids=lambda part: part)
-def test_every_component_has_a_row_with_all_its_settings(stage, name):
-    text = (ROOT / "docs" / HOMES[stage]).read_text("utf-8")
-    rows = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
-    assert len(rows) == 1, f"docs/{HOMES[stage]} has {len(rows)} rows for {name}"
-    component = registry.find(stage, name)
-    assert f"`palate.{component.__name__}`" in rows[0]
-    said = set(re.findall(r"`(\w+)`", rows[0].rpartition(" | ")[2]))
-    assert said == set(registry.settings_of(component()))
+    assert set(tables.HOMES) == set(registry.STAGES)
+    for path, text in tables.pages().items():
+        assert path.read_text("utf-8") == text, f"make docs writes {path.name} anew"
 
 
 def test_the_layout_is_that_of_the_code():
