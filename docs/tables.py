@@ -1,18 +1,21 @@
-"""Writes the tables of components and of their settings into the pages, from the code.
+"""Writes tables of components and settings, and the layout, into the pages, from the code.
 
 usage: python docs/tables.py
 """
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
+import textwrap
 from collections.abc import Iterable
 from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import palate
 from palate.core import registry
 from palate.core.component import allowed
 from palate.core.optional import requirements_of
@@ -22,6 +25,7 @@ from palate.nn.hub.cards import NamesModel
 from palate.pipeline.config import toml
 
 DOCS = Path(__file__).parent
+PACKAGE = Path(palate.__file__).parent
 HOMES = {
     "encoders": "features.md",
     "representation": "features.md",
@@ -50,6 +54,10 @@ MORE = {  # the pages that say more of a component
     "static": "choosing-a-model.md#static-encoders",
     "transformer": "language-models.md",
 }
+ROOMS = (  # in their order: each imports from itself and from those before it
+    *("core", "data", "nn", "text", "features", "recommenders"),
+    *("pipeline", "evaluation", "tuning", "testing", "cli"),
+)
 PLAIN = {str: "text", int: "a whole number", float: "a number", bool: "`true` or `false`"}
 PLURAL = {
     "text": "texts",
@@ -172,6 +180,32 @@ def marked(hint: Any) -> str:
     return " or ".join([*(f"`{toml(option)}`" for option in options), words])
 
 
+def layout() -> list[str]:
+    """The rooms in their order: what each is for, its modules, and its folders likewise."""
+    lines = ["```text", "src/palate/"]
+    for room in ROOMS:
+        home = PACKAGE / room
+        lines += folder(home, 1) if home.is_dir() else said(home.with_suffix(".py"), room, 1)
+    return [*lines, "```"]
+
+
+def folder(home: Path, depth: int) -> list[str]:
+    """A folder of modules, and the folders in it."""
+    lines = said(home / "__init__.py", f"{home.name}/", depth)
+    names = sorted(path.stem for path in home.glob("*.py") if not path.name.startswith("_"))
+    margin = " " * (2 * depth + 16)
+    lines += textwrap.wrap("  ".join(names), 100, initial_indent=margin, subsequent_indent=margin)
+    for inner in sorted(path.parent for path in home.glob("*/__init__.py")):
+        lines += folder(inner, depth + 1)
+    return lines
+
+
+def said(path: Path, name: str, depth: int) -> list[str]:
+    """The name of a module or a folder, and the first sentence of its docstring."""
+    what = first_sentence(ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+    return [f"{'  ' * depth}{name:<16}{what}"]
+
+
 def written(text: str, name: str, lines: list[str]) -> str:
     """A page with `lines` between the marks of `name`."""
     start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
@@ -190,7 +224,8 @@ def pages() -> dict[Path, str]:
         text = found.get(path) or path.read_text("utf-8")
         text = written(text, stage, components(stage))
         found[path] = written(text, f"{stage} settings", settings(stage))
-    return found
+    house = DOCS / "architecture.md"
+    return {**found, house: written(house.read_text("utf-8"), "layout", layout())}
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""palate.cli"""
+"""The command `palate`: what somebody at a terminal runs and sees."""

@@ -1,1 +1,1 @@
-"""palate.core"""
+"""What every room shares: ids, features, histories, settings, errors, the registry."""

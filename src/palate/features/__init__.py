@@ -1,1 +1,1 @@
-"""palate.features"""
+"""Items and users → named blocks of numbers."""

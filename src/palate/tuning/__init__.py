@@ -1,1 +1,1 @@
-"""palate.tuning"""
+"""Models of one's own: a small encoder learnt from a large one."""

@@ -1,1 +1,1 @@
-"""palate.data.formats"""
+"""Files as people have them: CSV, JSON, Parquet, texts in any encoding, triples."""

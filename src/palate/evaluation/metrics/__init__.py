@@ -1,1 +1,1 @@
-"""palate.evaluation.metrics"""
+"""Metrics of one request, and what chance would score."""

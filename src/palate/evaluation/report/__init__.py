@@ -1,1 +1,1 @@
-"""palate.evaluation.report"""
+"""The report as one page: a file a section."""

@@ -1,1 +1,1 @@
-"""palate.features.cache"""
+"""Vectors that were computed once, on the disk."""

@@ -1,1 +1,1 @@
-"""palate.nn.hub"""
+"""Pretrained models: which there are, where they are found, what they hold."""

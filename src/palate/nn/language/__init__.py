@@ -1,1 +1,1 @@
-"""palate.nn.language"""
+"""Language models: texts → vectors, by every backend."""

@@ -1,1 +1,1 @@
-"""palate.nn.packaged"""
+"""Models whose weights come in packages, built from what these hold."""

@@ -1,1 +1,1 @@
-"""palate.pipeline.explain"""
+"""Why an item is recommended, in a sentence."""

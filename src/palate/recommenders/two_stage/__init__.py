@@ -1,1 +1,1 @@
-"""palate.recommenders.two_stage"""
+"""The ranker's workshop: retrievers, candidates, labels, rows, trees."""

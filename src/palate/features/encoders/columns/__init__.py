@@ -1,1 +1,1 @@
-"""palate.features.encoders.columns"""
+"""Columns of a table as features: what each holds, and how it is read."""

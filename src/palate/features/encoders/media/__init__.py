@@ -1,1 +1,1 @@
-"""palate.features.encoders.media"""
+"""Photos and sounds: where their files lie, and how they are decoded."""
