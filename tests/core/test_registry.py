@@ -126,9 +126,9 @@ def test_components_of_somebody_else(outside):
     fails({"type": f"{outside}:Plain"}, "names no component", "dataclass")
 
 
-@pytest.mark.parametrize("use", ["no_such_module:Mine", ":Mine", "./path:Mine", "a b:c"])
-def test_modules_that_are_not_there(use):
-    fails({"type": use}, "[recommender]", use, "cannot be imported")
+@pytest.mark.parametrize("name", ["no_such_module:Mine", ":Mine", "./path:Mine", "a b:c"])
+def test_modules_that_are_not_there(name):
+    fails({"type": name}, "[recommender]", name, "cannot be imported")
 
 
 def test_a_module_that_breaks_when_imported(tmp_path, monkeypatch):

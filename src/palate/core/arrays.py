@@ -23,7 +23,9 @@ def to_dense(part: Matrix) -> Floats:
 
 def stack_rows(above: Matrix, below: Matrix) -> Matrix:
     if above.shape[1] != below.shape[1]:
-        raise AlignmentError(f"{below.shape[1]} columns below {above.shape[1]}")
+        raise AlignmentError(
+            f"rows of {below.shape[1]} dimensions cannot stand below rows of {above.shape[1]}"
+        )
     if sparse.issparse(above):
         return sparse.csr_array(sparse.vstack([above, sparse.csr_array(below)]))
     return np.vstack([above, to_dense(below)])

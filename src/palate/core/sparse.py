@@ -1,4 +1,4 @@
-"""Requests times items: sparse products as is cheapest, dense ones always to the same bits."""
+"""Products of requests and items: sparse ones as is cheapest, dense ones to the same bits."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def inner_products(requests: Floats, items: Floats) -> Floats:
     whoever else asks, on every processor.
 
     How many rows there are, and where a row stands, decides in which order a product is summed up.
-    These sums are exact, so that it does not matter; they are off by 1e-4 of the lengths.
+    These sums are exact, so that it does not matter; they are off by some 1e-4 of the lengths.
     """
     return np.asarray(on_grid(requests, REQUEST_BITS) @ items.T, dtype=np.float32)
 

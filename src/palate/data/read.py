@@ -276,8 +276,8 @@ def _remarks_on_times(data: Dataset) -> list[str]:
 
 def _remarks_on_events(data: Dataset) -> list[str]:
     remarks = []
-    people = data.interactions[USER]
-    if (people == people[0]).all():
+    users = data.interactions[USER]
+    if (users == users[0]).all():
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
@@ -291,7 +291,7 @@ def _remarks_on_events(data: Dataset) -> list[str]:
             " (columns={'weight': 'value'}) or, in Python, clean with normalise={'weight': 'log'}"
         )
     if data.users is not None:
-        listed = people.unique().is_in(data.users[USER].implode())
+        listed = users.unique().is_in(data.users[USER].implode())
         if not listed.all():
             remarks.append(
                 f"{int((~listed).sum()):,} people with events are not in the table of users"

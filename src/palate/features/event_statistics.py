@@ -221,7 +221,7 @@ def events_of_items(data: Dataset) -> Events:
     return _events(data, data.item_rows, len(data.item_ids), data.user_rows, len(data.user_ids))
 
 
-def events_of_people(data: Dataset) -> Events:
+def events_of_users(data: Dataset) -> Events:
     """Everybody in `data.user_ids`, and the items that they touched."""
     return _events(data, data.user_rows, len(data.user_ids), data.item_rows, len(data.item_ids))
 

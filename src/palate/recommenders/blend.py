@@ -23,7 +23,7 @@ from palate.core.optional import Requirement, requirements_of
 from palate.core.settings import AnyRecommender
 from palate.core.types import FitContext, Recommender, check_context
 from palate.recommenders._base import require, zscores
-from palate.recommenders._text_queries import fused_with_words
+from palate.recommenders._text_queries import fused_with_queries
 
 __all__ = ["Blend"]
 
@@ -70,7 +70,7 @@ class Blend:
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) weighted sums of z-scores; reciprocal ranks for a history with words."""
         check_fitted(self)
-        return fused_with_words(self._score_all, histories)
+        return fused_with_queries(self._score_all, histories)
 
     def _score_all(self, histories: Histories) -> Floats:
         weights = self.weights or [1.0] * len(self.parts)

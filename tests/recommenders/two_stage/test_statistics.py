@@ -77,7 +77,7 @@ def test_what_was_held_out_would_have_changed_every_statistic(rings, said):
 
 def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     tea, bikes = ["abcd", "acbd", "bdca", "dbac", "cabd"] * 3, ["efg", "gfe", "feg"] * 3
-    data = build(dict(enumerate_people(tea + bikes)), items="aebfcgdh")
+    data = build(dict(enumerate_users(tea + bikes)), items="aebfcgdh")
     groups = np.array([0, 1, 0, 1, 0, 1, 0, 2])
     found = fitted(histories_of(data))
     space = found["space_unit"]
@@ -93,19 +93,19 @@ def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     assert scores[1, groups == 1].min() > scores[1, groups != 1].max()
 
 
-def enumerate_people(sequences):
+def enumerate_users(sequences):
     return ((f"person {row}", sequence) for row, sequence in enumerate(sequences))
 
 
 def test_the_space_scores_what_was_done_by_what_people_do(build):
     """With all dimensions but one left out, the scores are those of the exact decomposition."""
     data = build(
-        dict(enumerate_people(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
+        dict(enumerate_users(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
     )
     found = fitted(histories_of(data))
     seen = histories_of(data).seen().toarray()
-    people, items = seen.sum(axis=1), seen.sum(axis=0)
-    _, _, right = np.linalg.svd(seen / np.sqrt(people[:, None] * items))
+    users, items = seen.sum(axis=1), seen.sum(axis=0)
+    _, _, right = np.linalg.svd(seen / np.sqrt(users[:, None] * items))
     top = right[: found["space_in"].shape[1]]
     assert len(top) == 2
     wanted = (top.T @ top) * np.sqrt(items) / np.sqrt(items)[:, None]

@@ -35,7 +35,7 @@ class Reviews(LoadsItself):
     Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
     items about which nobody wrote are zeros. `encoder` is a table as a pipeline file holds it
     (`{type = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
-    are taken. Wishes in words are read by it too.
+    are taken. Text queries are read by it too.
     """
 
     encoder: AnyEncoder = field(default_factory=lambda: {"type": "muse"})
@@ -86,7 +86,7 @@ class Reviews(LoadsItself):
         return read_texts(self._reader, texts, who="reviews")
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
-        """(n, d) vectors of what people say, as the encoder reads wishes."""
+        """(n, d) vectors of what people say, as the encoder reads text queries."""
         read = getattr(self._reader, "encode_queries", None)
         return self.encode_texts(texts) if read is None else to_dense(read(texts))
 

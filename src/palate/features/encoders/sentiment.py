@@ -99,10 +99,10 @@ class Sentiment(LoadsItself):
         self.ids_ = data.item_ids
         rows = events["item_row"].to_numpy()
         self.summaries_ = self._summed(rows, len(data.item_ids), polarity, negative)
-        people = self._summed(events["user_row"].to_numpy(), len(data.user_ids), polarity, negative)
+        users = self._summed(events["user_row"].to_numpy(), len(data.user_ids), polarity, negative)
         self.scales_ = {
             "items": _scales(self.summaries_[data.warm_items]),
-            "people": _scales(people),
+            "people": _scales(users),
         }
         return self
 
@@ -118,7 +118,7 @@ class Sentiment(LoadsItself):
         block = _standardised(self._summaries_of(data), self.scales_["items"])
         return Features(data.item_ids, {"sentiment": block}, behavioural=["sentiment"])
 
-    def people_sentiment(self, data: Dataset) -> Features:
+    def user_sentiment(self, data: Dataset) -> Features:
         """The same block of the people of `data`, from what they wrote in its events.
 
         (n_people, 4), standardised as the people who were fitted on; who wrote nothing is average.

@@ -241,13 +241,10 @@ def equal_lengths(
 def _averaged(
     encoded: Batches, pieces: Sequence[Sequence[int]], owners: Places, count: int
 ) -> Floats:
-    sums: Floats | None = None
-    for places, vectors in encoded:
-        if sums is None:
-            sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
-        weights = np.array([len(pieces[place]) for place in places], dtype=np.float32)
-        np.add.at(sums, owners[places], vectors * weights[:, None])
-    assert sums is not None, "every window has texts"
+    vectors = gathered(encoded)  # batches come in any order, and sums are rounded in theirs
+    weights = np.fromiter(map(len, pieces), dtype=np.float32, count=len(pieces))
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, owners, vectors * weights[:, None])
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     averaged: Floats = sums / np.maximum(norms, np.float32(1e-12))
     return averaged

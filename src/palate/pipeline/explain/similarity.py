@@ -1,4 +1,4 @@
-"""What an item has in common with one of the history, or with a wish, in words for people."""
+"""What an item has in common with one of the history, or with a text query, in words for people."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _nearest_blocks(
 def matched_words(
     encoders: Mapping[str, Encoder], features: Features | None, asking: Histories, items: Rows
 ) -> list[list[str]]:
-    """Up to 3 words that wish i shares with item i, the weightiest first, as TF-IDF reads them."""
+    """Up to 3 words that query i shares with item i, the weightiest first, as TF-IDF reads them."""
     found: list[list[str]] = [[] for _ in items]
     for name, encoder in encoders.items():
         if features is None or not isinstance(encoder, Tfidf):

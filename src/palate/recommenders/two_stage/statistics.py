@@ -90,8 +90,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
 
 def _widths(statistics: Statistics) -> dict[str, int]:
     """What the data alone decide: people, and numbers of the behaviour space."""
-    people, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
-    return {"people": (*people, 0)[0], "space_in": (*space, 0, 0)[1]}
+    users, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
+    return {"people": (*users, 0)[0], "space_in": (*space, 0, 0)[1]}
 
 
 def _flat_items(histories: Histories) -> Rows:
@@ -126,9 +126,9 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
-    per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
+    per_user = np.maximum(np.diff(seen.indptr), 1) ** -0.5
     per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
-    scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
+    scaled = sparse.csr_array(sparse.diags_array(per_user) @ seen @ sparse.diags_array(per_item))
     # near full rank, what nobody did would be rounding noise and its order chance
     dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
     if dim < 1 or not seen.nnz:
