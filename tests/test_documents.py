@@ -6,6 +6,8 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
@@ -87,6 +89,16 @@ def test_what_is_written_works(document, tmp_path, monkeypatch):
                 if words[0] in CHEAP and (words[0] == "list" or Path(words[1]).exists()):
                     done = run(words, cwd=tmp_path)
                     assert done.returncode == 0, f"{document.name}: {words}\n{done.stderr}"
+
+
+SHOWN = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_shows_what_its_code_prints():
+    ((code, shown),) = SHOWN.findall((ROOT / "README.md").read_text("utf-8"))
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(code, "README.md", "exec"), {"__name__": "document"})
+    assert printed.getvalue() == shown
 
 
 @documents
