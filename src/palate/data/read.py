@@ -30,8 +30,6 @@ from palate.data.times import check_time_format
 __all__ = ["read"]
 HEAVY = 1000.0
 FIRST_DATES = 631_152_000.0
-
-
 """Seconds since 1970 at the start of 1990."""
 
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}

@@ -274,8 +274,6 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
         GIVEN: split_given,
     }
 )
-
-
 """What `type` may name under [split]; all but "given" take a data set and settings."""
 
 

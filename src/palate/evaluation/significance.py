@@ -16,8 +16,6 @@ Doubles: TypeAlias = NDArray[np.float64]
 Users: TypeAlias = "pl.Series | Sequence[str] | NDArray[Any]"
 
 MIN_USERS: Final = 6
-
-
 """With fewer people than this not even a sign test can reach 5% (2 / 2**5 = 6.25%)."""
 
 _BLOCK_CELLS: Final = 2_000_000

@@ -28,8 +28,6 @@ Whole = NDArray[np.int64]
 
 _WEAKEST, _STRONGEST = 1.0, 100.0
 _USUAL = 10.0
-
-
 """Gaps between events that outweigh what is usual."""
 
 

@@ -33,8 +33,6 @@ class TextReader(Protocol):
 
 Reads: TypeAlias = Callable[[Sequence[str]], Mapping[str, Matrix]]
 Reader: TypeAlias = "TextReader | Reads"
-
-
 """A text encoder, or a function from texts to vectors by block, such as `Pipeline.queries`."""
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from palate.core.arrays import to_dense
+from palate.core.arrays import to_dense, unit_rows
 from palate.core.features import Features
 from palate.core.histories import histories_of, history_of_items
 from palate.core.ids import Ids
@@ -16,7 +16,6 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     next_item_map,
     prefix_cases,
-    unit,
 )
 
 ANYBODY = {"popularity", "counts", "newest"}
@@ -129,7 +128,7 @@ def rotation(dim):
 def turned():
     """Items 0 to 39 at random, 40 to 79 the same turned: who did i does i + 40 next."""
     dim = 6
-    first = unit(np.random.default_rng(2).normal(size=(40, dim)).astype(np.float32))
+    first = unit_rows(np.random.default_rng(2).normal(size=(40, dim)).astype(np.float32))
     vectors = np.vstack([first, first @ rotation(dim)])
     names = [f"i{row:02}" for row in range(80)]
     pairs = [[names[row], names[row + 40]] for row in range(40) for _ in range(1 + row % 3)]
@@ -177,11 +176,6 @@ def test_every_event_but_the_first_with_what_came_before(known):
     assert [asking.row(row).tolist() for row in range(len(asking))] == [[1], [1, 2], [1, 2, 0], [3]]
     assert answers.tolist() == [2, 0, 1, 2]
     assert asking.user_ids.to_list() == ["request 0"] * 3 + ["request 3"]
-
-
-def test_unit_rows():
-    found = unit(np.float32([[3, 4], [0, 0], [-2, 0]]))
-    np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-6)
 
 
 def test_what_was_known_stays_when_the_catalogue_grows(rings, said):

@@ -14,8 +14,6 @@ import polars as pl
 from palate.core.errors import DataError, shortened, shown
 
 _MOST_DIGITS = 38
-
-
 """Whole numbers with more do not fit into 128 bits: they are text."""
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")

@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,7 @@ from palate.core.columns import ITEM, TIME, USER
 from palate.core.component import checked
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
+from palate.core.settings import types_of
 from palate.features.batch.table import Source
 from palate.features.batch.text_rows import decoded, with_parts
 from palate.features.batch.work import Job
@@ -71,8 +72,8 @@ def _of_text(text: str) -> Any:
         raise ConfigError(f"{text!r}: settings are written key=value, as in muse:max_chars=200")
     if name not in registry.names("encoders"):
         _check_no_model(name)
-    cls = registry.find("encoders", name)
-    hints = get_type_hints(cls)
+    cls: Any = registry.find("encoders", name)
+    hints = types_of(cls)
     settings = {}
     for part in re.split(r",(?=\w+=)", found["settings"] or ""):
         if not part:

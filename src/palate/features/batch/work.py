@@ -129,6 +129,4 @@ def stem_of(number: int) -> str:
 
 
 Todo: TypeAlias = tuple[int, list[int]]
-
-
 """A partition's number, and its rows that have no id of their own."""

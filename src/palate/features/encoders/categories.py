@@ -26,8 +26,6 @@ from palate.features.encoders.columns.plans import (
 
 __all__ = ["Categories"]
 _DAMPING = 2.0
-
-
 """Events by which one person's liking for a category has to be told to count half."""
 
 

@@ -22,8 +22,6 @@ _CONTEXT_POWER = 0.75
 _VALUE_POWER = 0.25
 _BATCH_PAIRS = 8_000_000
 _MOST_PAIRS = 40_000_000
-
-
 """What is counted at most: it bounds the memory."""
 
 

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat
 
+from palate.core import registry
 from palate.core.arrays import Floats
 from palate.core.checks import as_texts, check_unicode
 from palate.core.columns import ITEM, TEXT
@@ -23,7 +24,7 @@ from palate.core.learnt import agree
 from palate.core.optional import Requirement, requirements_of
 from palate.core.paths import Located
 from palate.core.settings import AnyEncoder
-from palate.features.template_encoder import read_texts, reader_of, table_of
+from palate.features.template_encoder import read_texts, reader_of
 from palate.nn.hub.cards import about_model
 from palate.text.sentiment import (
     NEEDED,
@@ -69,7 +70,7 @@ class Sentiment(LoadsItself):
     scales_: dict[str, Floats] = learnt(2, len(COLUMNS))
 
     def __post_init__(self) -> None:
-        self.encoder = table_of(self.encoder, who="Sentiment")
+        self.encoder = registry.table_of(self.encoder, where="Sentiment.encoder")
         check_types(self)
         _ = self._reader
 

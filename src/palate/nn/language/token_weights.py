@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Mask
+from palate.core.arrays import Floats, Mask, unit_rows
 from palate.core.errors import DataError
 from palate.core.histories import Histories
 from palate.core.progress import task
@@ -177,7 +177,7 @@ class _Learner:
         self.scale = 1 / (max(float(states.vectors.std()), 1e-6) * width**0.5)
         self.flat = self.torch.from_numpy(states.vectors)
         sums = np.add.reduceat(states.vectors, states.starts[:-1], axis=0)
-        means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        means = unit_rows(sums)
         self.centre = self.torch.from_numpy(means.mean(axis=0))
         self.axes = self.torch.from_numpy(_whitening(means))
         often = np.bincount(near.pairs.ravel(), minlength=len(states)) / (2 * len(near.pairs))

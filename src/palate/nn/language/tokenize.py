@@ -13,14 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Batches, Floats
+from palate.core.arrays import Batches, Floats, unit_rows
 from palate.core.errors import ConfigError
 
 TokenIds: TypeAlias = NDArray[np.int64]
 Places: TypeAlias = NDArray[np.int64]
 Run: TypeAlias = Callable[[Iterable[tuple[Places, TokenIds]]], Batches]
-
-
 """Batches of (rows, (n, length) token ids) → batches of (rows, (n, d) vectors), in any order."""
 
 WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those before are encoded
@@ -245,6 +243,4 @@ def _averaged(
     weights = np.fromiter(map(len, pieces), dtype=np.float32, count=len(pieces))
     sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, owners, vectors * weights[:, None])
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    averaged: Floats = sums / np.maximum(norms, np.float32(1e-12))
-    return averaged
+    return unit_rows(sums)

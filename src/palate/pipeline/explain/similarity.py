@@ -22,8 +22,6 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, CommonGround, is_worth_naming
 
 ALIKE = 0.1
-
-
 """The cosine from which two texts, or pictures, are called alike: few pairs of items reach it."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, Rows, to_dense
+from palate.core.arrays import Floats, Matrix, Rows, to_dense, unit_rows
 from palate.core.histories import Histories
 from palate.core.sparse import inner_products, product
 from palate.recommenders._cooccurrence import even_chunks, first_of_each_row, keep_largest
@@ -22,7 +22,6 @@ from palate.recommenders.two_stage.statistics import (
     LONG_DECAY,
     LONG_LENGTH,
     Statistics,
-    unit,
 )
 
 NEAR_USERS = 100
@@ -167,5 +166,5 @@ def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array
 
 def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
     """(n, d) unit vectors: what the weighted items say, and what the person says beside that."""
-    profile = unit(weights @ vectors)
-    return profile if said is None else unit(profile + unit(said))
+    profile: Floats = unit_rows(weights @ vectors)
+    return profile if said is None else unit_rows(profile + unit_rows(said))
