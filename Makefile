@@ -5,18 +5,20 @@ PYTEST_ARGS ?= -n 2 --dist worksteal
 DEMO := .venv-demo
 TEST := .venv-test
 CHECK := .venv-check
+DOCS := .venv-docs
 SOURCES := $(shell find src -type f -not -path '*/__pycache__/*') README.md LICENSE
 PINS := pyproject.toml constraints.txt
 
 PIP = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 GROUP = $(1)/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['$(2)'], sep='\n')" > $(1)/$(2).txt
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test check docs bench clean
 
 help:
 	@echo 'make demo    install what the default needs (no torch), run palate demo'
 	@echo 'make test    install every extra that the tests use, run all tests'
 	@echo 'make check   ruff, mypy, deptry'
+	@echo 'make docs    write the tables of settings anew, and the reference: docs/api/palate.html'
 	@echo 'make bench   run the published benchmarks of PALATE_DATA=FOLDER'
 	@echo 'make clean   delete the environments and everything built'
 	@echo
@@ -33,6 +35,10 @@ check: $(CHECK)/installed
 	$(CHECK)/bin/ruff format --check .
 	$(CHECK)/bin/mypy
 	$(CHECK)/bin/deptry src
+
+docs: $(DOCS)/installed
+	$(DOCS)/bin/python docs/tables.py
+	$(DOCS)/bin/python docs/reference.py docs/api
 
 bench: $(TEST)/installed
 	@test -d "$(PALATE_DATA)" || { echo 'make bench needs PALATE_DATA=FOLDER with beauty/, office/ and scientific/'; exit 1; }
@@ -60,11 +66,16 @@ $(CHECK)/installed: $(PINS) | $(CHECK)/bin/python
 	$(call PIP,$(CHECK)) --editable . --requirement $(CHECK)/check.txt
 	touch $@
 
+$(DOCS)/installed: $(PINS) | $(DOCS)/bin/python
+	$(call GROUP,$(DOCS),docs)
+	$(call PIP,$(DOCS)) --editable . --requirement $(DOCS)/docs.txt
+	touch $@
+
 .venv-%/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "palate needs Python >= 3.11, but $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1). Say make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv .venv-$*
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(CHECK) build dist palate-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(CHECK) $(DOCS) docs/api build dist palate-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -108,7 +108,7 @@ def costs() -> str:
     return (
         f"- **Beauty** (12,101 items, 22,363 people), vectors cached: fit and rank in"
         f" {seconds:.0f} s, {beauty['peak_mib']:,.0f} MiB at the peak.\n"
-        f"- **{scale['items']:,} items, {scale['events']:,} events**, made up: fit in"
+        f"- **{scale['items']:,} items, {scale['events']:,} events**, synthetic: fit in"
         f" {scale['seconds']['fit'] / 60:.0f} minutes,"
         f" {scale['peak_mib'] / 1024:.1f} GB at the peak.\n"
         f"- **Reading {read['events']:,} events** from Parquet, checked and in order:"

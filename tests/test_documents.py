@@ -1,10 +1,13 @@
 """The documents are true: their code runs, their files parse, their links lead somewhere."""
 
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +17,7 @@ import typer
 from palate.cli.main import app
 from palate.core import registry
 from palate.data.samples import synthetic
-from palate.pipeline.config import SECTIONS, config_of
+from palate.pipeline.config import SECTIONS, DataSection, config_of, toml
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -88,6 +91,16 @@ def test_what_is_written_works(document, tmp_path, monkeypatch):
                     assert done.returncode == 0, f"{document.name}: {words}\n{done.stderr}"
 
 
+SHOWN = re.compile(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_shows_what_its_code_prints():
+    ((code, shown),) = SHOWN.findall((ROOT / "README.md").read_text("utf-8"))
+    with redirect_stdout(StringIO()) as printed:
+        exec(compile(code, "README.md", "exec"), {"__name__": "document"})
+    assert printed.getvalue() == shown
+
+
 @documents
 def test_every_command_exists_with_these_options(document):
     """Also those that are too dear to run: `make` targets, `palate demo`, `palate bench`."""
@@ -132,51 +145,37 @@ def test_links_lead_somewhere(document):
             assert anchor in anchors, f"{document.name} links to {target}"
 
 
-HOMES = {
-    "encoders": "features.md",
-    "representation": "features.md",
-    "fusion": "features.md",
-    "selection": "features.md",
-    "recommenders": "recommenders.md",
-    "rerankers": "recommenders.md",
-}
+def test_what_is_written_from_the_code_is_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import tables
+
+    assert set(tables.HOMES) == set(registry.STAGES)
+    for path, text in tables.pages().items():
+        assert path.read_text("utf-8") == text, f"make docs writes {path.name} anew"
 
 
-def written_of(stage, name):
-    """The class and the settings that the manual's row has for a component."""
-    text = (ROOT / "docs" / HOMES[stage]).read_text("utf-8")
-    rows = re.findall(rf"^\| `{name}` \|.*$", text, re.MULTILINE)
-    classes = [re.findall(r"`palate\.(\w+)`", row)[:1] for row in rows]
-    settings = [set(re.findall(r"`(\w+)`", row.rpartition(" | ")[2])) for row in rows]
-    return list(zip(classes, settings, strict=True))
+def test_the_layout_has_all_rooms_in_their_order(monkeypatch):
+    """It is written from the folders, and the order of rooms is the one that imports keep to."""
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    import tables
+
+    assert runpy.run_path(str(ROOT / "tests" / "test_layout.py"))["ROOMS"] == tables.ROOMS
+    shown = re.findall(r"^  ([a-z]\w*)", "\n".join(tables.layout()), re.MULTILINE)
+    assert shown == list(tables.ROOMS)
 
 
-def test_every_component_has_a_row_with_all_its_settings():
-    wrong = {}
-    for stage in registry.STAGES:
-        for name in registry.names(stage):
-            component = registry.find(stage, name)
-            right = [([component.__name__], set(registry.settings_of(component())))]
-            if (written := written_of(stage, name)) != right:
-                wrong[name] = written
-    assert not wrong
-
-
-def test_the_layout_is_that_of_the_code():
-    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    (layout,) = re.findall(r"^```text\nsrc/palate/\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    home, said = "", set()
-    for line in layout.splitlines():
-        if entry := re.match(r"  (?=\S)(\w+/)?", line):
-            home = entry[1] or ""
-        said |= {home + name for name in re.findall(r"\b[a-z]\w*\.py\b", line)}
-    package = ROOT / "src" / "palate"
-    public = {
-        path.relative_to(package).as_posix()
-        for path in package.rglob("*.py")
-        if not path.name.startswith("_")
+def test_every_key_of_data_has_a_row_with_its_default():
+    text = (ROOT / "docs" / "pipeline-files.md").read_text("utf-8")
+    table = text.partition("## `[data]`")[2].partition("```")[0]
+    rows = [line.strip("| ").split(" | ") for line in table.splitlines() if line.startswith("| `")]
+    said = {key: row[-1] for row in rows for key in re.findall(r"`(\w+)`", row[0])}
+    fields = DataSection.model_fields
+    assert set(said) == set(fields)
+    assert {key for key, default in said.items() if default == "needed"} == {
+        key for key, field in fields.items() if field.is_required()
     }
-    assert said == public
+    stated = {key: default for key, default in said.items() if re.fullmatch("`\\S+`", default)}
+    assert stated == {key: f"`{toml(fields[key].default)}`" for key in stated}
 
 
 def test_the_readme_shows_the_figures_that_were_measured(monkeypatch):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import palate
+from palate.core.types import Encoder, Recommender, Reranker, Transform
 
 HEAVY = ("numpy", "polars", "scipy", "sklearn", "lightgbm", "pydantic", "torch", "typer", "rich")
 
@@ -30,6 +31,28 @@ def test_every_public_name_is_there_and_described():
     assert not [name for name, words in said.items() if not words]
     by_dataclass = [name for name, words in said.items() if words.startswith(f"{name}(")]
     assert not by_dataclass
+
+
+VERBS = {name for verb in (Encoder, Transform, Recommender, Reranker) for name in vars(verb)}
+
+
+@pytest.mark.parametrize("name", [name for name in palate.__all__ if name != "__version__"])
+def test_the_reference_shows_types_and_docstrings(name):
+    """What `make docs` prints: every parameter has a type, every method says what it does."""
+    value = getattr(palate, name)
+    if name != "PalateError":
+        parameters = inspect.signature(value).parameters.values()
+        assert all(one.annotation is not inspect.Parameter.empty for one in parameters)
+    members = vars(value) if inspect.isclass(value) else {}
+    silent = [
+        member
+        for member, found in members.items()
+        if not member.startswith("_")
+        and (callable(found) or hasattr(found, "__get__"))
+        and not found.__doc__
+        and member not in VERBS
+    ]
+    assert not silent, f"{name} has members without a docstring: {silent}"
 
 
 def test_names_are_listed_and_unknown_ones_raise():

@@ -34,10 +34,12 @@ class Dataset:
 
     @cached_property
     def item_ids(self) -> Ids:
+        """The catalogue, in the order of `items`."""
         return Ids(self.items[ITEM])
 
     @cached_property
     def user_ids(self) -> Ids:
+        """Everybody in `users`, then everybody else in the order of their first event."""
         names = self.interactions[USER].unique(maintain_order=True)
         if self.users is not None:
             names = pl.concat([self.users[USER], names]).unique(maintain_order=True)

@@ -50,6 +50,7 @@ class Features:
 
     @property
     def dim(self) -> int:
+        """The columns of all blocks together."""
         return sum(part.shape[1] for part in self.parts.values())
 
     @property
@@ -70,9 +71,11 @@ class Features:
         return Features(self.ids, parts, behavioural=self.behavioural)
 
     def select(self, names: Iterable[str]) -> Features:
+        """Some blocks, in the order of `names`; raises `KeyError` for one that is not there."""
         return self.with_parts({name: self.parts[name] for name in names})
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Features:
+        """Some rows, under their ids."""
         ids = Ids(self.ids.series[rows])
         parts = {name: part[rows] for name, part in self.parts.items()}
         return Features(ids, parts, behavioural=self.behavioural)

@@ -57,6 +57,7 @@ class Histories:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
+        """How many events each request holds."""
         return self.stops - self.starts
 
     def take(self, rows: slice | NDArray[Any]) -> Histories:

@@ -56,6 +56,7 @@ class Ids:
         return name in self._row_of
 
     def tolist(self) -> list[str]:
+        """The ids as Python's own strings."""
         return self.series.to_list()
 
     @cached_property

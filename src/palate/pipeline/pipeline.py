@@ -236,6 +236,7 @@ class Pipeline:
 
     @property
     def users(self) -> Users:
+        """Everybody in the data that it was fitted on, and what they did."""
         return users_of(self.data_)
 
     def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:

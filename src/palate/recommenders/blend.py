@@ -33,7 +33,7 @@ def _default_parts() -> list[dict[str, Any]]:
 
 @component
 class Blend:
-    """The weighted sum of z-scores: each part is standardised per request over the catalogue.
+    """A hybrid: the weighted sum of other recommenders' z-scores, each over the catalogue.
 
     `parts` are tables as a pipeline file holds them (`{type = "covisit", window = 5}`) or
     recommenders, of which the settings are taken; `weights` are 1 each where left out.

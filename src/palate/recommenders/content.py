@@ -31,7 +31,7 @@ _SAME = 1e-3  # lengths that differ by less are the same
 
 @component
 class Content(CatalogueModel):
-    """The cosine of an item to the decayed mean of the history, averaged over the blocks.
+    """Content-based: the cosine of an item to the decayed mean of the history, over the blocks.
 
     The k-th newest of the `length` newest items counts `decay`^k. What people say in words
     (`histories.queries`) is a profile of its own; beside a history the two lists are fused.

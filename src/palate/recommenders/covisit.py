@@ -22,11 +22,12 @@ __all__ = ["Covisit"]
 
 @component
 class Covisit(CatalogueModel):
-    """Items that follow, within `window` events, the `length` newest items of the history.
+    """What people touch next: directed co-visits with the `length` newest items of the history.
 
-    A pair counts 1 / distance, `backward` times that against the order; rows are scaled by √sum,
-    columns by popularity^`popularity`; the k-th newest item of the asking history by `decay`^k.
-    Histories without any covisit get what is popular; new items score the lowest.
+    A pair at most `window` events apart counts 1 / distance, `backward` times that against the
+    order; rows are scaled by √sum, columns by popularity^`popularity`; the k-th newest item of the
+    asking history by `decay`^k. Histories without any covisit get what is popular; new items score
+    the lowest.
     """
 
     window: PositiveInt = 20

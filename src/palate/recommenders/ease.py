@@ -24,7 +24,7 @@ __all__ = ["Ease"]
 
 @component
 class Ease(CatalogueModel):
-    """Weights that best rebuild who touched what, without any item's own (Steck, WWW 2019).
+    """Collaborative: the linear weights that best rebuild who touched what (Steck, WWW 2019).
 
     `l2` is the ridge on the items × items weights. Only items with events are in them: more than
     `max_items` raise `ConfigError`, for memory grows with 16 bytes times their square. Histories

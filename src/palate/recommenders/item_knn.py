@@ -22,7 +22,7 @@ __all__ = ["ItemKNN"]
 
 @component
 class ItemKNN(CatalogueModel):
-    """The summed similarity of an item to those of the history (Sarwar et al., WWW 2001).
+    """Item-based collaborative filtering: items that the same people touched (Sarwar et al. 2001).
 
     Similarity: people that two items share / ((√people + `shrink`) of both), the `neighbours`
     largest of each item. The k-th newest item of the asking history counts `decay`^k. Histories

@@ -22,7 +22,7 @@ DAY = 86_400.0
 
 @component
 class Popular(CatalogueModel):
-    """The weighted events of each item, the same for everybody.
+    """What most people choose: the weighted events of each item, the same for everybody.
 
     `last_days` counts only the days before the newest training event (None, or data without times:
     all of them). New items score 0.

@@ -62,7 +62,7 @@ FIRST = 0.2  # of the gap between new items that the first one waits
 
 @component
 class Ranker:
-    """Two stages: retrievers made of features propose `candidates`, LightGBM orders them.
+    """A hybrid in two stages: many retrievers propose `candidates`, LightGBM orders them.
 
     Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map

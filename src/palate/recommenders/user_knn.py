@@ -27,7 +27,7 @@ _BLOCK_CELLS = 20_000_000
 
 @component
 class UserKNN(CatalogueModel):
-    """Training people's items, by the similarity of those people (Herlocker et al., SIGIR 1999).
+    """User-based collaborative filtering: what similar people touched (Herlocker et al. 1999).
 
     Similarity: shared items / ((√items + `shrink`) of both); whoever asks, known or not, gets the
     items of the `neighbours` most similar training people. A training person is their own

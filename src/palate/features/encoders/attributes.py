@@ -49,12 +49,12 @@ class Attributes:
     their own. Others, and those that appear later, are zeros, or share `hashed` features in
     columns that have more than `max_categories`.
 
-    A table of `columns` says how to read each: {"size": {"as": "ordinal", "order": ["S", "M"]},
-    "price": "log", "brand": ["categories", "frequency"], "*": "auto"}. The ways are "auto",
+    A table of `columns` says how to read each: `{"size": {"as": "ordinal", "order": ["S", "M"]},
+    "price": "log", "brand": ["categories", "frequency"], "*": "auto"}`. The ways are "auto",
     "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
     category, target-free), "ordinal" (`order`, lowest first), "standard", "log", "quantile", "date"
     (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in years) and
-    "lengths" (log of characters and words). "*" stands for the default columns not named.
+    "lengths" (log of characters and words). `"*"` stands for the default columns not named.
     """
 
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None

@@ -24,7 +24,7 @@ _ITEM_POWER = 0.5
 
 @component
 class Behaviour:
-    """The first `dim` singular vectors of who touched what, rows of unit length.
+    """Collaborative embeddings: the first `dim` singular vectors of who touched what, unit rows.
 
     An entry of the people × items matrix is log2(1 + summed event weights), divided by (the
     person's events)^0.25 and (the item's)^0.5; directions are scaled by the root of their singular

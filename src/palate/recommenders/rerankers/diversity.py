@@ -24,13 +24,13 @@ __all__ = ["Diversity"]
 
 @component
 class Diversity:
-    """Maximal marginal relevance (Carbonell & Goldstein, SIGIR 1998).
+    """No list that says one thing ten times: maximal marginal relevance (MMR).
 
     Picks from each request's best `candidates`, one by one, by (1 - `weight`) × relevance -
     `weight` × the largest cosine to one that was picked before. Relevance is the score brought to
     0…1 among the candidates; the cosine is that of `block`, or the mean over the blocks that both
     items have. Scores stay, ranks are new. `k` are left of each request (None: all, what was no
-    candidate behind).
+    candidate behind). Method: Carbonell and Goldstein, SIGIR 1998.
     """
 
     weight: Annotated[float, Field(ge=0, le=1)] = 0.3
