@@ -11,11 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.errors import ConfigError
-from palate.core.optional import Requirement, optional
-from palate.core.paths import is_path
-from palate.nn.hub.cards import check_reader
-from palate.nn.hub.fetch import refusal
-from palate.nn.hub.find import find_model
+from palate.core.optional import Requirement
+from palate.nn.hub.fetch import fetched
 
 WORDLLAMA = "wordllama"
 NEEDED = Requirement(("tokenizers",), "Static")
@@ -72,8 +69,7 @@ def _files(model: str) -> tuple[Path, Path]:
     if model == WORDLLAMA:
         folder, layouts = _package_folder(), (_PACKAGED,)
     else:
-        check_reader(model, WORDLLAMA)
-        folder = find_model(model) or _from_hub(model)
+        folder = fetched(model, WORDLLAMA)
     for weights, tokenizer in layouts:
         if (folder / weights).is_file() and (folder / tokenizer).is_file():
             return folder / weights, folder / tokenizer
@@ -87,16 +83,6 @@ def _files(model: str) -> tuple[Path, Path]:
 def _package_folder() -> Path:
     """Where wordllama lies. Importing it would set up logging for the whole process."""
     return PACKAGE.folder()
-
-
-def _from_hub(model: str) -> Path:
-    if is_path(model):
-        raise ConfigError(f"there is no folder {model!r} with a static model")
-    hub = optional("huggingface_hub", needed_for=f"the model {model!r}")
-    try:
-        return Path(hub.snapshot_download(model, allow_patterns=["*.json", "*.safetensors"]))
-    except Exception as error:  # whatever the hub's client and its connection raise
-        raise refusal(model, [error], WORDLLAMA) from error
 
 
 def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
 
 from palate.core.arrays import Floats
 from palate.core.errors import DataError
@@ -67,7 +68,7 @@ def fit_head(vectors: Floats, values: Numbers, *, seed: int = 0) -> Head:
         "temperature": temperature,
         "values": classes.astype(np.float32),
         "shares": shares.astype(np.float32),
-        "evenness": _evenness(_softmax(held_out[best] / temperature), shares, labels),
+        "evenness": _evenness(softmax(held_out[best] / temperature, axis=1), shares, labels),
     }
 
 
@@ -90,7 +91,7 @@ def probabilities(head: Head, vectors: Floats) -> Floats:
     """(n, classes) calibrated probabilities, the classes from negative to positive."""
     table = (vectors - head["mean"]) / head["scale"]
     scores = (table @ head["weights"].T + head["bias"]) / head["temperature"]
-    return np.asarray(_softmax(scores.astype(np.float64)), dtype=np.float32)
+    return np.asarray(softmax(scores.astype(np.float64), axis=1), dtype=np.float32)
 
 
 def judge(head: Head, vectors: Floats) -> tuple[Floats, Floats]:
@@ -154,10 +155,5 @@ def _evenness(chances: Numbers, shares: Numbers, labels: NDArray[np.int64]) -> f
 
 
 def _log_loss(scores: Numbers, labels: NDArray[np.int64], temperature: float) -> float:
-    found = _softmax(scores / temperature)[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(found, 1e-300)).mean())
-
-
-def _softmax(scores: Numbers) -> Numbers:
-    raised: Numbers = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    found = log_softmax(scores / temperature, axis=1)[np.arange(len(labels)), labels]
+    return float(-found.mean())

@@ -186,6 +186,7 @@ def test_a_name_that_the_hub_does_not_give(monkeypatch):
         raise OSError("no network\nlong story")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", offline)
     with pytest.raises(ConfigError, match=r"the hub did not give it \(no network\)"):
         Static(model="nobody/no-such-model").encode_texts(["tea"])
 

@@ -172,6 +172,7 @@ class Hub:
         self.cached: set[str] = set()
         self.asked: list[tuple[str, bool]] = []
         monkeypatch.setattr(huggingface_hub, "snapshot_download", self.give)
+        monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: None)
         monkeypatch.setattr(fetch, "find_model", lambda _: None)
 
     def give(self, repository, *, allow_patterns, local_files_only):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import errno
 import json
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -24,6 +24,7 @@ _VOCABULARIES = (
     *("spiece.model", "tokenizer.model", "sentencepiece.bpe.model"),
 )
 
+PATIENCE_SECONDS = 5.0
 _LONGEST = 120
 _PACKAGED = {  # by the encoder's own packaged model
     "minilm": '"minilm" (English) or "e5" (Chinese too), or the encoder "muse" (Chinese too)',
@@ -51,13 +52,7 @@ def model_folder(name: str, fallback: str) -> Path:
     Of a folder by sentence-transformers it is the part that sees, hears or reads. `fallback` is the
     model that needs no hub, for the error: `ConfigError` where there is no such model.
     """
-    check_reader(name, fallback)
-    folder = find_model(name)
-    if folder is None:
-        if is_path(name):
-            raise ConfigError(f"there is no folder {name!r} with a model")
-        folder = fetched(name, fallback)
-    return _part_that_encodes(folder)
+    return _part_that_encodes(fetched(name, fallback))
 
 
 def check_vocabulary(name: str, folder: Path) -> None:
@@ -130,7 +125,7 @@ def settings_of_model(folder: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-@contextmanager
+@contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No bars, notes or reports of transformers' own."""
     from transformers.utils import logging
@@ -147,15 +142,22 @@ def quiet() -> Iterator[None]:
 
 
 def fetched(name: str, fallback: str) -> Path:
-    """The folder in the hub's cache, filled if it has to be; `ConfigError` says why it cannot."""
-    pass
-
+    """Where a model lies, in the hub's cache if need be; `ConfigError` says why it is nowhere."""
     check_reader(name, fallback)
+    folder = find_model(name)
+    if folder is None and is_path(name):
+        raise ConfigError(f"there is no folder {name!r} with a model")
+    return folder or _from_hub(name, fallback)
+
+
+def _from_hub(name: str, fallback: str) -> Path:
     huggingface_hub = optional("huggingface_hub", needed_for=f"the model {name!r}")
     reasons: list[Exception] = []
     for repository in [name] if "/" in name else [name, f"sentence-transformers/{name}"]:
         for offline in (True, False):
             try:
+                if not offline:
+                    reach(repository, "config.json")
                 for weights in _WEIGHTS:
                     patterns = [*_WITHOUT_WEIGHTS, weights]
                     folder = Path(
@@ -169,6 +171,19 @@ def fetched(name: str, fallback: str) -> Path:
                 if not offline:
                     reasons.append(error)
     raise refusal(name, reasons, fallback) from (reasons[0] if reasons else None)
+
+
+def reach(repository: str, name: str, version: str | None = None) -> None:
+    """Raises what the hub's client does where the hub cannot be reached, within seconds.
+
+    A download would try again for half a minute, or wait forever for a hub that never answers.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+
+    with contextlib.suppress(EntryNotFoundError):  # which a download will note down
+        url = hf_hub_url(repository, name, revision=version)
+        get_hf_file_metadata(url, timeout=PATIENCE_SECONDS)
 
 
 def _part_that_encodes(folder: Path) -> Path:

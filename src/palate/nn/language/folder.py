@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,10 +14,8 @@ import numpy as np
 
 from palate.core.arrays import Floats
 from palate.core.errors import ConfigError
-from palate.core.paths import is_path
 from palate.nn.hardware import import_torch
 from palate.nn.hub import fetch
-from palate.nn.hub.find import find_model
 from palate.nn.language.pooling import Dense, Pooling, PoolingName, is_decoder
 
 _MODES: dict[str, PoolingName] = {  # in the order in which their vectors stand
@@ -42,7 +39,6 @@ _FALLBACK = "minilm"
 MODULES = "modules.json"
 LAYER_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _SETTINGS = ("sentence_bert_config.json", "config_sentence_transformers.json")
-_PATIENCE_SECONDS = 5.0
 _asked: set[Path] = set()
 
 
@@ -92,12 +88,7 @@ class Recipe:
 
 def folder_of(name: str) -> Path:
     """Where a model lies; what the hub has is fetched. Raises `ConfigError` where there is none."""
-    folder = find_model(name)
-    if folder is None:
-        if is_path(name):
-            raise ConfigError(f"there is no folder {name!r} with a model")
-        folder = fetch.fetched(name, _FALLBACK)
-    return with_parts(folder)
+    return with_parts(fetch.fetched(name, _FALLBACK))
 
 
 def read_recipe(folder: Path) -> Recipe:
@@ -315,28 +306,18 @@ def _fetch(folder: Path, repository: str, names: list[str]) -> None:
             continue
         _asked.add(place)
         try:
-            _reach(repository, name, folder.name)
+            fetch.reach(repository, name, folder.name)
             huggingface_hub.hf_hub_download(
                 repository,
                 name,
                 revision=folder.name,
                 cache_dir=folder.parents[2],
-                etag_timeout=_PATIENCE_SECONDS,
+                etag_timeout=fetch.PATIENCE_SECONDS,
             )
         except Exception as error:  # whatever the hub's client for HTTP raises
             lacks = isinstance(error, EntryNotFoundError)
             if isinstance(error, LocalEntryNotFoundError) or not lacks:
                 _asked.add(folder)  # the hub is out of reach
-
-
-def _reach(repository: str, name: str, version: str) -> None:
-    """Raises where the hub cannot be reached: a download would try again for half a minute."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError
-
-    with contextlib.suppress(EntryNotFoundError):  # which a download will note down
-        url = hf_hub_url(repository, name, revision=version)
-        get_hf_file_metadata(url, timeout=_PATIENCE_SECONDS)
 
 
 def _is_known_to_lack(folder: Path, repository: str, name: str) -> bool:
