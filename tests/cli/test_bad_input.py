@@ -101,7 +101,7 @@ def test_a_misspelt_column(command, shop):
         "log.csv",
         "user_id",
         "'usreId'",
-        "[data] columns = {'THEIR NAME' = 'user_id'}",
+        '[data] columns = {"THEIR NAME" = "user_id"}',
     )
     config = CONFIG.replace("[encoders", 'columns = {{usreId = "user_id"}}\n[encoders', 1)
     both_work(command, shop(log=LOG.replace("userId", "usreId"), config=config), "usreId → user_id")
@@ -269,7 +269,7 @@ def test_no_times(command, shop):
         command,
         path,
         '[split] type = "time" needs times',
-        "[data] columns = {'THEIR NAME' = 'timestamp'}",
+        '[data] columns = {"THEIR NAME" = "timestamp"}',
         """last event out with [split] type = "leave_last_out\"""",
     )
     config = CONFIG + '[split]\nuse = "leave_last_out"\n'

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from palate.core.errors import MissingExtraError, did_you_mean, first_offenders, shown
+from palate.core.errors import MissingExtraError, did_you_mean, first_offenders
+from palate.core.visible import quoted
 
 
 def test_a_missing_extra_names_the_line_that_installs_it():
@@ -29,10 +30,10 @@ def test_the_first_three_offenders_are_shown_and_all_are_counted():
     "value", ["x" * 700_000, b"x" * 700_000, ["x"] * 70_000, {"k": "x" * 9999}]
 )
 def test_long_values_are_shortened_wherever_they_are_quoted(value):
-    assert len(shown(value)) < 120
+    assert len(quoted(value)) < 120
     assert len(first_offenders([value] * 9, 9)) < 450
-    assert "letters)" in shown(value)
-    assert shown("a\nb") == "'a\\nb'"
+    assert "letters)" in quoted(value)
+    assert quoted("a\nb") == "'a\\nb'"
 
 
 def test_many_and_long_names_are_shortened():

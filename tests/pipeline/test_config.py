@@ -12,7 +12,6 @@ from palate.features.representation.reduce import Reduce
 from palate.features.representation.whiten import Whiten
 from palate.features.selection.variance import Variance
 from palate.pipeline.config import check_comparable, config_of, read_config
-from palate.pipeline.dialect import in_toml
 from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.ranker import Ranker
@@ -274,35 +273,14 @@ def test_messages_show_settings_as_the_file_has_them(write, pipeline_file):
     write("log.csv", "wer,was,ts\n1,a,1\n2,b,2\n1,b,3\n")
     with pytest.raises(DataError) as caught:
         read_config(pipeline_file(SMALL)).read()
-    assert "[data] columns = {'THEIR NAME' = 'user_id'}" in str(caught.value)
+    assert '[data] columns = {"THEIR NAME" = "user_id"}' in str(caught.value)
     config = read_config(
         pipeline_file(SMALL + 'columns = {wer = "user_id", was = "item_id", ts = "text"}')
     )
     data, _ = config.read()
     with pytest.raises(DataError) as caught:
         config.cut(data)
-    assert "[data] columns = {'THEIR NAME' = 'timestamp'}" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("said", "in_a_file"),
-    [
-        ("say columns={'a b': 'x', 'c': 'y'}!", "say [data] columns = {'a b' = 'x', 'c' = 'y'}!"),
-        ('say so: encoding="latin-1"', 'say so: [data] encoding = "latin-1"'),
-        ("f.csv: events= has no weight", "f.csv: [data] events has no weight"),
-        ("pass drop_unknown=True.", "pass [data] drop_unknown = true (or --drop-unknown)."),
-        (
-            "keep=['a'] (test=-0.2), or at=",
-            "[data] keep = ['a'] ([split] test = -0.2), or [split] at",
-        ),
-        ("another min_events= (now 3)", "another [split] min_events (now 3)"),
-        ("split_by_time needs times", '[split] type = "time" needs times'),
-        ("'test=3', /data/test=3 and latest=3", "'test=3', /data/test=3 and latest=3"),
-        ("missing={'a': 'drop'}", "missing={'a': 'drop'}"),
-    ],
-)
-def test_settings_are_said_as_a_file_holds_them(said, in_a_file):
-    assert in_toml(said) == in_a_file
+    assert '[data] columns = {"THEIR NAME" = "timestamp"}' in str(caught.value)
 
 
 def test_settings_of_another_split(pipeline_file):

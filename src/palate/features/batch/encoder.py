@@ -29,7 +29,7 @@ from palate.nn.hub.digest import folder_digest
 SAMPLE_ROWS = 10_000
 OF_THE_JOB = ("column", "folder", "on_error")  # settings of an encoder of files
 TEMPLATE = "template"
-_SPEC = re.compile(r"(?P<use>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
+_SPEC = re.compile(r"(?P<type>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
 _SETTING = re.compile(r"(?P<key>\w+)=(?P<value>.*)", re.DOTALL)
 
 
