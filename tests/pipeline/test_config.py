@@ -164,7 +164,7 @@ def test_each_table_may_have_its_own_encoding(write, pipeline_file):
     assert data.user_ids.tolist() == ["张三", "李四"]
     assert data.items["title"].to_list() == ["Thé", "Café"]
     both = read_config(pipeline_file(text.replace("{encoding}", '"latin-1"')))
-    fix = r"\[data\] encoding = \{'interactions' = 'utf-8', 'items' = 'latin-1'\}"
+    fix = r'\[data\] encoding = \{interactions = "utf-8", items = "latin-1"\}'
     with pytest.raises(DataError, match=fix):
         both.read()
     fails(pipeline_file(text.replace("{encoding}", "3")), "[data].encoding = 3")
@@ -383,3 +383,29 @@ def test_without_components_nothing_is_imported(pipeline_file):
 )
 def test_palates_own_components_have_names_alone(pipeline_file, use):
     fails(pipeline_file(SMALL + f'[recommender]\nuse = "{use}"\n'), "own components have names")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            '[encoders.x]\nuse = "tfidf"',
+            '[encoders.x]: use is called type now: write type = "tfidf"',
+        ),
+        (
+            '[recommender]\nuse = "ease"',
+            '[recommender]: use is called type now: write type = "ease"',
+        ),
+        ('[split]\nuse = "time"', '[split]: use is called type now: write type = "time"'),
+        (
+            '[[rerankers]]\nuse = "a b"',
+            '[[rerankers]] 1: use is called type now: write type = "a b"',
+        ),
+        ('[encoders.x]\ntype = "use"', "called 'use'. It is called 'muse' now."),
+        ('[split]\ntype = "new_items"', "called 'new_items'. It is called 'cold_items' now."),
+        ('[recommender]\ntype = "ranker"\nrounds = 3', "It is called 'n_estimators' now."),
+        ('[recommender]\ntype = "ease"\nuse = "x"', "[recommender] has no setting 'use'."),
+    ],
+)
+def test_names_of_an_earlier_version(pipeline_file, text, said):
+    fails(pipeline_file(SMALL + text), said)

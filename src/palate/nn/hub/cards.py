@@ -14,7 +14,7 @@ from palate.core.settings import marked, types_of
 from palate.nn.hub.find import find_model
 
 _PACKAGED = """
-use                 | use         | text: 16 languages, Chinese too     | 512  | 33 MB | Apache-2.0
+muse                | muse        | text: 16 languages, Chinese too     | 512  | 33 MB | Apache-2.0
 wordllama           | static      | text: English                       | 256  | 16 MB | MIT
 minilm              | transformer | text: English                       | 384  | 91 MB | Apache-2.0
 e5                  | transformer | text: some 100 languages            | 384  | 72 MB | MIT
