@@ -275,7 +275,7 @@ def test_no_times(command, shop):
         '[data] columns = {"THEIR NAME" = "timestamp"}',
         """last event out with [split] type = "leave_last_out\"""",
     )
-    config = CONFIG + '[split]\nuse = "leave_last_out"\n'
+    config = CONFIG + '[split]\ntype = "leave_last_out"\n'
     both_work(command, shop(log=log, config=config), "no times: the order of the file")
 
 
@@ -335,7 +335,7 @@ def test_items_without_any_text(command, shop):
     named = CONFIG.replace('"tfidf"', '"tfidf"\ntemplate = "{{title}}"')
     both_fail(command, shop(items=silent, config=named), "no item says anything", "'{title}'")
     both_fail(command, shop(items=silent), "no column with words", "template =")
-    free = CONFIG.replace('[encoders.text]\nuse = "tfidf"', "")
+    free = CONFIG.replace('[encoders.text]\ntype = "tfidf"', "")
     model = both_work(command, shop(items=silent, config=free), "encoders: none")
     assert model.features is None
 
@@ -361,11 +361,11 @@ def test_a_misspelt_key(command, shop):
 
 
 def test_a_misspelt_block(command, shop):
-    weights = CONFIG + '[fusion]\nuse = "concat"\nweights = {{txt = 2.0}}\n'
+    weights = CONFIG + '[fusion]\ntype = "concat"\nweights = {{txt = 2.0}}\n'
     both_fail(
         command, shop(config=weights), "shop.toml: fusion.weights", "'txt'", "Did you mean 'text'?"
     )
-    by_default = weights.replace('[encoders.text]\nuse = "tfidf"', "").replace("txt", "wrods")
+    by_default = weights.replace('[encoders.text]\ntype = "tfidf"', "").replace("txt", "wrods")
     both_fail(
         command, shop(config=by_default), "fusion.weights", "'wrods'", "Did you mean 'words'?"
     )

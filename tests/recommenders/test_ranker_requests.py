@@ -24,21 +24,21 @@ def test_a_batch_scores_like_its_rows(ranker, rings):
     together = ranker.score(histories)
     for row in range(len(histories)):
         alone = ranker.score(histories.take(np.array([row])))
-        np.testing.assert_allclose(alone[0], together[row], atol=CLOSE)
+        np.testing.assert_array_equal(alone[0], together[row])
 
 
 def test_people_change_places_and_their_scores_with_them(ranker, rings):
     histories = histories_of(rings)
     order = np.random.default_rng(0).permutation(len(histories))
     moved = ranker.score(histories.take(order))
-    np.testing.assert_allclose(moved, ranker.score(histories)[order], atol=CLOSE)
+    np.testing.assert_array_equal(moved, ranker.score(histories)[order])
 
 
 def test_chunks_make_no_difference(ranker, rings, monkeypatch):
     histories = histories_of(rings)
     whole = ranker.score(histories)
     monkeypatch.setattr(ranker_module, "CHUNK_CELLS", 7 * 60)
-    np.testing.assert_allclose(ranker.score(histories), whole, atol=CLOSE)
+    np.testing.assert_array_equal(ranker.score(histories), whole)
 
 
 def test_threads_that_ask_at_once_get_the_same_bits(small, ranker, rings, said):
@@ -77,16 +77,12 @@ def turned(data, items, order):
     return Dataset(data.interactions, data.items[order], data.users), turned_items
 
 
-def assert_same_lists(first, second, histories, others):
-    """The same ten items a request, but for those whose scores are as good as equal."""
-    scores = first.score(histories)
-    tie = tie_order(histories.item_ids)
-    rows, best = top_rows(scores, 10, tie)
-    others_rows, _ = rank_rows(second, others, 10, exclude_seen=False)
-    names = np.array(others.item_ids.tolist())[others_rows]
-    back = histories.item_ids.rows(names.ravel().tolist()).reshape(rows.shape)
-    as_good = np.take_along_axis(scores, back.astype(np.int64), axis=1)
-    assert (np.abs(as_good - best) < CLOSE).mean() > 0.99
+def assert_same_scores(first, second, histories, others):
+    """The same bits for every person and item, by their ids."""
+    items = others.item_ids.rows(histories.item_ids.series)
+    people = Ids(others.user_ids).rows(histories.user_ids)
+    found = second.score(others.take(people))[:, items]
+    np.testing.assert_array_equal(found, first.score(histories))
 
 
 @pytest.mark.parametrize("blocks", [[], ["text"], ["words"]])
@@ -94,7 +90,7 @@ def test_the_order_of_the_catalogue_decides_nothing(rings, said, small, blocks):
     items = said.select(blocks) if blocks else None
     order = np.random.default_rng(0).permutation(60)
     other_rings, other_items = turned(rings, items, order)
-    assert_same_lists(
+    assert_same_scores(
         small().fit(rings, FitContext(items=items)),
         small().fit(other_rings, FitContext(items=other_items)),
         histories_of(rings),
@@ -108,12 +104,34 @@ def test_without_behaviour_and_hidden_items_the_order_of_the_catalogue_decides_n
     monkeypatch.setattr("palate.recommenders.two_stage.labels.NEW_ITEMS_CASES", 0.0)
     order = np.random.default_rng(0).permutation(60)
     other_rings, other_items = turned(rings, said, order)
-    assert_same_lists(
+    assert_same_scores(
         small(behaviour=False).fit(rings, FitContext(items=said)),
         small(behaviour=False).fit(other_rings, FitContext(items=other_items)),
         histories_of(rings),
         histories_of(other_rings),
     )
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_order_of_the_people_decides_nothing(rings, said, small, ranker, seed):
+    draw = np.random.default_rng(seed)
+    place = draw.permutation(len(rings.user_ids))[rings.user_rows]
+    events = rings.interactions[np.lexsort((place, rings.times))]
+    other = Dataset(events, rings.items, rings.users[draw.permutation(len(rings.users))])
+    assert other.user_ids != rings.user_ids
+    assert_same_scores(
+        ranker, small().fit(other, FitContext(items=said)), histories_of(rings), histories_of(other)
+    )
+
+
+def test_the_order_of_the_people_decides_nothing_without_times_and_a_table(build, small):
+    people = {f"u{row}": [*"abcde"[row % 3 :], *"fghij"[: 2 + row % 4]] for row in range(60)}
+    turned_people = dict(reversed(people.items()))
+    data, other = build(people, items="abcdefghij"), build(turned_people, items="abcdefghij")
+    models = small(min_rows_per_leaf=5).fit(data), small(min_rows_per_leaf=5).fit(other)
+    assert models[0].trees_
+    assert models[0].trees_ == models[1].trees_
+    assert_same_scores(*models, histories_of(data), histories_of(other))
 
 
 def test_the_same_input_gives_the_same_bits(ranker, small, rings, said):
@@ -158,17 +176,17 @@ class TestWhoSaysLittle:
         popularity = rings.item_counts
         assert popularity[rows[0]].mean() > 1.2 * popularity.mean()
 
-    def test_a_wish_in_words_finds_its_topic(self, rings, said, truth):
-        wishes = np.arange(0, 60, 3)
+    def test_a_text_query_finds_its_topic(self, rings, said, truth):
+        asked = np.arange(0, 60, 3)
         model = Ranker().fit(rings, FitContext(items=said))
-        queries = {"text": said.parts["text"][wishes], "words": said.parts["words"][wishes]}
-        asking = history_of_items(rings.item_ids, [[] for _ in wishes], queries=queries)
+        queries = {"text": said.parts["text"][asked], "words": said.parts["words"][asked]}
+        asking = history_of_items(rings.item_ids, [[] for _ in asked], queries=queries)
         touched = np.flatnonzero(rings.item_counts).astype(np.int32)
         rows, _ = rank_rows(model, asking, 5, candidates=touched)
         mix = np.where(rings.item_counts > 0, model._candidates(asking).mix, -np.inf)
         by_sum, _ = top_rows(mix, 5, tie_order(rings.item_ids))
         right, sum_right = (
-            (truth.topic[found] == truth.topic[wishes][:, None]).mean() for found in (rows, by_sum)
+            (truth.topic[found] == truth.topic[asked][:, None]).mean() for found in (rows, by_sum)
         )
         assert sum_right > 0.9
         assert right > sum_right - 0.1

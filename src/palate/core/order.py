@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from palate.core.arrays import Rows
 from palate.core.columns import USER
@@ -14,7 +13,7 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.topk import tie_order
 
-__all__ = ["by_id", "places_of", "settled", "with_people_settled"]
+__all__ = ["by_id", "places_of", "settled", "with_users_settled"]
 
 
 def settled(data: Dataset) -> tuple[Dataset, Rows]:
@@ -35,7 +34,7 @@ def settled(data: Dataset) -> tuple[Dataset, Rows]:
     return replace(data, interactions=events, items=data.items[rows], users=users), rows
 
 
-def with_people_settled(histories: Histories) -> Histories:
+def with_users_settled(histories: Histories) -> Histories:
     """The same requests, of different people, in an order that the people's ids alone decide."""
     return histories.take(by_id(Ids(histories.user_ids)))
 
@@ -45,8 +44,8 @@ def by_id(ids: Ids) -> Rows:
     return np.argsort(tie_order(ids), kind="stable").astype(np.int32)
 
 
-def places_of(rows: Rows) -> NDArray[np.int64]:
+def places_of(rows: Rows) -> Rows:
     """(n,) where in `rows`, which holds each row once, a row stands."""
-    places = np.empty(len(rows), dtype=np.int64)
-    places[rows] = np.arange(len(rows))
+    places = np.empty(len(rows), dtype=np.int32)
+    places[rows] = np.arange(len(rows), dtype=np.int32)
     return places

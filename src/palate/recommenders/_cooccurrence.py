@@ -123,20 +123,20 @@ def cooccurrence(
     """
     recent = histories if length is None else histories.last(length)
     seen = recent.seen()
-    people_of = sparse.csr_array(seen.T)
-    people = np.diff(people_of.indptr)
-    factors = (1.0 / (np.sqrt(people) + shrink + 1e-9)).astype(np.float32)
-    chunks = []
-    for chunk in _even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
-        shared = _scaled(people_of[chunk] @ seen, factors[chunk], factors)
+    users_of = sparse.csr_array(seen.T)
+    users = np.diff(users_of.indptr)
+    factors = (1.0 / (np.sqrt(users) + shrink + 1e-9)).astype(np.float32)
+    chunks, tie = [], tie_order(histories.item_ids)
+    for chunk in even_chunks(users_of @ np.diff(seen.indptr).astype(np.float64)):
+        shared = _scaled(users_of[chunk] @ seen, factors[chunk], factors)
         shared = _without_self(shared, first=chunk.start)
-        chunks.append(shared if neighbours is None else keep_largest(shared, neighbours))
+        chunks.append(shared if neighbours is None else keep_largest(shared, neighbours, tie))
     return sparse.csr_array(sparse.vstack(chunks))
 
 
-def _even_chunks(work: NDArray[np.float64]) -> list[slice]:
-    """Runs of rows whose summed work stays near `_BATCH_PAIRS`."""
-    batch = np.floor(np.cumsum(work) / _BATCH_PAIRS).astype(np.int64)
+def even_chunks(work: NDArray[np.float64], most: int = _BATCH_PAIRS) -> list[slice]:
+    """Runs of rows whose summed work stays near `most`."""
+    batch = np.floor(np.cumsum(work) / most).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(work)]
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
@@ -157,8 +157,25 @@ def _scaled(
     return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
-    """The `per_row` largest values of each row; equal ones by column in a fixed shuffle."""
+def first_of_each_row(matrix: sparse.csr_array, most: int) -> sparse.csr_array:
+    """The `most` first entries of each row, by column."""
+    counts = np.diff(matrix.indptr)
+    if not len(counts) or counts.max() <= most:
+        return matrix
+    matrix = sparse.csr_array(matrix, copy=True)
+    matrix.sort_indices()
+    kept = np.arange(matrix.nnz) - np.repeat(matrix.indptr[:-1], counts) < most
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(counts, most))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+
+
+def keep_largest(
+    matrix: sparse.csr_array, per_row: int, tie: NDArray[np.int64] | None = None
+) -> sparse.csr_array:
+    """The `per_row` largest values of each row; equal ones by the rank `tie` of their column.
+
+    Without it, by a fixed shuffle of the columns.
+    """
     counts = np.diff(matrix.indptr)
     if not len(counts) or counts.max() <= per_row:
         return matrix
@@ -171,21 +188,17 @@ def keep_largest(matrix: sparse.csr_array, per_row: int) -> sparse.csr_array:
     kept = falling < limit[row]
     left = place + 1 - np.bincount(row[kept], minlength=len(counts))
     tied = np.flatnonzero(falling == limit[row])
-    kept[_first_of_each_row(row[tied], matrix.indices[tied], left, matrix.shape[1], tied)] = True
+    shuffle = np.random.default_rng(0).permutation(matrix.shape[1]) if tie is None else tie
+    kept[tied[_first_of_each_row(row[tied], shuffle[matrix.indices[tied]], left)]] = True
     indptr = np.concatenate([[0], np.cumsum(place + 1)])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def _first_of_each_row(
-    row: NDArray[np.int64],
-    column: Rows,
-    wanted: NDArray[np.int64],
-    width: int,
-    positions: NDArray[np.int64],
+    row: NDArray[np.int64], rank: NDArray[np.int64], wanted: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The positions of the `wanted[row]` first of each row, by column in a fixed shuffle."""
-    shuffled = np.random.default_rng(0).permutation(width)[column]
-    order = np.lexsort((shuffled, row))
+    """Where the `wanted[row]` first of each row stand, by rank."""
+    order = np.lexsort((rank, row))
     sizes = np.bincount(row, minlength=len(wanted))
     place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return positions[order[place < wanted[row]]]
+    return order[place < wanted[row[order]]]

@@ -21,12 +21,12 @@ from palate.core.features import Features
 from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
-from palate.core.order import places_of, settled, with_people_settled
+from palate.core.order import places_of, settled, with_users_settled
 from palate.core.parallel import in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
-from palate.recommenders._text_queries import evidence_of_parts, fused_with_words
+from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries
 from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.importance import (
@@ -36,6 +36,7 @@ from palate.recommenders.two_stage.importance import (
     importances,
 )
 from palate.recommenders.two_stage.labels import (
+    FEWEST_CELLS,
     HELD_EVENTS,
     LabelledRows,
     LabelPlan,
@@ -111,7 +112,7 @@ class Ranker:
         self._forget()
         self.item_ids_ = data.item_ids
         data, self.order_ = settled(data)
-        histories = with_people_settled(histories_of(data))
+        histories = with_users_settled(histories_of(data))
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
@@ -191,7 +192,7 @@ class Ranker:
         return np.concatenate([self.order_, added])
 
     @cached_property
-    def _places(self) -> NDArray[np.int64]:
+    def _places(self) -> Rows:
         return places_of(self._rows)
 
     @cached_property
@@ -223,11 +224,11 @@ class Ranker:
         A history and words are each scored alone and fused, by reciprocal ranks.
         """
         check_fitted(self)
-        return fused_with_words(self._score_all, histories.in_catalogue(self.item_ids_))
+        return fused_with_queries(self._score_all, histories.in_catalogue(self.item_ids_))
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
-        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), 1))
+        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), FEWEST_CELLS))
         self._catalogue.ready(behaviour=self.behaviour)
         _ = self._booster, self._share_of_new, self._settled_ids
         for chunk, part in in_chunks(
@@ -310,9 +311,7 @@ class Ranker:
     @property
     def _links(self) -> Links:
         links, places = links_in(self.statistics_["directed"]), self._places
-        return lambda sources, targets: links(
-            places[sources].astype(np.int32), places[targets].astype(np.int32)
-        )
+        return lambda sources, targets: links(places[sources], places[targets])
 
     def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
         """(n,) whether content moved the trees' score of a candidate more than behaviour did."""

