@@ -94,3 +94,29 @@ def test_editors_and_type_checkers_see_the_same_names():
     stub = Path(palate.__file__).with_suffix(".pyi").read_text()
     said = set(re.findall(r"^from (\S+) import (\w+) as \2$", stub, flags=re.MULTILINE))
     assert said == {(home, name) for name, home in palate._HOME.items()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("people_features", "user_features"),
+        ("people_views", "user_views"),
+        ("people_aggregates", "user_aggregates"),
+        ("Telling", "HistoryText"),
+        ("split_new_items", "split_cold_items"),
+    ],
+)
+def test_names_of_an_earlier_version(old, new):
+    said = rf"no attribute '{old}'\. It is called '{new}' now\."
+    with pytest.raises(AttributeError, match=said):
+        getattr(palate, old)
+
+
+def test_a_name_that_is_not_there_loads_nothing_heavy():
+    code = (
+        "import palate, sys\n"
+        "try: palate.people_features\n"
+        "except AttributeError: print({'numpy', 'polars', 'pydantic'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

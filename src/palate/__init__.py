@@ -77,12 +77,11 @@ __all__ = ["__version__", *sorted(_HOME)]
 def __getattr__(name: str) -> Any:
     """The public names load on first use: `import palate` alone costs no numpy."""
     if name not in _HOME:
-        import difflib
+        from palate.core.errors import guess
 
-        close = difflib.get_close_matches(name, _HOME, n=1)
-        guess = f". Did you mean {close[0]!r}?" if close else ""
         # `obj`, so that the interpreter does not add a guess of its own
-        message = f"module 'palate' has no attribute {name!r}{guess}"
+        hint = guess(name, _HOME)
+        message = f"module 'palate' has no attribute {name!r}{hint and f'.{hint}'}"
         raise AttributeError(message, name=name, obj=None)
     value = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = value

@@ -7,6 +7,9 @@ import os
 import polars as pl
 import pytest
 
+from palate.core.errors import DataError
+from palate.data.read import read
+from palate.features.batch.job import encode_table
 from palate.pipeline.artefact import MANIFEST
 from palate.pipeline.pipeline import load
 
@@ -101,7 +104,7 @@ def test_a_misspelt_column(command, shop):
         "log.csv",
         "user_id",
         "'usreId'",
-        "[data] columns = {'THEIR NAME' = 'user_id'}",
+        '[data] columns = {"THEIR NAME" = "user_id"}',
     )
     config = CONFIG.replace("[encoders", 'columns = {{usreId = "user_id"}}\n[encoders', 1)
     both_work(command, shop(log=LOG.replace("userId", "usreId"), config=config), "usreId → user_id")
@@ -269,7 +272,7 @@ def test_no_times(command, shop):
         command,
         path,
         '[split] type = "time" needs times',
-        "[data] columns = {'THEIR NAME' = 'timestamp'}",
+        '[data] columns = {"THEIR NAME" = "timestamp"}',
         """last event out with [split] type = "leave_last_out\"""",
     )
     config = CONFIG + '[split]\ntype = "leave_last_out"\n'
@@ -441,3 +444,85 @@ def test_a_place_that_cannot_take_a_model_is_noticed_before_the_fit(command, sho
     done = command("fit", path, "--out", path)
     assert done.code == 1
     assert "shop.toml is a file" in done.err
+
+
+# ---- what looks like a setting, and is somebody's
+
+
+THEIRS = [
+    "a test=5 keep=True",
+    'encoding="x"',
+    'use = "x"',
+    '{"type": "muse"}',
+    "split_by_time id=3",
+    "read(..., columns={'a': 'b'})",
+]
+
+
+def as_csv(**columns):
+    return pl.DataFrame(columns).write_csv()
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+def test_an_id_stays_as_it_is(command, shop, theirs):
+    log = LOG + f"u1,{as_csv(x=[theirs]).partition(chr(10))[2].strip()},1700000000,3\n"
+    fix = "leave the events out with [data] drop_unknown = true (or --drop-unknown)."
+    both_fail(command, shop(log=log), f"items table lacks: {theirs!r}. Its ids", fix)
+    with pytest.raises(DataError) as caught:
+        read(shop(log=log).parent / "log.csv", shop(log=log).parent / "items.csv")
+    assert f"items table lacks: {theirs!r}. Its ids" in str(caught.value)
+    assert str(caught.value).endswith("leave the events out with drop_unknown=True.")
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+def test_a_column_stays_as_it_is(command, shop, theirs):
+    plain = theirs.replace('"', "'")
+    fix = 'Say which it is: [data] columns = {"THEIR NAME" = "user_id"}'
+    log = f'"{plain}",item\na,i1\n'
+    known = f"no column for user_id. Known: {', '.join(sorted(['item', plain]))}. "
+    both_fail(command, shop(log=log), known + fix)
+    config = CONFIG.replace("[encoders", 'keep = ["gone"]\n[encoders', 1)
+    known = f"'gone' to keep. Known: {', '.join(sorted(['item', 'user', plain]))}."
+    both_fail(command, shop(config=config, log=f'user,item,"{plain}"\na,i1,1\n'), known)
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+def test_a_name_of_a_file_stays_as_it_is(command, shop, theirs):
+    name = theirs.replace("/", "_") + ".csv"
+    config = CONFIG.replace('"{log}"', "'" * 3 + "{log}" + "'" * 3)
+    path = shop(log=LOG.replace("userId", "usreId"), log_name=name, config=config)
+    both_fail(
+        command, path, f"/{name}: no column for user_id", "Say which it is: [data] columns = {"
+    )
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+def test_a_title_stays_as_it_is(command, shop, theirs):
+    items = as_csv(itemId=[f"i{n}" for n in range(8)], title=[theirs] * 8)
+    config = CONFIG.replace("tfidf", "image")
+    config = config.replace('"image"', '"image"\ncolumn = "title"')
+    pytest.importorskip("PIL")
+    for words in (["check"], ["fit", "--out", "model"]):
+        done = command(words[0], shop(items=items, config=config), *words[1:])
+        assert done.code == 1, done.err
+        assert f": {theirs} of item 'i" in done.err
+        assert done.err.strip().endswith('count them as missing: on_error = "skip"')
+
+
+@pytest.mark.parametrize("theirs", THEIRS)
+def test_what_is_encoded_stays_as_it_is(command, tmp_path, theirs):
+    table = tmp_path / f"{theirs}.csv"
+    table.write_text(as_csv(id=[theirs, theirs], title=["a", "b"]))
+    done = command("encode", table, "--encoder", "tfidf", "--out", tmp_path / "out")
+    assert done.code == 1, done.err
+    assert f"these occur again: {theirs!r} (" in done.err
+    assert done.err.strip().endswith("or the first of each: --on-error skip")
+    table = tmp_path / f"{theirs}.parquet"
+    pl.DataFrame({theirs: ["a", "b"], "title": ["a", "b"]}).write_parquet(table)
+    done = command("encode", table, "--encoder", "tfidf", "--out", tmp_path / "out")
+    assert f"/{theirs}.parquet: no column for item_id" in done.err
+    assert f"Known: {', '.join(sorted(['title', theirs]))}" in done.err
+    assert done.err.strip().endswith("Say which it is: --id COLUMN")
+    with pytest.raises(DataError) as caught:
+        encode_table(table, "tfidf", tmp_path / "out")
+    assert str(caught.value).endswith('Say which it is: id="COLUMN"')

@@ -558,7 +558,7 @@ def test_an_error_of_an_encoder_names_its_table(command, project, table, said):
         ('type = "static"\nmodel = "minilm"', 'another encoder: type = "transformer"'),
         ('type = "transformer"\nmodel = "./gone"', "project/gone' with a model"),
         ('type = "minilm"', 'type = "transformer", model = "minilm"'),
-        ('type = "sentiment"\nencoder = "muse"', "encoder = 'muse' cannot be used: give a text"),
+        ('type = "sentiment"\nencoder = "muse"', ": encoder must be a component, or a table"),
     ],
 )
 def test_check_misses_the_models_that_fit_would_miss(command, project, table, said):

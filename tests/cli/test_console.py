@@ -12,7 +12,7 @@ from palate.cli import console
 from palate.cli.console import components_table, recommendations_table, records, shown_progress
 from palate.core import progress
 from palate.core.types import Recommendations
-from palate.pipeline.config import toml
+from palate.pipeline.dialect import toml
 
 TITLES = {"1": "Alien [1979]", "2": "外星人", "3": ":x: " + "long title " * 12}
 

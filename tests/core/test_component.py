@@ -10,6 +10,7 @@ import palate
 from palate.core import registry
 from palate.core.component import check_types
 from palate.core.errors import ConfigError
+from palate.recommenders.ranker import Ranker
 
 
 @pytest.mark.parametrize(
@@ -133,3 +134,10 @@ def test_lists_and_tables_stay_what_they_were():
     columns, weights = ["genre"], {"text": 2}
     assert palate.Attributes(columns=columns).columns is columns
     assert palate.Concat(weights=weights).weights is weights
+
+
+def test_a_setting_of_an_earlier_version_says_what_it_is_called_now():
+    with pytest.raises(ConfigError, match=r"no setting 'rounds'\. It is called 'n_estimators' now"):
+        Ranker(rounds=3)
+    with pytest.raises(ConfigError, match=r"no setting 'leaves'\. It is called 'num_leaves' now"):
+        Ranker(leaves=3)

@@ -76,7 +76,12 @@ def test_shorten_counts_cells(text, cells, short):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("a'b", '"a\'b"'), (12, "12"), (["x"], "['x']"), ("x" * 999, repr("x" * 159 + "…"))],
+    [
+        ("a'b", '"a\'b"'),
+        (12, "12"),
+        (["x"], "['x']"),
+        ("x" * 999, repr("x" * 80 + "…") + " (999 letters)"),
+    ],
 )
 def test_values_in_errors_are_quoted_and_short(value, shown):
     assert quoted(value) == shown

@@ -171,6 +171,6 @@ def test_times_that_are_not_as_stated():
     log = pl.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "ts": ["06/05/2024", "13/31/2024"]})
     with pytest.raises(
         DataError,
-        match=r"'ts' is not written as time_format='%d/%m/%Y' says in row 2: '13/31/2024'",
+        match=r"""'ts' is not written as time_format="%d/%m/%Y" says in row 2: '13/31/2024'""",
     ):
         read(log, time_format="%d/%m/%Y")

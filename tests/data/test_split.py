@@ -99,7 +99,7 @@ def test_unordered_events_are_put_in_order():
         ({"at": 5, "test": 0.2}, ConfigError, "give test= or at=, not both"),
         ({"test": 20}, ConfigError, "write 0.2 for 20 %"),
         ({"test": 200}, ConfigError, "below 1$"),
-        ({"at": "tomorrow"}, DataError, "'tomorrow'"),
+        ({"at": "tomorrow"}, DataError, 'at="tomorrow" is no moment'),
     ],
 )
 def test_times_that_split_nothing(settings, error, message):

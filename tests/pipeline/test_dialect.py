@@ -1,53 +1,74 @@
+import pickle
+
 import pytest
 
 from palate.cli import models, options
-from palate.core.errors import ConfigError, DataError, MissingExtraError
-from palate.pipeline.dialect import of_encoder, speaking_options, speaking_toml
+from palate.core.errors import ConfigError, DataError, Message, MissingExtraError, Setting
+from palate.pipeline.dialect import in_toml, speaking_options, speaking_toml
 from palate.pipeline.features import errors_name
 
 
 @pytest.mark.parametrize(
-    ("said", "in_a_file"),
+    ("setting", "in_a_file"),
     [
-        ('count them: on_error="skip"', 'count them: on_error = "skip"'),
-        ("name it with column=. The columns", "name it with column. The columns"),
-        ('vectors: id="COLUMN", vector="V".', 'vectors: id = "COLUMN", vector = "V".'),
-        ("leave out segment=True", "leave out segment = true"),
-        ('take model = "transe"', 'take model = "transe"'),
-        ('give {"type": "muse"}', 'give {type = "muse"}'),
-        ("Reviews.encoder: 'ease' reads", "encoder: 'ease' reads"),
-        ("the files 'dim=3.jpg', a/dim=4", "the files 'dim=3.jpg', a/dim=4"),
+        (Setting("on_error", "skip"), 'on_error = "skip"'),
+        (Setting("column"), "column"),
+        (Setting("segment", True), "segment = true"),
+        (Setting("encoder", {"type": "muse"}), 'encoder = {type = "muse"}'),
+        (Setting("encoder", python="Reviews.encoder"), "encoder"),
         (
-            'as in read(..., columns={"review": "text"}), or',
-            'as in [data] columns = {"review" = "text"}, or',
+            Setting("columns", {"a b": "text"}, "data", python="read(..., {})"),
+            '[data] columns = {"a b" = "text"}',
         ),
+        (
+            Setting("columns", {"'": "x", "c": "y"}, "data"),
+            """[data] columns = {"'" = "x", c = "y"}""",
+        ),
+        (Setting("encoding", "latin-1", "data"), '[data] encoding = "latin-1"'),
+        (Setting("events", section="data"), "[data] events"),
+        (Setting("drop_unknown", True, "data"), "[data] drop_unknown = true (or --drop-unknown)"),
+        (Setting("keep", ["a"], "data"), '[data] keep = ["a"]'),
+        (Setting("test", -0.2, "split"), "[split] test = -0.2"),
+        (Setting("type", "time", "split", python="split_by_time"), '[split] type = "time"'),
     ],
 )
-def test_an_encoders_settings_as_its_table_holds_them(said, in_a_file):
-    assert of_encoder(said) == in_a_file
-    assert of_encoder(in_a_file) == in_a_file
+def test_settings_as_a_file_holds_them(setting, in_a_file):
+    assert in_toml(setting) == in_a_file
 
 
 def test_an_error_names_the_table_of_its_encoder():
     with pytest.raises(DataError) as caught, speaking_toml(["photo"]), errors_name("photo"):
-        raise DataError('bad photos: on_error="skip"')
+        raise DataError("bad photos: ", Setting("on_error", "skip"))
     assert str(caught.value) == '[encoders.photo]: bad photos: on_error = "skip"'
     assert caught.value.__notes__ == ["raised by the encoder 'photo'"]
     with pytest.raises(DataError) as caught, speaking_toml([]), errors_name("text"):
-        raise DataError('no words: template="{title}"')
+        raise DataError("no words: ", Setting("template", "{title}"))
     assert str(caught.value) == 'no words: template = "{title}"'
+
+
+def test_the_table_of_an_encoder_is_named_once():
+    with (
+        pytest.raises(DataError) as caught,
+        speaking_toml(["x"]),
+        speaking_toml(["x"]),
+        errors_name("x"),
+    ):
+        raise DataError("no words")
+    assert str(caught.value) == "[encoders.x]: no words"
 
 
 def test_an_error_of_no_encoder_names_a_section():
     with pytest.raises(DataError) as caught, speaking_toml(["photo"]):
-        raise DataError('say encoding="latin-1"')
+        raise DataError("say ", Setting("encoding", "latin-1", "data"))
     assert str(caught.value) == 'say [data] encoding = "latin-1"'
 
 
 def test_an_error_about_a_package_stays_one():
     with pytest.raises(MissingExtraError) as caught, speaking_toml(["x"]), errors_name("x"):
-        raise MissingExtraError('backend="openvino"', "speed")
+        raise MissingExtraError(Setting("backend", "openvino"), "speed")
     assert str(caught.value).startswith('[encoders.x]: backend = "openvino" needs an extra: pip')
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
 
 
 def test_options_of_a_command():
@@ -62,12 +83,18 @@ def test_options_of_a_command():
 @pytest.mark.parametrize(
     ("said", "typed"),
     [
-        ('Say which it is: id="COLUMN"', "Say which it is: --id COLUMN"),
-        ("Name another with id=", "Name another with --id"),
-        ('what to read: template="{COLUMN}"', 'what to read: --template "{COLUMN}"'),
-        ('leave them out: on_error="skip"', "leave them out: --on-error skip"),
-        ("workers=3 is one", "--workers 3 is one"),
-        ("the column 'paid=3'", "the column 'paid=3'"),
+        (["Say which it is: ", Setting("id", "COLUMN")], "Say which it is: --id COLUMN"),
+        (["Name another with ", Setting("id")], "Name another with --id"),
+        (["read: ", Setting("template", "{COLUMN}")], 'read: --template "{COLUMN}"'),
+        (["leave them out: ", Setting("on_error", "skip")], "leave them out: --on-error skip"),
+        ([Setting("workers", 3), " is one"], "--workers 3 is one"),
+        (["say ", Setting("encoding", "utf-16", "data")], "say --encoding utf-16"),
+        (["take ", Setting("dim", 3)], "take dim=3"),
+        (
+            ["as in ", Setting("columns", {"a": "text"}, "data", python="read(..., {})")],
+            "as in read(..., columns={'a': 'text'})",
+        ),
+        (["the column 'workers=3'"], "the column 'workers=3'"),
     ],
 )
 def test_settings_as_options(said, typed):
@@ -75,5 +102,16 @@ def test_settings_as_options(said, typed):
         pytest.raises(ConfigError) as caught,
         speaking_options(options.names_of(models.encode)),
     ):
-        raise ConfigError(said)
+        raise ConfigError(*said)
     assert str(caught.value) == typed
+    assert str(pickle.loads(pickle.dumps(caught.value))) == typed
+
+
+@pytest.mark.parametrize("theirs", ["a test=5 keep=True", 'use = "x"', "split_by_time", 'id="x"'])
+def test_what_is_no_setting_is_never_rewritten(theirs):
+    said = Message.of(f"no item {theirs}: ", Setting("keep", [theirs], "data"))
+    assert said.said(in_toml).startswith(f"no item {theirs}: [data] keep = ")
+    for border in (speaking_toml(["a"]), speaking_options({"id": "--id", "keep": "--keep"})):
+        with pytest.raises(DataError) as caught, border:
+            raise DataError(f"no item {theirs}")
+        assert str(caught.value) == f"no item {theirs}"

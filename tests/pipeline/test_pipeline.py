@@ -539,3 +539,11 @@ def test_a_reranker_without_features_fails_before_the_long_work(shop):
     with pytest.raises(ConfigError, match="diversity needs item features"):
         Pipeline(encoders={}, recommender=Slow(), rerankers=[Diversity()]).fit(shop)
     assert not fitted
+
+
+def test_a_name_of_an_earlier_version_says_what_it_is_called_now():
+    with pytest.raises(AttributeError, match=r"no attribute 'audience'\. It is called 'top_users'"):
+        Pipeline().audience  # noqa: B018
+    with pytest.raises(AttributeError, match=r"'Pipeline' object has no attribute 'zzzz'$"):
+        Pipeline().zzzz  # noqa: B018
+    assert not hasattr(Pipeline(), "features_")

@@ -39,7 +39,7 @@ from palate.core.types import Recommendations
 from palate.core.visible import bounded, shorten, visible
 from palate.nn.hub.cards import NAME_WIDTH, models
 from palate.nn.packaged.gemma import TERMS
-from palate.pipeline.config import toml
+from palate.pipeline.dialect import toml
 
 PIPE_WIDTH = 120
 LONGEST_REASON = 400

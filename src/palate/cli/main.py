@@ -239,7 +239,7 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
     from palate.pipeline.dialect import in_toml
 
     data, notes = settings.read(drop_unknown=drop_unknown)
-    for line in map(in_toml, notes.lines()):
+    for line in notes.lines(in_toml):
         errors.print(line, markup=False, soft_wrap=True, style="dim")
     return data
 

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.core.errors import ConfigError, DataError, Setting, first_offenders
 
 
 def check_data(data: object, *, what: str) -> None:
@@ -18,30 +18,37 @@ def check_data(data: object, *, what: str) -> None:
         )
 
 
-def check_mapping(value: Any, name: str, *, example: str) -> None:
+def check_mapping(value: Any, name: str, *, example: Mapping[str, Any], section: str = "") -> None:
     """Raises `ConfigError` for what is no mapping from names."""
     if value is not None and not isinstance(value, Mapping):
-        raise ConfigError(f"{name}={value!r}: it must be a mapping, as {name}={example}")
+        raise ConfigError(
+            Setting(name, value, section),
+            ": it must be a mapping, as ",
+            Setting(name, example, section),
+        )
 
 
-def check_names(value: Any, name: str) -> None:
+def check_names(value: Any, name: str, *, section: str = "") -> None:
     """Raises `ConfigError` for what is no list of names; one name alone is none."""
+    given = Setting(name, value, section)
     if isinstance(value, str):
-        raise ConfigError(f"{name}={value!r}: it must be a list, as {name}=[{value!r}]")
+        raise ConfigError(given, ": it must be a list, as ", Setting(name, [value], section))
     if not (isinstance(value, Sequence) and all(isinstance(entry, str) for entry in value)):
-        raise ConfigError(f"{name}={value!r}: it must be a list of names")
+        raise ConfigError(given, ": it must be a list of names")
 
 
-def check_count(value: Any, name: str, *, least: int = 0) -> None:
+def check_count(value: Any, name: str, *, least: int = 0, section: str = "") -> None:
     """Raises `ConfigError` for what is no whole number, or too small a one."""
     if not isinstance(value, Integral) or value < least:
-        raise ConfigError(f"{name}={value!r}: it must be a whole number, {least} or more")
+        given = Setting(name, value, section)
+        raise ConfigError(given, f": it must be a whole number, {least} or more")
 
 
-def check_share(value: Any, name: str) -> None:
+def check_share(value: Any, name: str, *, section: str = "") -> None:
     """Raises `ConfigError` for what is no share of a whole."""
     if not (isinstance(value, Real) and 0 < float(value) < 1):
-        raise ConfigError(f"{name}={value!r}: it must be a share, above 0 and below 1")
+        given = Setting(name, value, section)
+        raise ConfigError(given, ": it must be a share, above 0 and below 1")
 
 
 def not_unicode(error: UnicodeEncodeError) -> DataError:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from palate.core.errors import ConfigError, NotFittedError, did_you_mean
+from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
 from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
 
@@ -105,7 +105,7 @@ def check_types(component: Any) -> None:
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
 
 
-def checked(hint: Any, value: Any, *, where: str) -> Any:
+def checked(hint: Any, value: Any, *, where: str | Message) -> Any:
     """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
     adapter = TypeAdapter(hint, config=_STRICT)
     try:
@@ -115,10 +115,10 @@ def checked(hint: Any, value: Any, *, where: str) -> Any:
         if found is None:
             reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
         else:
-            where = ".".join([where, *_inside(value, found["loc"])])
-            value, name = found["input"], where.rpartition(".")[2]
+            where = Message.joined(".", [where, *_inside(value, found["loc"])])
+            value, name = found["input"], str(where).rpartition(".")[2]
             reason = allowed(hint, name, empty=found["type"] == "too_short") or found["msg"]
-        raise ConfigError(f"{where} = {quoted(value)} cannot be used: {reason}") from error
+        raise ConfigError(where, f" = {quoted(value)} cannot be used: {reason}") from error
 
 
 def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:

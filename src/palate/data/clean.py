@@ -163,8 +163,8 @@ def _check_data(data: object, fitted_on: object) -> None:
 
 
 def _check_columns(missing: Any, text_columns: Any, normalise: Any) -> None:
-    check_mapping(missing, "missing", example="{'price': 'median'}")
-    check_mapping(normalise, "normalise", example="{'price': 'log'}")
+    check_mapping(missing, "missing", example={"price": "median"})
+    check_mapping(normalise, "normalise", example={"price": "log"})
     if text_columns is not None:
         check_names(text_columns, "text_columns")
 

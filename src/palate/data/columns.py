@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, TITLE, USER, VALUE, WEIGHT
-from palate.core.errors import DataError, did_you_mean
+from palate.core.errors import DataError, Message, Setting, did_you_mean
 
 _CONVENTIONS = {
     USER: "user uid reviewer customer visitor member person account client buyer listener reader"
@@ -81,6 +81,9 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_COLUMNS = Setting("columns", section="data")
+
+
 def check_given(given: Mapping[str, str], tables: Mapping[str, tuple[str, Sequence[str]]]) -> None:
     """`given` names columns that some table has, and roles that exist; else `DataError`.
 
@@ -89,21 +92,24 @@ def check_given(given: Mapping[str, str], tables: Mapping[str, tuple[str, Sequen
     roles = {role for kind in ROLES for role in ROLES[kind]}
     for theirs, ours in given.items():
         if ours not in roles:
+            said = Setting("columns", {theirs: ours}, "data")
             if theirs in roles and any(ours in columns for _, columns in tables.values()):
                 raise DataError(
-                    f"columns={{{theirs!r}: {ours!r}}} is the wrong way round: write"
-                    f" columns={{{ours!r}: {theirs!r}}}"
+                    said,
+                    " is the wrong way round: write ",
+                    Setting("columns", {ours: theirs}, "data"),
                 )
             raise DataError(
-                f"columns={{{theirs!r}: {ours!r}}}: {ours!r} is no column of palate."
-                f"{did_you_mean(ours, roles)}"
+                said,
+                f": {ours!r} is no column of palate.{did_you_mean(ours, roles)}",
             )
         if not any(theirs in columns for kind, (_, columns) in tables.items()):
             known = {column for _, columns in tables.values() for column in columns}
             names = ", ".join(name for name, _ in tables.values())
             raise DataError(
-                f"{names}: no column {theirs!r}, which columns= takes for {ours}."
-                f"{did_you_mean(theirs, known)}"
+                f"{names}: no column {theirs!r}, which ",
+                _COLUMNS,
+                f" takes for {ours}.{did_you_mean(theirs, known)}",
             )
 
 
@@ -136,50 +142,60 @@ def find_columns(
     given: Mapping[str, str],
     kept: Sequence[str],
     beside: Sequence[str] = (),
+    *,
+    fix: Setting | None = None,
 ) -> dict[str, str]:
     """Our column → theirs, for a table of `kind` ("interactions", "items", "users").
 
     What `given` says comes first, then a column with exactly our name, then the one column whose
     name is known by convention (case, spaces and underscores don't matter). Of two ids that match,
     the one that is among `beside`, the columns of the other tables, links them. Two that match
-    otherwise, or none where one is needed, raise `DataError`. Columns in `kept` are left as they
-    are.
+    otherwise, or none where one is needed, raise `DataError`, with the `fix` of who has another
+    setting than `columns`. Columns in `kept` are left as they are.
     """
     found: dict[str, str] = {}
     for theirs, ours in given.items():
         if theirs in columns and ours in ROLES[kind]:
             if ours in found:
                 raise DataError(
-                    f"{name}: columns= takes both {found[ours]!r} and {theirs!r} for {ours};"
-                    " name one of them"
+                    f"{name}: ",
+                    _COLUMNS,
+                    f" takes both {found[ours]!r} and {theirs!r} for {ours}; name one of them",
                 )
             found[ours] = theirs
     free = [column for column in columns if column not in kept and column not in found.values()]
     for role in ROLES[kind]:
-        if role not in found and (match := _by_convention(role, kind, name, free, beside)):
+        if role not in found and (match := _by_convention(role, kind, name, free, beside, fix)):
             found[role] = match
     for role in NEEDED[kind]:
         if role not in found:
             raise DataError(
-                f"{name}: no column for {role}.{did_you_mean(role, columns)}"
-                f" Say which it is: columns={{'THEIR NAME': '{role}'}}{_no_header(columns)}"
+                f"{name}: no column for {role}.{did_you_mean(role, columns)} Say which it is: ",
+                fix or Setting("columns", {"THEIR NAME": role}, "data"),
+                "" if fix else _no_header(columns),
             )
     return found
 
 
-def _no_header(columns: Sequence[str]) -> str:
+def _no_header(columns: Sequence[str]) -> Message:
     """A hint where a row stands in the place of the names: names are no numbers."""
     numbers = [column for column in columns if re.fullmatch(r"-?\d+(\.\d+)?", column)]
     if not numbers:
-        return ""
-    return (
+        return Message(())
+    return Message.of(
         f". {numbers[0]!r} is no name: if the first line is a row, put one with names above it, or"
-        " name the columns of a text by their places: columns={'column_1': 'user_id', …}"
+        " name the columns of a text by their places: ",
+        Setting("columns", {"column_1": USER, "column_2": ITEM}, "data"),
     )
 
 
 def _by_convention(
-    role: str, kind: str, name: str, columns: Sequence[str], beside: Sequence[str]
+    role: str,
+    kind: str,
+    name: str,
+    columns: Sequence[str],
+    beside: Sequence[str],
+    fix: Setting | None,
 ) -> str | None:
     if role in columns:
         return role
@@ -193,8 +209,8 @@ def _by_convention(
     if len(matches) > 1:
         both = " and ".join(repr(column) for column in matches)
         raise DataError(
-            f"{name}: the columns {both} could all be {role}. Say which it is:"
-            f" columns={{{matches[0]!r}: '{role}'}}"
+            f"{name}: the columns {both} could all be {role}. Say which it is: ",
+            fix or Setting("columns", {matches[0]: role}, "data"),
         )
     return matches[0] if matches else None
 

@@ -9,7 +9,14 @@ import numpy as np
 import polars as pl
 
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
-from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.errors import (
+    ConfigError,
+    DataError,
+    Message,
+    Setting,
+    did_you_mean,
+    first_offenders,
+)
 from palate.core.ids import Ids
 from palate.data.columns import is_flag, is_rating
 from palate.data.formats.open import Table
@@ -26,6 +33,8 @@ from palate.data.values import (
     without_blank_rows,
     without_gaps,
 )
+
+_EVENTS = Setting("events", section="data")
 
 
 def read_interactions(
@@ -110,15 +119,22 @@ def _choices(flags: Sequence[pl.Series], notes: TableNotes) -> pl.Series | None:
     notes.ignored = [name for name in notes.ignored if name not in read]
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
+    kept = Setting("keep", [next(iter(read))], "data")
     if not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
-            f" something else, say so: keep=[{next(iter(read))!r}] lets all rows count"
+            " something else, say so: ",
+            kept,
+            " lets all rows count",
         )
     if left := len(chosen) - int(chosen.sum()):
         notes.messages.append(
-            f"left out {left:,} rows where {names} is 0: no choices. If it means something else,"
-            f" keep=[{next(iter(read))!r}] lets all rows count"
+            Message.of(
+                f"left out {left:,} rows where {names} is 0: no choices. If it means something"
+                " else, ",
+                kept,
+                " lets all rows count",
+            )
         )
     return chosen
 
@@ -206,12 +222,16 @@ def _event_weights(
             )
     if EVENT not in columns:
         raise DataError(
-            f"{name}: events= gives weights, but no column holds events. Say which it is:"
-            " columns={'THEIR NAME': 'event'}"
+            f"{name}: ",
+            _EVENTS,
+            " gives weights, but no column holds events. Say which it is: ",
+            Setting("columns", {"THEIR NAME": EVENT}, "data"),
         )
     if WEIGHT in columns:
         raise DataError(
-            f"{name}: both events= and the column {WEIGHT!r} give weights; leave one of them out"
+            f"{name}: both ",
+            _EVENTS,
+            f" and the column {WEIGHT!r} give weights; leave one of them out",
         )
     series = columns[EVENT]
     if series.null_count():
@@ -219,11 +239,14 @@ def _event_weights(
     names = series.unique(maintain_order=True)
     if unknown := [event for event in names if event not in events]:
         raise DataError(
-            f"{name}: events= has no weight for {first_offenders(unknown, len(unknown))}."
-            f"{did_you_mean(unknown[0], events)} Give each a weight; 0 keeps it from counting."
+            f"{name}: ",
+            _EVENTS,
+            f" has no weight for {first_offenders(unknown, len(unknown))}."
+            f"{did_you_mean(unknown[0], events)} Give each a weight; 0 keeps it from counting.",
         )
     if unused := [event for event in events if event not in set(names)]:
-        notes.messages.append(f"events= names {', '.join(unused)}, which the table never holds")
+        names_unused = f" names {', '.join(unused)}, which the table never holds"
+        notes.messages.append(Message.of(_EVENTS, names_unused))
     weights = [float(weight) for weight in events.values()]
     return series.replace_strict(list(events), weights, return_dtype=pl.Float32).alias(WEIGHT)
 
@@ -264,7 +287,9 @@ def match_items(
         f"{source}: {events:,} events name items that the items table lacks:"
         f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
         f"{_other_spelling(unknown, catalogue.series)}"
-        " Add these items, or leave the events out with drop_unknown=True."
+        " Add these items, or leave the events out with ",
+        Setting("drop_unknown", True, "data"),
+        ".",
     )
 
 

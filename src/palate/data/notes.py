@@ -11,6 +11,7 @@ import polars as pl
 
 from palate.core.columns import EVENT, ITEM, TEXT, USER, VALUE, WEIGHT
 from palate.core.dataset import Dataset
+from palate.core.errors import Dialect, Message, in_python
 from palate.core.visible import bounded, one_line, shorten
 
 LOGGER = logging.getLogger("palate")
@@ -34,10 +35,10 @@ class TableNotes:
     rows: int = 0
     taken: dict[str, str] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
+    messages: list[str | Message] = field(default_factory=list)
 
-    def lines(self) -> list[str]:
-        """What was taken for what, what was left, and remarks."""
+    def lines(self, dialect: Dialect = in_python) -> list[str]:
+        """What was taken for what, what was left, and remarks, which name settings."""
         named = ", ".join(
             f"{shorten(theirs)} → {shorten(ours)}" for theirs, ours in self.taken.items()
         )
@@ -45,7 +46,8 @@ class TableNotes:
         if self.ignored:
             ignored = [shorten(name) or repr(name) for name in self.ignored]
             lines.append(f"{self.source}: not read: {', '.join(ignored)}")
-        return lines + [f"{self.source}: {message}" for message in self.messages]
+        said = (Message.of(message).said(dialect) for message in self.messages)
+        return lines + [f"{self.source}: {message}" for message in said]
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,12 @@ class ReadNotes:
     """How a data set was read: one entry a table, in the order interactions, items, users."""
 
     tables: tuple[TableNotes, ...]
-    messages: tuple[str, ...] = ()
+    messages: tuple[str | Message, ...] = ()
 
-    def lines(self) -> list[str]:
-        """Table by table, then what concerns them together."""
-        return [line for table in self.tables for line in table.lines()] + list(self.messages)
+    def lines(self, dialect: Dialect = in_python) -> list[str]:
+        """Table by table, then what concerns them together; `dialect` writes settings."""
+        lines = [line for table in self.tables for line in table.lines(dialect)]
+        return lines + [Message.of(message).said(dialect) for message in self.messages]
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

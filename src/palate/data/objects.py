@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from palate.core.errors import DataError, first_offenders, shown
+from palate.core.errors import DataError, first_offenders
+from palate.core.visible import quoted
 
 _TEXT, _NUMBERS, _MOMENTS, _LISTS = "text", "numbers", "dates or times", "lists"
 _KINDS: tuple[tuple[str, tuple[type[Any], ...]], ...] = (
@@ -45,11 +46,11 @@ def from_objects(name: str, values: Sequence[Any], *, where: str) -> tuple[pl.Se
             " write it in one way"
         )
     try:
-        remark = f"column {shown(name)}: {' and '.join(kinds)}, all taken as text"
+        remark = f"column {quoted(name)}: {' and '.join(kinds)}, all taken as text"
         return _series(name, values, kinds), remark if mixed else None
     except UnicodeEncodeError as error:
         raise DataError(
-            f"{where} holds {shown(error.object)}, which is not valid Unicode: character"
+            f"{where} holds {quoted(error.object)}, which is not valid Unicode: character"
             f" {error.start + 1} is half of one, such as an emoji that was cut. Take it out"
         ) from error
     except (Exception, pl.exceptions.PanicException) as error:

@@ -15,13 +15,15 @@ from palate.core.errors import (
     SHOWN_OFFENDERS,
     ConfigError,
     DataError,
+    Message,
+    Setting,
     did_you_mean,
     first_offenders,
-    shown,
 )
+from palate.core.visible import quoted
 from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
 from palate.data.columns import check_given, find_columns, is_statistic
-from palate.data.formats.open import Source, Table, open_table
+from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
 from palate.data.interactions import match_items, read_interactions
 from palate.data.notes import ReadNotes, TableNotes, date_of, log_notes
 from palate.data.subset import empty_items, text_columns
@@ -94,19 +96,22 @@ def read(
 def _check_arguments(
     columns: Any, events: Any, keep: Any, lists: Any, encoding: Any, time_format: Any
 ) -> None:
-    check_mapping(columns, "columns", example="{'THEIR NAME': 'user_id'}")
-    check_mapping(events, "events", example="{'view': 1, 'purchase': 5}")
-    check_mapping(lists, "lists", example="{'cast': ','}")
-    check_names(keep, "keep")
+    check_mapping(columns, "columns", example={"THEIR NAME": "user_id"}, section="data")
+    check_mapping(events, "events", example={"view": 1, "purchase": 5}, section="data")
+    check_mapping(lists, "lists", example={"cast": ","}, section="data")
+    check_names(keep, "keep", section="data")
     if not isinstance(encoding, str | Mapping):
-        raise ConfigError(f"encoding={encoding!r}: it must be a name such as 'utf-8' or 'latin-1'")
+        given = Setting("encoding", encoding, "data")
+        raise ConfigError(given, ": it must be a name such as 'utf-8' or 'latin-1'")
     check_time_format(time_format)
     if isinstance(encoding, Mapping):
         for kind, name in encoding.items():
             if kind not in _KEYS:
-                raise ConfigError(f"encoding= names {kind!r}.{did_you_mean(str(kind), _KEYS)}")
+                hint = did_you_mean(str(kind), _KEYS)
+                raise ConfigError(Setting("encoding", section="data"), f" names {kind!r}.{hint}")
             if not isinstance(name, str):
-                raise ConfigError(f"encoding={{{kind!r}: {name!r}}}: it must be a name, as 'utf-8'")
+                given = Setting("encoding", {kind: name}, "data")
+                raise ConfigError(given, ": it must be a name, as 'utf-8'")
 
 
 def _open_all(
@@ -119,14 +124,16 @@ def _open_all(
     for kind, source in sources.items():
         if source is None and kind != "interactions":
             continue
-        own, fix = encoding, None
+        own = encoding
+        fix: Message | None = None
         if isinstance(own, Mapping):
             own = own.get(kind, "utf-8")
         elif others := [other for other in sources if other != kind and sources[other] is not None]:
             each = {kind: "utf-8", **dict.fromkeys(others, own)}
-            fix = f"Say in which encoding each table is: encoding={each}"
+            advised = Setting("encoding", each, "data")
+            fix = Message.of("Say in which encoding each table is: ", advised)
         else:
-            fix = "Leave encoding= out"
+            fix = LEAVE_OUT
         tables[kind] = open_table(
             source, what=kind, key=_KEYS[kind], encoding=own, named=named, if_utf8=fix
         )
@@ -188,7 +195,7 @@ def _find_all(
     for name in keep:
         if name not in names["interactions"]:
             raise DataError(
-                f"{tables['interactions'].name}: no column {shown(name)} to keep."
+                f"{tables['interactions'].name}: no column {quoted(name)} to keep."
                 f"{did_you_mean(name, names['interactions'])}"
             )
     found = {}
@@ -220,17 +227,21 @@ def _check_lists(
     for name, mark in lists.items():
         if name not in described:
             raise DataError(
-                f"lists= names {shown(name)}, no column of items/users."
-                f"{did_you_mean(name, described)}"
+                Setting("lists", section="data"),
+                f" names {quoted(name)}, no column of items/users.{did_you_mean(name, described)}",
             )
         if any(found[kind][_KEYS[kind]] == name for kind in kinds):
-            raise DataError(f"lists= names {name!r}, which holds ids: these are no lists")
+            raise DataError(
+                Setting("lists", section="data"),
+                f" names {name!r}, which holds ids: these are no lists",
+            )
         if not (isinstance(mark, str) and mark):
-            raise ConfigError(f"lists={{{name!r}: {mark!r}}}: what stands between the parts?")
+            given = Setting("lists", {name: mark}, "data")
+            raise ConfigError(given, ": what stands between the parts?")
 
 
-def _remarks(data: Dataset) -> list[str]:
-    return _remarks_on_items(data.items) + _remarks_on_events(data)
+def _remarks(data: Dataset) -> list[str | Message]:
+    return [*_remarks_on_items(data.items), *_remarks_on_events(data)]
 
 
 def _remarks_on_items(items: pl.DataFrame) -> list[str]:
@@ -273,8 +284,8 @@ def _remarks_on_times(data: Dataset) -> list[str]:
     ]
 
 
-def _remarks_on_events(data: Dataset) -> list[str]:
-    remarks = []
+def _remarks_on_events(data: Dataset) -> list[str | Message]:
+    remarks: list[str | Message] = []
     users = data.interactions[USER]
     if (users == users[0]).all():
         remarks.append("only one person: nothing can be learnt from what others did")
@@ -286,8 +297,11 @@ def _remarks_on_events(data: Dataset) -> list[str]:
         remarks.append("every event has the weight 0: nothing is learnt from any of them")
     if heaviest > HEAVY:
         remarks.append(
-            f"weights go up to {heaviest:,.0f}; if they are counts, take them as values"
-            " (columns={'weight': 'value'}) or, in Python, clean with normalise={'weight': 'log'}"
+            Message.of(
+                f"weights go up to {heaviest:,.0f}; if they are counts, take them as values (",
+                Setting("columns", {"weight": "value"}, "data"),
+                ") or, in Python, clean with normalise={'weight': 'log'}",
+            )
         )
     if data.users is not None:
         listed = users.unique().is_in(data.users[USER].implode())

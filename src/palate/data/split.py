@@ -21,7 +21,7 @@ from palate.core.arrays import Mask, Rows
 from palate.core.checks import check_count, check_data, check_share
 from palate.core.columns import ITEM, TIME, VALUE
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.core.errors import ConfigError, DataError, Message, Setting, first_offenders
 from palate.core.histories import Histories
 from palate.core.split import Answers, Split
 from palate.data.formats.open import Source
@@ -44,6 +44,7 @@ COLD_ITEMS = "cold_items"
 GIVEN = "given"
 
 _SHARE = 0.2
+_TEST_OR_AT = Message.of(Setting("test", section="split"), " or ", Setting("at", section="split"))
 _LEAST_DATE = 365 * 86400.0
 """Smaller numbers are an order of events, not dates."""
 
@@ -70,17 +71,25 @@ def split_by_time(
     data = in_order(data)
     if data.times is None:
         raise DataError(
-            "split_by_time needs times, and these events have none: say which column holds them"
-            " (columns={'THEIR NAME': 'timestamp'}), or leave each person's last event out"
-            " with split_leave_last_out"
+            _named(TIME_SPLIT),
+            " needs times, and these events have none: say which column holds them (",
+            Setting("columns", {"THEIR NAME": TIME}, "data"),
+            "), or leave each person's last event out with ",
+            _named(LAST_OUT),
         )
     moment = moment_of(data.times, test, at)
     asked = data.times >= moment
     how = describe_cut(moment, data.times)
-    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another test= or at=")
+    fix = Message.of("choose another ", _TEST_OR_AT)
+    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix=fix)
     histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
     train = _only(data, ~asked)
     return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train))
+
+
+def _named(split: str) -> Setting:
+    """A split as code calls it, by its function, and as a pipeline file does."""
+    return Setting("type", split, "split", python=SPLITS[split].__name__)
 
 
 def _only(data: Dataset, events: Mask) -> Dataset:
@@ -106,7 +115,7 @@ def split_leave_last_out(
     Raises `DataError` where a side is empty.
     """
     held = 2 if validation else 1
-    check_count(min_events, "min_events", least=held)
+    check_count(min_events, "min_events", least=held, section="split")
     data = in_order(data)
     sequences = Sequences.of(data)
     enough = (sequences.counts >= min_events)[data.user_rows]
@@ -116,7 +125,9 @@ def split_leave_last_out(
         int(trained.sum()),
         int(asked.sum()),
         how=f"leaving the last {held} out",
-        fix=f"choose another min_events= (now {min_events})",
+        fix=Message.of(
+            "choose another ", Setting("min_events", section="split"), f" (now {min_events})"
+        ),
     )
     histories, sealed = requests(sequences, asked, np.ones_like(asked))
     train = _only(data, trained)
@@ -134,8 +145,8 @@ def split_cold_items(
     before it, which may be none. `cold_items` are the items drawn: their rows stay in the
     catalogue, with what they say. Raises `DataError` where a side is empty.
     """
-    check_share(share, "share")
-    check_count(seed, "seed")
+    check_share(share, "share", section="split")
+    check_count(seed, "seed", section="split")
     data = in_order(data)
     warm = np.flatnonzero(data.item_counts)
     warm = warm[data.item_ids.series.gather(warm).arg_sort().to_numpy()]
@@ -145,7 +156,8 @@ def split_cold_items(
     held[drawn] = True
     asked = held[data.item_rows]
     how = f"holding back {count} of {len(warm)} items"
-    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
+    fix = Message.of("choose another ", Setting("share", section="split"))
+    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix=fix)
     histories, sealed = requests(Sequences.of(data), asked, ~asked)
     cold_items = np.flatnonzero(held).astype(np.int32)
     return Split(COLD_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
@@ -282,14 +294,15 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
 def check_cut(test: float | None, at: float | str | None) -> None:
     """Raises `ConfigError` for two cuts, and for what is no share."""
     if test is not None and at is not None:
-        raise ConfigError("give test= or at=, not both: each says where the cut is")
+        raise ConfigError("give ", _TEST_OR_AT, ", not both: each says where the cut is")
     if isinstance(test, Real) and not isinstance(test, bool) and 1 < float(test) < 100:
         raise ConfigError(
-            f"test={test!r}: it must be a share, above 0 and below 1: write {float(test) / 100:g} "
-            f"for {float(test):g} %"
+            Setting("test", test, "split"),
+            f": it must be a share, above 0 and below 1: write {float(test) / 100:g} "
+            f"for {float(test):g} %",
         )
     if test is not None:
-        check_share(test, "test")
+        check_share(test, "test", section="split")
 
 
 def moment_of(times: NDArray[np.float64], test: float | None, at: float | str | None) -> float:
@@ -323,8 +336,8 @@ def _seconds(at: float | str) -> float:
         seconds, _ = to_seconds(pl.Series([at]), where="at=")
     except DataError as error:
         raise DataError(
-            f"at={at!r} is no moment: give seconds since 1970, or ISO 8601 such as"
-            " '2024-05-06T12:30:00Z'"
+            Setting("at", at, "split"),
+            " is no moment: give seconds since 1970, or ISO 8601 such as '2024-05-06T12:30:00Z'",
         ) from error
     return float(seconds[0])
 
@@ -404,9 +417,9 @@ def answers(data: Dataset, asked: Mask) -> Answers:
     return Answers(starts=starts, stops=starts + 1, items=items, values=values)
 
 
-def check_parts(trained: int, asked: int, *, how: str, fix: str) -> None:
+def check_parts(trained: int, asked: int, *, how: str, fix: str | Message) -> None:
     """Both sides of a split need something in them."""
     if not trained:
-        raise DataError(f"{how} leaves no event to learn from; {fix}")
+        raise DataError(f"{how} leaves no event to learn from; ", fix)
     if not asked:
-        raise DataError(f"{how} leaves no event to ask about; {fix}")
+        raise DataError(f"{how} leaves no event to ask about; ", fix)

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.core.errors import ConfigError, DataError, Message, Setting, first_offenders
 from palate.data.values import RowNames, rows_where
 
 LAST = 1e20
@@ -101,7 +101,9 @@ def _check_present(times: pl.Series, *, where: str, place: RowNames) -> None:
     if missing.any():
         raise DataError(
             f"{where} is missing or not finite in {place(missing)}. Fill these times, or leave"
-            " these rows out, as palate.read does with drop_missing=True."
+            " these rows out, as palate.read does with ",
+            Setting("drop_missing", True, "data"),
+            ".",
         )
 
 
@@ -110,8 +112,12 @@ def check_time_format(form: object) -> None:
     if form is None or (isinstance(form, str) and "%" in form):
         return
     raise ConfigError(
-        f"time_format={form!r}: it must say with % how times are written, as time_format="
-        "'%d/%m/%Y' for 31/12/2024 or time_format='%m/%d/%Y %H:%M' for 12/31/2024 18:30"
+        Setting("time_format", form, "data"),
+        ": it must say with % how times are written, as ",
+        Setting("time_format", "%d/%m/%Y", "data"),
+        " for 31/12/2024 or ",
+        Setting("time_format", "%m/%d/%Y %H:%M", "data"),
+        " for 12/31/2024 18:30",
     )
 
 
@@ -122,8 +128,9 @@ def _as_stated(texts: pl.Series, form: str, *, where: str, place: RowNames) -> p
     if unread.any():
         wrong = texts.filter(unread)
         raise DataError(
-            f"{where} is not written as time_format={form!r} says in {place(unread)}:"
-            f" {first_offenders(wrong, len(wrong))}"
+            f"{where} is not written as ",
+            Setting("time_format", form, "data"),
+            f" says in {place(unread)}: {first_offenders(wrong, len(wrong))}",
         )
     return seconds
 
@@ -134,7 +141,8 @@ def _stated_seconds(texts: pl.Series, form: str) -> pl.Series:
         moments = texts.str.to_datetime(form, strict=False, time_unit="us")
     except pl.exceptions.ComputeError as error:
         raise ConfigError(
-            f"time_format={form!r} cannot be used: {str(error).splitlines()[0]}"
+            Setting("time_format", form, "data"),
+            f" cannot be used: {str(error).splitlines()[0]}",
         ) from error
     return moments.dt.epoch("us").cast(pl.Float64) / 1e6
 
@@ -226,8 +234,9 @@ def _parse(texts: pl.Series, *, where: str) -> pl.Series:
     if len(unread):
         first = texts.filter(texts.is_in(unread.implode())).unique(maintain_order=True)
         raise DataError(
-            f"{where} cannot be read: {first_offenders(first, len(first))}."
-            f" {_FIX}{_statement(first)}."
+            f"{where} cannot be read: {first_offenders(first, len(first))}. {_FIX}",
+            _statement(first),
+            ".",
         )
     seconds = pl.DataFrame({"text": texts}).join(
         known, on="text", how="left", maintain_order="left"
@@ -235,11 +244,11 @@ def _parse(texts: pl.Series, *, where: str) -> pl.Series:
     return seconds["seconds"].alias(texts.name)
 
 
-def _statement(unread: pl.Series) -> str:
+def _statement(unread: pl.Series) -> Message:
     """Which formats would read all of these texts: with two, "06/05/2024" could be two days."""
     forms = [form for form in _STATED if not _stated_seconds(unread, form).null_count()]
-    stated = " or ".join(f'time_format="{form}"' for form in forms) or 'time_format="%d/%m/%Y"'
-    return f", or say how they are written: {stated}"
+    stated = [Setting("time_format", form, "data") for form in forms or ["%d/%m/%Y"]]
+    return Message.of(", or say how they are written: ", Message.joined(" or ", stated))
 
 
 def spelt_times(texts: pl.Series) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.errors import SHOWN_OFFENDERS, DataError, first_offenders
+from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting, first_offenders
 from palate.data.formats.open import LINES, Table, suffix_of
 from palate.data.formats.text import is_plain, text_bytes
 
@@ -60,7 +60,9 @@ def as_ids(series: pl.Series, *, where: str, place: RowNames = rows_where) -> pl
     if missing.any():
         raise DataError(
             f"{where} is missing in {place(missing)}. Fill these ids, or leave these rows out,"
-            " as palate.read does with drop_missing=True."
+            " as palate.read does with ",
+            Setting("drop_missing", True, "data"),
+            ".",
         )
     return ids
 
@@ -304,7 +306,11 @@ def without_gaps(
 def check_left(frame: pl.DataFrame, table: Table) -> None:
     """Raises `DataError` where leaving out rows has left none."""
     if not len(frame):
-        raise DataError(f"{table.name}: drop_missing=True leaves no row; every one lacks something")
+        raise DataError(
+            f"{table.name}: ",
+            Setting("drop_missing", True, "data"),
+            " leaves no row; every one lacks something",
+        )
 
 
 def _repeats_names(frame: pl.DataFrame, table: Table, found: Mapping[str, str]) -> pl.Expr:

@@ -17,7 +17,7 @@ from palate.core.arrays import Batches, Floats, Matrix, to_dense
 from palate.core.checks import as_texts
 from palate.core.component import LoadsItself, check_fitted, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError, NotFittedError
+from palate.core.errors import ConfigError, DataError, NotFittedError, Setting
 from palate.core.features import Features
 from palate.core.visible import quoted, shorten
 from palate.features.cache.encode_once import encode_once
@@ -155,11 +155,16 @@ class TemplateEncoder(LoadsItself, ABC):
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
 
 
+def _reading(who: str) -> Setting:
+    """The encoder inside another one."""
+    return Setting("encoder", python=f"{who}.encoder")
+
+
 def reader_of(table: Mapping[str, Any], *, who: str) -> Any:
     """The encoder of a table; `ConfigError` for one that reads no texts."""
-    reader = registry.build("encoders", table, where=f"{who}.encoder")
+    reader = registry.build("encoders", table, where=_reading(who))
     if not hasattr(reader, "encode_texts"):
-        raise ConfigError(f"{who}.encoder: {table['type']!r} reads no texts")
+        raise ConfigError(_reading(who), f": {table['type']!r} reads no texts")
     return reader
 
 
@@ -169,6 +174,10 @@ def read_texts(reader: Any, texts: Sequence[str], *, who: str) -> Floats:
         return to_dense(reader.encode_texts(texts))
     except NotFittedError as error:
         raise ConfigError(
-            f"{who}.encoder must be pretrained; {registry.name_of(reader)!r} learns its words from "
-            'the catalogue: take {type = "muse"} or {type = "transformer"}'
+            _reading(who),
+            f" must be pretrained; {registry.name_of(reader)!r} learns its words from the"
+            " catalogue: take ",
+            Setting("encoder", {"type": "muse"}),
+            " or ",
+            Setting("encoder", {"type": "transformer"}),
         ) from error

@@ -15,7 +15,15 @@ import polars as pl
 
 from palate.core.arrays import Floats, Mask
 from palate.core.columns import ITEM
-from palate.core.errors import DataError, UnknownIdError, did_you_mean, first_offenders
+from palate.core.errors import (
+    DataError,
+    Message,
+    Setting,
+    UnknownIdError,
+    did_you_mean,
+    first_offenders,
+    guess,
+)
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.paths import path_of
@@ -174,7 +182,8 @@ def open_vectors(
     schema = _schema(files[0])
     lists = [name for name, kind in schema.items() if _inner(kind) is not None]
     id = id or next((name for name in (ITEM, "id") if name in schema), ITEM)
-    _check_there(id, schema, files[0], hint=' Say which it is: id="COLUMN".')
+    hint = Message.of(" Say which it is: ", Setting("id", "COLUMN"), ".")
+    _check_there(id, schema, files[0], hint=hint)
     if vector is None:
         if len(lists) != 1:
             found = (
@@ -182,7 +191,8 @@ def open_vectors(
                 if lists
                 else (f"no column holds lists of numbers (columns: {', '.join(schema)})")
             )
-            raise DataError(f'{files[0]}: {found}. Say which are the vectors: vector="COLUMN"')
+            said = Setting("vector", "COLUMN")
+            raise DataError(f"{files[0]}: {found}. Say which are the vectors: ", said)
         vector = lists[0]
     _check_there(vector, schema, files[0])
     if vector not in lists:
@@ -201,8 +211,7 @@ def _files(place: Path) -> tuple[Path, ...]:
     if not place.is_dir():
         beside = place.parent.iterdir() if place.parent.is_dir() else iter(())
         known = [path.name for path in beside if path.suffix == ".parquet" or path.is_dir()]
-        hint = did_you_mean(place.name, known).partition(" Known")[0]
-        raise DataError(f"{place}: no such file or folder of vectors.{hint}")
+        raise DataError(f"{place}: no such file or folder of vectors.{guess(place.name, known)}")
     manifest = read_manifest(place)
     if manifest is not None:
         return _parts(place, manifest)
@@ -323,6 +332,6 @@ def _unreadable(file: Path, error: Exception) -> DataError:
     return DataError(f"{file} cannot be read: {reason}. Copy it or write it again")
 
 
-def _check_there(name: str, schema: dict[str, pl.DataType], file: Path, hint: str = "") -> None:
+def _check_there(name: str, schema: dict[str, pl.DataType], file: Path, hint: object = "") -> None:
     if name not in schema:
-        raise DataError(f"{file} has no column {name!r}.{did_you_mean(name, schema)}{hint}")
+        raise DataError(f"{file} has no column {name!r}.{did_you_mean(name, schema)}", hint)

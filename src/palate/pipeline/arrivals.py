@@ -8,7 +8,7 @@ import polars as pl
 
 from palate.core.columns import ITEM, TITLE
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, did_you_mean, first_offenders
+from palate.core.errors import DataError, first_offenders, guess
 from palate.data.catalogue import as_plain_text, read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
@@ -130,7 +130,7 @@ def _tell(
 ) -> None:
     """To the logger: columns that are not read, and items without a word."""
     if unread:
-        guesses = "".join(did_you_mean(name, missing).partition(" Known")[0] for name in unread)
+        guesses = "".join(guess(name, missing) for name in unread)
         LOGGER.warning("%s: not read: %s.%s", source, ", ".join(unread), guesses)
     words = [
         as_text(column).is_not_null()

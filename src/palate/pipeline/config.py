@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from palate.core.visible import quoted, shorten
 from palate.data.notes import ReadNotes
 from palate.data.read import read
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
-from palate.pipeline.dialect import of_encoder, settings_of, speaking_toml
+from palate.pipeline.dialect import settings_of, speaking_toml
 from palate.pipeline.pipeline import Pipeline
 
 SECTIONS = (
@@ -90,13 +89,15 @@ class Config:
         with speaking_toml():
             return SPLITS[settings.pop("type")](data, **settings)
 
+    @speaking_toml()
     def pipeline(self) -> Pipeline:
         """A fresh pipeline, not fitted; what the file leaves out has the default."""
         given: dict[str, Any] = {}
         tables = self.tables
         if "encoders" in tables:
             given["encoders"] = {
-                name: _encoder(name, table) for name, table in tables["encoders"].items()
+                name: registry.build("encoders", table, where=f"[encoders.{name}]")
+                for name, table in tables["encoders"].items()
             }
         for section in LISTS:
             if section in tables:
@@ -118,6 +119,7 @@ class Config:
             yield
 
 
+@speaking_toml()
 def read_config(path: str | Path, *, components: bool = True) -> Config:
     """A pipeline file, read and checked whole; raises `ConfigError` for what cannot be used.
 
@@ -140,7 +142,7 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     try:
         return config_of(tables, folder=path.parent, name=path.stem, components=components)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: ", error) from error
     except RecursionError as error:
         raise ConfigError(f"{path}: tables lie too deep in each other") from error
 
@@ -162,6 +164,7 @@ def check_comparable(configs: Sequence[Config]) -> None:
         )
 
 
+@speaking_toml()
 def config_of(
     tables: Mapping[str, Any], *, folder: Path, name: str = "pipeline", components: bool = True
 ) -> Config:
@@ -186,13 +189,6 @@ def config_of(
     if components:
         config.pipeline()
     return config
-
-
-def _encoder(name: str, table: Mapping[str, Any]) -> Any:
-    try:
-        return registry.build("encoders", table, where=f"[encoders.{name}]")
-    except ConfigError as error:
-        raise ConfigError(of_encoder(str(error))) from error
 
 
 def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -236,6 +232,7 @@ def _data_section(table: Mapping[str, Any]) -> DataSection:
 
 def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
     """`type` and what the function of that split takes."""
+    registry.check_type_is_called_so(table, where="[split]")
     name = table.get("type", TIME_SPLIT)
     known = [other for other in SPLITS if other != GIVEN]
     if name not in known:
@@ -257,12 +254,3 @@ def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None
     for key in table:
         if key not in known:
             raise ConfigError(f"{where} has no setting {quoted(key)}.{did_you_mean(key, known)}")
-
-
-def toml(value: Any) -> str:
-    """A setting as a pipeline file would hold it."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name} = {toml(part)}" for name, part in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(toml(part) for part in value) + "]"
-    return json.dumps(value, ensure_ascii=False, default=str)

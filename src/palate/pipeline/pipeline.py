@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component, learnt
 from palate.core.dataset import Dataset
+from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.histories import Histories, history_of_items
@@ -114,6 +115,14 @@ class Pipeline:
             rerankers_=rerankers,
         )
         return self
+
+    if not TYPE_CHECKING:  # for which every name would be there
+
+        def __getattr__(self, name: str) -> Any:
+            now = new_name(name, dir(type(self)))
+            hint = f". It is called {now!r} now" if now else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
+            raise AttributeError(message, name=name, obj=None if now else self)
 
     def _now(self) -> Self:
         """The fitted model as it is: another, which no `add_items` or `fit` elsewhere changes."""

@@ -15,8 +15,8 @@ from palate.core.types import Encoder
 from palate.data.notes import describe
 from palate.features.default_encoders import default_encoders
 from palate.pipeline.checks import check_blocks
-from palate.pipeline.config import Config, toml
-from palate.pipeline.dialect import in_toml
+from palate.pipeline.config import Config
+from palate.pipeline.dialect import in_toml, toml
 from palate.pipeline.features import errors_name
 from palate.pipeline.pipeline import Pipeline
 
@@ -61,7 +61,7 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
     pipeline = config.pipeline()
     encoders = _checked_encoders(pipeline, split.train)
     return [
-        *map(in_toml, notes.lines()),
+        *notes.lines(in_toml),
         "",
         *describe(data).splitlines(),
         _split_line(split),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats, Mask
 from palate.core.columns import TEXT, VALUE
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, did_you_mean, first_offenders
+from palate.core.errors import DataError, Setting, did_you_mean, first_offenders
 from palate.core.optional import Requirement
 from palate.data.formats.open import open_table
 
@@ -72,6 +72,10 @@ def labelled_texts(path: str) -> tuple[list[str], NDArray[np.float64]]:
     return rows[TEXT].to_list(), _values(labels, path)
 
 
+_BY_RATINGS = Setting("labels", "ratings")
+_IN_READ = "read(..., {})"
+
+
 def events_with_text(data: Dataset) -> pl.DataFrame:
     """The events in which somebody wrote something, with the rows of their item and person."""
     table = data.interactions
@@ -87,7 +91,9 @@ def check_anything_said(data: Dataset, *, who: str) -> None:
     if not len(events_with_text(data)):
         raise DataError(
             f"nobody wrote anything for the encoder {who} to read: no event has a text. Name their "
-            'column, as in read(..., columns={"review": "text"}), or leave it out'
+            "column, as in ",
+            Setting("columns", {"review": TEXT}, "data", python=_IN_READ),
+            ", or leave it out",
         )
 
 
@@ -101,16 +107,19 @@ def said_with_ratings(events: pl.DataFrame) -> tuple[list[str], NDArray[np.float
     """Texts whose rating is clear: -1 in the lowest quarter of the scale, 1 in the highest."""
     if VALUE not in events.columns:
         raise DataError(
-            'labels = "ratings" needs events with a value: name their column, as in '
-            'read(..., columns={"stars": "value"}), or give a file of labelled texts'
+            _BY_RATINGS,
+            " needs events with a value: name their column, as in ",
+            Setting("columns", {"stars": VALUE}, "data", python=_IN_READ),
+            ", or give a file of labelled texts",
         )
     rated = events.filter(pl.col(VALUE).is_finite())
     values = rated[VALUE].to_numpy().astype(np.float64)
     span = float(np.ptp(values)) if len(values) else 0.0
     if not span:
         raise DataError(
-            'labels = "ratings" needs ratings that differ; all that come with a text are the same. '
-            "Give a file of labelled texts"
+            _BY_RATINGS,
+            " needs ratings that differ; all that come with a text are the same. Give a file of"
+            " labelled texts",
         )
     place = (values - values.min()) / span
     clear = (place <= EDGE) | (place >= 1 - EDGE)

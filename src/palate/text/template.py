@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from palate.core.columns import ITEM
-from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.errors import ConfigError, DataError, Setting, did_you_mean, first_offenders
 from palate.core.visible import quoted
 from palate.text.profile import Column, as_text, is_title_name, profile
 
@@ -91,7 +91,8 @@ def default_template(items: pl.DataFrame) -> str:
         alike = f"; {first_offenders(same, len(same))} say nothing, or all the same" if same else ""
         raise DataError(
             f"the items have no column with words (columns: {', '.join(items.columns)}){alike}. "
-            'Add a title or a description, or say which columns to use: template="{column}"'
+            "Add a title or a description, or say which columns to use: ",
+            Setting("template", "{column}"),
         )
     return ". ".join(f"{{{name}}}" for name in columns)
 

@@ -19,7 +19,7 @@ from scipy import sparse
 from palate.core.arrays import to_dense
 from palate.core.columns import ITEM
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError
+from palate.core.errors import ConfigError, DataError, Setting
 from palate.core.paths import path_of
 from palate.core.visible import visible
 from palate.data.formats.open import open_table
@@ -104,7 +104,8 @@ def catalogue_of(source: str | Path, *, encoding: str | None = None) -> Dataset 
     `encoding` is that of a table of text, by default UTF-8; a pipeline file says its own.
     """
     if str(source).endswith(".toml") and encoding is not None:
-        raise ConfigError(f"{source} says encoding = … in its [data]: leave encoding= out here")
+        own = f"{source} says encoding = … in its [data]: leave "
+        raise ConfigError(own, Setting("encoding"), " out here")
     if str(source).endswith(".toml"):
         settings = read_config(source)
         return settings.cut(settings.read()[0]).train

@@ -119,7 +119,7 @@ def test_each_table_has_its_own_encoding(write):
     log = write("log.csv", "user,item\n张三,g0\n李四,g1\n")
     items = write("items.csv", table(["Café", "Thé"]).encode("latin-1"))
     said = refused(log, items, encoding="latin-1")
-    assert "log.csv: it is in UTF-8: encoding='latin-1' makes" in said
+    assert 'log.csv: it is in UTF-8: encoding="latin-1" makes' in said
     assert "'张三'" in said
     assert "encoding={'interactions': 'utf-8', 'items': 'latin-1'}" in said
     data = read(log, items, encoding={"items": "latin-1"})

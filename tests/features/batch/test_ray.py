@@ -1,5 +1,6 @@
 """The same partitions on a cluster of two workers, one of which may die."""
 
+import os
 import sys
 
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 from palate.core.errors import ConfigError, DataError, MissingExtraError
 from palate.features.batch import ray as ray_module
 from palate.features.batch.job import encode_table
+from palate.pipeline.dialect import speaking_options
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +17,7 @@ def cluster(modules):
     """Two workers for all tests of this file."""
     ray = pytest.importorskip("ray")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(modules))
+        patch.setenv("PYTHONPATH", str(modules), prepend=os.pathsep)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         ray.init(
             address="local",
@@ -169,3 +171,13 @@ def test_without_ray(table, spec, tmp_path, monkeypatch):
 )
 def test_what_a_worker_may_use(cluster, workers, count, share):
     assert ray_module._shares(cluster, workers) == (count, share)
+
+
+def test_what_a_worker_says_names_options_as_the_command_does(on_two, media_spec, tmp_path):
+    path = tmp_path / "album.parquet"
+    pl.DataFrame({"item_id": ["a", "b"], "line": [b"1 2", b"words"]}).write_parquet(path)
+    with (
+        pytest.raises(DataError, match=r"leave such rows out: --on-error skip$"),
+        speaking_options({"on_error": "--on-error"}),
+    ):
+        on_two(path, "far", media_spec)

@@ -81,7 +81,7 @@ def test_tables_in_other_encodings(write, tmp_path, name, encoding):
 def test_an_encoding_that_is_not_the_table_s(write, tmp_path):
     path = write("items.csv", "id,t\n" + "\n".join(f"{n},{t}" for n, t in enumerate(TITLES)))
     for encoding, said in (
-        ("latin-1", "is in UTF-8: encoding='latin-1' makes .* Leave encoding= out"),
+        ("latin-1", 'is in UTF-8: encoding="latin-1" makes .* Leave encoding= out'),
         ("hex", "is no encoding"),
     ):
         with pytest.raises(DataError, match=said):

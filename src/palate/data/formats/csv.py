@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.errors import DataError, shown
+from palate.core.errors import DataError
+from palate.core.visible import quoted
 
 _QUOTE, _CR, _LF = b'"\r\n'
 _CHUNK = 2**26
@@ -121,7 +122,7 @@ def first_fault(
 
 def _wrong_quote(where: str, content: str) -> DataError:
     return DataError(
-        f"{where}: a quote is out of order in {shown(content)}. A field that begins with a quote"
+        f"{where}: a quote is out of order in {quoted(content)}. A field that begins with a quote"
         ' ends with one, and says "" for one inside; or save the table as .tsv, where quotes are'
         " characters like any other."
     )

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import polars as pl
 
-from palate.core.errors import DataError, shortened, shown
+from palate.core.errors import DataError
+from palate.core.visible import quoted, shorten
 
 _MOST_DIGITS = 38
 """Whole numbers with more do not fit into 128 bits: they are text."""
@@ -39,14 +40,14 @@ class _Records:
         except UnicodeEncodeError as error:
             raise DataError(self._half_a_character(error)) from error
         except (*_BROKEN, TypeError, OverflowError) as error:
-            reason = shortened(str(error).partition("\n")[0])
+            reason = shorten(str(error).partition("\n")[0])
             raise DataError(f"{self.name} cannot be read: {reason}") from error
 
     def _half_a_character(self, error: UnicodeEncodeError) -> str:
         r"""Which record holds one half of a surrogate pair, as \ud83d is one of an emoji."""
         row = next(row for row, record in enumerate(self.rows) if error.object in _texts_in(record))
         return (
-            f"{self.name}: {self.place(row)} holds {shown(error.object)}, which is not valid"
+            f"{self.name}: {self.place(row)} holds {quoted(error.object)}, which is not valid"
             f" Unicode: character {error.start + 1} is half of one, such as an emoji that was cut."
             " Take it out"
         )
@@ -60,11 +61,11 @@ class _Records:
                 known = first.setdefault(path, (row, kind))
                 if known[1] is kind:
                     continue
-                field = shown(".".join(part for part in path if part))
+                field = quoted(".".join(part for part in path if part))
                 there = "itself" if known[0] == row else f"than in {self.place(known[0])}"
                 raise DataError(
                     f"{self.name}: {field} is of another kind in {self.place(row)} {there}"
-                    f" ({shown(value)}); write it in one way: a list, a record or a plain value"
+                    f" ({quoted(value)}); write it in one way: a list, a record or a plain value"
                 )
 
 
@@ -101,7 +102,7 @@ def parse_json(content: bytes, name: str, key: str) -> pl.DataFrame:
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{name} is not JSON: {shortened(str(error))}") from error
+        raise DataError(f"{name} is not JSON: {shorten(str(error))}") from error
     records = _records(document, key)
     if records is None:
         raise DataError(
@@ -193,7 +194,7 @@ def _line_by_line(content: bytes, name: str) -> pl.DataFrame:
         except (ValueError, RecursionError) as wrong:
             raise DataError(f"{name}, line {number} is not JSON: {wrong}") from wrong
         if not isinstance(record, dict):
-            said = shown(line.decode().strip())
+            said = quoted(line.decode().strip())
             raise DataError(f"{name}, line {number}: {said} is not a record such as {{'a': 1}}")
         records.append(record)
         numbers.append(number)

@@ -13,8 +13,9 @@ from typing import Any, TypeAlias
 import narwhals as nw
 import polars as pl
 
-from palate.core.errors import DataError, did_you_mean, first_offenders, shortened
+from palate.core.errors import DataError, Message, Setting, did_you_mean, first_offenders
 from palate.core.forks import check_process
+from palate.core.visible import shorten
 from palate.data.columns import find_columns
 from palate.data.formats.csv import first_fault, has_wide_rows, in_order, mended
 from palate.data.formats.dialect import (
@@ -61,7 +62,7 @@ class Table:
     frame: pl.LazyFrame
     untyped: bool = False
     kinds: Mapping[str, str] = field(default_factory=dict)
-    messages: tuple[str, ...] = ()
+    messages: tuple[str | Message, ...] = ()
     path: Path | None = None
     dialect: Dialect = _CSV
     encoding: str = "utf-8"
@@ -82,6 +83,9 @@ class Table:
             raise unreadable(self, error) from error
 
 
+LEAVE_OUT = Message.of("Leave ", Setting("encoding", section="data"), " out")
+
+
 def open_table(
     source: Source,
     *,
@@ -89,7 +93,7 @@ def open_table(
     key: str,
     encoding: str = "utf-8",
     named: Collection[str] = (),
-    if_utf8: str | None = "Leave encoding= out",
+    if_utf8: Message | None = LEAVE_OUT,
 ) -> Table:
     """`what` names a frame in messages; `key` is the id column that a JSON mapping's keys become.
 
@@ -116,7 +120,7 @@ def open_table(
         raise _unknown_kind(path)
     loss = garbled(path, encoding)
     if loss is not None and if_utf8 is not None:
-        raise DataError(f"{path}: {loss}. {if_utf8}")
+        raise DataError(f"{path}: ", loss, ". ", if_utf8)
     if suffix in (*LINES, ".json"):
         content = text_bytes(path, encoding)
         parse = parse_json if suffix == ".json" else parse_lines
@@ -145,7 +149,7 @@ def _file(source: str | Path) -> Path:
         if isinstance(error, DataError):
             raise
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{shortened(str(path))} is no file: {reason}") from error
+        raise DataError(f"{shorten(str(path))} is no file: {reason}") from error
 
 
 def _no_file(source: str | Path, path: Path) -> DataError:
@@ -359,6 +363,6 @@ def unreadable(table: Table, error: BaseException) -> DataError:
         fault = _first_fault(table.dialect.standard(text), table)
         if fault is not None:
             return fault
-    reason = shortened(str(error).partition("\n")[0])
+    reason = shorten(str(error).partition("\n")[0])
     advice = "" if table.path is None else ". Copy it or write it again, if it should be whole"
     return DataError(f"{table.name} cannot be read: {reason}{advice}")

@@ -6,10 +6,12 @@ import gzip
 import zlib
 from pathlib import Path
 
-from palate.core.errors import DataError, shown
+from palate.core.errors import DataError, Message, Setting
+from palate.core.visible import quoted
 from palate.data.formats.encodings import damaged_utf8, garbled_by, is_utf8, likely_encodings
 
 _MARK = b"\xef\xbb\xbf"
+_AS_UTF8 = Setting("encoding", "utf-8", "data")
 _LITTLE, _LESS_THAN_HALF = 0.1, 0.4
 _MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _NO_TEXT = {
@@ -74,16 +76,18 @@ def check_encoding(encoding: str) -> None:
         return  # an encoding of texts, though not of these bytes
     except (LookupError, ValueError) as error:
         raise DataError(
-            f"encoding={encoding!r} is no encoding: give a name such as 'utf-8' or 'latin-1'"
+            Setting("encoding", encoding, "data"),
+            " is no encoding: give a name such as 'utf-8' or 'latin-1'",
         ) from error
 
 
-def garbled(path: Path, encoding: str) -> str | None:
+def garbled(path: Path, encoding: str) -> Message | None:
     """What becomes of a text that is in UTF-8 under another `encoding`; None for other texts."""
     words = None if is_utf8(encoding) else garbled_by(unpacked(path), encoding)
     if words is None:
         return None
-    return f"it is in UTF-8: encoding={encoding!r} makes {words[1]!r} of {words[0]!r}"
+    given = Setting("encoding", encoding, "data")
+    return Message.of("it is in UTF-8: ", given, f" makes {words[1]!r} of {words[0]!r}")
 
 
 def first_line(path: Path) -> bytes:
@@ -110,8 +114,8 @@ def check_first_line(path: Path, first: bytes) -> None:
     if b"\0" in first:
         other = "utf-16-be" if first[:1] == b"\0" else "utf-16-le"
         raise DataError(
-            f"{path}, line 1: it holds NUL bytes. If it is text in UTF-16, say so:"
-            f' encoding="{other}"'
+            f"{path}, line 1: it holds NUL bytes. If it is text in UTF-16, say so: ",
+            Setting("encoding", other, "data"),
         )
     if b"\r" in first.rstrip(b"\r\n"):
         raise DataError(
@@ -138,9 +142,10 @@ def wrong_encoding(
     if damaged := damaged_utf8(content, share=_LITTLE):
         return DataError(_damage(path, content, damaged, encoding))
     if content.startswith(_MARKS_OF_UTF16):
-        return DataError(f'{where}. The file is marked as UTF-16, so say so: encoding="utf-16"')
+        as_utf16 = Setting("encoding", "utf-16", "data")
+        return DataError(f"{where}. The file is marked as UTF-16, so say so: ", as_utf16)
     if not is_utf8(encoding) and _is(content, "utf-8"):
-        return DataError(f'{where}, but the whole file is UTF-8, so say so: encoding="utf-8"')
+        return DataError(f"{where}, but the whole file is UTF-8, so say so: ", _AS_UTF8)
     likely = likely_encodings(content)
     if not likely:
         if damaged := damaged_utf8(content, share=_LESS_THAN_HALF):
@@ -150,23 +155,28 @@ def wrong_encoding(
             " damaged, or put together of files in different encodings: save it anew as UTF-8"
         )
     if not can_be_said:
-        read = " or ".join(f"{name} ({shown(text)})" for name, text in likely.items())
+        read = " or ".join(f"{name} ({quoted(text)})" for name, text in likely.items())
         return DataError(f"{where}. The file is text in {read}: save it as UTF-8")
-    read = " or ".join(f'encoding="{name}" ({shown(text)})' for name, text in likely.items())
+    encodings = [
+        Message.of(Setting("encoding", name, "data"), f" ({quoted(text)})")
+        for name, text in likely.items()
+    ]
     fix = "say so, if it reads well" if len(likely) == 1 else "say which of them, if one reads well"
-    return DataError(f"{where}. The file is text with {read}: {fix}")
+    read_with = Message.joined(" or ", encodings)
+    return DataError(f"{where}. The file is text with ", read_with, f": {fix}")
 
 
-def _damage(path: Path, content: bytes, lines: list[int], encoding: str) -> str:
+def _damage(path: Path, content: bytes, lines: list[int], encoding: str) -> Message:
     named = ", ".join(str(line) for line in lines[:3])
     more = f" and {len(lines) - 3} more ({len(lines)} in all)" if len(lines) > 3 else ""
     said = content.split(b"\n", lines[0])[lines[0] - 1].decode("utf-8", "replace")
     place = max(said.index("\ufffd") - 20, 0)
-    whole = "" if is_utf8(encoding) else f', which is not {encoding} either: say encoding="utf-8"'
-    return (
+    whole = () if is_utf8(encoding) else (f", which is not {encoding} either: say ", _AS_UTF8)
+    return Message.of(
         f"{path} is damaged at line {named}{more}: bytes that are no letter in"
-        f" {shown(said[place : place + 40])}; all else is UTF-8{whole}. Mend them there, or copy"
-        " the file again"
+        f" {quoted(said[place : place + 40])}; all else is UTF-8",
+        *whole,
+        ". Mend them there, or copy the file again",
     )
 
 

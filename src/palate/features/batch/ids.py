@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.errors import SHOWN_OFFENDERS, DataError
-from palate.features.batch.table import Source
+from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting
+from palate.features.batch.table import SKIP, Source
 from palate.features.batch.text_rows import ids_of
 
 ROWS_AT_ONCE = 2**17
@@ -29,7 +29,8 @@ def rows_without_own_id(source: Source, column: str, *, on_error: str) -> NDArra
         shown = [source.place(int(row)) for row in missing[:SHOWN_OFFENDERS]]
         raise DataError(
             f"the column {column!r} holds no id in {_shown(shown, len(missing))}. Fill these ids,"
-            ' or leave such rows out: on_error="skip"'
+            " or leave such rows out: ",
+            SKIP,
         )
     later = _later_rows(source, column, repeated) if len(repeated) else pl.DataFrame()
     _check_count(source, column, len(later), "the id of an earlier row")
@@ -38,7 +39,8 @@ def rows_without_own_id(source: Source, column: str, *, on_error: str) -> NDArra
         shown = [f"{name!r} ({source.place(row)})" for name, row in rows]
         raise DataError(
             f"ids must be unique, but these occur again: {_shown(shown, len(later))}. Keep one row"
-            ' of each, or the first of each: on_error="skip"'
+            " of each, or the first of each: ",
+            SKIP,
         )
     again = later["row"].to_numpy() if len(later) else np.zeros(0, np.int64)
     return np.union1d(missing, again)
@@ -52,7 +54,8 @@ def _check_count(source: Source, column: str, count: int, what: str) -> None:
     if count > MOST_BAD_ROWS:
         raise DataError(
             f"{source.name}: {count:,} rows have {what} in the column {column!r}:"
-            f" is it the column of ids? Name another with id="
+            " is it the column of ids? Name another with ",
+            Setting("id"),
         )
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from palate.core import registry
 from palate.core.columns import ITEM
-from palate.core.errors import ConfigError, DataError, did_you_mean
+from palate.core.errors import ConfigError, DataError, Setting, did_you_mean
 from palate.data.catalogue import LISTS
 from palate.data.columns import find_columns
 from palate.features.batch.encoder import TEMPLATE, fingerprint_of, ready, sample_of, settings_of
@@ -44,7 +44,8 @@ class Options:
         check_known("precision", self.precision, ("float32", "float16", "int8"))
         check_known("on_error", self.on_error, ("raise", "skip"))
         if self.precision == "float16" and not hasattr(pl, "Float16"):
-            raise ConfigError(f'precision="float16" needs a newer polars than {pl.__version__}')
+            newer = f" needs a newer polars than {pl.__version__}"
+            raise ConfigError(Setting("precision", self.precision), newer)
         check_count("partition_rows", self.partition_rows)
 
 
@@ -95,9 +96,8 @@ def _media(source: Source, encoder: MediaEncoder, own_id: str, options: Options)
     """The parts of a job that say where photos or sounds are."""
     if options.template is not None or options.lists:
         setting = "lists" if options.template is None else "template"
-        raise ConfigError(
-            f"{setting} is of texts: name the column of {encoder.kind}s with columns="
-        )
+        of_texts = f"{setting} is of texts: name the column of {encoder.kind}s with "
+        raise ConfigError(of_texts, Setting("columns"))
     columns = options.columns
     if columns is not None and (isinstance(columns, str) or len(columns) != 1):
         raise ConfigError(f"columns must name the one column of {encoder.kind}s, not {columns!r}")
@@ -105,7 +105,7 @@ def _media(source: Source, encoder: MediaEncoder, own_id: str, options: Options)
     try:
         column = named.column_of(pl.DataFrame(schema=source.schema))
     except DataError as error:
-        raise DataError(str(error).replace(" column=", " columns=")) from error
+        raise DataError(error.message.renamed({"column": "columns"})) from error
     source.check([own_id, column], what=f"for ids and {encoder.kind}s")
     folder = encoder.folder if options.folder is None else options.folder
     return {"template": "", "columns": [column], "folder": folder_of(folder), "holds": encoder.kind}
@@ -124,11 +124,8 @@ def _lists(source: Source, given: Mapping[str, str], own_id: str) -> dict[str, s
 def _id_column(source: Source, given: str | None) -> str:
     names = list(source.schema)
     if given is None:
-        try:
-            return find_columns("items", source.name, names, {}, ())[ITEM]
-        except DataError as error:
-            reason = str(error).partition(" Say which it is")[0]
-            raise DataError(f'{reason} Say which it is: id="COLUMN"') from error
+        fix = Setting("id", "COLUMN")
+        return find_columns("items", source.name, names, {}, (), fix=fix)[ITEM]
     source.check([given], what="for ids")
     return given
 
@@ -148,7 +145,8 @@ def _default_template(source: Source, own_id: str, lists: Mapping[str, str]) -> 
     if not names:
         raise DataError(
             f"{source.name} has no column of text beside {own_id!r} (columns:"
-            f' {", ".join(source.schema)}). Name what to read: template="{{COLUMN}}"'
+            f" {', '.join(source.schema)}). Name what to read: ",
+            Setting("template", "{COLUMN}"),
         )
     return default_template(sample_of(source, names, lists))
 
@@ -158,7 +156,8 @@ def check_workers(engine: str, workers: int | None) -> None:
     check_known("engine", engine, ("local", "ray"))
     check_count("workers", workers)
     if workers is not None and engine == "local":
-        raise ConfigError('workers are those of engine="ray"; the local engine is one process')
+        ray = Setting("engine", "ray")
+        raise ConfigError("workers are those of ", ray, "; the local engine is one process")
 
 
 def check_known(name: str, value: str, known: Sequence[str]) -> None:

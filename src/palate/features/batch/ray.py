@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from palate.core.errors import ConfigError, DataError, PalateError
+from palate.core.errors import ConfigError, DataError, Message, PalateError, Setting
 from palate.core.optional import optional
 from palate.core.parallel import cores
 from palate.features.batch.folder import WriteError
@@ -35,7 +35,7 @@ def run(
 
     A partition whose worker dies is done again by a new one, `ATTEMPTS` times in all.
     """
-    ray = optional("ray", needed_for='engine="ray"')
+    ray = optional("ray", needed_for=Setting("engine", "ray"))
     with _cluster(ray, workers):
         crew = _Crew(ray, job, *_shares(ray.cluster_resources(), workers))
         try:
@@ -114,7 +114,7 @@ class _Hand:
             return json.dumps({"part": asdict(self.worker.work(number, left_out))})
         except PalateError as error:
             ends = not isinstance(error, DataError) or isinstance(error, WriteError)
-            return json.dumps({"failure": str(error), "ends": ends})
+            return json.dumps({"failure": error.message.to_json(), "ends": ends})
 
 
 class _Crew:
@@ -184,11 +184,12 @@ class _Crew:
             part = answer["part"]
             tuples = {name: tuple(part[name]) for name in ("faults", "damaged")}
             return Part(**part | tuples)
+        failure = Message.of_json(answer["failure"])
         if answer["ends"]:
-            raise ConfigError(f"on a worker: {answer['failure']}")
+            raise ConfigError("on a worker: ", failure)
         if self.job.on_error == "raise":
-            raise DataError(answer["failure"])
-        return Failure(todo[0], answer["failure"])
+            raise DataError(failure)
+        return Failure(todo[0], str(failure))
 
     def dismiss(self) -> None:
         """Ends what still works, after an error or an interrupt."""

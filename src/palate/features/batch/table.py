@@ -15,8 +15,8 @@ from typing import IO, Any, Self, cast
 
 import polars as pl
 
-from palate.core.errors import DataError, did_you_mean, first_offenders, shortened, shown
-from palate.core.visible import visible
+from palate.core.errors import DataError, Setting, did_you_mean, first_offenders
+from palate.core.visible import quoted, shorten, visible
 from palate.data.formats.encodings import garbled_by, is_utf8
 from palate.data.formats.open import BROKEN, open_table
 from palate.data.formats.text import check_encoding, check_no_pipe, is_packed, text_bytes
@@ -28,6 +28,7 @@ _TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 LINES = (".jsonl", ".ndjson")
 GROUP_ROWS = 2**16
+SKIP = Setting("on_error", "skip")
 _PROBE_LINES = 10_000
 _BLOCK = 2**20
 _MOST_EXPLAINED = 2**28
@@ -224,7 +225,7 @@ def _together(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _unreadable(where: object, error: BaseException) -> DataError:
-    reason = shortened(str(error).partition("\n")[0])
+    reason = shorten(str(error).partition("\n")[0])
     advice = "Copy it or write it again"
     if "utf-8" in reason.lower():
         advice = "Write such texts as UTF-8, or the column as binary"
@@ -301,7 +302,7 @@ def as_parquet(path: Path, staged: Path, on_error: str, encoding: str = "utf-8")
         if broken:
             warnings.warn(
                 f'{visible(str(path))}: what is no {encoding.upper()} became "�", {broken:,} '
-                "times. If that is no mere slip, save the file as UTF-8, or say its encoding=, and "
+                "times. If that is no mere slip, save the file as UTF-8, or say its encoding, and "
                 "encode it anew",
                 RuntimeWarning,
                 stacklevel=2,
@@ -315,14 +316,14 @@ def _convert(path: Path, target: Path, probed: int | None) -> None:
         _scan(path, probed).sink_parquet(temporary, row_group_size=GROUP_ROWS)
         temporary.replace(target)
     except BROKEN as error:
-        reason = shortened(str(error).partition("\n")[0])
-        advice = ""
+        reason = shorten(str(error).partition("\n")[0])
+        advice: tuple[object, ...] = ()
         if "utf" in reason.lower():
             _explain_encoding(path, "utf-8")
-            advice = '. Save it as UTF-8, or put "�" for what is broken: on_error="skip"'
+            advice = '. Save it as UTF-8, or put "�" for what is broken: ', SKIP
         elif path.suffix.lower() in LINES:
-            advice = '. Mend the line, or leave such lines out: on_error="skip"'
-        raise DataError(f"{path} cannot be read: {reason}{advice}") from error
+            advice = ". Mend the line, or leave such lines out: ", SKIP
+        raise DataError(f"{path} cannot be read: {reason}", *advice) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -334,7 +335,7 @@ def _explain_encoding(path: Path, encoding: str) -> None:
     try:
         text_bytes(path, encoding)
     except DataError as error:
-        raise DataError(f'{error}. Or put "�" for what is broken: on_error="skip"') from error
+        raise DataError(error, '. Or put "�" for what is broken: ', SKIP) from error
 
 
 def _check_not_garbled(path: Path, encoding: str) -> None:
@@ -344,8 +345,11 @@ def _check_not_garbled(path: Path, encoding: str) -> None:
     words = garbled_by(head, encoding)
     if words is not None:
         raise DataError(
-            f"{path} is in UTF-8: encoding={encoding!r} makes {shown(words[1])} of"
-            f" {shown(words[0])}. Leave encoding= out"
+            f"{path} is in UTF-8: ",
+            Setting("encoding", encoding),
+            f" makes {quoted(words[1])} of {quoted(words[0])}. Leave ",
+            Setting("encoding"),
+            " out",
         )
 
 
@@ -370,7 +374,7 @@ def _convert_copy(path: Path, target: Path, encoding: str, *, errors: str) -> in
         _explain_encoding(path, encoding)
         raise DataError(f"{path} cannot be read as {encoding}: {error.reason}") from error
     except DataError as error:
-        raise DataError(str(error).replace(str(copy), str(path))) from error
+        raise DataError(error.message.about(str(path), instead_of=str(copy))) from error
     finally:
         copy.unlink(missing_ok=True)
     return broken

@@ -76,7 +76,7 @@ class TextRows:
                 raise
             if len(faults) >= MOST_FAULTS:
                 raise DataError(
-                    f"more than {MOST_FAULTS:,} rows fail, the last: {error}"
+                    f"more than {MOST_FAULTS:,} rows fail, the last: ", error
                 ) from error
             if len(places) == 1:
                 faults[int(places[0])] = str(error)

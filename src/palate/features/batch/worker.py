@@ -21,6 +21,7 @@ from palate.core.errors import SHOWN_OFFENDERS, ConfigError, DataError
 from palate.features.batch.encoder import fingerprint_of, ready
 from palate.features.batch.folder import Written, frames_of, write_frames, written_before
 from palate.features.batch.media_rows import MediaRows
+from palate.features.batch.table import SKIP
 from palate.features.batch.text_rows import TextRows, ids_of
 from palate.features.batch.work import Job, Part, stem_of
 from palate.features.cache.store import without_cache
@@ -140,7 +141,7 @@ class Worker:
             with without_cache():
                 vectors = rows.held.encode(faults)
         except DataError as error:
-            raise DataError(f"{self.job.named(number)}: {error}") from error
+            raise DataError(f"{self.job.named(number)}: ", error) from error
         self._check_faultless(rows, faults)
         present, ids = ~rows.held.missing, rows.ids
         if faults:
@@ -153,7 +154,7 @@ class Worker:
         if faults and self.job.on_error == "raise":
             more = len(faults) - SHOWN_OFFENDERS
             said = "; ".join(self._said(rows, faults)) + (f"; and {more} more" if more > 0 else "")
-            raise DataError(f'{said}. Mend them, or leave such rows out: on_error="skip"')
+            raise DataError(f"{said}. Mend them, or leave such rows out: ", SKIP)
 
     def _said(self, rows: _Rows, faults: dict[int, str]) -> Iterator[str]:
         for place in sorted(faults)[:SHOWN_OFFENDERS]:

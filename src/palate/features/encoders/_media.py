@@ -22,7 +22,7 @@ from palate.core.arrays import Batches, Floats, Mask
 from palate.core.columns import ITEM
 from palate.core.component import LoadsItself, check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import SHOWN_OFFENDERS, DataError, did_you_mean
+from palate.core.errors import SHOWN_OFFENDERS, DataError, Message, Setting, did_you_mean
 from palate.core.features import Features
 from palate.core.paths import FilePath
 from palate.core.visible import visible
@@ -43,7 +43,7 @@ READERS = max(4, min(16, os.cpu_count() or 4))
 _SHOWN_NAMES = 6
 _PATHS_OR_BYTES = (pl.String, pl.Binary, pl.Null, pl.Categorical, pl.Enum)
 
-_MEND = 'Mend them, or count them as missing: on_error="skip"'
+_MEND = Message.of("Mend them, or count them as missing: ", Setting("on_error", "skip"))
 
 
 @dataclass(kw_only=True)
@@ -131,7 +131,7 @@ class MediaEncoder(LoadsItself, ABC):
             return len(sources.given), ""
         message = self._counted(faults, "cannot be used", sources, items[ITEM].to_list())
         if self.on_error == "raise":
-            raise DataError(f"{message}. {_MEND}")
+            raise DataError(f"{message}. ", _MEND)
         return len(sources.given), message
 
     def encode_files(self, sources: Sequence[Source | None]) -> tuple[Floats, Mask]:
@@ -233,7 +233,7 @@ class MediaEncoder(LoadsItself, ABC):
             return
         message = self._counted(faults, "cannot be used", sources, item_ids)
         if self.on_error == "raise":
-            raise DataError(f"{message}. {_MEND}")
+            raise DataError(f"{message}. ", _MEND)
         said = visible(f"{message}. They count as missing")
         warnings.warn(said, RuntimeWarning, stacklevel=3)
 
@@ -263,7 +263,9 @@ class MediaEncoder(LoadsItself, ABC):
         more = ["…"] if len(self.default_columns) > _SHOWN_NAMES else []
         raise DataError(
             f"the items have no column of {self.kind}s (looked for {', '.join(shown + more)}): "
-            f"name it with column=. The columns are: {', '.join(items.columns)}"
+            "name it with ",
+            Setting("column"),
+            f". The columns are: {', '.join(items.columns)}",
         )
 
     def _check_present(self, name: str, items: pl.DataFrame) -> None:

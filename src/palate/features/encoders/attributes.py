@@ -13,7 +13,7 @@ from scipy import sparse
 from palate.core.columns import ITEM
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, did_you_mean
+from palate.core.errors import DataError, Setting, did_you_mean
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.features.encoders.columns.kinds import (
@@ -85,7 +85,9 @@ class Attributes:
                 return self
         raise DataError(
             f"none of the items' columns ({', '.join(data.items.columns)}) holds categories or "
-            "numbers that vary; name some with columns=[...], or leave this encoder out"
+            "numbers that vary; name some with ",
+            Setting("columns"),
+            ", or leave this encoder out",
         )
 
     def describe(self, data: Dataset) -> Iterator[str]:

@@ -12,7 +12,7 @@ from scipy import sparse
 from palate.core.arrays import Floats
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, did_you_mean
+from palate.core.errors import DataError, Setting, did_you_mean
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.sparse import decomposed, unit_length
@@ -66,7 +66,8 @@ class Categories:
         if not self.plan_:
             raise DataError(
                 "no column of the items with events holds categories that vary (columns: "
-                f"{', '.join(data.items.columns)}); name some with columns=[...]"
+                f"{', '.join(data.items.columns)}); name some with ",
+                Setting("columns"),
             )
         interactions = _interactions(data, self._members(data.items))
         users = np.bincount(interactions.indices, minlength=interactions.shape[1])

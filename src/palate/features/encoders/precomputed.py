@@ -11,7 +11,7 @@ import polars as pl
 from palate.core.arrays import Floats, Mask
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError, first_offenders
+from palate.core.errors import ConfigError, DataError, Setting, first_offenders
 from palate.core.features import Features
 from palate.core.paths import FilePath
 from palate.features.vectors import VectorFiles, open_vectors
@@ -82,7 +82,8 @@ class Precomputed:
         """The files, with nothing read but their columns; raises `DataError` for what are none."""
         if self.path is None:
             raise ConfigError(
-                'the encoder precomputed needs vectors in Parquet: path="FILE OR FOLDER"'
+                "the encoder precomputed needs vectors in Parquet: ",
+                Setting("path", "FILE OR FOLDER"),
             )
         return open_vectors(self.path, id=self.id, vector=self.vector)
 

@@ -17,6 +17,7 @@ from palate.core.arrays import Floats, to_dense
 from palate.core.columns import TEXT
 from palate.core.component import LoadsItself, check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
+from palate.core.errors import Setting
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.optional import Requirement, requirements_of
@@ -47,7 +48,9 @@ class Reviews(LoadsItself):
     vectors_: Floats = learnt("ids_", "dim")
 
     def __post_init__(self) -> None:
-        self.encoder = registry.table_of(self.encoder, where="Reviews.encoder")
+        self.encoder = registry.table_of(
+            self.encoder, where=Setting("encoder", python="Reviews.encoder")
+        )
         check_types(self)
         _ = self._reader
 

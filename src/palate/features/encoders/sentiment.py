@@ -18,6 +18,7 @@ from palate.core.checks import as_texts, check_unicode
 from palate.core.columns import ITEM, TEXT
 from palate.core.component import LoadsItself, check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
+from palate.core.errors import Setting
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.learnt import agree
@@ -71,7 +72,9 @@ class Sentiment(LoadsItself):
     scales_: dict[str, Floats] = learnt(2, len(COLUMNS))
 
     def __post_init__(self) -> None:
-        self.encoder = registry.table_of(self.encoder, where="Sentiment.encoder")
+        self.encoder = registry.table_of(
+            self.encoder, where=Setting("encoder", python="Sentiment.encoder")
+        )
         check_types(self)
         _ = self._reader
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from palate.core.arrays import Batches, Floats
-from palate.core.errors import ConfigError
+from palate.core.errors import ConfigError, Setting
 from palate.core.optional import Requirement, check_installed, is_installed
 from palate.core.parallel import cores
 from palate.nn.hardware import import_torch, settle
@@ -34,7 +34,7 @@ _PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 def needed_by(backend: Backend) -> tuple[Requirement, ...]:
     """What a backend needs beside torch."""
     modules = _MODULES.get(backend)
-    return () if modules is None else (Requirement(modules, f'backend="{backend}"'),)
+    return () if modules is None else (Requirement(modules, Setting("backend", backend)),)
 
 
 def choose_backend(backend: Backend, device: str, dtype: str) -> str:
@@ -49,15 +49,17 @@ def choose_backend(backend: Backend, device: str, dtype: str) -> str:
         check_installed(needed_by(backend))
         if device != "cpu":
             raise ConfigError(
-                f'backend = "{backend}" computes on the processor, not on {device!r}: '
-                'leave it at "auto", or choose device="cpu"'
+                Setting("backend", backend),
+                f' computes on the processor, not on {device!r}: leave it at "auto", or choose ',
+                Setting("device", "cpu"),
             )
     if backend == "onnx" and dtype in ("bfloat16", "float16"):
         raise ConfigError(f"ONNX Runtime computes in float32 or int8 here, not in {dtype!r}")
     if backend == "torch" and dtype == "int8":
         raise ConfigError(
             "int8 is computed by OpenVINO or ONNX Runtime on the processor: "
-            'pip install "palate[speed]", and choose device = "cpu"'
+            'pip install "palate[speed]", and choose ',
+            Setting("device", "cpu"),
         )
     return backend
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, TypeAlias
 
-from palate.core.errors import DataError, first_offenders
+from palate.core.errors import DataError, Setting, first_offenders
 
 Source: TypeAlias = str | bytes | Path
 MAX_BYTES = 512 * 2**20
@@ -134,7 +134,8 @@ def allowed_folder(folder: str) -> Path:
     if not path.is_dir():
         raise DataError(
             f"there is no folder {str(path.absolute())!r}, in which the paths start: name the one "
-            'that holds the files, folder="FOLDER"'
+            "that holds the files, ",
+            Setting("folder", "FOLDER"),
         )
     return path
 
