@@ -319,5 +319,6 @@ def _repeats_names(frame: pl.DataFrame, table: Table, found: Mapping[str, str]) 
     for column in frame.columns:
         name = found.get(column, column)
         header = f"{name}:{table.kinds[name]}" if table.kinds.get(name) else name
-        same.append(pl.col(column).str.strip_prefix("\ufeff") == header.removeprefix("\ufeff"))
+        header = header.removeprefix("\ufeff")
+        same.append((pl.col(column) == header) | (pl.col(column) == f"\ufeff{header}"))
     return pl.all_horizontal(same).fill_null(False)
