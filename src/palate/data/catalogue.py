@@ -20,12 +20,13 @@ from palate.data.texts import (
     written_lists,
 )
 from palate.data.values import (
-    Places,
+    RowNames,
     as_ids,
     check_left,
     doubts_about_ids,
     doubts_about_text,
     infer_type,
+    rows_where,
     without_blank_rows,
     without_gaps,
 )
@@ -60,7 +61,7 @@ class _Reading:
     """
 
     table: Table
-    place: Places
+    place: RowNames
     notes: TableNotes
     marks: Mapping[str, str]
     kinds: Mapping[str, str]
@@ -114,6 +115,28 @@ def read_catalogue(
     notes.taken = {theirs: ours for ours, theirs in found.items()}
     notes.taken |= {name: name for name in frame.columns if name not in found}
     return Catalogue(pl.DataFrame(columns), reading.lists), notes
+
+
+def read_columns(
+    frame: pl.DataFrame,
+    source: str,
+    *,
+    lists: Mapping[str, str],
+    like: Mapping[str, pl.DataType] | None = None,
+    untyped: bool = False,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Some columns of some rows as `read_catalogue` reads them, and remarks.
+
+    `like` are the types that other rows of the same table have; `untyped` text may be numbers.
+    """
+    notes = TableNotes(source)
+    table = Table(source, frame.lazy(), untyped=untyped)
+    wanted = like or frame.schema
+    reading = _Reading(table, rows_where, notes, lists, {}, wanted, {})
+    columns = [
+        _understood(each, None if like is None else like[each.name], reading) for each in frame
+    ]
+    return pl.DataFrame(columns), notes.messages
 
 
 def _renamed(frame: pl.DataFrame, found: Mapping[str, str], notes: TableNotes) -> pl.DataFrame:

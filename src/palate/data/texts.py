@@ -14,7 +14,7 @@ import polars as pl
 
 MISSING = frozenset(
     [
-        *("nan", "null", "none", "n/a", "<na>", "undefined", "unknown", "not available"),
+        *("nan", "null", "none", "n/a", "<na>", "undefined", "unknown", "not available", "\\n"),
         *("(no genres listed)", "no genres listed", "[]", "{}", "()"),
         *("无", "無", "暂无", "暫無", "未知", "不详", "不詳", "空"),
     ]

@@ -272,7 +272,7 @@ def without_blank_rows(
     blank = pl.lit(False)
     if table.untyped:
         blank = pl.all_horizontal(pl.all().is_null())
-    masks = frame.select(blank=blank, names=_repeats_names(frame, table, found or {}))
+    masks = frame.select(blank=blank, names=repeated_names(frame.schema, table, found or {}))
     remarks = [
         f"left out {int(masks[which].sum()):,} {what}"
         for which, what in (
@@ -311,12 +311,17 @@ def check_left(frame: pl.DataFrame, table: Table) -> None:
         raise DataError(f"{table.name}: drop_missing=True leaves no row; every one lacks something")
 
 
-def _repeats_names(frame: pl.DataFrame, table: Table, found: Mapping[str, str]) -> pl.Expr:
-    """Rows in which every value is the name of its column, as in a header."""
-    if not all(kind == pl.String for kind in frame.schema.values()):
+def repeated_names(
+    columns: Mapping[str, pl.DataType], table: Table, found: Mapping[str, str]
+) -> pl.Expr:
+    """Rows in which every value is the name of its column, as in a header.
+
+    `found` maps some of the `columns` to what they are called in the table.
+    """
+    if not all(kind == pl.String for kind in columns.values()):
         return pl.lit(False)
     same = []
-    for column in frame.columns:
+    for column in columns:
         name = found.get(column, column)
         header = f"{name}:{table.kinds[name]}" if table.kinds.get(name) else name
         header = header.removeprefix("\ufeff")
