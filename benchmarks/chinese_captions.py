@@ -91,7 +91,7 @@ def shares_of_same(vectors: Matrix, kinds: np.ndarray) -> np.ndarray:
 def main() -> None:
     data, names = captions()
     kinds = np.unique(names, return_inverse=True)[1]
-    people = [str(row) for row in range(len(kinds))]
+    users = [str(row) for row in range(len(kinds))]
     rows = []
     for name, encoder in encoders(sys.argv[1:]):
         try:
@@ -103,7 +103,7 @@ def main() -> None:
         figures = {"name": name, "dimensions": features.dim}
         for how, found in (("as it is", features), ("whitened", whitened)):
             shares = shares_of_same(next(iter(found.parts.values())), kinds)
-            interval = mean_interval(shares, people)
+            interval = mean_interval(shares, users)
             figures[how] = {
                 "mean": interval.mean,
                 "low": interval.low,

@@ -27,11 +27,11 @@ RUNS = 3
 def write_events(path: Path, n_events: int) -> None:
     """A long-tailed log: one person for every 20 events, one item for every 100."""
     rng = np.random.default_rng(0)
-    people = rng.integers(0, n_events // 20, n_events)
+    users = rng.integers(0, n_events // 20, n_events)
     items = (n_events // 100 * rng.random(n_events) ** 2).astype(np.int64)
     table = pl.DataFrame(
         {
-            "user_id": pl.Series(people).cast(pl.String),
+            "user_id": pl.Series(users).cast(pl.String),
             "item_id": pl.Series(items).cast(pl.String),
             "event": pl.Series(rng.integers(0, 3, n_events)).replace_strict(
                 {0: "view", 1: "cart", 2: "purchase"}

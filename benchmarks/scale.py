@@ -15,7 +15,7 @@ import palate
 from palate.data.samples import catalogue
 from palate.features.default_encoders import default_encoders
 
-PEOPLE = 1000
+USERS = 1000
 
 
 def main() -> None:
@@ -32,10 +32,10 @@ def main() -> None:
     started = time.perf_counter()
     model = palate.Pipeline(encoders=encoders).fit(data)
     seconds["fit"] = time.perf_counter() - started
-    people = data.user_ids.tolist()[:PEOPLE]
+    users = data.user_ids.tolist()[:USERS]
     started = time.perf_counter()
-    model.recommend(people, k=10)
-    seconds[f"recommend to {PEOPLE:,} people"] = time.perf_counter() - started
+    model.recommend(users, k=10)
+    seconds[f"recommend to {USERS:,} people"] = time.perf_counter() - started
     figures = {
         "items": n_items,
         "events": n_events,

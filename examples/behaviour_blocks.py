@@ -47,10 +47,10 @@ def main() -> None:
     print(f"a new item of galaxies is near “{titles[likely]}”")
 
     early = histories_of(data).without_last(3)
-    people = palate.user_aggregates(early)
-    print(people)
-    keenest = int(people.values[:, 0].argmax())
-    print(f"{people.ids[keenest]} has done most before the last three events")
+    users = palate.user_aggregates(early)
+    print(users)
+    keenest = int(users.values[:, 0].argmax())
+    print(f"{users.ids[keenest]} has done most before the last three events")
 
 
 if __name__ == "__main__":

@@ -47,10 +47,10 @@ def go_live() -> None:
     for name in arrived["item_id"]:
         top_users = model.top_users(name, k=3).table
         print(f"{name} would go to {', '.join(top_users['user_id'])}")
-    person = model.top_users("new-telescope", k=1).table["user_id"][0]
-    found = model.recommend([person], k=10, candidates=arrived["item_id"].to_list(), reasons=True)
+    user = model.top_users("new-telescope", k=1).table["user_id"][0]
+    found = model.recommend([user], k=10, candidates=arrived["item_id"].to_list(), reasons=True)
     for line in found.table.iter_rows(named=True):
-        print(f"{person}, new items only: {line['rank']}. {line['item_id']}: {line['reasons']}")
+        print(f"{user}, new items only: {line['rank']}. {line['item_id']}: {line['reasons']}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import palate
 
 DIRECTORS = ("Varda", "Kiarostami", "Yang", "Akerman", "Sembène", "Kaurismäki", "Martel", "Hui")
 COUNTRIES = ("France", "Iran", "Taiwan", "Belgium", "Senegal", "Finland", "Argentina", "Hong Kong")
-FILMS, PEOPLE = 120, 200
+FILMS, USERS = 120, 200
 
 
 def made_up(rng: np.random.Generator) -> tuple[palate.Dataset, list[str]]:
@@ -27,11 +27,11 @@ def made_up(rng: np.random.Generator) -> tuple[palate.Dataset, list[str]]:
         cast = rng.choice(5, 2, replace=False)
         triples += [f"f{film}\tfilm.film.actor\tactor {actor} of {name}" for actor in cast]
     events = []
-    for person in range(PEOPLE):
+    for user in range(USERS):
         liked = rng.choice(len(DIRECTORS), 2, replace=False)
         chance = np.where(np.isin(maker, liked), 1.0, 0.05)
         seen = rng.choice(FILMS, 8, replace=False, p=chance / chance.sum())
-        events += [(f"u{person}", f"f{film}", 60.0 * step) for step, film in enumerate(seen)]
+        events += [(f"u{user}", f"f{film}", 60.0 * step) for step, film in enumerate(seen)]
     interactions = pl.DataFrame(events, schema=["user_id", "item_id", "timestamp"], orient="row")
     items = pl.DataFrame(
         {

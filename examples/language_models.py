@@ -14,7 +14,7 @@ from palate.data.samples import synthetic
 def main() -> None:
     model = sys.argv[1] if len(sys.argv) > 1 else "minilm"
     data = synthetic(n_items=60)
-    wish = "something about the moon and the stars"
+    query = "something about the moon and the stars"
     for name, settings in {
         "as the model was trained": {},
         "rare tokens count more": {"pooling": "idf"},
@@ -24,10 +24,10 @@ def main() -> None:
     }.items():
         encoder = palate.Transformer(model=model, template="{title}", **settings).fit(data)
         vectors = encoder.encode(data).parts["transformer"]
-        nearest = np.argsort(-(vectors @ encoder.encode_queries([wish])[0]))[:3]
+        nearest = np.argsort(-(vectors @ encoder.encode_queries([query])[0]))[:3]
         titles = data.items["title"][nearest.tolist()].to_list()
         print(f"{name} ({vectors.shape[1]} numbers): {'; '.join(titles)}")
-    tokens, states = encoder.encode_tokens([wish])[0]
+    tokens, states = encoder.encode_tokens([query])[0]
     closest = states @ states.mean(axis=0)
     print(f"{len(tokens)} tokens; nearest to their mean: {tokens[int(np.argmax(closest))]!r}")
 

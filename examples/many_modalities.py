@@ -69,7 +69,7 @@ def shop() -> palate.Dataset:
     items = pl.DataFrame(rows)
     colours, kinds, late = items["colour"].to_numpy(), items["kind"].to_numpy(), np.arange(90) < 15
     events = []
-    for person in range(300):
+    for user in range(300):
         colour, kind = rng.choice(list(COLOURS)), rng.choice(KINDS)
         liking = np.where(colours == colour, 6.0, 1.0) * np.where(kinds == kind, 6.0, 1.0)
         days = np.sort(rng.uniform(0, 100, size=rng.integers(4, 9)))
@@ -79,7 +79,7 @@ def shop() -> palate.Dataset:
             row = rng.choice(90, p=there / there.sum())
             seen[row] = True
             said = f"a lovely {kinds[row]}" if rng.random() < 0.3 else None
-            events.append((f"p{person:03}", f"c{row:02}", day * 86_400, said))
+            events.append((f"p{user:03}", f"c{row:02}", day * 86_400, said))
     names = ["user_id", "item_id", "timestamp", "text"]
     log = pl.DataFrame(events, schema=names, orient="row")
     return palate.read(log, items=items.drop("colour", "kind"))

@@ -36,10 +36,10 @@ def shop() -> palate.Dataset:
         }
     )
     events = []
-    for person in range(120):
+    for user in range(120):
         fits = np.flatnonzero(size == rng.choice(size))
         chosen = rng.choice(fits, min(6, len(fits)), replace=False)
-        events += [(f"p{person:03d}", f"g{row:03d}") for row in chosen]
+        events += [(f"p{user:03d}", f"g{row:03d}") for row in chosen]
     log = pl.DataFrame(events, schema=["user_id", "item_id"], orient="row")
     return palate.read(log, items=garments)
 

@@ -122,11 +122,11 @@ class Chosen:
         before = histories.without_last()
         part = dataset_of(before, data)
         known = context.on_part(part)
-        people, newest = np.arange(len(histories)), histories.newest()
+        users, newest = np.arange(len(histories)), histories.newest()
         places = []
         for recommender in (palate.Content(), palate.Covisit()):
             scores = recommender.fit(part, known).score(before)
-            places.append((scores > scores[people, newest, None]).sum())
+            places.append((scores > scores[users, newest, None]).sum())
         best = palate.Content() if places[0] < places[1] else palate.Covisit()
         self.chosen_ = best.fit(data, context.honest)
         return self

@@ -16,9 +16,9 @@ from palate.data.samples import synthetic
 INTERESTS = ("gardens", "cooking", "hiking", "the sea", "music", "astronomy")
 
 
-def words_of(person: int, age: int) -> str:
+def words_of(user: int, age: int) -> str:
     """What people write about themselves; every third writes nothing."""
-    return "" if person % 3 == 0 else f"I like {INTERESTS[min((age - 20) // 8, 5)]}."
+    return "" if user % 3 == 0 else f"I like {INTERESTS[min((age - 20) // 8, 5)]}."
 
 
 def main() -> None:
@@ -31,14 +31,14 @@ def main() -> None:
     ages = data.users["age"].to_list()
     histories = histories_of(data)
     early = histories.without_last(3).last(3)
-    said = model.queries([words_of(person, age) for person, age in enumerate(ages)])
+    said = model.queries([words_of(user, age) for user, age in enumerate(ages)])
 
-    people = palate.user_features(early, model.features, said)
-    print(people)
+    users = palate.user_features(early, model.features, said)
+    print(users)
 
     older = np.array(ages) > 36
-    for names in (["did.text"], ["said.text"], ["did.text", "said.text"]):
-        table = StandardScaler().fit_transform(np.asarray(people.select(names)))
+    for names in (["history.text"], ["query.text"], ["history.text", "query.text"]):
+        table = StandardScaler().fit_transform(np.asarray(users.select(names)))
         accuracy = cross_val_score(LogisticRegression(C=0.01), table, older, cv=5).mean()
         print(f"{' + '.join(names)}: {accuracy:.0%} right")
     print(f"the more frequent answer: {max(older.mean(), 1 - older.mean()):.0%} right")

@@ -26,14 +26,14 @@ def write_tables(folder: Path) -> tuple[Path, Path]:
     for film, genre in enumerate(genre_of):
         first, second = rng.choice(GENRES[genre], size=2, replace=False)
         films.append(f"m{film},The {first} and the {second} {film},{genre}|Feature")
-    for person in range(80):
+    for user in range(80):
         own = rng.choice(list(GENRES), p=[0.5, 0.3, 0.2])
         liking = np.where(genre_of == own, 8.0, 1.0)
         seen = rng.choice(60, size=rng.integers(4, 12), replace=False, p=liking / liking.sum())
         start = 1_700_000_000 + int(rng.integers(0, 60)) * 86_400
         for step, film in enumerate(seen):
             stars = 5 if genre_of[film] == own else 2
-            ratings.append(f"u{person},m{film},{stars},{start + 200_000 * step}")
+            ratings.append(f"u{user},m{film},{stars},{start + 200_000 * step}")
     for name, lines in (("films.csv", films), ("ratings.csv", ratings)):
         (folder / name).write_text("\n".join(lines) + "\n")
     return folder / "ratings.csv", folder / "films.csv"

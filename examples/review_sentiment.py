@@ -24,19 +24,19 @@ SAID = {
     },
 }
 LIKED = {"guitar": 0.95, "violin": 0.5, "flute": 0.1}
-PEOPLE = 60
+USERS = 60
 
 
 def made_up(rng: np.random.Generator) -> palate.Dataset:
     """Sixty people write about three items, half of them in Chinese; about a fourth nobody does."""
     rows = []
-    for person in range(PEOPLE):
-        language = "zh" if person % 2 else "en"
-        grumbles = person < 6
+    for user in range(USERS):
+        language = "zh" if user % 2 else "en"
+        grumbles = user < 6
         for item, share in LIKED.items():
             liked = bool(rng.random() < share) and not grumbles
             text = " ".join(rng.choice(SAID[language][liked], 2, replace=False))
-            rows.append((f"p{person}", item, text, float(rng.choice([4, 5] if liked else [1, 2]))))
+            rows.append((f"p{user}", item, text, float(rng.choice([4, 5] if liked else [1, 2]))))
     schema = ["user_id", "item_id", "text", "value"]
     interactions = pl.DataFrame(rows, schema=schema, orient="row")
     return palate.Dataset(interactions, pl.DataFrame({"item_id": [*LIKED, "piano"]}))
@@ -57,9 +57,9 @@ def main() -> None:
     for text, polarity in zip(unseen, fitted.judge_texts(unseen)[0], strict=True):
         print(f"{text} {polarity:+.2f}")
 
-    people = fitted.people_sentiment(data)
-    print(people)
-    print(f"who complains most: {people.ids[int(people.values[:, 0].argmin())]}")
+    users = fitted.user_sentiment(data)
+    print(users)
+    print(f"who complains most: {users.ids[int(users.values[:, 0].argmin())]}")
 
 
 if __name__ == "__main__":

@@ -39,12 +39,12 @@ def main() -> None:
     reader = palate.TextEncoder(template="{title}. {description}")
     items = reader.fit(data).encode(data)
     numbers = palate.Features(data.user_ids, {"numbers": early.lengths[:, None].astype(np.float32)})
-    people = palate.user_views(data, items, reader, histories=early, beside=numbers)
-    print(people)
+    users = palate.user_views(data, items, reader, histories=early, beside=numbers)
+    print(users)
 
     older = data.users["age"].to_numpy() > 36
-    for views in (["did.use"], ["told"], ["wrote"], list(people.parts)):
-        table = StandardScaler().fit_transform(np.asarray(people.select(views)))
+    for views in (["history.muse"], ["history_text"], ["reviews"], list(users.parts)):
+        table = StandardScaler().fit_transform(np.asarray(users.select(views)))
         accuracy = cross_val_score(LogisticRegression(C=0.001), table, older, cv=5).mean()
         print(f"{' + '.join(views)}: {accuracy:.0%} right")
     print(f"the more frequent answer: {max(older.mean(), 1 - older.mean()):.0%} right")

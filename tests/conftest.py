@@ -27,7 +27,7 @@ WORDS = {
     "jazz": ("late trumpet", "slow saxophone", "live piano"),
     "chess": ("wooden board", "opening moves"),
 }
-PEOPLE = 40
+USERS = 40
 FIRST_SECOND = 1_600_000_000.0
 DAY = 86_400.0
 
@@ -60,14 +60,14 @@ def event_table(items: pl.DataFrame) -> pl.DataFrame:
     topic = np.array([name.split("-")[0] for name in ids])
     topics = list(TOPIC_SIZES)
     rows = []
-    for person in range(PEOPLE):
+    for user in range(USERS):
         own = topics[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])]
         liking = np.where(topic == own, 4.0 / (topic == own).sum(), 1.0 / (topic != own).sum())
-        chosen = rng.choice(len(ids), size=1 + person % 7, replace=False, p=liking / liking.sum())
+        chosen = rng.choice(len(ids), size=1 + user % 7, replace=False, p=liking / liking.sum())
         start = FIRST_SECOND + float(rng.integers(0, 60)) * DAY
         for step, row in enumerate(chosen):
             rows.append(
-                (f"person-{person}", ids[row], start + 600.0 * (step - step % 3), 3 + row % 3)
+                (f"person-{user}", ids[row], start + 600.0 * (step - step % 3), 3 + row % 3)
             )
     names = ["user_id", "item_id", "timestamp", "value"]
     table = pl.DataFrame(rows, schema=names, orient="row")

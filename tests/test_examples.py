@@ -71,8 +71,8 @@ SHOWN = {
         r"who complains most: p[0-5]\b",
     ),
     "user_features": (
-        r"Features\(300 rows; did.text: \d+, said.text: \d+\)",
-        r"did.text \+ said.text: [89]\d% right",
+        r"Features\(300 rows; history.text: \d+, query.text: \d+\)",
+        r"history.text \+ query.text: [89]\d% right",
     ),
     "similar_clothes": (
         r"packaged vision model +\d\d%",
@@ -81,9 +81,9 @@ SHOWN = {
         r"most like \S+\.jpg: \w+, \w+",
     ),
     "three_views_of_a_person": (
-        r"Features\(300 rows; did.use: 512, told: 512, wrote: 512, numbers: 1\)",
+        r"Features\(300 rows; history.muse: 512, history_text: 512, reviews: 512, numbers: 1\)",
         r"\ntold: [78]\d% right",
-        r"did.use \+ told \+ wrote \+ numbers: [89]\d% right",
+        r"history.muse \+ history_text \+ reviews \+ numbers: [89]\d% right",
     ),
     "similar_sounds": (
         r"same kind among the 5 nearest of 30: musicnn (9\d|100)%, mean MFCC \d\d%, chance 31%",
@@ -99,7 +99,7 @@ SHOWN = {
         "untouched: 6 of 120 items",
         r"tags = galaxy is near tags = (lunar|nebula|comet|orbit|eclipse|telescope|probe)",
         r"a new item of galaxies is near “(nebula|orbit|lunar|probe|galaxy|eclipse|comet)",
-        r"Features\(300 rows; did.numbers: 9\)",
+        r"Features\(300 rows; history.numbers: 9\)",
     ),
     "distilled_encoder": (
         r"│ teacher +│ +512 │",

@@ -209,9 +209,9 @@ def check_reranker(reranker: Reranker, data: Dataset, items: Features) -> None:
     promise(pairs.is_unique().all(), "nobody gets an item twice", reranker)
     left = pairs.join(given.table, on=[USER, ITEM], how="anti")
     promise(not len(left), "nothing is recommended that was no candidate", reranker)
-    people = given.table[USER].unique(maintain_order=True)
+    users = given.table[USER].unique(maintain_order=True)
     promise(
-        found[USER].unique(maintain_order=True).equals(people),
+        found[USER].unique(maintain_order=True).equals(users),
         "everybody stays, in order",
         reranker,
     )
@@ -324,12 +324,12 @@ def check_described(component: Any, data: Dataset) -> None:
     promise(said, "describe gives lines of text", component)
 
 
-def check_unfitted(component: Any, use: Callable[[Any], object]) -> None:
+def check_unfitted(component: Any, method: Callable[[Any], object]) -> None:
     check_settings(component)
     if all(entry.init for entry in fields(component)):
         return
     try:
-        use(fresh(component))
+        method(fresh(component))
     except NotFittedError:
         return
     promise(False, "using it before fit raises NotFittedError", component)

@@ -7,7 +7,8 @@ import os
 import polars as pl
 import pytest
 
-from palate.pipeline.artefact import MANIFEST, load
+from palate.pipeline.artefact import MANIFEST
+from palate.pipeline.pipeline import load
 
 EVENTS = [(f"u{n % 8}", f"i{(n * n) % 7}", 1_600_000_000 + 3600 * n, n % 5 + 1) for n in range(60)]
 LOG = "userId,itemId,ts,rating\n" + "".join(f"{u},{i},{t},{r}\n" for u, i, t, r in EVENTS)
@@ -271,7 +272,7 @@ def test_no_times(command, shop):
         "[data] columns = {'THEIR NAME' = 'timestamp'}",
         """last event out with [split] type = "leave_last_out\"""",
     )
-    config = CONFIG + '[split]\nuse = "leave_last_out"\n'
+    config = CONFIG + '[split]\ntype = "leave_last_out"\n'
     both_work(command, shop(log=log, config=config), "no times: the order of the file")
 
 
@@ -331,7 +332,7 @@ def test_items_without_any_text(command, shop):
     named = CONFIG.replace('"tfidf"', '"tfidf"\ntemplate = "{{title}}"')
     both_fail(command, shop(items=silent, config=named), "no item says anything", "'{title}'")
     both_fail(command, shop(items=silent), "no column with words", "template =")
-    free = CONFIG.replace('[encoders.text]\nuse = "tfidf"', "")
+    free = CONFIG.replace('[encoders.text]\ntype = "tfidf"', "")
     model = both_work(command, shop(items=silent, config=free), "encoders: none")
     assert model.features is None
 
@@ -357,11 +358,11 @@ def test_a_misspelt_key(command, shop):
 
 
 def test_a_misspelt_block(command, shop):
-    weights = CONFIG + '[fusion]\nuse = "concat"\nweights = {{txt = 2.0}}\n'
+    weights = CONFIG + '[fusion]\ntype = "concat"\nweights = {{txt = 2.0}}\n'
     both_fail(
         command, shop(config=weights), "shop.toml: fusion.weights", "'txt'", "Did you mean 'text'?"
     )
-    by_default = weights.replace('[encoders.text]\nuse = "tfidf"', "").replace("txt", "wrods")
+    by_default = weights.replace('[encoders.text]\ntype = "tfidf"', "").replace("txt", "wrods")
     both_fail(
         command, shop(config=by_default), "fusion.weights", "'wrods'", "Did you mean 'words'?"
     )

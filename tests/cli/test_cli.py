@@ -50,8 +50,8 @@ def shop(tmp_path_factory):
     data.items.write_parquet(folder / "movies.parquet")
     head = FILMS.partition("[encoders.text]")[0]
     (folder / "films.toml").write_text(FILMS)
-    (folder / "popular.toml").write_text(f'{head}[encoders]\n[recommender]\nuse = "popular"\n')
-    (folder / "covisit.toml").write_text(f'{head}[encoders]\n[recommender]\nuse = "covisit"\n')
+    (folder / "popular.toml").write_text(f'{head}[encoders]\n[recommender]\ntype = "popular"\n')
+    (folder / "covisit.toml").write_text(f'{head}[encoders]\n[recommender]\ntype = "covisit"\n')
     return folder
 
 
@@ -158,7 +158,7 @@ def test_check_says_what_a_graph_knows(command, shop):
     graph.write_text("".join(f"{name}\tis\tgood\n" for name in names))
     path = shop / "more.toml"
     path.write_text(
-        f'{FILMS.partition("[encoders.text]")[0]}[encoders.graph]\nuse = "graph"\n'
+        f'{FILMS.partition("[encoders.text]")[0]}[encoders.graph]\ntype = "graph"\n'
         f'triples = "{graph}"\n'
     )
     assert "reads 15 triples, which know 15 of 30 items" in good(command("check", path))
@@ -227,7 +227,7 @@ def test_compare_shows_all_on_one_split(command, shop, tmp_path):
 def test_a_pipeline_that_cannot_be_fitted_leaves_the_others(command, shop, tmp_path):
     head = FILMS.partition("[encoders.text]")[0]
     bad = shop / "bad.toml"
-    bad.write_text(f'{head}[encoders]\n[recommender]\nuse = "ease"\nmax_items = 5\n')
+    bad.write_text(f'{head}[encoders]\n[recommender]\ntype = "ease"\nmax_items = 5\n')
     path, files = tmp_path / "figures.json", [shop / "covisit.toml", shop / "popular.toml"]
     said = good(command("compare", files[0], bad, files[1], "--json", path))
     figures = json.loads(path.read_text())
@@ -245,9 +245,9 @@ def test_a_pipeline_that_cannot_be_fitted_leaves_the_others(command, shop, tmp_p
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ('[encoders.x]\nuse = "tfidf"\ntemplate = "{titel}"', "names the column 'titel'"),
-        ('[encoders.x]\nuse = "image"', "no column of photos"),
-        ('[encoders.x]\nuse = "graph"\ntriples = "gone.tsv"', "gone.tsv"),
+        ('[encoders.x]\ntype = "tfidf"\ntemplate = "{titel}"', "names the column 'titel'"),
+        ('[encoders.x]\ntype = "image"', "no column of photos"),
+        ('[encoders.x]\ntype = "graph"\ntriples = "gone.tsv"', "gone.tsv"),
     ],
 )
 @pytest.mark.parametrize("more", [[], ["--ablate"]])
@@ -572,7 +572,7 @@ def test_check_misses_the_models_that_fit_would_miss(command, project, table, sa
 def test_check_says_that_a_model_is_on_the_hub(command, project, monkeypatch):
     monkeypatch.setattr("palate.nn.hub.cards.find_model", lambda _: None)
     path = project / "hub.toml"
-    text = '[encoders.x]\nuse = "static"\nmodel = "minishlab/potion-base-8M"\n'
+    text = '[encoders.x]\ntype = "static"\nmodel = "minishlab/potion-base-8M"\n'
     path.write_text(READING.partition("[encoders")[0] + text)
     done = command("check", path)
     assert "potion-base-8M is not on this machine: `palate fit` asks the hub" in done.out

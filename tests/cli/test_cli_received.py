@@ -41,7 +41,7 @@ def shop(tmp_path_factory):
     data.interactions.drop("weight").write_parquet(folder / "ratings.parquet")
     data.items.write_parquet(folder / "movies.parquet")
     path = folder / "popular.toml"
-    path.write_text(f'{HEAD}[recommender]\nuse = "popular"\n')
+    path.write_text(f'{HEAD}[recommender]\ntype = "popular"\n')
     settings = read_config(path)
     model = settings.pipeline().fit(settings.cut(settings.read()[0]).train)
     origin = {"config": str(path), "beside": "../popular.toml", "all": False, "drop_unknown": False}
@@ -66,9 +66,9 @@ def test_evaluate_runs_no_code_that_a_pipeline_file_names(
     folder, base = tmp_path / "model", HEAD.replace('"ratings', f'"{shop}/ratings')
     base = base.replace('"movies', f'"{shop}/movies').replace("[encoders]", "")
     shutil.copytree(shop / "model", folder)
-    evil = f'{base}\n[{section}]\nuse = "spying:Mine"\n'
+    evil = f'{base}\n[{section}]\ntype = "spying:Mine"\n'
     if section == "part":
-        evil = f'{base}\n[recommender]\nuse = "blend"\nparts = [{{type = "spying:Mine"}}]\n'
+        evil = f'{base}\n[recommender]\ntype = "blend"\nparts = [{{type = "spying:Mine"}}]\n'
     place = folder / "evil.toml" if where == "inside" else tmp_path / "evil.toml"
     place.write_text(evil)
     near = "evil.toml" if where == "inside" else "../evil.toml"

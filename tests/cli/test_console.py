@@ -82,7 +82,7 @@ def test_settings_are_shown_as_a_file_holds_them(value, text):
 
 def test_components_show_their_settings_line_by_line():
     text = shown(components_table("recommenders"), 80)
-    assert "rounds = " in text
+    assert "n_estimators = " in text
     assert "weights (not set)" in text
     assert "behaviour = true" in text
 

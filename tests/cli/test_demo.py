@@ -25,7 +25,7 @@ def small(monkeypatch):
     data = synthetic(40, 30)
     text = {"text": Tfidf()}
     monkeypatch.setattr(demo, "movielens", lambda: data)
-    monkeypatch.setattr(demo, "WISHES", tuple(data.items["title"][row] for row in (0, 4)))
+    monkeypatch.setattr(demo, "LIKED", tuple(data.items["title"][row] for row in (0, 4)))
     models = {
         "ranker (default)": Pipeline(encoders=text, recommender=ranker()),
         demo.IDS_ONLY: Pipeline(encoders={}, recommender=ranker()),
@@ -44,7 +44,7 @@ def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     for row in demo.rows_of_the_table():
         assert row in said
     assert "who is known" in said
-    assert f"who names {demo.WISHES[0]}, {demo.WISHES[1]}" in said
+    assert f"who names {demo.LIKED[0]}, {demo.LIKED[1]}" in said
     shown = re.search(r"Among the (\d+) films that nobody had rated before, (.+) stands", said)
     assert shown
     new = made.split.train.items["title"].gather(made.split.cold_items).to_list()
@@ -75,7 +75,7 @@ def test_a_place_that_cannot_be_written_is_noticed_first(monkeypatch, tmp_path):
         demo.run_demo(tmp_path / "demo", Console(quiet=True))
 
 
-def test_a_wish_that_no_film_fits(small, monkeypatch, tmp_path):
-    monkeypatch.setattr(demo, "WISHES", ("No such film",))
+def test_a_title_that_no_film_has(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(demo, "LIKED", ("No such film",))
     with (tmp_path / "said").open("w") as file, pytest.raises(DataError, match="No such film"):
         demo.run_demo(tmp_path / "demo", Console(file=file))

@@ -13,7 +13,7 @@ from palate.core.errors import ConfigError, MissingExtraError
 from palate.core.optional import EXTRAS, Requirement, check_installed, is_installed, requirements_of
 from palate.features.encoders.transformer import Transformer
 
-PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
 LISTED = PROJECT["project"]["optional-dependencies"]
 MODULE_OF = PROJECT["tool"]["deptry"]["package_module_name_map"]
 OTHER_SETTINGS = (  # with which components need other packages than by default

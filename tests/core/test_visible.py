@@ -124,11 +124,11 @@ def shop(tmp_path):
         names = [f"{text}{number}" for number in range(6)]
         events = [
             {
-                "user_id": f"{text}u{person}",
-                "item_id": names[(person + step) % 6],
+                "user_id": f"{text}u{user}",
+                "item_id": names[(user + step) % 6],
                 "timestamp": step,
             }
-            for person in range(8)
+            for user in range(8)
             for step in range(4)
         ]
         items = [
@@ -196,13 +196,13 @@ def test_names_of_files_do_not_act(command, shop, tmp_path, name):
         '[data]\ninteractions = "{}"',
         '[data]\ninteractions = "log.jsonl"\n"{}" = 1',
         '[data]\ninteractions = "log.jsonl"\n["{}"]',
-        '[data]\ninteractions = "log.jsonl"\n[split]\nuse = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[split]\ntype = "{}"',
         '[data]\ninteractions = "log.jsonl"\n[split]\ntest = "{}"',
-        '[data]\ninteractions = "log.jsonl"\n[recommender]\nuse = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[recommender]\ntype = "{}"',
         '[data]\ninteractions = "log.jsonl"\n[encoders]\n"{}" = 1',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\nmin_df = "{}"',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\ntemplate = "{}{{"',
-        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\nuse = "tfidf"\ntemplate = "{{{}}}"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\nmin_df = "{}"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\ntemplate = "{}{{"',
+        '[data]\ninteractions = "log.jsonl"\n[encoders.x]\ntype = "tfidf"\ntemplate = "{{{}}}"',
     ],
 )
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_errors_about_options_do_not_act_and_end(command, tmp_path, monkeypatch,
 )
 def test_histories(command, tmp_path, words, asked):
     names = ["a0", "a1", "b,c", " d", "[e]", "7", "8.0", "z"]
-    people = [[names[(start + step) % 8] for step in range(5)] for start in range(8)]
+    users = [[names[(start + step) % 8] for step in range(5)] for start in range(8)]
     events = [
-        {"user_id": f"u{person}", "item_id": name, "timestamp": step}
-        for person, line in enumerate(people)
+        {"user_id": f"u{user}", "item_id": name, "timestamp": step}
+        for user, line in enumerate(users)
         for step, name in enumerate(line)
     ]
     (tmp_path / "log.jsonl").write_text(lines_of(events))

@@ -52,9 +52,9 @@ def test_the_core_prunes_the_tables():
     )
     assert cleaned.items["item_id"].to_list() == ["c", "d"]
     assert cleaned.users["user_id"].to_list() == ["w", "x"]
-    assert (notes.steps[-1].events, notes.steps[-1].items, notes.steps[-1].people) == (4, 3, 3)
-    only_people = clean(dataset(CHAIN, items=items, users=users), min_user_events=2)
-    assert only_people.items["item_id"].to_list() == items["item_id"].to_list()
+    assert (notes.steps[-1].events, notes.steps[-1].items, notes.steps[-1].users) == (4, 3, 3)
+    only_users = clean(dataset(CHAIN, items=items, users=users), min_user_events=2)
+    assert only_users.items["item_id"].to_list() == items["item_id"].to_list()
 
 
 EVENT_LISTS = st.lists(

@@ -74,19 +74,19 @@ def test_movielens_as_installed():
 
 def test_planted_holds_what_its_truth_says():
     data, truth = synthetic(seed=3), synthetic_truth(seed=3)
-    items, people = data.item_rows, data.user_rows
+    items, users = data.item_rows, data.user_rows
     assert len(truth.cold_items) == 6
     assert data.item_counts[truth.cold_items].sum() == 0
     names = data.user_ids.tolist()
     assert names == data.users["user_id"].to_list()
     liked, second = (
-        truth.topic[items] == taste[people] for taste in (truth.taste, truth.second_taste)
+        truth.topic[items] == taste[users] for taste in (truth.taste, truth.second_taste)
     )
     assert (liked | second).all()
     assert liked.mean() > 0.7
     follows, backwards, steps = 0, 0, 0
-    for person in range(len(names)):
-        sequence = items[people == person]
+    for user in range(len(names)):
+        sequence = items[users == user]
         assert len(set(sequence)) == len(sequence)
         for before, after in pairwise(sequence):
             follows += truth.successor[before] == after

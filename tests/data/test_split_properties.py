@@ -58,13 +58,13 @@ def check(split, events, usable, held_from_training=frozenset()):
     answers = [place for _, _, _, place in requests(split)]
     assert sorted([*trained, *answers, *held_from_training]) == sorted(order)
     assert trained == [place for place in order if place in set(trained)]
-    for (person, items, times, place), row in zip(requests(split), split.sealed.items, strict=True):
-        assert person == events[place][0]
+    for (user, items, times, place), row in zip(requests(split), split.sealed.items, strict=True):
+        assert user == events[place][0]
         assert split.train.item_ids[row] == events[place][1]
         before = [
             other
             for other in order[: order.index(place)]
-            if events[other][0] == person and usable(other)
+            if events[other][0] == user and usable(other)
         ]
         assert items == [events[other][1] for other in before]
         assert times == [events[other][2] for other in before]
@@ -88,7 +88,7 @@ def test_leave_last_out(events, validation, min_events):
         split_leave_last_out, numbered(events), validation=validation, min_events=min_events
     )
     order = in_order(events)
-    asked = {person for person, _, _, _ in requests(split)}
+    asked = {user for user, _, _, _ in requests(split)}
     own = {who: [place for place in order if events[place][0] == who] for who in "uvwx"}
     assert asked == {who for who, places in own.items() if len(places) >= min_events}
     held = {own[who][-2] for who in asked} if validation else set()

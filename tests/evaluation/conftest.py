@@ -21,7 +21,7 @@ TRAIN = [
 ]  # fmt: skip
 ITEMS = list("abcdef")
 
-PEOPLE, LENGTH, N_ITEMS, CUT = 12, 8, 40, 5
+USERS, LENGTH, N_ITEMS, CUT = 12, 8, 40, 5
 
 
 def answers_of(rows, values=None):
@@ -58,10 +58,10 @@ def made_split():
 def rolling():
     """12 people touch 8 items each; the last 3 events are asked, over arrays that hold them all."""
     rng = np.random.default_rng(7)
-    popular_first = np.sort(rng.random((PEOPLE, N_ITEMS)) ** 2, axis=1)
-    items = np.argsort(rng.random((PEOPLE, N_ITEMS)) + popular_first, axis=1)[:, :LENGTH]
+    popular_first = np.sort(rng.random((USERS, N_ITEMS)) ** 2, axis=1)
+    items = np.argsort(rng.random((USERS, N_ITEMS)) + popular_first, axis=1)[:, :LENGTH]
     names = [f"i{row}" for row in range(N_ITEMS)]
-    users = [f"p{row}" for row in range(PEOPLE)]
+    users = [f"p{row}" for row in range(USERS)]
     train = Dataset(
         pl.DataFrame(
             {
@@ -72,7 +72,7 @@ def rolling():
         pl.DataFrame({"item_id": names}),
     )
     flat = items.ravel().astype(np.int32)
-    asked = np.add.outer(np.arange(PEOPLE) * LENGTH, np.arange(CUT, LENGTH)).ravel()
+    asked = np.add.outer(np.arange(USERS) * LENGTH, np.arange(CUT, LENGTH)).ravel()
     histories = Histories(
         item_ids=train.item_ids,
         user_ids=pl.Series(users).gather(asked // LENGTH),

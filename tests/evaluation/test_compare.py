@@ -19,7 +19,7 @@ from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.content import Content
 from palate.recommenders.rerankers.diversity import Diversity
 
-PEOPLE, N_ITEMS = 12, 40
+USERS, N_ITEMS = 12, 40
 
 
 @dataclass
@@ -140,7 +140,7 @@ def test_a_person_slice_is_a_part_of_the_requests(rolling):
         values["short_history"]["ndcg@10"], values["all"]["ndcg@10"][short]
     )
     assert found.slices["short_history"].requests == short.sum()
-    assert found.slices["short_history"].people == PEOPLE
+    assert found.slices["short_history"].users == USERS
 
 
 def test_an_item_slice_counts_its_answers_in_the_whole_ranking(made_split):

@@ -53,7 +53,7 @@ def test_the_details_have_one_row_a_recommender_slice_and_metric(found):
     assert row["difference"] == pytest.approx(gap)
     assert 0 < row["difference_low"] < row["difference_high"]
     assert row["significant"] is True
-    assert (row["requests"], row["people"]) == (36, 12)
+    assert (row["requests"], row["users"]) == (36, 12)
     assert details.filter(pl.col("recommender") == "noise")["significant"].null_count() > 0
 
 
@@ -67,7 +67,7 @@ def test_json_holds_no_nan(found):
     apart = knowing["slices"]["all"]["ndcg@10"]["difference"]
     assert apart["significant"] is True
     assert set(apart) == {"mean", "low", "high", "p", "significant"}
-    assert read["slices"]["all"] == {"label": "all", "requests": 36, "people": 12}
+    assert read["slices"]["all"] == {"label": "all", "requests": 36, "users": 12}
     assert read["chance"]["history_101_up"]["ndcg@10"] is None
 
 

@@ -54,7 +54,7 @@ def test_slices_of_the_made_split(made_split):
     assert kept("head") == [(2, 0), (3, 0)]
     assert members("short_history") == [0, 2, 3]
     assert kept("short_history") == [(0, 2), (0, 3), (2, 0), (3, 0), (3, 5)]
-    assert members("new_people") == [2]
+    assert members("cold_users") == [2]
     assert [members(name) for name in ("history_0", "history_1_5", "history_6_20")] == [
         [2],
         [0, 3],

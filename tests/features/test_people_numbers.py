@@ -32,8 +32,8 @@ NAMES = ["events", "items", "share of repeats", "mean value", "spread of values"
 TIMES = ["days since the last", "days since the first", "events a day", "burstiness", "trend"]
 
 
-def by_person(features, names):
-    values = features.parts["did.numbers"]
+def by_user(features, names):
+    values = features.parts["history.numbers"]
     assert values.shape == (len(features), len(names))
     return {
         name: dict(zip(features.ids.tolist(), column.tolist(), strict=True))
@@ -44,8 +44,8 @@ def by_person(features, names):
 def test_everybody_has_a_row():
     features = user_aggregates(diary())
     assert features.ids.tolist() == ["nobody", "cyd", "bob", "ann"]
-    assert features.behavioural == {"did.numbers"}
-    found = by_person(features, [*NAMES, *TIMES, "no events"])
+    assert features.behavioural == {"history.numbers"}
+    found = by_user(features, [*NAMES, *TIMES, "no events"])
     assert found["no events"] == {"nobody": 1, "cyd": 0, "bob": 0, "ann": 0}
     assert found["events"]["ann"] > found["events"]["bob"] > found["events"]["cyd"]
     assert found["items"]["bob"] > found["items"]["cyd"] > found["items"]["ann"]
@@ -59,29 +59,29 @@ def test_everybody_has_a_row():
 def test_histories_have_no_kinds_and_no_values():
     data = synthetic(n_users=40)
     features = user_aggregates(histories_of(data))
-    found = by_person(features, [*NAMES[:3], *TIMES, "no events"])
-    whole = user_aggregates(data).parts["did.numbers"]
+    found = by_user(features, [*NAMES[:3], *TIMES, "no events"])
+    whole = user_aggregates(data).parts["history.numbers"]
     assert whole.shape[1] > len(found)
     np.testing.assert_allclose(list(found["events"].values()), whole[:, 0], atol=1e-6)
 
 
 def test_it_stands_beside_what_people_did_and_said(tiny, tiny_features):
-    people = palate.user_features(histories_of(tiny), tiny_features)
-    both = people.beside(user_aggregates(tiny))
-    assert list(both.parts)[-1] == "did.numbers"
+    users = palate.user_features(histories_of(tiny), tiny_features)
+    both = users.beside(user_aggregates(tiny))
+    assert list(both.parts)[-1] == "history.numbers"
     assert np.isfinite(np.asarray(both)).all()
 
 
 def test_somebody_new_is_measured_by_what_was_learnt_before():
     data = diary()
     asking = history_of_items(data.item_ids, [[], ["tea"], ["tea"] * 9], user_ids=["x", "y", "z"])
-    found = user_aggregates(asking, fitted_on=data).parts["did.numbers"]
-    trained = user_aggregates(data).parts["did.numbers"]
+    found = user_aggregates(asking, fitted_on=data).parts["history.numbers"]
+    trained = user_aggregates(data).parts["history.numbers"]
     assert found.shape[1] == trained.shape[1]
     np.testing.assert_array_equal(found[0], trained[0], "nobody and x did nothing")
     assert found[2, 0] == trained[3, 0], "nine events, like ann"
     assert found[1, 0] < found[2, 0]
-    alone = user_aggregates(asking.take([1]), fitted_on=data).parts["did.numbers"]
+    alone = user_aggregates(asking.take([1]), fitted_on=data).parts["history.numbers"]
     np.testing.assert_array_equal(alone[0], found[1])
 
 

@@ -46,32 +46,32 @@ class Lengths:
 
 def test_what_people_did_is_told_and_read(data):
     reader = Lengths()
-    people = user_views(data, reader=reader)
+    users = user_views(data, reader=reader)
     assert reader.seen[0] == [
         "viewed Ark, then bought Bo, then viewed Cup",
         "viewed Bo",
         "viewed Cup",
     ]
-    assert people.ids.tolist() == ["ann", "bob", "cyd"]
-    assert people.parts["told"].tolist() == [[43, 7], [9, 1], [10, 1]]
-    assert people.behavioural == {"told", "wrote"}
+    assert users.ids.tolist() == ["ann", "bob", "cyd"]
+    assert users.parts["history_text"].tolist() == [[43, 7], [9, 1], [10, 1]]
+    assert users.behavioural == {"history_text", "reviews"}
 
 
 def test_what_people_wrote_is_averaged_the_newest_weighted_most(data):
-    wrote = user_views(data, reader=Lengths(), decay=0.5).parts["wrote"]
+    wrote = user_views(data, reader=Lengths(), decay=0.5).parts["reviews"]
     newest, oldest = np.array([15, 2]), np.array([11, 1])
     np.testing.assert_allclose(wrote[0], (newest + 0.5 * oldest) / 1.5, rtol=1e-6)
     assert wrote[1:].tolist() == [[0, 0], [7, 1]]
-    plain = user_views(data, reader=Lengths(), how="mean").parts["wrote"]
+    plain = user_views(data, reader=Lengths(), how="mean").parts["reviews"]
     np.testing.assert_allclose(plain[0], (newest + oldest) / 2)
-    last = user_views(data, reader=Lengths(), length=1).parts["wrote"]
+    last = user_views(data, reader=Lengths(), length=1).parts["reviews"]
     assert last[0].tolist() == [15, 2]
 
 
 def test_texts_are_weighted_by_their_events(data):
     weights = pl.Series([3.0, 1, 1, 1, 1], dtype=pl.Float32)
     heavy = data.with_interactions(data.interactions.with_columns(weight=weights))
-    wrote = user_views(heavy, reader=Lengths(), how="weighted", decay=0.5).parts["wrote"]
+    wrote = user_views(heavy, reader=Lengths(), how="weighted", decay=0.5).parts["reviews"]
     expected = (np.array([15, 2]) + 0.5 * 0 + 3 * np.array([11, 1])) / 4
     np.testing.assert_allclose(wrote[0], expected, rtol=1e-6)
 
@@ -79,10 +79,10 @@ def test_texts_are_weighted_by_their_events(data):
 def test_nothing_after_the_history_is_read(data):
     reader = Lengths()
     before = histories_of(data).without_last()
-    people = user_views(data, reader=reader, histories=before)
+    users = user_views(data, reader=reader, histories=before)
     assert reader.seen[0] == ["viewed Ark, then bought Bo", "", ""]
     assert reader.seen[1] == ["first words"]
-    assert people.parts["wrote"].tolist() == [[11, 1], [0, 0], [0, 0]]
+    assert users.parts["reviews"].tolist() == [[11, 1], [0, 0], [0, 0]]
 
 
 def test_the_histories_of_a_split_read_the_data_that_were_cut(data):
@@ -99,10 +99,10 @@ def test_the_histories_of_a_split_read_the_data_that_were_cut(data):
 @pytest.mark.parametrize("at_once", [1, 2, 100])
 @pytest.mark.parametrize("kind", [np.asarray, sparse.csr_array])
 def test_texts_are_read_a_part_at_a_time(data, monkeypatch, at_once, kind):
-    whole = user_views(data, reader=Lengths()).parts["wrote"]
+    whole = user_views(data, reader=Lengths()).parts["reviews"]
     monkeypatch.setattr(user_texts, "TEXTS_AT_ONCE", at_once)
     reader = Lengths(kind)
-    found = user_views(data, reader=reader).parts["wrote"]
+    found = user_views(data, reader=reader).parts["reviews"]
     found = found.toarray() if sparse.issparse(found) else found
     np.testing.assert_allclose(found, whole)
     most = max(len(texts) for texts in reader.seen[1:])
@@ -114,9 +114,14 @@ def test_a_reader_with_blocks_of_its_own_names_them(data):
         found = Lengths().encode_texts(texts)
         return {"text": found, "words": sparse.csr_array(found)}
 
-    people = user_views(data, reader=queries)
-    assert list(people.parts) == ["told.text", "told.words", "wrote.text", "wrote.words"]
-    assert sparse.issparse(people.parts["wrote.words"])
+    users = user_views(data, reader=queries)
+    assert list(users.parts) == [
+        "history_text.text",
+        "history_text.words",
+        "reviews.text",
+        "reviews.words",
+    ]
+    assert sparse.issparse(users.parts["reviews.words"])
 
 
 def test_all_views_stand_side_by_side(data):
@@ -124,13 +129,13 @@ def test_all_views_stand_side_by_side(data):
     numbers = Features(Ids(["cyd", "ann", "bob"]), {"numbers": np.array([[3], [1], [2]])})
     ages = Features(Ids(["bob", "zoe", "ann", "cyd"]), {"age": np.array([[20], [0], [10], [30]])})
     words = {"topic": np.float32([[1, 1], [2, 2], [3, 3]])}
-    people = user_views(data, items, Lengths(), words=words, beside=[numbers, ages], how="mean")
-    views = ["did.topic", "told", "wrote", "said.topic", "numbers", "age"]
-    assert list(people.parts) == views
-    assert people.parts["numbers"].ravel().tolist() == [1, 2, 3]
-    assert people.parts["age"].ravel().tolist() == [10, 20, 30]
-    assert people.parts["said.topic"].tolist() == words["topic"].tolist()
-    assert people.behavioural == {"did.topic", "told", "wrote"}
+    users = user_views(data, items, Lengths(), queries=words, beside=[numbers, ages], how="mean")
+    views = ["history.topic", "history_text", "reviews", "query.topic", "numbers", "age"]
+    assert list(users.parts) == views
+    assert users.parts["numbers"].ravel().tolist() == [1, 2, 3]
+    assert users.parts["age"].ravel().tolist() == [10, 20, 30]
+    assert users.parts["query.topic"].tolist() == words["topic"].tolist()
+    assert users.behavioural == {"history.topic", "history_text", "reviews"}
     one = user_views(data, beside=numbers)
     assert list(one.parts) == ["numbers"]
     with pytest.raises(UnknownIdError, match="'ann'"):
@@ -139,15 +144,15 @@ def test_all_views_stand_side_by_side(data):
 
 def test_data_without_texts_have_nothing_written(data):
     silent = data.with_interactions(data.interactions.drop("text"))
-    assert list(user_views(silent, reader=Lengths()).parts) == ["told"]
+    assert list(user_views(silent, reader=Lengths()).parts) == ["history_text"]
 
 
 def test_how_a_history_is_told_can_be_said(data):
     reader = Lengths()
-    telling = HistoryText(names=["方舟", "波", "杯子"], max_items=2, verbs={"view": "瞧了"})
-    user_views(data, reader=reader, telling=telling)
+    history_text = HistoryText(names=["方舟", "波", "杯子"], max_items=2, verbs={"view": "瞧了"})
+    user_views(data, reader=reader, history_text=history_text)
     assert reader.seen[0][0] == "买了“波”，然后瞧了“杯子”"
-    user_views(data, reader=reader, telling=HistoryText(language="zh"))
+    user_views(data, reader=reader, history_text=HistoryText(language="zh"))
     assert reader.seen[2][1] == "看了“Bo”"
 
 

@@ -60,19 +60,19 @@ def test_items_that_lack_a_block_are_left_out_of_its_mean():
 
 def test_what_people_say_stands_beside_what_they_did():
     words = {"text": np.float32([[7, 8], [0, 0]])}
-    people = user_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")
-    assert people.ids.tolist() == ["u0", "u1"]
-    assert list(people.parts) == ["did.text", "did.tags", "said.text"]
-    assert people.behavioural == {"did.text", "did.tags"}
-    np.testing.assert_allclose(people.parts["did.text"], [[1, 0], [50, 5.5]])
-    np.testing.assert_array_equal(people.parts["said.text"], words["text"])
+    users = user_features(asking(["a"], ["c", "b"]), ITEMS, words, how="mean")
+    assert users.ids.tolist() == ["u0", "u1"]
+    assert list(users.parts) == ["history.text", "history.tags", "query.text"]
+    assert users.behavioural == {"history.text", "history.tags"}
+    np.testing.assert_allclose(users.parts["history.text"], [[1, 0], [50, 5.5]])
+    np.testing.assert_array_equal(users.parts["query.text"], words["text"])
 
 
 def test_the_histories_own_words_are_taken_where_none_are_given():
     histories = replace(asking(["a"]), queries={"text": np.float32([[4, 2]])})
-    people = user_features(histories, ITEMS)
-    assert people.parts["said.text"].tolist() == [[4, 2]]
-    assert "said.text" not in user_features(histories, ITEMS, {}).parts
+    users = user_features(histories, ITEMS)
+    assert users.parts["query.text"].tolist() == [[4, 2]]
+    assert "query.text" not in user_features(histories, ITEMS, {}).parts
 
 
 def test_words_of_other_people_raise():

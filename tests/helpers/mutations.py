@@ -178,8 +178,8 @@ def _trees(draw, manifest, arrays, into):
 
 def asked(model) -> pl.DataFrame:
     """What a model says when everything is asked of it."""
-    people = model.people.histories.user_ids.to_list()
-    parts = [model.recommend(people[:12], k=8, reasons=True).table]
+    users = model.users.histories.user_ids.to_list()
+    parts = [model.recommend(users[:12], k=8, reasons=True).table]
     ids = model.item_ids.tolist()
     parts.append(model.recommend(history=ids[:3], k=5, reasons=True).table)
     model.top_users(ids[0], k=3)
@@ -187,7 +187,7 @@ def asked(model) -> pl.DataFrame:
         parts.append(model.recommend(text="green leaf", k=5, reasons=True).table)
     new = model.data_.items.head(1).with_columns(item_id=pl.lit("a new one"))
     model.add_items(new)
-    parts.append(model.recommend(people[:12], k=8, reasons=True).table)
+    parts.append(model.recommend(users[:12], k=8, reasons=True).table)
     return pl.concat(parts)
 
 

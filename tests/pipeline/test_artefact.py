@@ -21,8 +21,8 @@ from palate.core.errors import ArtefactError, ConfigError, DataError, NotFittedE
 from palate.features.encoders.precomputed import Precomputed
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, check_place, load, read_origin, save_pipeline
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.artefact import MANIFEST, check_place, read_origin, save_pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.popular import Popular
 
@@ -90,8 +90,8 @@ def test_what_was_saved_comes_back(model, saved, tiny):
     assert again.recommender == model.recommender
     assert again.encoders == model.encoders
     assert np.array_equal(again.features.values, model.features.values)
-    scores = again.score(again.people.histories)
-    assert np.array_equal(scores, model.score(model.people.histories))
+    scores = again.score(again.users.histories)
+    assert np.array_equal(scores, model.score(model.users.histories))
 
 
 def test_the_folder_holds_palates_own_files_and_no_more(saved, model, other):
@@ -302,7 +302,7 @@ def test_code_of_the_standard_library_is_outside_too(saved):
 
 
 @pytest.mark.parametrize(
-    "muse",
+    "name",
     [
         "palate.recommenders.covisit:Covisit",
         "palate.pipeline.pipeline:Pipeline",
@@ -311,10 +311,10 @@ def test_code_of_the_standard_library_is_outside_too(saved):
     ],
 )
 @pytest.mark.parametrize("allowed", [False, True])
-def test_palates_own_parts_have_names_and_no_other_way_in(saved, use, allowed):
-    part = {"$": "component", "stage": "recommenders", "type": use, "settings": {}, "learnt": {}}
+def test_palates_own_parts_have_names_and_no_other_way_in(saved, name, allowed):
+    part = {"$": "component", "stage": "recommenders", "type": name, "settings": {}, "learnt": {}}
     rewritten(saved, lambda manifest: manifest["tree"]["settings"].update(recommender=part))
-    fails(saved, allow=[use] if allowed else ())
+    fails(saved, allow=[name] if allowed else ())
 
 
 # ---- places that cannot be written

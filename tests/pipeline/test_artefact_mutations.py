@@ -24,8 +24,8 @@ from palate.features.representation.whiten import Whiten
 from palate.features.selection.redundancy import Redundancy
 from palate.features.selection.variance import Variance
 from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, load
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.artefact import MANIFEST
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
 from palate.recommenders.ranker import Ranker

@@ -10,7 +10,8 @@ import pytest
 from palate.core import files
 from palate.core.errors import ArtefactError
 from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, load, read_origin, save_pipeline
+from palate.pipeline.artefact import MANIFEST, read_origin, save_pipeline
+from palate.pipeline.pipeline import load
 
 CHILD = """
 import os, sys

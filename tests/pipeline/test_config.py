@@ -49,7 +49,7 @@ def test_a_file_says_what_the_code_would(pipeline_file, manual):
 
 def test_what_is_left_out_has_the_default(pipeline_file):
     assert read_config(pipeline_file(SMALL)).pipeline() == Pipeline()
-    config = read_config(pipeline_file(SMALL + '[recommender]\nuse = "covisit"\nwindow = 3\n'))
+    config = read_config(pipeline_file(SMALL + '[recommender]\ntype = "covisit"\nwindow = 3\n'))
     assert config.pipeline() == Pipeline(recommender=Covisit(window=3))
     assert read_config(pipeline_file(SMALL + "[encoders]\n")).pipeline().encoders == {}
 
@@ -232,29 +232,29 @@ def test_misspelt_names_are_guessed(pipeline_file):
     fails(pipeline_file(SMALL + 'itms = "x"'), "[data]", "'itms'", "Did you mean 'items'?")
     fails(pipeline_file(SMALL + "[split]\ntset = 0.2"), "[split]", "'tset'", "Did you mean 'test'?")
     fails(
-        pipeline_file(SMALL + '[split]\nuse = "tiem"'), "[split]", "'tiem'", "Did you mean 'time'?"
+        pipeline_file(SMALL + '[split]\ntype = "tiem"'), "[split]", "'tiem'", "Did you mean 'time'?"
     )
     fails(
-        pipeline_file(SMALL + '[encoders.text]\nuse = "tfidf"\ntemplat = "x"'),
+        pipeline_file(SMALL + '[encoders.text]\ntype = "tfidf"\ntemplat = "x"'),
         "[encoders.text]",
         "'templat'",
         "Did you mean 'template'?",
     )
     fails(
-        pipeline_file(SMALL + '[[selection]]\nuse = "variance"\n[[selection]]\nuse = "varance"'),
+        pipeline_file(SMALL + '[[selection]]\ntype = "variance"\n[[selection]]\ntype = "varance"'),
         "[[selection]] 2",
         "Did you mean 'variance'?",
     )
 
 
 def test_misspelt_blocks_are_guessed(pipeline_file):
-    head = SMALL + '[encoders.text]\nuse = "tfidf"\n[encoders.clicks]\nuse = "behaviour"\n'
+    head = SMALL + '[encoders.text]\ntype = "tfidf"\n[encoders.clicks]\ntype = "behaviour"\n'
     for tail, setting in (
-        ('[fusion]\nuse = "concat"\nweights = {txt = 2.0}', "fusion.weights"),
-        ('[recommender]\nuse = "content"\nblocks = ["txt"]', "content.blocks"),
-        ('[[rerankers]]\nuse = "diversity"\nblock = "txt"', "diversity.block"),
+        ('[fusion]\ntype = "concat"\nweights = {txt = 2.0}', "fusion.weights"),
+        ('[recommender]\ntype = "content"\nblocks = ["txt"]', "content.blocks"),
+        ('[[rerankers]]\ntype = "diversity"\nblock = "txt"', "diversity.block"),
         (
-            '[recommender]\nuse = "blend"\nparts = [{type = "content", blocks = ["txt"]}]',
+            '[recommender]\ntype = "blend"\nparts = [{type = "content", blocks = ["txt"]}]',
             "blend.parts[0].blocks",
         ),
     ):
@@ -266,7 +266,7 @@ def test_misspelt_blocks_are_guessed(pipeline_file):
         read_config(pipeline_file(head + tail.replace("txt", "text")))
         read_config(pipeline_file(SMALL + tail))  # the default encoders are known from the data
     fails(
-        pipeline_file(SMALL + '[encoders.people]\nuse = "tfidf"'), "'people'", "beside the ranker"
+        pipeline_file(SMALL + '[encoders.people]\ntype = "tfidf"'), "'people'", "beside the ranker"
     )
 
 
@@ -307,7 +307,7 @@ def test_settings_are_said_as_a_file_holds_them(said, in_a_file):
 
 def test_settings_of_another_split(pipeline_file):
     fails(
-        pipeline_file(SMALL + '[split]\nuse = "leave_last_out"\ntest = 0.3'),
+        pipeline_file(SMALL + '[split]\ntype = "leave_last_out"\ntest = 0.3'),
         '[split] type = "leave_last_out"',
         "'test'",
         "min_events",
@@ -325,14 +325,14 @@ def test_settings_of_another_split(pipeline_file):
         (SMALL + 'events = {view = "much"}', ["[data].events", "number"]),
         (SMALL + "events = {view = nan}", ["[data].events", "finite"]),
         (SMALL + '[split]\ntest = "0.2"', ["[split].test = '0.2'"]),
-        (SMALL + "[representation]\nuse = 'whiten'", ["written as [[representation]]"]),
-        (SMALL + "[[fusion]]\nuse = 'concat'", ["written as [fusion]"]),
+        (SMALL + "[representation]\ntype = 'whiten'", ["written as [[representation]]"]),
+        (SMALL + "[[fusion]]\ntype = 'concat'", ["written as [fusion]"]),
         ("representation = ['whiten']\n" + SMALL, ["[[representation]] 1", "must be a table"]),
         (
-            SMALL + "[encoders]\nuse = 'tfidf'",
+            SMALL + "[encoders]\ntype = 'tfidf'",
             ["[encoders] holds type = 'tfidf'", "[encoders.text]"],
         ),
-        (SMALL + "[recommender]\nrounds = 3", ["[recommender] needs use"]),
+        (SMALL + "[recommender]\nn_estimators = 3", ["[recommender] needs type"]),
         ("[data\n", ["is not TOML", "line 1"]),
         (b'[data]\ninteractions = "caf\xe9.csv"', ["cannot be read", "utf-8"]),
     ],
@@ -354,7 +354,7 @@ def test_a_byte_order_mark_is_no_fault(pipeline_file):
 
 def test_figures_are_compared_on_one_split(pipeline_file):
     first = read_config(pipeline_file(SMALL, "a.toml"))
-    same = read_config(pipeline_file(SMALL + '[recommender]\nuse = "ease"', "b.toml"))
+    same = read_config(pipeline_file(SMALL + '[recommender]\ntype = "ease"', "b.toml"))
     check_comparable([first, same])
     elsewhere = read_config(pipeline_file(SMALL, "other/c.toml"))
     with pytest.raises(ConfigError, match="c names other"):
@@ -393,7 +393,7 @@ def test_files_that_no_parser_can_read(pipeline_file, content):
 
 
 def test_without_components_nothing_is_imported(pipeline_file):
-    path = pipeline_file(SMALL + '[recommender]\nuse = "no_such_module_here:Mine"\n')
+    path = pipeline_file(SMALL + '[recommender]\ntype = "no_such_module_here:Mine"\n')
     fails(path, "no_such_module_here")
     settings = read_config(path, components=False)
     assert settings.data.interactions == str(path.parent / "log.csv")
@@ -401,7 +401,7 @@ def test_without_components_nothing_is_imported(pipeline_file):
 
 
 @pytest.mark.parametrize(
-    "use", ["palate.recommenders.ease:Ease", "palate:Ease", "palate.core.errors:X"]
+    "name", ["palate.recommenders.ease:Ease", "palate:Ease", "palate.core.errors:X"]
 )
-def test_palates_own_components_have_names_alone(pipeline_file, use):
-    fails(pipeline_file(SMALL + f'[recommender]\nuse = "{use}"\n'), "own components have names")
+def test_palates_own_components_have_names_alone(pipeline_file, name):
+    fails(pipeline_file(SMALL + f'[recommender]\ntype = "{name}"\n'), "own components have names")

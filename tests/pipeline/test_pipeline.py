@@ -317,7 +317,7 @@ def test_fitting_again_forgets_the_people_of_before(shop):
     model.fit(type(shop)(part.interactions, part.items))
     with pytest.raises(UnknownIdError, match="u07"):
         model.recommend(["u07"])
-    assert len(model.people.histories) == 39
+    assert len(model.users.histories) == 39
 
 
 def test_labels_are_unseen_by_features_learnt_from_behaviour(shop):
@@ -348,7 +348,7 @@ def test_the_rest_of_the_data_is_never_seen(shop):
     )
     changed = split_by_time(shop.with_interactions(other), test=0.3)
     found = Pipeline(encoders=text(), recommender=ranker()).fit(changed.train)
-    asking = wanted.people.histories
+    asking = wanted.users.histories
     assert np.array_equal(wanted.score(asking), found.score(asking))
 
 
@@ -404,7 +404,7 @@ def test_new_items_are_recommended_by_what_they_say(shop):
     model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
     assert model.add_items(arrivals(shop)) is model
     assert model.item_ids.tolist()[-2:] == ["twin", "blank"]
-    assert model.people.histories.item_ids == model.item_ids
+    assert model.users.histories.item_ids == model.item_ids
     assert model.recommend(history=["i00"], k=1).table["item_id"].to_list() == ["twin"]
     assert model.recommend(history=["twin"], k=1).table["item_id"].to_list() == ["i00"]
     assert not to_dense(model.features.parts["text"])[-1].any(), "a blank text is a row of zeros"
@@ -440,8 +440,8 @@ def test_requests_from_before_items_arrived_are_still_answered(shop):
 def test_the_audience_is_who_would_see_it_first(shop, name, exclude_seen):
     model = Pipeline(encoders=text(), recommender=recommender(name)).fit(shop)
     found = model.top_users("i10", k=40, exclude_seen=exclude_seen).table
-    people = shop.user_ids.tolist()
-    lists = model.recommend(people, k=30, exclude_seen=exclude_seen).table
+    users = shop.user_ids.tolist()
+    lists = model.recommend(users, k=30, exclude_seen=exclude_seen).table
     own = lists.filter(item_id="i10")
     wanted = dict(own.select("user_id", "rank").iter_rows())
     assert dict(found.select("user_id", "rank").iter_rows()) == wanted
@@ -511,8 +511,8 @@ class TestContext:
         alone = Pipeline(encoders=encoders, recommender=settled).fit(shop)
         blend = Pipeline(encoders=encoders, recommender=Blend(parts=[settled])).fit(shop)
         assert any("clicks" in name for name in blend.recommender_.parts_[0].names_)
-        people = shop.user_ids.tolist()
-        one, other = (model.recommend(people, k=9).table.drop("score") for model in (alone, blend))
+        users = shop.user_ids.tolist()
+        one, other = (model.recommend(users, k=9).table.drop("score") for model in (alone, blend))
         assert one.equals(other)
 
     def test_rerankers_get_it_too(self, shop):

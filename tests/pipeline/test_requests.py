@@ -10,7 +10,7 @@ from palate.core.features import Features
 from palate.core.histories import history_of_items
 from palate.core.ids import Ids
 from palate.pipeline.checks import (
-    People,
+    Users,
     candidate_rows,
     check_data,
     check_queries,
@@ -23,10 +23,10 @@ IDS = Ids(["tea", "pot", "cup"])
 
 def test_people_are_found_in_the_order_that_they_are_asked_for():
     known = history_of_items(IDS, [["tea"], ["pot", "cup"]], user_ids=["ann", "bo"])
-    found = People(known).find(["bo", "ann", "bo"])
+    found = Users(known).find(["bo", "ann", "bo"])
     assert [found.row(row).tolist() for row in range(3)] == [[1, 2], [0], [1, 2]]
     with pytest.raises(UnknownIdError, match="unknown people: 'cy'; for somebody new"):
-        People(known).find(["ann", "cy"])
+        Users(known).find(["ann", "cy"])
 
 
 def test_data_to_learn_from():

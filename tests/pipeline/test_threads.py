@@ -110,7 +110,7 @@ def test_items_that_cannot_be_added_leave_the_model_as_it_was(tiny, monkeypatch)
 FORK = """
 import os, signal, sys
 import polars as pl
-import palate, palate.pipeline, palate.artefact
+import palate, palate.pipeline.artefact
 from palate.core.errors import PalateError
 folder, table, start, *children = sys.argv[1:]
 items = pl.DataFrame({"item_id": ["new"]})

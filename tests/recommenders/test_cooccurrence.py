@@ -88,8 +88,8 @@ def test_normalising_by_hand():
 def test_cooccurrence_by_hand(known):
     together = cooccurrence(histories_of(known), shrink=1.0).toarray()
     a, b, c, d, e = range(5)
-    people = {a: 2, b: 2, c: 3, d: 1}
-    length = {item: np.sqrt(count) + 1 for item, count in people.items()}
+    users = {a: 2, b: 2, c: 3, d: 1}
+    length = {item: np.sqrt(count) + 1 for item, count in users.items()}
     np.testing.assert_allclose(together[a, b], 2 / length[a] / length[b], rtol=1e-6)
     np.testing.assert_allclose(together[c, d], 1 / length[c] / length[d], rtol=1e-6)
     assert together[a, d] == 0

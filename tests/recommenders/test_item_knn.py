@@ -9,7 +9,7 @@ from palate.recommenders.item_knn import ItemKNN
 
 def test_scores_by_hand(known):
     model = ItemKNN(shrink=1.0).fit(known)
-    a, b, c, d = (np.sqrt(people) + 1 for people in (2, 2, 3, 1))
+    a, b, c, d = (np.sqrt(users) + 1 for users in (2, 2, 3, 1))
     scores = model.score(history_of_items(known.item_ids, [["c"], ["a", "d"]]))
     np.testing.assert_allclose(scores[0], [2 / a / c, 2 / b / c, 0, 1 / c / d, 0], rtol=1e-5)
     together = 2 / a / c + 1 / c / d
@@ -42,8 +42,8 @@ def test_settings_that_cannot_work_raise(setting):
 
 def test_the_most_similar_item_speaks(known, arrivals):
     model = ItemKNN().fit(known).add_items(arrivals)
-    wish = {"text": np.ones((4, 3), dtype=np.float32)}
+    queries = {"text": np.ones((4, 3), dtype=np.float32)}
     names = [["d", "b"], ["a"], [], ["c"]]
-    asking = history_of_items(model.item_ids_, names, queries=wish)
+    asking = history_of_items(model.item_ids_, names, queries=queries)
     found = model.evidence(asking, np.int32([2, 3, 2, 5]))
     assert found == [Evidence("together", 1), *[Evidence("popular")] * 3]

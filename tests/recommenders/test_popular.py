@@ -51,7 +51,7 @@ def test_unfitted_raises(known):
 
 
 def test_all_that_speaks_is_how_many_chose_it(known):
-    wish = {"text": np.ones((2, 3), dtype=np.float32)}
-    asking = history_of_items(known.item_ids, [["a", "b"], []], queries=wish)
+    queries = {"text": np.ones((2, 3), dtype=np.float32)}
+    asking = history_of_items(known.item_ids, [["a", "b"], []], queries=queries)
     found = Popular().fit(known).evidence(asking, np.int32([2, 0]))
     assert found == [Evidence("popular")] * 2

@@ -5,7 +5,7 @@ import pytest
 from palate.core.errors import AlignmentError, ConfigError, NotFittedError
 from palate.core.evidence import Evidence
 from palate.core.histories import dataset_of, histories_of, history_of_items
-from palate.core.order import places_of, settled, with_people_settled
+from palate.core.order import places_of, settled, with_users_settled
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.data.split import split_cold_items, split_leave_last_out
@@ -74,7 +74,7 @@ class TestBehaviouralBlocks:
             n_train_queries=400, candidates=30, repeats=False, behaviour=True, content=True, seed=0
         )
         ordered, _ = settled(rings)
-        histories = with_people_settled(histories_of(ordered))
+        histories = with_users_settled(histories_of(ordered))
         known = [dataset_of(turn.known, ordered) for turn in labels._turns(histories, plan)]
         assert len(handed) == len(known)
         for part, wanted in zip(handed, known, strict=True):
@@ -112,13 +112,13 @@ class TestBehaviouralBlocks:
 def staples(build):
     """60 people who buy their own two things in turn, and now and then something else."""
     rng = np.random.default_rng(4)
-    people = {}
-    for person in range(60):
+    users = {}
+    for user in range(60):
         first, second = rng.choice(list("abcdefgh"), 2, replace=False)
         other = rng.choice(list("ijklm"), 3)
-        people[f"u{person}"] = [first, second, first, other[0], second, first, second, other[1]]
-        people[f"u{person}"] = people[f"u{person}"][: 5 + person % 4]
-    return build(people, items="mlkjihgfedcba")
+        users[f"u{user}"] = [first, second, first, other[0], second, first, second, other[1]]
+        users[f"u{user}"] = users[f"u{user}"][: 5 + user % 4]
+    return build(users, items="mlkjihgfedcba")
 
 
 def test_where_people_buy_again_what_they_had_is_recommended_again(build, small):
@@ -225,8 +225,8 @@ class TestEvidence:
             assert evidence.kind == "alike"
 
     def test_words_alone_are_the_reason(self, ranker, rings, said):
-        wish = {"text": said.parts["text"][[7]]}
-        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        queries = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=queries)
         (evidence,) = self.ask(ranker, asking, [7])
         assert (evidence.kind, evidence.anchor) == ("words", -1)
 
@@ -240,8 +240,8 @@ class TestEvidence:
         assert self.ask(ranker, elsewhere, [7])[0].kind == "popular"
 
     def test_who_reads_no_words_does_not_claim_to(self, small, rings, said):
-        wish = {"text": said.parts["text"][[7]]}
-        asking = history_of_items(rings.item_ids, [[]], queries=wish)
+        queries = {"text": said.parts["text"][[7]]}
+        asking = history_of_items(rings.item_ids, [[]], queries=queries)
         assert self.ask(small().fit(rings), asking, [7])[0].kind == "popular"
 
     def test_of_words_and_history_the_nearer_speaks(self, small, rings, said):

@@ -14,8 +14,7 @@ from palate.core.ids import Ids
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline import artefact
-from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.ranker import FIRST
 
 LIKED = 12
@@ -120,8 +119,8 @@ class TestSaved:
         return Pipeline(encoders={"words": Tfidf()}, recommender=small()).fit(rings)
 
     def assert_same(self, pipeline, folder, rings):
-        artefact.save_pipeline(pipeline, folder)
-        loaded = artefact.load(folder)
+        pipeline.save(folder)
+        loaded = load(folder)
         asking = histories_of(rings)
         np.testing.assert_array_equal(loaded.score(asking), pipeline.score(asking))
         assert loaded.recommender_.importances_.equals(pipeline.recommender_.importances_)

@@ -176,17 +176,17 @@ class TestWhoSaysLittle:
         popularity = rings.item_counts
         assert popularity[rows[0]].mean() > 1.2 * popularity.mean()
 
-    def test_a_wish_in_words_finds_its_topic(self, rings, said, truth):
-        wishes = np.arange(0, 60, 3)
+    def test_a_text_query_finds_its_topic(self, rings, said, truth):
+        asked = np.arange(0, 60, 3)
         model = Ranker().fit(rings, FitContext(items=said))
-        queries = {"text": said.parts["text"][wishes], "words": said.parts["words"][wishes]}
-        asking = history_of_items(rings.item_ids, [[] for _ in wishes], queries=queries)
+        queries = {"text": said.parts["text"][asked], "words": said.parts["words"][asked]}
+        asking = history_of_items(rings.item_ids, [[] for _ in asked], queries=queries)
         touched = np.flatnonzero(rings.item_counts).astype(np.int32)
         rows, _ = rank_rows(model, asking, 5, candidates=touched)
         mix = np.where(rings.item_counts > 0, model._candidates(asking).mix, -np.inf)
         by_sum, _ = top_rows(mix, 5, tie_order(rings.item_ids))
         right, sum_right = (
-            (truth.topic[found] == truth.topic[wishes][:, None]).mean() for found in (rows, by_sum)
+            (truth.topic[found] == truth.topic[asked][:, None]).mean() for found in (rows, by_sum)
         )
         assert sum_right > 0.9
         assert right > sum_right - 0.1

@@ -9,7 +9,7 @@ from palate.core.histories import history_of_items
 from palate.core.ids import Ids
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
-from palate.recommenders._text_queries import evidence_of_parts, fused_with_words, spoke
+from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
 
@@ -20,7 +20,7 @@ WORDS = np.float32([[0, 0], [1, 0], [0, 2], [0, 0]])
 def score(asking):
     """Who did something likes the first items, who says something the last, both at once fails."""
     found = np.zeros((len(asking), 4), dtype=np.float32)
-    heard = spoke(asking)
+    heard = has_query(asking)
     assert not (heard & (asking.lengths > 0)).any()
     found[asking.lengths > 0] = [4, 3, 2, 1]
     found[heard] = [1, 1, 3, 4]
@@ -32,22 +32,22 @@ def asking(histories):
 
 
 def test_a_history_and_words_are_asked_alone_and_fused():
-    scores = fused_with_words(score, asking([["a"], ["b"], [], []]))
+    scores = fused_with_queries(score, asking([["a"], ["b"], [], []]))
     np.testing.assert_array_equal(scores[[0, 2, 3]], [[4, 3, 2, 1], [1, 1, 3, 4], [0, 0, 0, 0]])
     places = zip([1, 2, 3, 4], [3, 3, 2, 1], strict=True)
-    wanted = [1 / (10 + did) + 1 / (10 + said) for did, said in places]
+    wanted = [1 / (10 + history) + 1 / (10 + query) for history, query in places]
     np.testing.assert_allclose(scores[1], wanted, rtol=1e-6)
 
 
 def test_without_both_at_once_nothing_is_fused():
     silent = replace(asking([["a"], ["b"], [], []]), queries={})
-    np.testing.assert_array_equal(fused_with_words(score, silent), score(silent))
-    np.testing.assert_array_equal(spoke(asking([[], [], [], []])), [False, True, True, False])
+    np.testing.assert_array_equal(fused_with_queries(score, silent), score(silent))
+    np.testing.assert_array_equal(has_query(asking([[], [], [], []])), [False, True, True, False])
 
 
 def evidence(asking, items):
     """Words know no reason for item 2, a history none for item 3."""
-    heard = spoke(asking)
+    heard = has_query(asking)
     assert not (heard & (asking.lengths > 0)).any()
     known = (heard & (items != 2)) | ((asking.lengths > 0) & (items != 3))
     kinds = np.where(known, np.where(heard, "words", "together"), "popular")
@@ -68,9 +68,9 @@ def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, sai
     touched = np.setdiff1d(np.arange(60), truth.cold_items)
     largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
     mine = touched[truth.topic[touched] == largest][:3]
-    wish = touched[truth.topic[touched] == other][:1]
+    query = touched[truth.topic[touched] == other][:1]
     request = history_of_items(rings.item_ids, [[rings.item_ids[row] for row in mine]])
-    both = replace(request, queries={name: part[wish] for name, part in said.parts.items()})
+    both = replace(request, queries={name: part[query] for name, part in said.parts.items()})
     alone = replace(both, stops=both.starts)
     items = np.arange(60, dtype=np.int32)
     ranks = [rankdata(-ranker.score(part)[0], method="min") for part in (request, alone)]
@@ -78,10 +78,10 @@ def test_the_ranker_says_why_by_the_list_that_placed_the_item(ranker, rings, sai
     of_history, of_words = (ranker.evidence(part.take(line), items) for part in (request, alone))
     found = ranker.evidence(both.take(line), items)
     apart = [row for row in items if "popular" not in (of_history[row].kind, of_words[row].kind)]
-    wished = [row for row in apart if ranks[1][row] <= ranks[0][row]]
-    assert 0 < len(wished) < len(apart)
+    by_query = [row for row in apart if ranks[1][row] <= ranks[0][row]]
+    assert 0 < len(by_query) < len(apart)
     for row in apart:
-        assert found[row] == (of_words if row in wished else of_history)[row]
+        assert found[row] == (of_words if row in by_query else of_history)[row]
     assert len({of_history[row].kind for row in apart}) == 2
 
 
@@ -92,8 +92,8 @@ def test_a_list_for_both_holds_what_either_would_get(name, ranker, rings, said, 
     touched = np.setdiff1d(np.arange(60), truth.cold_items)
     largest, other = np.argsort(-np.bincount(truth.topic[touched]))[:2]
     mine = touched[truth.topic[touched] == largest][:3]
-    wish = touched[truth.topic[touched] == other][:1]
-    queries = {block: part[wish] for block, part in said.parts.items()}
+    query = touched[truth.topic[touched] == other][:1]
+    queries = {block: part[query] for block, part in said.parts.items()}
     request = history_of_items(rings.item_ids, [[rings.item_ids[row] for row in mine]])
     both = replace(request, queries=queries)
     alone = replace(both, stops=both.starts)

@@ -6,7 +6,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError
 from palate.core.histories import histories_of, history_of_items
 from palate.core.ids import Ids
-from palate.text.history import describe_people, verbalise
+from palate.text.history import describe_users, verbalise
 
 DAY = 86_400.0
 TITLES = ["Apple", "Bread, rye", "Cheese", "Dates", ""]
@@ -29,8 +29,8 @@ def data():
 
 
 def test_people_in_english(data):
-    people, said = describe_people(data, TITLES)
-    assert people == ["ann", "bob", "cy"]
+    users, said = describe_users(data, TITLES)
+    assert users == ["ann", "bob", "cy"]
     assert said == [
         "viewed Apple (1 star) on 1970-01-01, then added to the cart Bread, rye (2.5 stars) "
         "on 1970-01-04, then bought Cheese (5 stars)",
@@ -40,7 +40,7 @@ def test_people_in_english(data):
 
 
 def test_people_in_chinese(data):
-    _, said = describe_people(data, TITLES, language="zh")
+    _, said = describe_users(data, TITLES, language="zh")
     assert said == [
         "1970-01-01看了“Apple”（1星），然后1970-01-04加入购物车：“Bread, rye”（2.5星），"
         "然后买了“Cheese”（5星）",
@@ -50,14 +50,14 @@ def test_people_in_chinese(data):
 
 
 def test_own_words_for_events(data):
-    _, said = describe_people(data, TITLES, verbs={"Gift Wrap": "wrapped", "buy": "paid for"})
+    _, said = describe_users(data, TITLES, verbs={"Gift Wrap": "wrapped", "buy": "paid for"})
     assert said[1] == "paid for Apple on 1970-01-01, then wrapped Cheese (4 stars) on 1971-02-05"
 
 
 def test_people_of_the_users_table_who_did_nothing_say_nothing(data):
     with_users = Dataset(data.interactions, data.items, pl.DataFrame({"user_id": ["zoe", "bob"]}))
-    people, said = describe_people(with_users, TITLES)
-    assert people[:2] == ["zoe", "bob"]
+    users, said = describe_users(with_users, TITLES)
+    assert users[:2] == ["zoe", "bob"]
     assert said[0] == ""
     assert said[1].startswith("bought Apple")
 
@@ -87,7 +87,7 @@ def test_the_newest_are_kept():
 @pytest.mark.parametrize("limit", [1, 7, 30, 60, 200])
 def test_no_text_is_longer_than_allowed(data, limit):
     for language in ("en", "zh"):
-        _, said = describe_people(data, TITLES, max_chars=limit, language=language)
+        _, said = describe_users(data, TITLES, max_chars=limit, language=language)
         assert all(0 < len(text) <= limit for text in said)
 
 

@@ -129,7 +129,7 @@ def test_a_catalogue_from_a_pipeline_file_or_a_table(data, tmp_path):
     data.interactions.write_parquet(tmp_path / "events.parquet")
     data.items.write_parquet(tmp_path / "items.parquet")
     sections = '[data]\ninteractions = "events.parquet"\nitems = "items.parquet"\n'
-    (tmp_path / "shop.toml").write_text(sections + '[split]\nuse = "time"\ntest = 0.25\n')
+    (tmp_path / "shop.toml").write_text(sections + '[split]\ntype = "time"\ntest = 0.25\n')
     found = catalogue_of(tmp_path / "shop.toml")
     assert len(found.items) == len(data.items)
     assert len(found.interactions) < 0.8 * len(data.interactions)

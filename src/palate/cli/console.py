@@ -208,13 +208,13 @@ def models_table() -> Table:
     """What `palate list models` shows: at 80 columns names break after their owner alone."""
     table = Table(title="models", title_justify="left", box=box.SIMPLE_HEAD, padding=0)
     table.show_edge = False
-    for name in ("model, use, reads", "dim", "size", "licence"):
+    for name in ("model, encoder, reads", "dim", "size", "licence"):
         table.add_column(name, justify="right" if name == "dim" else "left", no_wrap=True)
     table.add_column("here?", overflow="fold")
     for card in models():
         owner, slash, rest = card.name.rpartition("/")
         name = card.name if len(card.name) <= NAME_WIDTH else f"{owner}{slash}\n{rest}"
-        what = Text(name, "bold").append(f"\n{card.use} · {card.reads}", "not bold dim")
+        what = Text(name, "bold").append(f"\n{card.encoder} · {card.reads}", "not bold dim")
         table.add_row(what, *map(Text, (str(card.dim), card.size, card.licence, card.state)))
     table.caption = (
         "size: files of packaged models, else parameters. Any other name works as well.\n"

@@ -26,7 +26,7 @@ from palate.recommenders.ranker import Ranker
 
 IDS_ONLY = "ranker, ids only"
 AUDIENCE = 5
-WISHES = ("Star Wars", "Blade Runner", "Alien")
+LIKED = ("Star Wars", "Blade Runner", "Alien")
 
 
 def rows_of_the_table() -> dict[str, Pipeline]:
@@ -55,9 +55,9 @@ def run_demo(out: Path, console: Console) -> Demo:
     """Runs the whole flow, prints the table and the recommendations, writes `out`."""
     check_place(out / "model")
     data = movielens()
-    people, items = len(data.user_ids), len(data.items)
+    users, items = len(data.user_ids), len(data.items)
     console.print(
-        f"MovieLens-100K: {people:,} people, {items:,} films, {len(data.interactions):,} ratings"
+        f"MovieLens-100K: {users:,} people, {items:,} films, {len(data.interactions):,} ratings"
     )
     split = split_by_time(data, test=0.2)
     console.print(
@@ -85,17 +85,15 @@ def run_demo(out: Path, console: Console) -> Demo:
 def _show_recommendations(model: Pipeline, split: Split, console: Console) -> None:
     titles = titles_of(split.train.items)
     names = dict(zip(split.train.items["item_id"], titles, strict=True))
-    person = _somebody(model)
-    found = model.recommend([person], k=5, reasons=True)
-    console.print(
-        recommendations_table(found, names, caption=f"\nFor person {person}, who is known")
-    )
-    wishes = [_named(wish, titles, split) for wish in WISHES]
-    found = model.recommend(history=wishes, k=5, reasons=True)
-    spoken = ", ".join(names[wish] for wish in wishes)
+    user = _somebody(model)
+    found = model.recommend([user], k=5, reasons=True)
+    console.print(recommendations_table(found, names, caption=f"\nFor person {user}, who is known"))
+    liked = [_named(title, titles, split) for title in LIKED]
+    found = model.recommend(history=liked, k=5, reasons=True)
+    listed = ", ".join(names[title] for title in liked)
     console.print(
         recommendations_table(
-            found, names, caption=f"\nFor somebody never seen, who names {spoken}"
+            found, names, caption=f"\nFor somebody never seen, who names {listed}"
         )
     )
     untouched = _untouched(model, split)
@@ -112,24 +110,24 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
 
 def _somebody(model: Pipeline) -> str:
     """A person with a middling history: the median length."""
-    histories = model.people.histories
+    histories = model.users.histories
     order = np.argsort(histories.lengths, kind="stable")
     return str(histories.user_ids[int(order[len(order) // 2])])
 
 
-def _named(wish: str, titles: list[str], split: Split) -> str:
-    for title, name in zip(titles, split.train.items["item_id"], strict=True):
-        if title == wish:
+def _named(title: str, titles: list[str], split: Split) -> str:
+    for other, name in zip(titles, split.train.items["item_id"], strict=True):
+        if other == title:
             return str(name)
-    raise DataError(f"the sample holds no film called {wish!r}")
+    raise DataError(f"the sample holds no film called {title!r}")
 
 
 def _untouched(model: Pipeline, split: Split) -> str:
     """The film without a training rating whose best places, as many as are shown, are the best."""
     if not len(split.cold_items):
         raise DataError("every film of the sample has a training rating")
-    people, count = model.people.histories, len(model.item_ids)
-    rows, _ = model.rank_histories(people, count)
+    users, count = model.users.histories, len(model.item_ids)
+    rows, _ = model.rank_histories(users, count)
     places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
     np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)
     best = np.sort(places[:, split.cold_items], axis=0)[:AUDIENCE].sum(axis=0)

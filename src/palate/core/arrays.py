@@ -1,9 +1,9 @@
-"""The nouns that travel between stages, and the verbs that stages are made of."""
+"""Matrices, dense or sparse: what their types are called, and what is done row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ Floats: TypeAlias = NDArray[np.float32]
 Rows: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
 Matrix: TypeAlias = "Floats | sparse.csr_array"
+Batches: TypeAlias = Iterator[tuple[NDArray[np.int64], Floats]]
+"""(rows, vectors) of what was just encoded, in any order; what cannot be encoded never comes."""
 
 
 def to_dense(part: Matrix) -> Floats:
@@ -31,17 +33,10 @@ def stack_rows(above: Matrix, below: Matrix) -> Matrix:
     return np.vstack([above, to_dense(below)])
 
 
-Batches: TypeAlias = Iterator[tuple[NDArray[np.int64], Floats]]
-
-
 def row_norms(matrix: Matrix) -> Floats:
-    """(n,) Euclidean lengths of the rows."""
-    if sparse.issparse(matrix):
-        squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()  # type: ignore[union-attr]
-    else:
-        squares = np.einsum("ij,ij->i", matrix, matrix)
-    lengths: Floats = np.sqrt(squares).astype(np.float32, copy=False)
-    return lengths
+    """(n,) Euclidean lengths of the rows: the same bits for a row, whichever stand beside it."""
+    squares = matrix.multiply(matrix) if sparse.issparse(matrix) else matrix * matrix  # type: ignore[union-attr]
+    return np.sqrt(np.asarray(squares.sum(axis=1), dtype=np.float32).ravel())
 
 
 def scale_rows(matrix: Matrix, factors: Floats) -> Matrix:
@@ -53,8 +48,15 @@ def scale_rows(matrix: Matrix, factors: Floats) -> Matrix:
     return scaled
 
 
+@overload
+def unit_rows(matrix: Floats) -> Floats: ...
+@overload
+def unit_rows(matrix: Matrix) -> Matrix: ...
 def unit_rows(matrix: Matrix) -> Matrix:
-    """A copy with rows of length 1; rows of zeros stay zeros."""
+    """A copy with rows of length 1; rows of zeros stay zeros, NaN stays NaN."""
     norms = row_norms(matrix)
-    factors = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
-    return scale_rows(matrix, factors)
+    if sparse.issparse(matrix):
+        factors = np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+        return scale_rows(matrix, factors)
+    units = np.zeros(matrix.shape, dtype=np.float32)
+    return np.divide(matrix, norms[:, None], out=units, where=norms[:, None] != 0)

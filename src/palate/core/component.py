@@ -1,31 +1,31 @@
-"""Settings of a component that is made in Python: types and limits, as in pipeline files."""
+"""What a component is: settings that are held to their types and limits, and what `fit` learns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from functools import cache, wraps
-from typing import (
-    Annotated,
-    Any,
-    Final,
-    TypeVar,
-    dataclass_transform,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from functools import wraps
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_origin
 
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate.core.errors import ConfigError, NotFittedError, did_you_mean
+from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
 
 _LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
-
-
 """What pydantic calls values of the right type that are beyond the limits of a setting."""
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+_LOW: Final = {"ge": "≤", "gt": "<"}
+_HIGH: Final = {"le": "≤", "lt": "<"}
+_ALONE: Final = {
+    "ge": "{} or more",
+    "gt": "more than {}",
+    "le": "{} or less",
+    "lt": "less than {}",
+}
 
 T = TypeVar("T")
 
@@ -50,6 +50,43 @@ def component(cls: type[T]) -> type[T]:
     return checking
 
 
+def learnt(*shape: str | int) -> Any:
+    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact.
+
+    `shape` says how long an array is in each dimension: a number, another learnt field
+    ("item_ids_"), or a word that stands for the same length wherever the component has it. What is
+    loaded from a folder is held to that and to the field's type.
+    """
+    return field(init=False, repr=False, compare=False, metadata={"shape": shape})
+
+
+def check_fitted(component: Any) -> None:
+    """Raises `NotFittedError` while a learnt field of `component` is not there yet."""
+    for entry in fields(component):
+        if not entry.init and entry.name.endswith("_") and not hasattr(component, entry.name):
+            raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")
+
+
+class LoadsItself:
+    """A dataclass whose other attributes are made of its settings, when they are needed.
+
+    Copies make them anew, and so does whoever gets another setting: else what the old one gave
+    would go into the cache of vectors under the name of the new one.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        entries = fields(self)  # type: ignore[arg-type]
+        if name in vars(self) and any(entry.name == name and entry.init for entry in entries):
+            for other in vars(self).keys() - self.__getstate__().keys():
+                del vars(self)[other]
+        super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
+        names = [entry.name for entry in fields(self)]  # type: ignore[arg-type]
+        return {name: value for name, value in vars(self).items() if name in names}
+
+
 def check_types(component: Any) -> None:
     """Brings every setting to its type; `ConfigError` for another type, or beyond its limits.
 
@@ -57,27 +94,15 @@ def check_types(component: Any) -> None:
     taken as it is.
     """
     cls: Any = type(component)
-    hints = _hints(cls)
+    hints = types_of(cls)
     for entry in fields(component):
         value = getattr(component, entry.name, entry.default)
-        if not entry.init or value is entry.default or entry.name not in hints:
+        if value is entry.default or entry.name not in hints:
             continue
         plain, where = _plain(value), f"{cls.__name__}.{entry.name}"
         typed = checked(hints[entry.name], plain, where=where)
         # what came as a list or a table stays that very object
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
-
-
-@cache
-def _hints(cls: Any) -> dict[str, Any]:
-    """The type of every setting; none where somebody's annotations cannot be resolved."""
-    try:
-        return get_type_hints(cls, include_extras=True)
-    except (NameError, TypeError):
-        return {}
-
-
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
 def checked(hint: Any, value: Any, *, where: str) -> Any:
@@ -125,16 +150,6 @@ def allowed(hint: Any, name: str, *, empty: bool = False) -> str:
     return alone[0] if alone else ""
 
 
-_LOW: Final = {"ge": "≤", "gt": "<"}
-_HIGH: Final = {"le": "≤", "lt": "<"}
-_ALONE: Final = {
-    "ge": "{} or more",
-    "gt": "more than {}",
-    "le": "{} or less",
-    "lt": "less than {}",
-}
-
-
 def _limits(hint: Any) -> Iterator[tuple[str, float]]:
     """The limits in a type, wherever they stand in it, by the names that pydantic has for them."""
     if get_origin(hint) is Annotated:
@@ -164,49 +179,8 @@ def _plain(value: Any) -> Any:
         return value.item()
     if isinstance(value, list | tuple):
         parts = [_plain(part) for part in value]
-        return value if isinstance(value, list) and _same(parts, value) else parts
+        return value if isinstance(value, list) and same_objects(parts, value) else parts
     if isinstance(value, dict):
         named = {name: _plain(part) for name, part in value.items()}
-        return value if _same(named.values(), value.values()) else named
+        return value if same_objects(named.values(), value.values()) else named
     return value
-
-
-def _same(parts: Iterable[Any], others: Iterable[Any]) -> bool:
-    return all(part is other for part, other in zip(parts, others, strict=True))
-
-
-class LoadsItself:
-    """A dataclass whose other attributes are made of its settings, when they are needed.
-
-    Copies make them anew, and so does whoever gets another setting: else what the old one gave
-    would go into the cache of vectors under the name of the new one.
-    """
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        entries = fields(self)  # type: ignore[arg-type]
-        if name in vars(self) and any(entry.name == name and entry.init for entry in entries):
-            for other in vars(self).keys() - self.__getstate__().keys():
-                del vars(self)[other]
-        super().__setattr__(name, value)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Settings and what was learnt: a copy loads its model itself, when it needs it."""
-        names = [entry.name for entry in fields(self)]  # type: ignore[arg-type]
-        return {name: value for name, value in vars(self).items() if name in names}
-
-
-def learnt(*shape: str | int) -> Any:
-    """A dataclass field that `fit` fills; its name ends in `_` and it travels in the artefact.
-
-    `shape` says how long an array is in each dimension: a number, another learnt field
-    ("item_ids_"), or a word that stands for the same length wherever the component has it. What is
-    loaded from a folder is held to that and to the field's type.
-    """
-    return field(init=False, repr=False, compare=False, metadata={"shape": shape})
-
-
-def check_fitted(component: Any) -> None:
-    """Raises `NotFittedError` while a learnt field of `component` is not there yet."""
-    for entry in fields(component):
-        if not entry.init and entry.name.endswith("_") and not hasattr(component, entry.name):
-            raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")

@@ -221,12 +221,12 @@ def _event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64] | None
     """As `event_rows`, 0 for entries in no range; None where the events are not those of `data`."""
     row, position = ragged_positions(histories.starts, histories.stops)
     small, large = sorted((histories.item_ids, data.item_ids), key=len)
-    person = data.user_ids.find(histories.user_ids)[row]
-    if not (small is large or large.starts_with(small)) or (person < 0).any():
+    user = data.user_ids.find(histories.user_ids)[row]
+    if not (small is large or large.starts_with(small)) or (user < 0).any():
         return None
     order = np.argsort(data.user_rows, kind="stable")
     n_items = len(large)
-    wanted = person.astype(np.int64) * n_items + histories.items[position]
+    wanted = user.astype(np.int64) * n_items + histories.items[position]
     keys = (data.user_rows.astype(np.int64) * n_items + data.item_rows)[order]
     same_layout = len(order) == len(histories.items)
     places = [position] if same_layout else []

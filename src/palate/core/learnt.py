@@ -16,8 +16,6 @@ from scipy import sparse
 from palate.core.ids import Ids
 
 WIDEST = 2**24
-
-
 """Cells that an array may be long where it holds fewer: more than any vocabulary has words."""
 
 Lengths = dict[tuple[str, str], int]
@@ -106,7 +104,7 @@ def check_type(value: Any, hint: Any, where: str) -> None:
         _check_one_of(value, parts, where)
     elif kind is np.ndarray:
         _check_array(value, get_args(parts[1])[0], where)
-    elif kind is dict:
+    elif kind in (dict, Mapping):
         agree(type(value) is dict, _is(value, "a dict", where))
         for name, part in value.items():
             check_type(part, parts[1], f"{where}[{name!r}]")

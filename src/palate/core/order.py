@@ -13,7 +13,7 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.topk import tie_order
 
-__all__ = ["by_id", "places_of", "settled", "with_people_settled"]
+__all__ = ["by_id", "places_of", "settled", "with_users_settled"]
 
 
 def settled(data: Dataset) -> tuple[Dataset, Rows]:
@@ -34,7 +34,7 @@ def settled(data: Dataset) -> tuple[Dataset, Rows]:
     return replace(data, interactions=events, items=data.items[rows], users=users), rows
 
 
-def with_people_settled(histories: Histories) -> Histories:
+def with_users_settled(histories: Histories) -> Histories:
     """The same requests, of different people, in an order that the people's ids alone decide."""
     return histories.take(by_id(Ids(histories.user_ids)))
 

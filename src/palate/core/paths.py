@@ -45,8 +45,6 @@ class Located:
 
 
 FilePath: TypeAlias = Annotated[str, Located()]
-
-
 """The type of a setting that is the path of a file or a folder."""
 
 

@@ -48,26 +48,18 @@ class Confusable:
 
 
 BlockName: TypeAlias = Annotated[str, NamesBlock()]
-
-
 """The type of a setting that names a block; `list[BlockName]`, `dict[BlockName, float]` name more.
 
 A pipeline refuses a name that none of its encoders gives, before anything is fitted.
 """
 
 AnyEncoder: TypeAlias = Annotated[Any, Inside("encoders")]
-
-
 """The type of a setting that is an encoder, or the table of one: `{type = "tfidf"}`."""
 
 AnyRecommender: TypeAlias = Annotated[Any, Inside("recommenders")]
-
-
 """The type of a setting that is a recommender, or the table of one."""
 
 GONE: Final = object()
-
-
 """What `changed` takes for a part that is to be left out."""
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from palate.core.arrays import Floats, Matrix
+from palate.core.arrays import Floats, Matrix, row_norms
 
 # measured: a multiply-add of a sparse product (6 ns), one of a dense row of requests (0.15 ns),
 # and a cell of the dense result (2 ns)
@@ -19,8 +19,8 @@ CELL_COST = 2.0
 BATCH_CELLS = 8_000_000
 ITEM_BITS, REQUEST_BITS = 12, 11  # their sum, and one bit for what is longer than 1, is a float's
 
-_NOTHING = 1e-5
-_SILENT = 1e-6
+_SHORT = 1e-5  # rows shorter than this part of the longest are rounding errors
+_SMALL = 1e-6  # so are singular values, however small a power would make the difference
 
 
 def product(left: sparse.csr_array, right: sparse.csr_array) -> Matrix:
@@ -55,25 +55,18 @@ def inner_products(requests: Floats, items: Floats) -> Floats:
     whoever else asks, on every processor.
 
     How many rows there are, and where a row stands, decides in which order a product is summed up.
-    These sums are exact, so that it does not matter; they are off by 1e-4 of the lengths.
+    These sums are exact, so that it does not matter; they are off by some 1e-4 of the lengths.
     """
     return np.asarray(on_grid(requests, REQUEST_BITS) @ items.T, dtype=np.float32)
 
 
 def on_grid(rows: Floats, bits: int = ITEM_BITS) -> Floats:
     """Rows rounded to multiples of 2^-bits times their length, that rounded to a power of two."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     # rows of length 1, give or take their rounding, are all on one side of a power of two
-    _, exponents = np.frexp(lengths * np.float32(0.75))
+    _, exponents = np.frexp(row_norms(rows) * np.float32(0.75))
     steps = np.ldexp(np.float32(1), exponents - bits)[:, None]
     rounded: Floats = np.rint(rows / steps) * steps
     return rounded
-
-
-"""Rows shorter than this part of the longest are rounding errors of the decomposition."""
-
-
-"""So are singular values, however small a power would make the difference."""
 
 
 def decomposed(
@@ -89,7 +82,7 @@ def decomposed(
         values, right = values[::-1], right[::-1]
     else:
         _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    values = np.where(values > _SILENT * max(values.max(initial=0.0), 1e-300), values, 0.0)
+    values = np.where(values > _SMALL * max(values.max(initial=0.0), 1e-300), values, 0.0)
     # a singular vector may as well be its opposite: its largest entry decides
     largest = np.abs(right).argmax(axis=1)
     signs = np.where(right[np.arange(len(right)), largest] < 0, -1.0, 1.0)
@@ -100,6 +93,6 @@ def decomposed(
 def unit_length(vectors: NDArray[np.float64]) -> Floats:
     """Rows of length 1, and of zeros where there is nothing but rounding errors."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    known = lengths > _NOTHING * max(lengths.max(initial=0.0), 1e-300)
+    known = lengths > _SHORT * max(lengths.max(initial=0.0), 1e-300)
     unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=known)
     return np.asarray(unit, dtype=np.float32)

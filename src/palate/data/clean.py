@@ -94,7 +94,7 @@ class _Run:
                 name,
                 events=len(before.interactions) - len(after.interactions),
                 items=len(before.items) - len(after.items),
-                people=_people(before) - _people(after),
+                users=_users(before) - _users(after),
                 values=values,
             )
         )
@@ -138,7 +138,7 @@ class _Run:
             self.step(f"normalise {name!r} ({scale})", scaled, values=count)
 
 
-def _people(data: Dataset) -> int:
+def _users(data: Dataset) -> int:
     return len(data.user_ids)
 
 

@@ -38,8 +38,6 @@ _LESS_KNOWN = {
     TIME: "dateadded",
     VALUE: "hours hoursplayed playtime playtimeforever",
 }
-
-
 """Names in public data sets that mean this only where none of the others is there."""
 
 _KNOWN, _OTHERS_KNOWN = (

@@ -70,7 +70,7 @@ class Step:
     name: str
     events: int = 0
     items: int = 0
-    people: int = 0
+    users: int = 0
     values: int = 0
 
     def line(self) -> str:
@@ -80,7 +80,7 @@ class Step:
             for what, count in (
                 ("events", self.events),
                 ("items", self.items),
-                ("people", self.people),
+                ("people", self.users),
             )
             if count
         ]
@@ -111,13 +111,13 @@ def log_notes(notes: ReadNotes | CleanNotes) -> None:
 
 def describe(data: Dataset) -> str:
     """A data set in a few lines: sizes, time span, events, values, columns."""
-    people = data.interactions[USER].n_unique()
+    users = data.interactions[USER].n_unique()
     touched = data.interactions[ITEM].n_unique()
     events = len(data.interactions)
     lines = [
-        f"{events:,} events of {people:,} people with {touched:,} of {len(data.items):,} items"
+        f"{events:,} events of {users:,} people with {touched:,} of {len(data.items):,} items"
         f" ({len(data.items) - touched:,} items nobody touched)",
-        f"{events / max(people, 1):.1f} events a person, {events / max(touched, 1):.1f} an item",
+        f"{events / max(users, 1):.1f} events a person, {events / max(touched, 1):.1f} an item",
         _time_line(data),
         *_event_lines(data.interactions),
         f"items: {_columns(data.items, ITEM)}",

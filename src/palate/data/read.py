@@ -30,8 +30,6 @@ from palate.data.times import check_time_format
 __all__ = ["read"]
 HEAVY = 1000.0
 FIRST_DATES = 631_152_000.0
-
-
 """Seconds since 1970 at the start of 1990."""
 
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
@@ -276,8 +274,8 @@ def _remarks_on_times(data: Dataset) -> list[str]:
 
 def _remarks_on_events(data: Dataset) -> list[str]:
     remarks = []
-    people = data.interactions[USER]
-    if (people == people[0]).all():
+    users = data.interactions[USER]
+    if (users == users[0]).all():
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
@@ -291,7 +289,7 @@ def _remarks_on_events(data: Dataset) -> list[str]:
             " (columns={'weight': 'value'}) or, in Python, clean with normalise={'weight': 'log'}"
         )
     if data.users is not None:
-        listed = people.unique().is_in(data.users[USER].implode())
+        listed = users.unique().is_in(data.users[USER].implode())
         if not listed.all():
             remarks.append(
                 f"{int((~listed).sum()):,} people with events are not in the table of users"

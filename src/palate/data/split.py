@@ -39,7 +39,7 @@ __all__ = [
 TIME_SPLIT = "time"
 LAST_OUT = "leave_last_out"
 LAST_TWO_OUT = "leave_last_two_out"
-NEW_ITEMS = "cold_items"
+COLD_ITEMS = "cold_items"
 GIVEN = "given"
 
 _SHARE = 0.2
@@ -146,7 +146,7 @@ def split_cold_items(
     check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix="choose another share=")
     histories, sealed = requests(Sequences.of(data), asked, ~asked)
     cold_items = np.flatnonzero(held).astype(np.int32)
-    return Split(NEW_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
+    return Split(COLD_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
 
 
 def split_given(
@@ -219,8 +219,8 @@ def _in_one_catalogue(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
 
 def _grouped(data: Dataset, asked: Mask) -> tuple[Rows, Answers]:
     """The first request of each person, and all of that person's answers."""
-    people = data.user_rows[asked]
-    _, first, group = np.unique(people, return_index=True, return_inverse=True)
+    users = data.user_rows[asked]
+    _, first, group = np.unique(users, return_index=True, return_inverse=True)
     order = np.argsort(group, kind="stable")
     single = answers(data, asked)
     counts = np.bincount(group, minlength=len(first)).astype(np.int64)
@@ -244,7 +244,7 @@ def inner_split(split: Split, *, seed: int = 1) -> Split:
         held = int((split.sealed.stops - split.sealed.starts).sum())
         share = held / (held + len(split.train.interactions))
         return split_by_time(split.train, test=share, exclude_seen=split.exclude_seen)
-    if split.name == NEW_ITEMS:
+    if split.name == COLD_ITEMS:
         share = len(split.cold_items) / (len(split.cold_items) + len(split.train.warm_items))
         return split_cold_items(
             split.train, share=share, seed=seed, exclude_seen=split.exclude_seen
@@ -270,12 +270,10 @@ SPLITS: Mapping[str, Callable[..., Split]] = MappingProxyType(
     {
         TIME_SPLIT: split_by_time,
         LAST_OUT: split_leave_last_out,
-        NEW_ITEMS: split_cold_items,
+        COLD_ITEMS: split_cold_items,
         GIVEN: split_given,
     }
 )
-
-
 """What `type` may name under [split]; all but "given" take a data set and settings."""
 
 
@@ -357,18 +355,18 @@ class Sequences:
     @classmethod
     def of(cls, data: Dataset) -> Sequences:
         """The sequences of all people of `data`, whose events are in order."""
-        people = data.user_rows
-        events = np.argsort(people, kind="stable")
+        users = data.user_rows
+        events = np.argsort(users, kind="stable")
         place = np.empty_like(events)
         place[events] = np.arange(len(events))
-        counts = np.bincount(people, minlength=len(data.user_ids)).astype(np.int64)
+        counts = np.bincount(users, minlength=len(data.user_ids)).astype(np.int64)
         return cls(data, events, place, np.cumsum(counts) - counts, counts)
 
     @property
     def from_end(self) -> NDArray[np.int64]:
         """How many events that person did after each event."""
-        people = self.data.user_rows
-        return (self.starts + self.counts)[people] - 1 - self.place
+        users = self.data.user_rows
+        return (self.starts + self.counts)[users] - 1 - self.place
 
 
 def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories, Answers]:
@@ -378,17 +376,17 @@ def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories
     may see, and no others: an answer that nobody sees later is not in them.
     """
     data = sequences.data
-    people = data.user_rows
+    users = data.user_rows
     last_asked = np.full(len(data.user_ids), -1, dtype=np.int64)
-    np.maximum.at(last_asked, people[asked], sequences.place[asked])
-    seen = usable & (sequences.place < last_asked[people])
+    np.maximum.at(last_asked, users[asked], sequences.place[asked])
+    seen = usable & (sequences.place < last_asked[users])
     flat = seen[sequences.events]
     before = np.concatenate([[0], np.cumsum(flat)])
     kept = sequences.events[flat]
     histories = Histories(
         item_ids=data.item_ids,
-        user_ids=data.user_ids.series[people[asked]],
-        starts=before[sequences.starts[people[asked]]],
+        user_ids=data.user_ids.series[users[asked]],
+        starts=before[sequences.starts[users[asked]]],
         stops=before[sequences.place[asked]],
         items=data.item_rows[kept],
         weights=data.weights[kept],

@@ -78,12 +78,12 @@ def core(data: Dataset, *, min_user_events: int, min_item_events: int) -> Datase
     below `min_item_events` leave the catalogue, people below `min_user_events` the table of users:
     those without any event too. A minimum of 0 leaves its side alone.
     """
-    people, items = data.user_rows, data.item_rows
-    alive = np.ones(len(people), dtype=np.bool_)
+    users, items = data.user_rows, data.item_rows
+    alive = np.ones(len(users), dtype=np.bool_)
     while True:
-        of_person = np.bincount(people[alive], minlength=len(data.user_ids))
+        of_user = np.bincount(users[alive], minlength=len(data.user_ids))
         of_item = np.bincount(items[alive], minlength=len(data.item_ids))
-        enough = (of_person >= min_user_events)[people] & (of_item >= min_item_events)[items]
+        enough = (of_user >= min_user_events)[users] & (of_item >= min_item_events)[items]
         if not (alive & ~enough).any():
             break
         alive &= enough
@@ -91,7 +91,7 @@ def core(data: Dataset, *, min_user_events: int, min_item_events: int) -> Datase
     if min_item_events:
         left = replace(left, items=data.items.filter(pl.Series(of_item >= min_item_events)))
     if min_user_events and data.users is not None:
-        listed = pl.Series((of_person >= min_user_events)[: len(data.users)])
+        listed = pl.Series((of_user >= min_user_events)[: len(data.users)])
         left = replace(left, users=data.users.filter(listed))
     return left
 

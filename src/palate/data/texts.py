@@ -19,13 +19,9 @@ MISSING = frozenset(
         *("无", "無", "暂无", "暫無", "未知", "不详", "不詳", "空"),
     ]
 )
-
-
 """What stands for a missing value, as the whole of it and in any case."""
 
 MISSING_NUMBERS = frozenset(["", "na", "-", "--", "—", "–", "?", ".", "#n/a", "nil"])
-
-
 """What does among numbers: by itself it may be a word, as NA is a region's."""
 
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"

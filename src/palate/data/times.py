@@ -10,13 +10,9 @@ from palate.core.errors import ConfigError, DataError, first_offenders
 from palate.data.values import RowNames, rows_where
 
 LAST = 1e20
-
-
 """Numbers from here on are no times in any unit: later than the year 5138 in nanoseconds."""
 
 SECONDS_BELOW = 1e11
-
-
 """A number beyond (the year 5138 in seconds, 1973 in milliseconds) is not in seconds."""
 
 _UNITS = (
@@ -63,8 +59,6 @@ _STATED = tuple(
     for clock in ("", " %H:%M:%S", " %H:%M")
 )
 _STAMPS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-
-
 """Digits → how a date, a minute and a second are written without marks between."""
 
 _FEW = 0.2

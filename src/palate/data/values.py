@@ -22,16 +22,12 @@ LARGEST = 3e38
 
 _CHUNK = 2**26
 _LF = ord("\n")
-
-
 """Numbers are kept in 32 bits where they are counted with; beyond this they would be infinite."""
 
 _EXACT_BELOW = 2.0**53
 _FEW = 0.2
 _NOT_FINITE = ["nan", "inf", "-inf", "infinity", "-infinity"]
 _UNSEEN = r"[\p{Cf}\p{Cc}\p{Zl}\p{Zp}]|[\p{Zs}--\x20]"
-
-
 """Letters without a shape: zero width, marks of direction, control, blanks other than a space."""
 
 _WORDS_FOR_MISSING = ["nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A", "<NA>", "undefined"]

@@ -117,7 +117,7 @@ class Ablation:
         ]
         return "\n".join(
             [
-                f"{total.requests:,} requests of {total.people:,} people among all "
+                f"{total.requests:,} requests of {total.users:,} people among all "
                 f"{facts.n_items:,} items; {', '.join(sizes)}.",
                 "What is lost without it, fitted anew; below, the 95% interval of the paired "
                 "bootstrap over people.",

@@ -22,7 +22,7 @@ from palate.evaluation.metrics.ranking import (
     placed_metrics,
 )
 from palate.evaluation.results import Cell, Measured, SliceSize
-from palate.evaluation.significance import intervals, people_codes
+from palate.evaluation.significance import intervals, user_codes
 from palate.evaluation.slices import Slice, slices_of
 
 
@@ -36,14 +36,14 @@ class Exam:
     names: Sequence[str]
     answers: OpenAnswers
     slices: Sequence[Slice]
-    people: NDArray[np.int64]
+    users: NDArray[np.int64]
 
     @classmethod
     def of(cls, split: Split, ks: Sequence[int], metrics: Sequence[str]) -> Exam:
         names = metric_names(metrics, ks)
         answers = open_answers(split.sealed)
-        people = people_codes(split.histories.user_ids)
-        return cls(split, ks, metrics, names, answers, slices_of(split, answers), people)
+        users = user_codes(split.histories.user_ids)
+        return cls(split, ks, metrics, names, answers, slices_of(split, answers), users)
 
     @property
     def headline(self) -> int:
@@ -75,8 +75,8 @@ class Exam:
         }
 
     def _size(self, part: Slice) -> SliceSize:
-        people = len(np.unique(self.people[part.requests]))
-        return SliceSize(part.label, requests=len(part), people=people)
+        users = len(np.unique(self.users[part.requests]))
+        return SliceSize(part.label, requests=len(part), users=users)
 
     def _chance(self, part: Slice, reach: Reach) -> dict[str, float]:
         levels: dict[str, float] = {}
@@ -113,9 +113,9 @@ class Exam:
             for (title, name), column in values.items()
             if reference is not None and title != reference
         }
-        people = self.people[part.requests]
+        users = self.users[part.requests]
         columns = np.column_stack([*values.values(), *gaps.values()])
-        found = intervals(columns, people, resamples=resamples, seed=seed)
+        found = intervals(columns, users, resamples=resamples, seed=seed)
         differences = dict(zip(gaps, found[len(values) :], strict=True))
         return [
             Cell(title, part.name, name, interval, differences.get((title, name)))

@@ -22,7 +22,7 @@ _DETAILS: Final = {
     **dict.fromkeys(_DOUBLES, pl.Float64),
     "significant": pl.Boolean,
     "requests": pl.Int64,
-    "people": pl.Int64,
+    "users": pl.Int64,
 }
 
 
@@ -32,7 +32,7 @@ class SliceSize:
 
     label: str
     requests: int
-    people: int
+    users: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +127,7 @@ class Results:
             "p": apart and number(apart.p),
             "significant": apart and apart.significant,
             "requests": size.requests,
-            "people": size.people,
+            "users": size.users,
         }
 
     @cached_property

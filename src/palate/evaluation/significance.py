@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 from palate.core.errors import AlignmentError, ConfigError
 
 Doubles: TypeAlias = NDArray[np.float64]
-People: TypeAlias = "pl.Series | Sequence[str] | NDArray[Any]"
+Users: TypeAlias = "pl.Series | Sequence[str] | NDArray[Any]"
 
-MIN_PEOPLE: Final = 6
-
-
+MIN_USERS: Final = 6
 """With fewer people than this not even a sign test can reach 5% (2 / 2**5 = 6.25%)."""
 
 _BLOCK_CELLS: Final = 2_000_000
@@ -27,7 +25,7 @@ _BLOCK_CELLS: Final = 2_000_000
 class Interval:
     """A mean, its percentile interval, and the two-sided p of "the true mean is 0".
 
-    `low`, `high` and `p` are NaN where fewer than `MIN_PEOPLE` people were asked.
+    `low`, `high` and `p` are NaN where fewer than `MIN_USERS` people were asked.
     """
 
     mean: float
@@ -43,21 +41,21 @@ class Interval:
 
 def mean_interval(
     values: NDArray[Any],
-    people: People,
+    users: Users,
     *,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The interval of the mean of (n,) values; `people` says whose each value is."""
+    """The interval of the mean of (n,) values; `users` says whose each value is."""
     column = np.asarray(values, dtype=np.float64)[:, None]
-    return intervals(column, people, resamples=resamples, level=level, seed=seed)[0]
+    return intervals(column, users, resamples=resamples, level=level, seed=seed)[0]
 
 
 def paired_bootstrap(
     values: NDArray[Any],
     reference: NDArray[Any],
-    people: People,
+    users: Users,
     *,
     resamples: int = 1000,
     level: float = 0.95,
@@ -69,11 +67,11 @@ def paired_bootstrap(
             f"{np.shape(values)} values cannot be paired with {np.shape(reference)}"
         )
     difference = np.asarray(values, dtype=np.float64) - np.asarray(reference, dtype=np.float64)
-    return mean_interval(difference, people, resamples=resamples, level=level, seed=seed)
+    return mean_interval(difference, users, resamples=resamples, level=level, seed=seed)
 
 
 def intervals(
-    values: Doubles, people: People, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+    values: Doubles, users: Users, *, resamples: int = 1000, level: float = 0.95, seed: int = 0
 ) -> list[Interval]:
     """One interval a column of (n, m) values, all columns under the same resamples.
 
@@ -84,11 +82,11 @@ def intervals(
     """
     if resamples < 1 or not 0 < level < 1:
         raise ConfigError(f"resamples = {resamples}, level = {level}: need >= 1, between 0 and 1")
-    if values.ndim != 2 or len(values) != len(people):
-        raise AlignmentError(f"values of shape {values.shape} for {len(people)} people's requests")
-    codes = people_codes(people)
+    if values.ndim != 2 or len(values) != len(users):
+        raise AlignmentError(f"values of shape {values.shape} for {len(users)} people's requests")
+    codes = user_codes(users)
     count = int(codes.max(initial=-1)) + 1
-    if count < MIN_PEOPLE:
+    if count < MIN_USERS:
         means = values.mean(axis=0) if len(values) else np.full(values.shape[1], np.nan)
         return [Interval(float(mean), np.nan, np.nan, np.nan) for mean in means]
     draws = _resampled_means(values, codes, count, resamples=resamples, seed=seed)
@@ -100,9 +98,9 @@ def intervals(
     return [Interval(*(float(number) for number in column)) for column in columns]
 
 
-def people_codes(people: People) -> NDArray[np.int64]:
+def user_codes(users: Users) -> NDArray[np.int64]:
     """(n,) each request's person as a number from 0, without gaps."""
-    ranks = pl.Series(people).rank(method="dense").to_numpy()
+    ranks = pl.Series(users).rank(method="dense").to_numpy()
     return ranks.astype(np.int64) - 1
 
 

@@ -59,7 +59,7 @@ def head_items(train: Dataset) -> Mask:
     return mask
 
 
-def new_people(split: Split) -> Mask:
+def cold_users(split: Split) -> Mask:
     """(n,) requests of people without any training event."""
     known = split.train.interactions[USER].unique()
     return ~split.histories.user_ids.is_in(known.implode()).to_numpy()
@@ -72,14 +72,14 @@ def slices_of(split: Split, answers: OpenAnswers) -> list[Slice]:
     lengths = split.histories.lengths
     everybody = np.ones(answers.n, dtype=bool)
     return [
-        _of_people("all", "all", everybody, answers),
+        _of_users("all", "all", everybody, answers),
         _of_items("cold_items", "new items", new, answers),
         _of_items("long_tail", "long tail", ~head, answers),
         _of_items("head", "head", head, answers),
-        _of_people("short_history", f"≤ {SHORT_HISTORY} events", lengths <= SHORT_HISTORY, answers),
-        _of_people("new_people", "new people", new_people(split), answers),
+        _of_users("short_history", f"≤ {SHORT_HISTORY} events", lengths <= SHORT_HISTORY, answers),
+        _of_users("cold_users", "new people", cold_users(split), answers),
         *(
-            _of_people(name, label, (lengths >= low) & (lengths <= high), answers)
+            _of_users(name, label, (lengths >= low) & (lengths <= high), answers)
             for name, label, low, high in _LENGTHS
         ),
     ]
@@ -90,5 +90,5 @@ def _of_items(name: str, label: str, mask: Mask, answers: OpenAnswers) -> Slice:
     return Slice(name, label, left > 0, mask)
 
 
-def _of_people(name: str, label: str, mask: Mask, answers: OpenAnswers) -> Slice:
+def _of_users(name: str, label: str, mask: Mask, answers: OpenAnswers) -> Slice:
     return Slice(name, label, mask & (answers.counts > 0), mask[answers.request])

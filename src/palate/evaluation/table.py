@@ -103,11 +103,11 @@ def legend(results: Results) -> str:
     seen = "left out" if results.exclude_seen else "kept"
     sizes = [
         f"{results.slices[part].label} {results.slices[part].requests:,} "
-        f"({results.slices[part].people:,} people)"
+        f"({results.slices[part].users:,} people)"
         for part in SHOWN_SLICES[1:]
     ]
     lines = [
-        f"{total.requests:,} requests of {total.people:,} people, ranked among all "
+        f"{total.requests:,} requests of {total.users:,} people, ranked among all "
         f"{results.n_items:,} items (items seen before are {seen}).",
         f"Requests on {', '.join(sizes)}.",
         *_masked(results),

@@ -69,7 +69,7 @@ def best_text_encoder(
     if name is None:
         name = MINILM if is_installed(*PACKAGE.modules) else USE
     if name == USE:
-        return TextEncoder(template=template), "Universal Sentence Encoder, multilingual (use)"
+        return TextEncoder(template=template), "Universal Sentence Encoder, multilingual (muse)"
     _check_spelling(name)
     said = "all-MiniLM-L6-v2 (minilm)" if name == MINILM else name
     return Transformer(model=name, template=template), said

@@ -28,8 +28,6 @@ Whole = NDArray[np.int64]
 
 _WEAKEST, _STRONGEST = 1.0, 100.0
 _USUAL = 10.0
-
-
 """Gaps between events that outweigh what is usual."""
 
 
@@ -221,7 +219,7 @@ def events_of_items(data: Dataset) -> Events:
     return _events(data, data.item_rows, len(data.item_ids), data.user_rows, len(data.user_ids))
 
 
-def events_of_people(data: Dataset) -> Events:
+def events_of_users(data: Dataset) -> Events:
     """Everybody in `data.user_ids`, and the items that they touched."""
     return _events(data, data.user_rows, len(data.user_ids), data.item_rows, len(data.item_ids))
 

@@ -180,7 +180,7 @@ def _smallest(keyed: _Hamming | _Products, count: int, k: int) -> Keys:
 
 
 def _units(vectors: Floats) -> Floats:
-    units = np.asarray(unit_rows(np.ascontiguousarray(vectors, dtype=np.float32)))
+    units = unit_rows(np.ascontiguousarray(vectors, dtype=np.float32))
     if not np.isfinite(units).all():
         broken = np.flatnonzero(~np.isfinite(units).all(axis=1)).tolist()
         raise DataError(f"NaN or infinity in the vectors {first_offenders(broken, len(broken))}")

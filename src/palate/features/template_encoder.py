@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -153,18 +153,6 @@ class TemplateEncoder(LoadsItself, ABC):
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
         """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
-
-
-def table_of(encoder: Any, *, who: str) -> dict[str, Any]:
-    """The table of an encoder as a pipeline file holds it; of a component, its settings."""
-    if isinstance(encoder, Mapping):
-        return dict(encoder)
-    if not is_dataclass(encoder) or isinstance(encoder, type):
-        raise ConfigError(
-            f"{who}.encoder = {encoder!r} cannot be used: give a text encoder, or the table of "
-            'one, as {"type": "muse"}'
-        )
-    return registry.table_of(encoder)
 
 
 def reader_of(table: Mapping[str, Any], *, who: str) -> Any:

@@ -33,8 +33,6 @@ class TextReader(Protocol):
 
 Reads: TypeAlias = Callable[[Sequence[str]], Mapping[str, Matrix]]
 Reader: TypeAlias = "TextReader | Reads"
-
-
 """A text encoder, or a function from texts to vectors by block, such as `Pipeline.queries`."""
 
 
@@ -72,24 +70,24 @@ class HistoryText:
     max_chars: int = 1000
 
 
-def sentences_of(histories: Histories, data: Dataset, telling: HistoryText) -> list[str]:
+def history_texts(histories: Histories, data: Dataset, history_text: HistoryText) -> list[str]:
     """What each of these histories of `data` holds, in words: "" for an empty one.
 
     Nothing but the histories' own events is said.
     """
-    called = names_of(data.items) if telling.names is None else list(telling.names)
+    called = names_of(data.items) if history_text.names is None else list(history_text.names)
     source, events = event_rows(histories, data), data.interactions
     known = len(histories.item_ids)  # a history may know fewer items than the data, or more
     called = called[:known] + [""] * (known - len(called))
     return verbalise(
         histories,
         called,
-        language=telling.language or language_of(called),
+        language=history_text.language or language_of(called),
         events=events[EVENT][source] if EVENT in events.columns else None,
         values=events[VALUE].to_numpy()[source] if VALUE in events.columns else None,
-        verbs=telling.verbs,
-        max_items=telling.max_items,
-        max_chars=telling.max_chars,
+        verbs=history_text.verbs,
+        max_items=history_text.max_items,
+        max_chars=history_text.max_chars,
     )
 
 
@@ -107,7 +105,7 @@ def language_of(texts: Sequence[str]) -> Language:
     return "zh" if isinstance(share, float) and share > 0.5 else "en"
 
 
-def written(
+def pooled_reviews(
     histories: Histories,
     data: Dataset,
     read: Reads,

@@ -18,20 +18,20 @@ from palate.core.ids import Ids
 from palate.features.event_statistics import (
     Events,
     events_of_histories,
-    events_of_people,
+    events_of_users,
     learn,
     standardised,
 )
-from palate.features.user_texts import HistoryText, Reader, reading, sentences_of, written
+from palate.features.user_texts import HistoryText, Reader, history_texts, pooled_reviews, reading
 
 __all__ = ["pool", "user_aggregates", "user_features", "user_views"]
 Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
 POOLINGS = ("decayed", "mean", "weighted")
-DID, SAID, TOLD, WROTE = "did", "said", "told", "wrote"
+HISTORY, QUERY, HISTORY_TEXT, REVIEWS = "history", "query", "history_text", "reviews"
 
 _AS_IT_IS = HistoryText()
 
-NUMBERS = "did.numbers"
+NUMBERS = "history.numbers"
 
 
 def pool(
@@ -69,29 +69,29 @@ def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
 def user_features(
     histories: Histories,
     items: Features,
-    words: Mapping[str, Matrix] | None = None,
+    queries: Mapping[str, Matrix] | None = None,
     *,
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
 ) -> Features:
-    """One row a person, [h; v]: the blocks "did.NAME" of `pool`, then "said.NAME" of their words.
+    """One row a user, [h; v]: blocks "history.NAME" as `pool` has them, then "query.NAME".
 
-    `words` holds (n, d) vectors by block name; left out, the histories' own `queries`. User ids
-    must be unique; the blocks of what people did are behavioural.
+    `queries` hold (n, d) vectors by block name; left out, those of the histories. User ids must be
+    unique; the blocks of what people did are behavioural.
     """
-    did = {
-        f"{DID}.{name}": part
+    pooled = {
+        f"{HISTORY}.{name}": part
         for name, part in pool(histories, items, how=how, decay=decay, length=length).items()
     }
-    said: dict[str, Matrix] = {}
-    for name, vectors in (histories.queries if words is None else words).items():
+    asked: dict[str, Matrix] = {}
+    for name, vectors in (histories.queries if queries is None else queries).items():
         if vectors.shape[0] != len(histories):
             raise AlignmentError(
-                f"words[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
+                f"queries[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
             )
-        said[f"{SAID}.{name}"] = vectors
-    return Features(Ids(histories.user_ids), {**did, **said}, behavioural=did)
+        asked[f"{QUERY}.{name}"] = vectors
+    return Features(Ids(histories.user_ids), {**pooled, **asked}, behavioural=pooled)
 
 
 def user_views(
@@ -100,45 +100,46 @@ def user_views(
     reader: Reader | None = None,
     *,
     histories: Histories | None = None,
-    words: Mapping[str, Matrix] | None = None,
+    queries: Mapping[str, Matrix] | None = None,
     beside: Features | Iterable[Features] = (),
-    telling: HistoryText = _AS_IT_IS,
+    history_text: HistoryText = _AS_IT_IS,
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
 ) -> Features:
-    """One row a person: what they did, what they did in words, what they wrote, what they say.
+    """One row a user: what they did, what they did in words, what they wrote, what they say.
 
-    Blocks: "did.NAME", the pooled features of their `items`; "told", their history as a sentence
-    that `reader` encodes; "wrote", the mean of the texts of their events, newest weighted, where
-    the data hold texts; "said.NAME", their `words`; then the blocks of `beside`, features of people
-    by user id, such as numbers. Of a reader with blocks of its own (`Pipeline.queries`) they are
-    "told.NAME" and "wrote.NAME". `histories` (by default all that `data` hold) are histories of
-    `data`: no event outside them is looked at, so give the training part, or histories that end
-    where learning ends. `how`, `decay` and `length` pool as in `pool`. Zeros stand for nothing.
-    Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside` lacks a
-    person.
+    Blocks: "history.NAME", the pooled features of their `items`; "history_text", their history as a
+    sentence that `reader` encodes; "reviews", the mean of the texts of their events, newest
+    weighted, where the data hold texts; "query.NAME", their `queries`; then the blocks of `beside`,
+    features of people by user id, such as numbers. Of a reader with blocks of its own
+    (`Pipeline.queries`) they are "history_text.NAME" and "reviews.NAME". `histories` (by default
+    all that `data` hold) are histories of `data`: no event outside them is looked at, so give the
+    training part, or histories that end where learning ends. `how`, `decay` and `length` pool as in
+    `pool`. Zeros stand for nothing. Raises `AlignmentError` for histories of other data,
+    `UnknownIdError` where `beside` lacks a person.
     """
     asking = histories_of(data) if histories is None else histories
     if items is None:
         items = Features(asking.item_ids, {})
-    people = user_features(asking, items, words, how=how, decay=decay, length=length)
-    did = people.select(name for name in people.parts if name in people.behavioural)
-    said = people.select(name for name in people.parts if name not in people.behavioural)
-    people = did
+    every = user_features(asking, items, queries, how=how, decay=decay, length=length)
+    users = every.select(name for name in every.parts if name in every.behavioural)
+    asked = every.select(name for name in every.parts if name not in every.behavioural)
     if reader is not None:
         read = reading(reader)
-        told = read(sentences_of(asking, data, telling))
-        people = people.beside(_behavioural(people.ids, TOLD, told))
+        texts = read(history_texts(asking, data, history_text))
+        users = users.beside(_behavioural(users.ids, HISTORY_TEXT, texts))
     if reader is not None and TEXT in data.interactions.columns:
         rate = decay if how == "decayed" else 1.0
-        texts = written(asking, data, read, decay=rate, length=length, weighted=how != "mean")
-        people = people.beside(_behavioural(people.ids, WROTE, texts))
-    people = people.beside(said)
+        wrote = pooled_reviews(
+            asking, data, read, decay=rate, length=length, weighted=how != "mean"
+        )
+        users = users.beside(_behavioural(users.ids, REVIEWS, wrote))
+    users = users.beside(asked)
     for other in [beside] if isinstance(beside, Features) else beside:
-        rows = other.ids.rows(people.ids.series, what="people in the features beside")
-        people = people.beside(other.take(rows))
-    return people
+        rows = other.ids.rows(users.ids.series, what="people in the features beside")
+        users = users.beside(other.take(rows))
+    return users
 
 
 def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
@@ -153,7 +154,7 @@ def user_aggregates(
     recent: float = 0.25,
     max_events: int = 20,
 ) -> Features:
-    """One row a person, the block "did.numbers": the aggregates of what that person did.
+    """One row a person, the block "history.numbers": the aggregates of what that person did.
 
     As `Aggregates` has them of items: counts of events, of different items and by kind, share of
     repeats, mean and spread of values, totals, recency, rhythm and trend; standardised. People are
@@ -177,4 +178,4 @@ def user_aggregates(
 def _events(source: Dataset | Histories) -> Events:
     if isinstance(source, Histories):
         return events_of_histories(source)
-    return events_of_people(source)
+    return events_of_users(source)

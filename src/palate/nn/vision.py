@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats
+from palate.core.arrays import Floats, unit_rows
 from palate.core.errors import ArtefactError, ConfigError
 from palate.core.optional import Requirement
 from palate.nn.hardware import import_torch
@@ -26,8 +26,6 @@ PACKAGE = Requirement(
 )
 PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 Prepared: TypeAlias = dict[str, NDArray[Any]]
-
-
 """What a model reads of one photo: name of an input → its array, without a batch dimension."""
 
 
@@ -225,8 +223,6 @@ def _bicubic() -> Any:
 
 
 def _unit(vectors: Any) -> Floats:
-    """float32 rows of length 1, or 0."""
-    values: Floats = vectors.cpu().numpy().astype(np.float32)
-    lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    unit: Floats = np.divide(values, lengths, out=values, where=lengths != 0)
-    return unit
+    """The rows of a tensor, of length 1 or 0."""
+    rows: Floats = vectors.cpu().numpy()
+    return unit_rows(rows)

@@ -45,7 +45,7 @@ _LISTS: Final = {"representation": "transform", "selection": "transform", "reran
 _SINGLE: Final = {"fusion": "transform", "recommender": "recommender"}
 _STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is not named as
 
-_people: WeakKeyDictionary[Dataset, People] = WeakKeyDictionary()
+_users: WeakKeyDictionary[Dataset, Users] = WeakKeyDictionary()
 
 
 def check_parts(pipeline: Pipeline) -> None:
@@ -180,7 +180,7 @@ def check_data(data: object) -> None:
         raise DataError("the catalogue is empty: there is no item to recommend")
 
 
-class People:
+class Users:
     """Known people and what they did."""
 
     def __init__(self, histories: Histories) -> None:
@@ -203,11 +203,11 @@ class People:
         return self.histories.take(rows)
 
 
-def people_of(data: Dataset) -> People:
+def users_of(data: Dataset) -> Users:
     """The people of a data set, found once."""
-    found = _people.get(data)
+    found = _users.get(data)
     if found is None:
-        found = _people[data] = People(histories_of(data))
+        found = _users[data] = Users(histories_of(data))
     return found
 
 

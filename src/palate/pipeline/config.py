@@ -236,21 +236,21 @@ def _data_section(table: Mapping[str, Any]) -> DataSection:
 
 def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:
     """`type` and what the function of that split takes."""
-    use = table.get("type", TIME_SPLIT)
-    known = [name for name in SPLITS if name != GIVEN]
-    if use not in known:
+    name = table.get("type", TIME_SPLIT)
+    known = [other for other in SPLITS if other != GIVEN]
+    if name not in known:
         raise ConfigError(
-            f"[split]: no split is called {quoted(use)}.{did_you_mean(str(use), known)}"
+            f"[split]: no split is called {quoted(name)}.{did_you_mean(str(name), known)}"
         )
-    function = SPLITS[use]
+    function = SPLITS[name]
     hints = get_type_hints(function)
     names = settings_of(function)
     given = {key: value for key, value in table.items() if key != "type"}
-    _check_names(f'[split] type = "{use}"', given, names)
+    _check_names(f'[split] type = "{name}"', given, names)
     settings = {
         key: checked(hints[key], value, where=f"[split].{key}") for key, value in given.items()
     }
-    return {"type": use, **settings}
+    return {"type": name, **settings}
 
 
 def _check_names(where: str, table: Mapping[str, Any], known: list[str]) -> None:

@@ -33,7 +33,7 @@ from palate.features.representation.whiten import Whiten
 from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
 from palate.pipeline.checks import (
-    People,
+    Users,
     candidate_rows,
     check_blocks,
     check_data,
@@ -41,8 +41,8 @@ from palate.pipeline.checks import (
     check_parts,
     check_queries,
     check_request,
-    people_of,
     sentences,
+    users_of,
     wanted_places,
 )
 from palate.pipeline.explain.sentences import explain
@@ -174,7 +174,7 @@ class Pipeline:
         candidates: Sequence[str] | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """The best `k` items for known people, for a history, for a wish in words, or a mix.
+        """The best `k` items for known people, for a history, for a text query, or a mix.
 
         `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
@@ -224,7 +224,7 @@ class Pipeline:
         now = self._now()
         check_request(user_ids, history, text)
         if user_ids is not None:
-            return now.people.find(user_ids)
+            return now.users.find(user_ids)
         touched = [] if history is None else id_list(history, "history")
         queries = {} if text is None else now.queries([text])
         return history_of_items(now.item_ids, [touched], queries=queries)
@@ -235,8 +235,8 @@ class Pipeline:
         return self.data_.item_ids
 
     @property
-    def people(self) -> People:
-        return people_of(self.data_)
+    def users(self) -> Users:
+        return users_of(self.data_)
 
     def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:
         """What people say, as vectors in the space of every block with words: block → (n, d)."""
@@ -299,12 +299,12 @@ class Pipeline:
         now = self._now()
         k = wanted_places(k)
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
-        people, tie = now.people.histories, tie_order(now.item_ids)
+        users, tie = now.users.histories, tie_order(now.item_ids)
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
         chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
-        for start in range(0, len(people), chunk):
-            part = people.take(slice(start, start + chunk))
+        for start in range(0, len(users), chunk):
+            part = users.take(slice(start, start + chunk))
             matrix = now.score(part)
             if exclude_seen:
                 seen = part.in_catalogue(now.item_ids).seen().tocoo()
@@ -317,7 +317,7 @@ class Pipeline:
         able = np.flatnonzero(np.isfinite(score))
         best = able[np.lexsort((-score[able], place[able]))][:k]
         table = {
-            USER: people.user_ids[best],
+            USER: users.user_ids[best],
             ITEM: pl.repeat(item_id, len(best), dtype=pl.String, eager=True),
             SCORE: score[best],
             RANK: place[best].astype(np.int32),

@@ -72,10 +72,10 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
 
 
 def _split_line(split: Split) -> str:
-    people = split.histories.user_ids.n_unique()
+    users = split.histories.user_ids.n_unique()
     return (
         f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
-        f"{len(split.histories):,} requests of {people:,} people to evaluate, "
+        f"{len(split.histories):,} requests of {users:,} people to evaluate, "
         f"{len(split.cold_items):,} items that training never touched"
     )
 

@@ -192,15 +192,17 @@ class Reader:
         return Dataset(**found)
 
     def _component(self, tree: dict[str, Any]) -> Any:
-        use, stage = tree["type"], tree["stage"]
+        type_name, stage = tree["type"], tree["stage"]
         settings = self._values(tree["settings"])
-        for name in (use, *_used_in(settings)):
+        for name in (type_name, *_used_in(settings)):
             if ":" in name and name not in self.allow:
                 raise ArtefactError(
                     f"{self.source} asks for code outside palate, {name!r}: if you trust it, load "
                     f"it with allow=[{name!r}] (--allow {name})"
                 )
-        return self._filled(registry.find(stage, use)(**settings), tree, own=":" not in use)
+        return self._filled(
+            registry.find(stage, type_name)(**settings), tree, own=":" not in type_name
+        )
 
     def _filled(self, component: Any, tree: dict[str, Any], *, own: bool) -> Any:
         """A component with what it has learnt; that of palate's `own` ones is checked."""

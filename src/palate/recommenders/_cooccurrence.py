@@ -123,12 +123,12 @@ def cooccurrence(
     """
     recent = histories if length is None else histories.last(length)
     seen = recent.seen()
-    people_of = sparse.csr_array(seen.T)
-    people = np.diff(people_of.indptr)
-    factors = (1.0 / (np.sqrt(people) + shrink + 1e-9)).astype(np.float32)
+    users_of = sparse.csr_array(seen.T)
+    users = np.diff(users_of.indptr)
+    factors = (1.0 / (np.sqrt(users) + shrink + 1e-9)).astype(np.float32)
     chunks, tie = [], tie_order(histories.item_ids)
-    for chunk in even_chunks(people_of @ np.diff(seen.indptr).astype(np.float64)):
-        shared = _scaled(people_of[chunk] @ seen, factors[chunk], factors)
+    for chunk in even_chunks(users_of @ np.diff(seen.indptr).astype(np.float64)):
+        shared = _scaled(users_of[chunk] @ seen, factors[chunk], factors)
         shared = _without_self(shared, first=chunk.start)
         chunks.append(shared if neighbours is None else keep_largest(shared, neighbours, tie))
     return sparse.csr_array(sparse.vstack(chunks))

@@ -13,8 +13,6 @@ from palate.core.arrays import Floats, Mask, Matrix, Rows, row_norms, to_dense
 from palate.core.features import Features
 
 SAMPLE = 1024
-
-
 """Items by which it is learnt how blocks vary, for each request."""
 
 _FEW = 50  # items that know every block: fewer say too little

@@ -15,18 +15,18 @@ from palate.core.histories import Histories
 SMOOTHING = 10  # the source's 60 prefers what is middling in both lists to the best of either
 
 
-def fused_with_words(score: Callable[[Histories], Floats], asking: Histories) -> Floats:
+def fused_with_queries(score: Callable[[Histories], Floats], asking: Histories) -> Floats:
     """`score`, with reciprocal rank fusion where a request has both a history and words.
 
     Added up as vectors, a history drowns words: its items are far more alike to other items than
     any words are. So each is asked alone, and the two lists are fused. Source: Cormack, Clarke and
     Büttcher 2009.
     """
-    both = spoke(asking) & (asking.lengths > 0)
+    both = has_query(asking) & (asking.lengths > 0)
     if not both.any():
         return score(asking)
-    did, said = _parts(asking.take(both))
-    fused = _reciprocal_ranks(score(did)) + _reciprocal_ranks(score(said))
+    history, query = _parts(asking.take(both))
+    fused = _reciprocal_ranks(score(history)) + _reciprocal_ranks(score(query))
     scores = np.empty((len(asking), fused.shape[1]), dtype=np.float32)
     scores[both] = fused
     if not both.all():
@@ -42,22 +42,24 @@ def evidence_of_parts(
 ) -> list[Evidence]:
     """`evidence` from the list that places item i higher, where request i is fused of two.
 
-    The other list speaks where that one has nothing to say; a wish goes before a history in a tie.
+    The other list speaks where that one has nothing to say; a text query goes before a history in a
+    tie.
     """
-    lines = np.flatnonzero(spoke(asking) & (asking.lengths > 0))
+    lines = np.flatnonzero(has_query(asking) & (asking.lengths > 0))
     if not len(lines):
         return evidence(asking, items)
-    did, said = _parts(asking.take(lines))
-    shown = items[lines]
+    history, query = _parts(asking.take(lines))
+    placed = items[lines]
     ranks = [
-        scores_at(lambda part: _reciprocal_ranks(score(part)), part, shown) for part in (did, said)
+        scores_at(lambda part: _reciprocal_ranks(score(part)), part, placed)
+        for part in (history, query)
     ]
-    of_did, of_said = evidence(did, shown), evidence(said, shown)
-    heard = stronger(of_did, of_said, ranks[1] >= ranks[0])
+    of_history, of_query = evidence(history, placed), evidence(query, placed)
+    preferred = stronger(of_history, of_query, ranks[1] >= ranks[0])
     others = np.setdiff1d(np.arange(len(items)), lines)
     alone = evidence(asking.take(others), items[others])
     order = np.argsort(np.concatenate([lines, others]))
-    together = [*heard, *alone]
+    together = [*preferred, *alone]
     return [together[place] for place in order.tolist()]
 
 
@@ -66,7 +68,7 @@ def _parts(mixed: Histories) -> tuple[Histories, Histories]:
     return replace(mixed, queries={}), replace(mixed, stops=mixed.starts)
 
 
-def spoke(histories: Histories) -> Mask:
+def has_query(histories: Histories) -> Mask:
     """(n,) which requests say something that at least one block understands."""
     found = np.zeros(len(histories), dtype=np.bool_)
     for words in histories.queries.values():

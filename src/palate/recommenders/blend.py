@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field, is_dataclass
+from dataclasses import field
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Self
@@ -23,7 +22,7 @@ from palate.core.optional import Requirement, requirements_of
 from palate.core.settings import AnyRecommender
 from palate.core.types import FitContext, Recommender, check_context
 from palate.recommenders._base import require, zscores
-from palate.recommenders._text_queries import fused_with_words
+from palate.recommenders._text_queries import fused_with_queries
 
 __all__ = ["Blend"]
 
@@ -49,7 +48,10 @@ class Blend:
 
     def __post_init__(self) -> None:
         check_types(self)
-        self.parts = [_as_table(part) for part in self.parts]
+        self.parts = [
+            registry.table_of(part, where=f"blend.parts[{place}]")
+            for place, part in enumerate(self.parts)
+        ]
         count = len(self.parts) if self.weights is None else len(self.weights)
         require(
             count == len(self.parts),
@@ -70,7 +72,7 @@ class Blend:
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) weighted sums of z-scores; reciprocal ranks for a history with words."""
         check_fitted(self)
-        return fused_with_words(self._score_all, histories)
+        return fused_with_queries(self._score_all, histories)
 
     def _score_all(self, histories: Histories) -> Floats:
         weights = self.weights or [1.0] * len(self.parts)
@@ -120,13 +122,3 @@ def _evidence_of(part: Any, histories: Histories, items: Rows) -> list[Evidence]
     if hasattr(part, "evidence"):
         return list(part.evidence(histories, items))
     return from_popularity(items)
-
-
-def _as_table(part: Any) -> dict[str, Any]:
-    if isinstance(part, Mapping):
-        return dict(part)
-    require(
-        is_dataclass(part) and not isinstance(part, type),
-        f'parts: {part!r} is no recommender: write {{type = "NAME"}}, or give a recommender',
-    )
-    return registry.table_of(part)

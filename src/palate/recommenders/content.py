@@ -22,7 +22,7 @@ from palate.core.settings import BlockName
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, aligned
 from palate.recommenders._score_equating import Gaps, equate
-from palate.recommenders._text_queries import fused_with_words
+from palate.recommenders._text_queries import fused_with_queries
 
 __all__ = ["Content"]
 
@@ -73,7 +73,7 @@ class Content(CatalogueModel):
         The mean is over the blocks that the request knows; items that lack one of these are put on
         the scale of those that lack none, so they may go a little beyond 1.
         """
-        return fused_with_words(self._score_all, self._asking(histories))
+        return fused_with_queries(self._score_all, self._asking(histories))
 
     def _score_all(self, asking: Histories) -> Floats:
         weights = asking.matrix(decay=self.decay, length=self.length)

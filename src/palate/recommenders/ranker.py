@@ -21,12 +21,12 @@ from palate.core.features import Features
 from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
-from palate.core.order import places_of, settled, with_people_settled
+from palate.core.order import places_of, settled, with_users_settled
 from palate.core.parallel import in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
-from palate.recommenders._text_queries import evidence_of_parts, fused_with_words
+from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries
 from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.importance import (
@@ -112,7 +112,7 @@ class Ranker:
         self._forget()
         self.item_ids_ = data.item_ids
         data, self.order_ = settled(data)
-        histories = with_people_settled(histories_of(data))
+        histories = with_users_settled(histories_of(data))
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
@@ -224,7 +224,7 @@ class Ranker:
         A history and words are each scored alone and fused, by reciprocal ranks.
         """
         check_fitted(self)
-        return fused_with_words(self._score_all, histories.in_catalogue(self.item_ids_))
+        return fused_with_queries(self._score_all, histories.in_catalogue(self.item_ids_))
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)

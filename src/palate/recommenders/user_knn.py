@@ -15,7 +15,7 @@ from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, from_popularity, scores_at
 from palate.core.histories import Histories, histories_of
 from palate.core.learnt import agree
-from palate.core.order import with_people_settled
+from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest
@@ -37,20 +37,20 @@ class UserKNN(CatalogueModel):
     neighbours: PositiveInt = 100
     shrink: NonNegativeFloat = 1.0
 
-    people_: sparse.csr_array = learnt("people", "known")
+    users_: sparse.csr_array = learnt("people", "known")
 
     def __post_init__(self) -> None:
         check_types(self)
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
-        self.people_ = with_people_settled(histories_of(data)).seen()
+        self.users_ = with_users_settled(histories_of(data)).seen()
         self.__dict__.pop("_people_by_item", None)
         return self
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for more items than the catalogue has."""
-        agree(self.people_.shape[1] <= len(self.item_ids_), "items that nobody knows")
+        agree(self.users_.shape[1] <= len(self.item_ids_), "items that nobody knows")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""
@@ -60,26 +60,26 @@ class UserKNN(CatalogueModel):
         """For request i and item i: whether somebody with a similar history chose it."""
         check_fitted(self)
         found = from_popularity(items)
-        known = np.flatnonzero(items < self.people_.shape[1])
+        known = np.flatnonzero(items < self.users_.shape[1])
         nearby = scores_at(self._chosen_nearby, histories.take(known), items[known])
         for line in known[nearby > 0].tolist():
             found[line] = Evidence("peers")
         return found
 
     def _chosen_nearby(self, histories: Histories) -> Floats:
-        asking = known_columns(self._asking(histories).seen(), self.people_.shape[1])
+        asking = known_columns(self._asking(histories).seen(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
-        step = max(1, _BLOCK_CELLS // max(self.people_.shape[0], 1))
+        step = max(1, _BLOCK_CELLS // max(self.users_.shape[0], 1))
         for start in range(0, asking.shape[0], step):
             part = asking[start : start + step]
-            similarity = self._normalised(part) @ self._people_by_item
+            similarity = self._normalised(part) @ self._users_by_item
             nearest = keep_largest(similarity, self.neighbours)
-            scores[start : start + step] = (nearest @ self.people_).toarray()
+            scores[start : start + step] = (nearest @ self.users_).toarray()
         return scores
 
     @cached_property
-    def _people_by_item(self) -> sparse.csr_array:
-        return sparse.csr_array(self._normalised(self.people_).T)
+    def _users_by_item(self) -> sparse.csr_array:
+        return sparse.csr_array(self._normalised(self.users_).T)
 
     def _normalised(self, seen: sparse.csr_array) -> sparse.csr_array:
         """Each row divided by √items + shrink."""

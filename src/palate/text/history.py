@@ -142,7 +142,7 @@ def verbalise(
     return [_clipped(said.get(number, ""), max_chars) for number in range(len(histories))]
 
 
-def describe_people(
+def describe_users(
     data: Dataset,
     texts: Sequence[str],
     *,

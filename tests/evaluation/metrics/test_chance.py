@@ -41,7 +41,7 @@ def test_chance_of_one_answer_is_known(made_split, ragged):
     assert chance(split, 9)["recall@9"] == pytest.approx(1.0)
     assert np.isnan(chance(split, 1, within="history_101_up")["ndcg@1"])
     with pytest.raises(ConfigError, match="Did you mean 'cold_items'"):
-        chance(split, 1, within="new_item")
+        chance(split, 1, within="cold_item")
 
 
 @pytest.mark.parametrize("block", [1, 2, 4096])

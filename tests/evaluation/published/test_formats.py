@@ -151,7 +151,7 @@ def test_nothing_to_learn_from_is_an_error(folder: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("people", "items", "row"),
+    ("users", "items", "row"),
     [
         (19_412, 11_924, "ICSRec"),
         (35_598, 18_357, "BSARec (RecBoard)"),
@@ -159,15 +159,15 @@ def test_nothing_to_learn_from_is_an_error(folder: Any) -> None:
     ],
     ids=["toys", "sports", "yelp"],
 )
-def test_other_sets_in_the_format_of_beauty(folder: Any, people: int, items: int, row: str) -> None:
+def test_other_sets_in_the_format_of_beauty(folder: Any, users: int, items: int, row: str) -> None:
     lines = [
         " ".join([str(user), *(str((3 * user + step) % items) for step in range(3))])
-        for user in range(people)
+        for user in range(users)
     ]
     catalogue = [{"item_id": name, "title": f"thing {name}"} for name in range(items)]
     home = folder({"sequential_data.txt.gz": lines, "items.jsonl.gz": catalogue}, "set")
     found = load_benchmark("sequence", home)
-    assert len(found.test.histories) == people
+    assert len(found.test.histories) == users
     assert row in [known.title for known in found.published]
     assert all(known.source for known in found.published if known.name != "TIGER")
 

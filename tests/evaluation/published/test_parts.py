@@ -75,7 +75,7 @@ def test_people_stand_in_the_order_of_their_first_row() -> None:
 
 
 @st.composite
-def people(draw: st.DrawFn) -> tuple[list[str], list[str], int]:
+def users(draw: st.DrawFn) -> tuple[list[str], list[str], int]:
     """A person's different items, their parts in order of time, and where histories are cut."""
     line = [f"i{number}" for number in draw(st.permutations(range(draw(st.integers(2, 12)))))]
     first_test = draw(st.integers(1, len(line)))
@@ -86,9 +86,9 @@ def people(draw: st.DrawFn) -> tuple[list[str], list[str], int]:
     return line, parts, draw(st.integers(1, 12))
 
 
-@given(people(), st.booleans())
-def test_rebuilding_undoes_the_rows(person: tuple[list[str], list[str], int], back: bool) -> None:
-    line, parts, cut = person
+@given(users(), st.booleans())
+def test_rebuilding_undoes_the_rows(user: tuple[list[str], list[str], int], back: bool) -> None:
+    line, parts, cut = user
     cases = cases_of(line, parts, cut)
     rows = [("u", case) for case in (cases[::-1] if back else cases)]
     events = rebuild(rows)

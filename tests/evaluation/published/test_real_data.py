@@ -11,7 +11,7 @@ DATA = Path(os.environ.get("PALATE_DATA", ""))
 
 
 @pytest.mark.parametrize(
-    ("format", "name", "items", "people", "strict", "refit", "valid", "test"),
+    ("format", "name", "items", "users", "strict", "refit", "valid", "test"),
     [
         ("sequence", "beauty", 12_101, 22_363, 153_776, 176_139, 22_363, 22_363),
         ("minionerec", "office", 3_459, 3_231, 12_715, 17_581, 4_866, 4_866),
@@ -19,11 +19,11 @@ DATA = Path(os.environ.get("PALATE_DATA", ""))
     ],
 )
 def test_counts(
-    format: str, name: str, items: int, people: int, strict: int, refit: int, valid: int, test: int
+    format: str, name: str, items: int, users: int, strict: int, refit: int, valid: int, test: int
 ) -> None:
     found = load_benchmark(format, DATA / name)
     assert len(found.test.train.items) == items
-    assert found.test.train.interactions["user_id"].n_unique() == people
+    assert found.test.train.interactions["user_id"].n_unique() == users
     assert len(found.test.train.interactions) == strict
     assert len(found.refit.train.interactions) == refit
     assert len(found.validation.histories) == valid

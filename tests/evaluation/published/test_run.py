@@ -19,7 +19,7 @@ from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import Ranker
 
-PEOPLE, ITEMS = 40, 24
+USERS, ITEMS = 40, 24
 WORDS = ("green tea leaf", "steel bike frame", "slow jazz trumpet")
 METRICS = {f"{metric}@{k}" for metric in ("recall", "ndcg") for k in (5, 10, 20)}
 Folder = Callable[..., Path]
@@ -55,10 +55,10 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
 def shop(folder: Folder) -> Path:
     rng = np.random.default_rng(3)
     lines, items = [], []
-    for person in range(PEOPLE):
-        start, length = int(rng.integers(0, ITEMS)), 4 + person % 4
+    for user in range(USERS):
+        start, length = int(rng.integers(0, ITEMS)), 4 + user % 4
         walk = [(start + 5 * step + int(rng.integers(0, 2))) % ITEMS for step in range(length)]
-        lines.append(" ".join([f"u{person}", *map(str, dict.fromkeys(walk))]))
+        lines.append(" ".join([f"u{user}", *map(str, dict.fromkeys(walk))]))
     for row in range(ITEMS):
         items.append({"item_id": row, "title": f"{WORDS[row % 7 % 3]} {row}", "categories": []})
     return folder({"sequential_data.txt": lines, "items.jsonl": items})
@@ -153,7 +153,7 @@ def test_strict_learns_from_training_events_and_refit_from_validation_too(
     again = run_bench("sequence", shop, refit=True, recommenders=["popular"])
     lines = (shop / "sequential_data.txt").read_text().splitlines()
     events = sum(len(line.split()) - 1 for line in lines)
-    assert spied == [events - 2 * PEOPLE, events - PEOPLE]
+    assert spied == [events - 2 * USERS, events - USERS]
     assert strict.to_json()["protocol"] == "strict"
     assert again.to_json()["protocol"] == "refit"
     assert again.rows() != strict.rows()

@@ -191,13 +191,13 @@ def test_the_map_holds_every_item_with_its_title_and_category(page, told):
 
 def test_people_are_marked_on_the_map(page, told):
     asked = told["model"].asked[0]
-    people = page.data["people"]
+    users = page.data["people"]
     buttons = [attrs["data-person"] for _, attrs in page.elements if "data-person" in attrs]
-    assert buttons == [str(place) for place in range(len(people))]
-    for place, person in enumerate(people):
-        assert person["history"] == asked.row(place)[::-1].tolist()
-        assert len(person["recommended"]) == 5
-        assert not set(person["recommended"]) & set(person["history"])
+    assert buttons == [str(place) for place in range(len(users))]
+    for place, user in enumerate(users):
+        assert user["history"] == asked.row(place)[::-1].tolist()
+        assert len(user["recommended"]) == 5
+        assert not set(user["recommended"]) & set(user["history"])
 
 
 def test_same_input_same_bytes(told, tmp_path, page):
@@ -220,7 +220,7 @@ def test_nothing_that_people_wrote_can_become_markup(tiny, tiny_features, tmp_pa
     for row in rows.values():
         row.fit(told["split"].train)
     told["comparison"] = compare(rows, told["split"], reference=HOSTILE[0], resamples=50)
-    page = Page(write_report(tmp_path / "r.html", **told, title=HOSTILE[0], people=40))
+    page = Page(write_report(tmp_path / "r.html", **told, title=HOSTILE[0], users=40))
     tags = [tag for tag, _ in page.elements]
     assert tags.count("script") == 2
     assert not {"img", "i"} & set(tags)
@@ -242,7 +242,7 @@ def test_no_control_character_of_anybody_reaches_the_page(tiny, tiny_features, t
     persons = data.interactions["user_id"] + title
     data = Dataset(data.interactions.with_columns(persons), items)
     told = situation(data, tiny_features)
-    page = Page(write_report(tmp_path / "r.html", **told, title=title, people=40))
+    page = Page(write_report(tmp_path / "r.html", **told, title=title, users=40))
     acts = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
     assert not re.search(acts, page.source)
     assert not re.search(acts, str([page.text, *map(str, page.data["map"]["titles"])]))
@@ -258,11 +258,11 @@ def test_the_script_puts_names_in_as_they_are(page):
 
 
 def test_nobody_is_shown_where_nobody_is_wanted(told, tmp_path):
-    page = Page(write_report(tmp_path / "r.html", **told, people=0))
+    page = Page(write_report(tmp_path / "r.html", **told, users=0))
     assert "people" not in page.ids()
     assert page.data["people"] == []
-    with pytest.raises(ConfigError, match=r"people = -1"):
-        write_report(tmp_path / "r.html", **told, people=-1)
+    with pytest.raises(ConfigError, match=r"users = -1"):
+        write_report(tmp_path / "r.html", **told, users=-1)
 
 
 def test_an_unfitted_model_is_refused(told, tmp_path):

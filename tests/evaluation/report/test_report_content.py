@@ -12,12 +12,14 @@ import pytest
 
 from palate.core.features import Features
 from palate.data.samples import synthetic
-from palate.data.split import split_by_time
+from palate.data.split import SPLITS, split_by_time
 from palate.evaluation.compare import compare
+from palate.evaluation.metrics.ranking import open_answers
 from palate.evaluation.report import report
 from palate.evaluation.report.html import LANGUAGES, words_in
 from palate.evaluation.report.model import importances_of
 from palate.evaluation.report.report import write_report
+from palate.evaluation.slices import slices_of
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.content import Content
@@ -129,6 +131,13 @@ def test_a_report_after_items_were_added(tmp_path):
     compared = compare({"model": model}, split, resamples=50)
     path = write_report(tmp_path / "r.html", model=model, comparison=compared, split=split)
     assert "Straight from the press" in data_of(path.read_text(encoding="utf-8"))["map"]["titles"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_slice_and_split_has_a_name_in_every_language(language):
+    split = split_by_time(synthetic(60, 24), test=0.2)
+    slices = {f"slice_{part.name}" for part in slices_of(split, open_answers(split.sealed))}
+    assert slices | {f"split_{name}" for name in SPLITS} <= words_in(language).keys()
 
 
 def test_both_languages_say_the_same_things():

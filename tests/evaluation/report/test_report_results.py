@@ -20,34 +20,34 @@ from palate.evaluation.report.table import result_bars, results_table
 from palate.evaluation.results import Refused
 
 WORDS = words_in("en")
-PEOPLE, ITEMS, DEPTH = 40, 30, 10
+N_USERS, ITEMS, DEPTH = 40, 30, 10
 NEW = 29
 
 
-def split_of(people: int = PEOPLE) -> Split:
+def split_of(n_users: int = N_USERS) -> Split:
     """Everybody asks once and chooses item 7 next, the last three a new item."""
     ids = Ids([f"i{row}" for row in range(ITEMS)])
-    users = pl.Series([f"p{row}" for row in range(people)])
+    users = pl.Series([f"p{row}" for row in range(n_users)])
     counts = np.arange(ITEMS, 1, -1)
     events = np.repeat(np.arange(ITEMS - 1), counts)
-    train = pl.DataFrame({"user_id": users[events % people], "item_id": ids.series[events]})
+    train = pl.DataFrame({"user_id": users[events % n_users], "item_id": ids.series[events]})
     histories = Histories(
         item_ids=ids,
         user_ids=users,
-        starts=np.arange(people),
-        stops=np.arange(people) + np.arange(people) % 2,
-        items=np.full(people + 1, 3, dtype=np.int32),
-        weights=np.ones(people + 1, dtype=np.float32),
+        starts=np.arange(n_users),
+        stops=np.arange(n_users) + np.arange(n_users) % 2,
+        items=np.full(n_users + 1, 3, dtype=np.int32),
+        weights=np.ones(n_users + 1, dtype=np.float32),
     )
-    answers = np.full(people, 7, dtype=np.int32)
+    answers = np.full(n_users, 7, dtype=np.int32)
     answers[-3:] = NEW
-    sealed = Answers(np.arange(people), np.arange(people) + 1, answers)
+    sealed = Answers(np.arange(n_users), np.arange(n_users) + 1, answers)
     return Split("time", Dataset(train, pl.DataFrame({"item_id": ids.series})), histories, sealed)
 
 
-def ranked(place: int, people: int = PEOPLE, *, except_every: int = 0) -> Ranked:
+def ranked(place: int, n_users: int = N_USERS, *, except_every: int = 0) -> Ranked:
     """Lists with item 7 at `place` (0: nowhere), and no new item."""
-    rows = np.tile(np.arange(10, 10 + DEPTH, dtype=np.int32), (people, 1))
+    rows = np.tile(np.arange(10, 10 + DEPTH, dtype=np.int32), (n_users, 1))
     if place:
         rows[:, place - 1] = 7
     if except_every:
@@ -57,9 +57,9 @@ def ranked(place: int, people: int = PEOPLE, *, except_every: int = 0) -> Ranked
 
 def compared(split: Split | None = None, *, reference: str | None = "second", **places):
     split = split or split_of()
-    people = len(split.histories)
+    n_users = len(split.histories)
     rows = places or {"first": 1, "second": 2, "never": 0}
-    models = {name: ranked(place, people) for name, place in rows.items()}
+    models = {name: ranked(place, n_users) for name, place in rows.items()}
     return compare(models, split, reference=reference, resamples=300)
 
 
@@ -85,22 +85,22 @@ def test_the_headline_names_the_best_row_and_the_difference():
 
 
 @pytest.mark.parametrize(
-    ("reference", "places", "people", "sentence"),
+    ("reference", "places", "n_users", "sentence"),
     [
-        (None, {}, PEOPLE, "No row was named as the reference"),
-        ("first", {}, PEOPLE, "It is the reference itself"),
+        (None, {}, N_USERS, "No row was named as the reference"),
+        ("first", {}, N_USERS, "It is the reference itself"),
         ("second", {}, 5, "too few people were asked"),
-        ("never", {}, PEOPLE, "That is above the reference “never” (0.000): a difference of +0.9"),
+        ("never", {}, N_USERS, "That is above the reference “never” (0.000): a difference of +0.9"),
         (
             "b",
             {"a": 4, "b": 4},
-            PEOPLE,
+            N_USERS,
             "That is level with the reference “b” (0.398): a difference of +0.000",
         ),
     ],
 )
-def test_the_headline_is_honest_about_the_difference(reference, places, people, sentence):
-    split = split_of(people)
+def test_the_headline_is_honest_about_the_difference(reference, places, n_users, sentence):
+    split = split_of(n_users)
     said = text(headline(compared(split, reference=reference, **places), split, WORDS))
     assert sentence in said
     assert "which is significant" not in said or reference == "never"

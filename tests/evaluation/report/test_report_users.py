@@ -13,20 +13,20 @@ from palate.core.ids import Ids
 from palate.core.split import Answers, Split
 from palate.core.types import Recommendations
 from palate.evaluation.report.html import words_in
-from palate.evaluation.report.users import Person, meet_people, people_section, sample_requests
+from palate.evaluation.report.users import User, meet_users, sample_requests, users_section
 
 WORDS = words_in("en")
 TITLES = [f"film {row}" for row in range(60)]
 
 
-def split_of(lengths, people, answers) -> Split:
+def split_of(lengths, users, answers) -> Split:
     """Requests with histories of these lengths; request i's answers are the rows in answers[i]."""
     ids = Ids([f"i{row}" for row in range(60)])
     stops = np.cumsum(lengths)
     items = np.array([row for length in lengths for row in range(length)], dtype=np.int32)
     histories = Histories(
         item_ids=ids,
-        user_ids=pl.Series(people),
+        user_ids=pl.Series(users),
         starts=stops - lengths,
         stops=stops,
         items=items,
@@ -43,8 +43,8 @@ def split_of(lengths, people, answers) -> Split:
 def many() -> Split:
     rng = np.random.default_rng(2)
     lengths = np.concatenate([[0, 2, 4], rng.integers(6, 50, 97)])
-    people = [f"p{row // 2}" for row in range(100)]
-    return split_of(lengths, people, [[55]] * 100)
+    users = [f"p{row // 2}" for row in range(100)]
+    return split_of(lengths, users, [[55]] * 100)
 
 
 def test_people_differ_and_come_from_short_histories_to_long_ones():
@@ -98,7 +98,7 @@ def test_the_model_is_asked_and_its_answers_are_laid_beside_the_truth():
     model = SimpleNamespace(
         item_ids=split.histories.item_ids, recommend_histories=recommend_histories
     )
-    met = meet_people(model, split, np.array([1, 0]))
+    met = meet_users(model, split, np.array([1, 0]))
     assert asked == {"k": 5, "exclude_seen": True, "reasons": True, "users": ["b", "a"]}
     assert met[0].past.tolist() == [2, 1, 0]
     assert met[0].recommended.tolist() == [7, 9]
@@ -109,23 +109,23 @@ def test_the_model_is_asked_and_its_answers_are_laid_beside_the_truth():
 
 
 def test_what_somebody_chose_later_is_found_in_the_requests_that_follow():
-    lengths, people = np.array([3, 1, 2, 0, 3, 4]), list("abaaca")
-    split = split_of(lengths, people, [[1], [2], [3], [4], [5], [6, 7]])
+    lengths, users = np.array([3, 1, 2, 0, 3, 4]), list("abaaca")
+    split = split_of(lengths, users, [[1], [2], [3], [4], [5], [6, 7]])
 
     def nothing(histories, **settings):
         columns = ("user_id", "item_id", "rank", "reasons")
         return Recommendations(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
 
     model = SimpleNamespace(item_ids=split.histories.item_ids, recommend_histories=nothing)
-    met = meet_people(model, split, np.array([2, 0, 5, 1]))
-    assert [person.later.tolist() for person in met] == [[6, 7], [6, 7], [], []]
+    met = meet_users(model, split, np.array([2, 0, 5, 1]))
+    assert [user.later.tolist() for user in met] == [[6, 7], [6, 7], [], []]
 
 
 def card(past=(), recommended=(), reasons=(), answers=(), later=(), name="42", words=WORDS) -> str:
     rows = (np.array(part, dtype=np.int32) for part in (past, recommended, answers, later))
     newest, shown, true, afterwards = rows
-    person = Person(name, newest, shown, list(reasons), true, afterwards)
-    return people_section([person], TITLES, words, on_map=False)
+    user = User(name, newest, shown, list(reasons), true, afterwards)
+    return users_section([user], TITLES, words, on_map=False)
 
 
 def test_only_what_was_really_chosen_is_marked():

@@ -16,7 +16,7 @@ from palate.features.batch.job import encode_table
 
 def test_settings_have_the_types_that_the_encoder_wants():
     assert encoder_of("muse") == palate.TextEncoder()
-    assert encoder_of("use:") == palate.TextEncoder()
+    assert encoder_of("muse:") == palate.TextEncoder()
     assert encoder_of("muse:max_chars=20,template={a}, {b}") == palate.TextEncoder(
         max_chars=20, template="{a}, {b}"
     )
@@ -37,12 +37,12 @@ def test_somebody_elses_encoder(spec, letters):
         ("us", "Did you mean 'muse'"),
         ("", "names no encoder"),
         ("muse:max_chars=many", r"max_chars = 'many' cannot be used"),
-        ("use:max_char=3", "Did you mean 'max_chars'"),
+        ("muse:max_char=3", "Did you mean 'max_chars'"),
         ("muse:max_chars", "settings are written key=value"),
         ("muse:max_chars=3;", r"max_chars = '3;' cannot be used"),
         (
             "attributes",
-            "attributes is no encoder of texts, photos or sounds: .*audio, .*transformer, use are",
+            "attributes is no encoder of texts, photos or sounds: .*audio, .*muse, .*transformer are",
         ),
         ("minilm", "write transformer:model=minilm"),
         ("tfidf:x=1", "tfidf"),

@@ -380,16 +380,16 @@ def test_files_that_a_manifest_cannot_mean(table, spec, tmp_path, change):
 )
 def test_a_folder_of_another_job_is_left_alone(table, spec, tmp_path, changed, said):
     path, out = table(12), tmp_path / "out"
-    wishes = {"partition_rows": 5, "template": "{title}"}
-    encode_table(path, spec, out, **wishes)
+    options = {"partition_rows": 5, "template": "{title}"}
+    encode_table(path, spec, out, **options)
     before = files(out), manifest(out)
     other = spec + changed.pop("encoder", "")
     with pytest.raises(DataError, match="the vectors of another job") as caught:
-        encode_table(path, other, out, **wishes | changed)
+        encode_table(path, other, out, **options | changed)
     assert said in str(caught.value)
     assert (files(out), manifest(out)) == before
     with pytest.raises(DataError, match=r"table was .*items.parquet"):
-        encode_table(table(12, name="other.parquet"), spec, out, **wishes)
+        encode_table(table(12, name="other.parquet"), spec, out, **options)
 
 
 def test_a_job_that_did_nothing_binds_nobody(table, spec, letters, tmp_path):
@@ -539,7 +539,7 @@ def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("option", "said"),
     [
         ({"engine": "rey"}, "Did you mean 'ray'"),
         ({"precision": "float64"}, "Did you mean"),
@@ -550,9 +550,9 @@ def test_a_disk_that_is_full_stops_the_job(table, spec, tmp_path, monkeypatch):
         ({"columns": "title"}, "must be a list"),
     ],
 )
-def test_wishes_that_cannot_be(table, spec, tmp_path, wish, said):
+def test_options_that_cannot_be(table, spec, tmp_path, option, said):
     with pytest.raises(ConfigError, match=said):
-        encode_table(table(), spec, tmp_path / "out", **wish)
+        encode_table(table(), spec, tmp_path / "out", **option)
 
 
 @pytest.mark.parametrize("name", ["nothing.csv", "empty.csv"])

@@ -50,9 +50,9 @@ def album(tmp_path):
 def encode(letters, media_spec, tmp_path):
     """`encode(table, "out")`: three rows a partition."""
 
-    def encode(path, out="out", spec=media_spec, **wishes):
-        wishes = {"partition_rows": 3, "folder": tmp_path / "files"} | wishes
-        return encode_table(path, spec, tmp_path / out, **wishes)
+    def encode(path, out="out", spec=media_spec, **options):
+        options = {"partition_rows": 3, "folder": tmp_path / "files"} | options
+        return encode_table(path, spec, tmp_path / out, **options)
 
     return encode
 
@@ -134,7 +134,7 @@ def test_a_column_is_found_or_named(album, encode, tmp_path, media_spec):
 
 
 @pytest.mark.parametrize(
-    ("wish", "said"),
+    ("option", "said"),
     [
         ({"template": "{line}"}, "template is of texts: name the column of lines"),
         ({"lists": {"line": "|"}}, "lists is of texts"),
@@ -142,9 +142,9 @@ def test_a_column_is_found_or_named(album, encode, tmp_path, media_spec):
         ({"columns": "line"}, "the one column of lines"),
     ],
 )
-def test_wishes_that_cannot_be(album, encode, wish, said, tmp_path):
+def test_options_that_cannot_be(album, encode, option, said, tmp_path):
     with pytest.raises(ConfigError, match=said):
-        encode(album("3 4"), **wish)
+        encode(album("3 4"), **option)
     assert not (tmp_path / "out").exists()
 
 

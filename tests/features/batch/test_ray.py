@@ -37,10 +37,10 @@ def files(out):
 def on_two(cluster, spec, letters, tmp_path, monkeypatch):
     """`on_two(table, out)` encodes on the cluster, whose workers find the encoder."""
 
-    def on_two(path, out, spec=spec, **wishes):
+    def on_two(path, out, spec=spec, **options):
         reader = f"{spec}:marks={tmp_path}"
-        wishes = {"partition_rows": 5, "workers": 2, "engine": "ray"} | wishes
-        return encode_table(path, reader, tmp_path / out, **wishes)
+        options = {"partition_rows": 5, "workers": 2, "engine": "ray"} | options
+        return encode_table(path, reader, tmp_path / out, **options)
 
     return on_two
 
@@ -71,19 +71,19 @@ def test_photos_are_done_again_where_a_worker_dies(on_two, cluster, media_spec, 
     names = [None if row == 9 else f"{row}.txt" for row in range(17)]
     path = tmp_path / "album.parquet"
     pl.DataFrame({"item_id": [f"i{row}" for row in range(17)], "line": names}).write_parquet(path)
-    wishes = {"folder": folder, "on_error": "skip"}
+    options = {"folder": folder, "on_error": "skip"}
     with pytest.warns(RuntimeWarning) as warned:
-        report = on_two(path, "far", media_spec, **wishes)
+        report = on_two(path, "far", media_spec, **options)
     said = " ".join(str(warning.message) for warning in warned)
     assert "partition 1 (" in said
     assert "the worker died and is replaced" in said
     assert (report.written, report.missing, report.bad, report.files) == (16, 1, 1, 4)
     near = f"{media_spec}:marks={tmp_path}"
     with pytest.warns(RuntimeWarning, match="1 row was left out"):
-        encode_table(path, near, tmp_path / "near", partition_rows=5, **wishes)
+        encode_table(path, near, tmp_path / "near", partition_rows=5, **options)
     assert files(tmp_path / "far") == files(tmp_path / "near")
     with pytest.warns(RuntimeWarning, match="1 row was left out"):
-        assert on_two(path, "far", media_spec, **wishes).kept == 4
+        assert on_two(path, "far", media_spec, **options).kept == 4
 
 
 @pytest.mark.filterwarnings("ignore:.*the worker died and is replaced:RuntimeWarning")

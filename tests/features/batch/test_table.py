@@ -46,9 +46,9 @@ def test_columns_must_be_in_all_files_and_alike(tmp_path):
         source.check(["n"], what="texts")
 
 
-def fails(path, said, **wishes):
+def fails(path, said, **options):
     with pytest.raises(DataError, match=said):
-        open_source(path, staged=path.parent / "staged", **wishes)
+        open_source(path, staged=path.parent / "staged", **options)
 
 
 def test_what_is_no_table(tmp_path, write):

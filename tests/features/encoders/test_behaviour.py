@@ -21,10 +21,10 @@ def synthetic():
     """Two groups of uneven sizes, each with items of its own."""
     rng = np.random.default_rng(2)
     pairs = []
-    for person in range(90):
-        group, size = ("tea", 11) if person % 3 else ("bike", 7)
+    for user in range(90):
+        group, size = ("tea", 11) if user % 3 else ("bike", 7)
         for number in rng.choice(size, size=4, replace=False):
-            pairs.append((f"p{person}", f"{group}{number}"))
+            pairs.append((f"p{user}", f"{group}{number}"))
     return dataset(pairs, ["new"] + [f"tea{n}" for n in range(11)] + [f"bike{n}" for n in range(7)])
 
 

@@ -24,10 +24,10 @@ def films():
         }
     )
     events = []
-    for person in range(90):
-        liked = TASTES["dark" if person % 3 else "light"]
+    for user in range(90):
+        liked = TASTES["dark" if user % 3 else "light"]
         own = [row for row in range(50) if genres[row % 5] in liked]
-        events += [(f"p{person}", f"f{row}") for row in rng.choice(own, 6, replace=False)]
+        events += [(f"p{user}", f"f{row}") for row in rng.choice(own, 6, replace=False)]
     log = pl.DataFrame(events, schema=["user_id", "item_id"], orient="row")
     return Dataset(log, table)
 
@@ -58,12 +58,12 @@ def test_categories_of_the_same_people_are_close(films):
 
 def test_the_fewer_people_the_shorter_the_vector(films):
     found = vectors(Categories(dim=3, shrink=20.0).fit(films))
-    people = (
+    users = (
         films.interactions.join(films.items, on="item_id")
         .group_by("genre")
         .agg(pl.col("user_id").n_unique())
     )
-    for genre, count in people.iter_rows():
+    for genre, count in users.iter_rows():
         assert np.linalg.norm(found[genre]) == pytest.approx(count / (count + 20), abs=1e-5)
 
 

@@ -118,10 +118,10 @@ def test_an_encoder_of_files_keeps_the_promises_of_all(graph, names):
 
 def test_a_saved_pipeline_needs_neither_files_nor_torch(graph, names, tmp_path, monkeypatch):
     rng = np.random.default_rng(2)
-    people = [f"p{number}" for number in range(12)]
+    users = [f"p{number}" for number in range(12)]
     events = [
-        (person, f"{'abcd'[row % 3]}-{number}")
-        for row, person in enumerate(people)
+        (user, f"{'abcd'[row % 3]}-{number}")
+        for row, user in enumerate(users)
         for number in rng.choice(3, 3, replace=False)
     ]
     interactions = pl.DataFrame(events, schema=["user_id", "item_id"], orient="row")

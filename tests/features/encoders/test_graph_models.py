@@ -11,13 +11,13 @@ def kinship(rng):
     """40 people in 5 clans: `clan`, the symmetric `sibling`, the antisymmetric `elder`, `chief`."""
     clan = np.sort(rng.choice(5, size=40, p=[0.35, 0.25, 0.2, 0.1, 0.1]))
     lines = []
-    for person in range(40):
-        lines.append((person, 0, 40 + clan[person]))
-        for other in np.flatnonzero(clan == clan[person]).tolist():
-            if other != person:
-                lines.append((person, 1, other))
-            if other < person:
-                lines.append((other, 2, person))
+    for user in range(40):
+        lines.append((user, 0, 40 + clan[user]))
+        for other in np.flatnonzero(clan == clan[user]).tolist():
+            if other != user:
+                lines.append((user, 1, other))
+            if other < user:
+                lines.append((other, 2, user))
     lines += [(40 + number, 3, int(np.argmax(clan == number))) for number in range(5)]
     return np.array(lines)
 

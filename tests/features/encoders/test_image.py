@@ -203,8 +203,8 @@ def test_a_saved_pipeline_sees_new_photos(vit, photographed, draw, tmp_path):
     model = Pipeline(encoders={"look": Image(**vit)}, recommender=Content()).fit(photographed)
     model.save(tmp_path / "model")
     again = load(tmp_path / "model")
-    people = list(photographed.user_ids)[:5]
-    assert again.recommend(people, k=4).table.equals(model.recommend(people, k=4).table)
+    users = list(photographed.user_ids)[:5]
+    assert again.recommend(users, k=4).table.equals(model.recommend(users, k=4).table)
     liked = photographed.items["item_id"][0]
     arrived = pl.DataFrame({"item_id": ["twin", "other"], "photo": [draw.file(0), draw.file(99)]})
     again.add_items(arrived)

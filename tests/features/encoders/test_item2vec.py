@@ -92,8 +92,8 @@ def test_too_many_pairs_shorten_the_window(sessions, monkeypatch):
     monkeypatch.setattr(item2vec, "_MOST_PAIRS", 1)
     next_only = _together(histories_of(sessions), 9).toarray()
     expected = np.zeros_like(next_only)
-    for person in range(120):
-        history = histories_of(sessions).row(person)
+    for user in range(120):
+        history = histories_of(sessions).row(user)
         np.add.at(expected, (history[1:], history[:-1]), 1)
         np.add.at(expected, (history[:-1], history[1:]), 1)
     np.testing.assert_allclose(next_only, expected)

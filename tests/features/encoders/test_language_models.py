@@ -9,6 +9,7 @@ import pytest
 
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, NotFittedError
+from palate.features.cache.store import without_cache
 from palate.features.encoders.transformer import Transformer
 
 torch = pytest.importorskip("torch")
@@ -53,6 +54,20 @@ def test_every_kind_of_model_is_read_as_transformers_reads_it(kind, folders):
     pool = (lambda s: s[-1]) if kind in DECODERS else (lambda s: s.mean(0))
     found = encoder(folder, backend="torch").encode_texts(TEXTS)
     np.testing.assert_allclose(found, expected(folder, network, pool), atol=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino", "onnx"])
+def test_the_company_of_a_text_changes_no_bit(backend, folders):
+    pytest.importorskip({"onnx": "onnxruntime"}.get(backend, backend))
+    found = encoder(folders("bert")[0], backend=backend)
+    firsts, lasts = ("tea", "jazz", "old", "bike"), ("tea", "green", "cheap bike")
+    texts = [f"{first} {last}" for first in firsts for last in lasts]
+    with without_cache():
+        whole = found.encode_texts(texts)
+        alone = np.concatenate([found.encode_texts([text]) for text in texts])
+        back = found.encode_texts(texts[::-1])[::-1]
+    np.testing.assert_array_equal(alone, whole)
+    np.testing.assert_array_equal(back, whole)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnx"])

@@ -79,7 +79,7 @@ def test_so_many_reviews_are_read_at_a_time(at_once, most, module, data, monkeyp
     assert sum(seen) == 4
 
 
-def test_wishes_are_read_by_the_same_encoder(module, data):
+def test_queries_are_read_by_the_same_encoder(module, data):
     reviews = Reviews(encoder=module)
     assert reviews.encode_texts(["cab"]).tolist() == [[1, 1, 1]]
     assert reviews.encode_queries(["cab"]).tolist() == [[1, 1, 1]]

@@ -60,13 +60,13 @@ FILMS = [
 ]
 
 
-def best(encoder, wish):
+def best(encoder, query):
     block = encoder.encode(dataset(FILMS)).parts["tfidf"]
-    scores = (block @ encoder.encode_texts([wish]).T).toarray()[:, 0]
+    scores = (block @ encoder.encode_texts([query]).T).toarray()[:, 0]
     return [FILMS[row] for row in np.argsort(-scores, kind="stable") if scores[row] > 0]
 
 
-def test_stop_words_of_a_wish_hardly_count():
+def test_stop_words_of_a_query_hardly_count():
     encoder = fitted(FILMS)
     assert set(best(encoder, "a film about the sea with a view")[:3]) == {
         *("The Deep Sea", "Sea of Love", "A Room with a View"),
@@ -74,7 +74,7 @@ def test_stop_words_of_a_wish_hardly_count():
     assert best(encoder, "something about love")[:2] == ["Love Story", "Sea of Love"]
 
 
-def test_stop_words_alone_are_a_wish():
+def test_stop_words_alone_are_a_query():
     encoder = fitted(FILMS)
     assert best(encoder, "about") == ["About", "All About Eve"]
     assert best(encoder, "with a") == ["A Room with a View"]
@@ -88,10 +88,10 @@ def test_stop_words_of_a_title_count_in_full():
         assert np.array_equal(item, encoder.encode_texts([text]).toarray()) is same
 
 
-def test_chinese_stop_words_of_a_wish_hardly_count():
+def test_chinese_stop_words_of_a_query_hardly_count():
     encoder = fitted(["我们的海", "海底世界", "我们", "太空"])
-    (wish,) = encoder.encode_texts(["我们 海底"]).toarray()
-    weights = dict(zip(encoder.vocabulary_, wish.tolist(), strict=True))
+    (query,) = encoder.encode_texts(["我们 海底"]).toarray()
+    weights = dict(zip(encoder.vocabulary_, query.tolist(), strict=True))
     assert 0 < weights["我们"] < 0.2 < weights["海底"]
 
 

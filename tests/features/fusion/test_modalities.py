@@ -48,14 +48,14 @@ dim = 6
 """
 RECOMMENDERS = {
     "content": 'type = "content"',
-    "ranker": 'type = "ranker"\nrounds = 20',
+    "ranker": 'type = "ranker"\nn_estimators = 20',
     "blend": 'type = "blend"',
     "mixed": 'type = "blend"\nparts = [{type = "ranker", n_estimators = 10}, {type = "ease"}]',
     "popular": 'type = "popular"',
 }
 FUSIONS = {
-    "concat": '[fusion]\nuse = "concat"\n[fusion.weights]\nmood = 2.0\n"graph.others" = 0.5\n',
-    "weighted": '[fusion]\nuse = "weighted"\n',
+    "concat": '[fusion]\ntype = "concat"\n[fusion.weights]\nmood = 2.0\n"graph.others" = 0.5\n',
+    "weighted": '[fusion]\ntype = "weighted"\n',
 }
 ALLOWED = ["made_up_modalities:Photos", "made_up_modalities:Numbers"]
 BLOCKS = {
@@ -101,9 +101,9 @@ def test_every_recommender_takes_any_blocks(fitted, tmp_path, recommender, fusio
     assert loaded.recommend(["person-3"], k=5, reasons=True).table.equals(found)
     for each in (model, loaded):
         each.add_items(arriving(each.data_))
-    scores = model.score(model.people.histories)
+    scores = model.score(model.users.histories)
     assert np.isfinite(scores).all()
-    np.testing.assert_array_equal(loaded.score(loaded.people.histories), scores)
+    np.testing.assert_array_equal(loaded.score(loaded.users.histories), scores)
 
 
 def test_blocks_keep_their_names_their_kind_and_their_share(fitted):
@@ -160,12 +160,12 @@ def test_a_block_that_is_not_there_cannot_be_weighed(tmp_path):
     text = PIPELINE.replace(
         "[recommender]\n", RECOMMENDERS["content"].join(["[recommender]\n", "\n"])
     )
-    for wrong in ('[[representation]]\nuse = "whiten"\nnumbers = ["moodd"]\n',):
+    for wrong in ('[[representation]]\ntype = "whiten"\nnumbers = ["moodd"]\n',):
         (tmp_path / "wrong.toml").write_text(text + wrong)
         with pytest.raises(ConfigError, match=re.escape("Did you mean 'mood'")):
             read_config(tmp_path / "wrong.toml").pipeline()
 
 
 def test_the_made_up_encoders_keep_the_promises_of_encoders(tiny):
-    for use in (*ALLOWED,):
-        testing.check_encoder(registry.build("encoders", {"type": use}, where=use), tiny)
+    for name in (*ALLOWED,):
+        testing.check_encoder(registry.build("encoders", {"type": name}, where=name), tiny)

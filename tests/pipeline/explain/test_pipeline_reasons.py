@@ -95,19 +95,19 @@ def test_no_lines_need_no_reasons(model):
     assert model.recommend([], reasons=True).table.columns[-1] == "reasons"
 
 
-WISH = "galaxy rocket telescope"
+QUERY = "galaxy rocket telescope"
 
 
 @pytest.mark.parametrize("recommender", [Popular(), Covisit(), ItemKNN(), UserKNN(), Ease()])
 def test_who_reads_no_words_does_not_claim_that_they_match(model, recommender):
     deaf = Pipeline(encoders={"text": Tfidf()}, recommender=recommender).fit(model.data_)
     for history in ([], ["i00", "i04"]):
-        said = deaf.recommend(history=history, text=WISH, k=5, reasons=True).table["reasons"]
+        said = deaf.recommend(history=history, text=QUERY, k=5, reasons=True).table["reasons"]
         assert not said.str.contains("words").any()
 
 
 def test_words_match_where_they_do_for_who_said_them(model):
-    queries = {"text": sparse.csr_array(sparse.vstack([model.queries([WISH])["text"]] * 2))}
+    queries = {"text": sparse.csr_array(sparse.vstack([model.queries([QUERY])["text"]] * 2))}
     queries["text"].data[len(queries["text"].data) // 2 :] = 0
     asking = history_of_items(model.item_ids, [[], []], queries=queries)
     table = model.recommend_histories(asking, k=30, reasons=True).table
@@ -117,10 +117,10 @@ def test_words_match_where_they_do_for_who_said_them(model):
     texts = dict(model.data_.items.select("item_id", "title", "description").rows_by_key("item_id"))
     for name, reason in spoken.select("item_id", "reasons").iter_rows():
         words = reason.rpartition(": ")[2].split(", ")
-        assert set(words) <= set(WISH.split())
+        assert set(words) <= set(QUERY.split())
         assert all(word in " ".join(texts[name][0]) for word in words)
     held = [
-        name for name, said in texts.items() if set(WISH.split()) & set(" ".join(said[0]).split())
+        name for name, said in texts.items() if set(QUERY.split()) & set(" ".join(said[0]).split())
     ]
     assert sorted(spoken["item_id"]) == sorted(held)
 

@@ -139,7 +139,7 @@ def test_texts_alike_without_a_shared_word_are_alike_in_what_they_say():
     assert said == ["like “Back to us” in what it says"]
 
 
-def test_words_of_a_wish_are_named_where_they_are_known():
+def test_words_of_a_query_are_named_where_they_are_known():
     """No item that anybody chose says "tray", so TF-IDF never learnt the word."""
     said = reasons(
         [Evidence("words")] * 3, ["tea", "lid", "tray"], encoders=TEXT, text="green tea, iron, tray"

@@ -86,16 +86,16 @@ def test_numbers_count_where_they_are_near_whatever_their_cosine():
 
 
 class TestMatchedWords:
-    def ask(self, encoder, *wishes, items, block=None):
+    def ask(self, encoder, *texts, items, block=None):
         part = encoder.encode_texts(ITEMS["title"].to_list())
         features = Features(DATA.item_ids, {"words": part if block is None else block})
-        queries = {"words": encoder.encode_texts(list(wishes))}
-        asking = history_of_items(DATA.item_ids, [[] for _ in wishes], queries=queries)
+        queries = {"words": encoder.encode_texts(list(texts))}
+        asking = history_of_items(DATA.item_ids, [[] for _ in texts], queries=queries)
         return matched_words({"words": encoder}, features, asking, np.int32(items))
 
-    def test_words_of_wish_and_item_the_weightiest_first(self, text):
-        wishes = ["a tea or a green pot", "a lamp like the moon lamp", "the tea"]
-        found = self.ask(text, *wishes, items=[A, D, C])
+    def test_words_of_query_and_item_the_weightiest_first(self, text):
+        texts = ["a tea or a green pot", "a lamp like the moon lamp", "the tea"]
+        found = self.ask(text, *texts, items=[A, D, C])
         assert found == [["green", "tea"], ["lamp", "moon"], []]
 
     def test_what_fusion_made_of_several_blocks_names_nothing(self, text):

@@ -15,8 +15,8 @@ def known(build):
 
 
 def test_people_count_once_however_often_they_choose(known):
-    people = Witnesses.of(known, [A, B, C, D, E])
-    assert [people.chose(item) for item in (A, B, C, D, E)] == [3, 4, 2, 1, 0]
+    users = Witnesses.of(known, [A, B, C, D, E])
+    assert [users.chose(item) for item in (A, B, C, D, E)] == [3, 4, 2, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ def test_who_chose_both_and_who_in_this_order(known, one, other, both, later):
 
 def test_the_time_decides_where_there_is_one_and_equal_times_do_not(build):
     data = build({"u": "ab", "v": "ab", "w": "ab"}, times=[1, 2, 5, 5, 7, 8])
-    people = Witnesses.of(data, [A, B])
-    assert people.both(A, B) == (3, 2)
-    assert people.both(B, A) == (3, 0)
+    users = Witnesses.of(data, [A, B])
+    assert users.both(A, B) == (3, 2)
+    assert users.both(B, A) == (3, 0)
 
 
 def test_items_that_nobody_asked_about_have_no_witnesses(known):

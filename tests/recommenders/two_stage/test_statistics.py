@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from palate.core.arrays import to_dense
+from palate.core.arrays import to_dense, unit_rows
 from palate.core.features import Features
 from palate.core.histories import histories_of, history_of_items
 from palate.core.ids import Ids
@@ -16,7 +16,6 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     next_item_map,
     prefix_cases,
-    unit,
 )
 
 ANYBODY = {"popularity", "counts", "newest"}
@@ -77,7 +76,7 @@ def test_what_was_held_out_would_have_changed_every_statistic(rings, said):
 
 def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     tea, bikes = ["abcd", "acbd", "bdca", "dbac", "cabd"] * 3, ["efg", "gfe", "feg"] * 3
-    data = build(dict(enumerate_people(tea + bikes)), items="aebfcgdh")
+    data = build(dict(enumerate_users(tea + bikes)), items="aebfcgdh")
     groups = np.array([0, 1, 0, 1, 0, 1, 0, 2])
     found = fitted(histories_of(data))
     space = found["space_unit"]
@@ -93,19 +92,19 @@ def test_the_behaviour_space_puts_what_the_same_people_touched_together(build):
     assert scores[1, groups == 1].min() > scores[1, groups != 1].max()
 
 
-def enumerate_people(sequences):
+def enumerate_users(sequences):
     return ((f"person {row}", sequence) for row, sequence in enumerate(sequences))
 
 
 def test_the_space_scores_what_was_done_by_what_people_do(build):
     """With all dimensions but one left out, the scores are those of the exact decomposition."""
     data = build(
-        dict(enumerate_people(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
+        dict(enumerate_users(["abcf", "abd", "ce", "ade", "bcde", "ae", "fa"] * 2)), items="abcdef"
     )
     found = fitted(histories_of(data))
     seen = histories_of(data).seen().toarray()
-    people, items = seen.sum(axis=1), seen.sum(axis=0)
-    _, _, right = np.linalg.svd(seen / np.sqrt(people[:, None] * items))
+    users, items = seen.sum(axis=1), seen.sum(axis=0)
+    _, _, right = np.linalg.svd(seen / np.sqrt(users[:, None] * items))
     top = right[: found["space_in"].shape[1]]
     assert len(top) == 2
     wanted = (top.T @ top) * np.sqrt(items) / np.sqrt(items)[:, None]
@@ -129,7 +128,7 @@ def rotation(dim):
 def turned():
     """Items 0 to 39 at random, 40 to 79 the same turned: who did i does i + 40 next."""
     dim = 6
-    first = unit(np.random.default_rng(2).normal(size=(40, dim)).astype(np.float32))
+    first = unit_rows(np.random.default_rng(2).normal(size=(40, dim)).astype(np.float32))
     vectors = np.vstack([first, first @ rotation(dim)])
     names = [f"i{row:02}" for row in range(80)]
     pairs = [[names[row], names[row + 40]] for row in range(40) for _ in range(1 + row % 3)]
@@ -177,11 +176,6 @@ def test_every_event_but_the_first_with_what_came_before(known):
     assert [asking.row(row).tolist() for row in range(len(asking))] == [[1], [1, 2], [1, 2, 0], [3]]
     assert answers.tolist() == [2, 0, 1, 2]
     assert asking.user_ids.to_list() == ["request 0"] * 3 + ["request 3"]
-
-
-def test_unit_rows():
-    found = unit(np.float32([[3, 4], [0, 0], [-2, 0]]))
-    np.testing.assert_allclose(found, [[0.6, 0.8], [0, 0], [-1, 0]], rtol=1e-6)
 
 
 def test_what_was_known_stays_when_the_catalogue_grows(rings, said):

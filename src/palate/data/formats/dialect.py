@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 _UNIT_SEPARATOR = "\x1f"
-
-
 """Stands for a separator of several bytes, which fast readers do not take; no text has it."""
 
 _MOST_TELLING = ("::", "\t", ";", "|", ",", "，")
@@ -33,8 +31,6 @@ _LAYOUTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (r"u\.item", "|", (*_FILM, *_GENRES_OF_1998)),
     (r"u\.user", "|", ("user_id", "age", "gender", "occupation", "zip_code")),
 )
-
-
 """MovieLens' own files, by name: what stands between the parts of a line, and what they are."""
 
 

@@ -14,8 +14,6 @@ import polars as pl
 from palate.core.errors import DataError, shortened, shown
 
 _MOST_DIGITS = 38
-
-
 """Whole numbers with more do not fit into 128 bits: they are text."""
 
 _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -221,8 +219,8 @@ def _given_twice(content: bytes, column: pl.Series) -> bool:
     known = len(column) - column.null_count()
     if content.count(named) <= known:
         return False
-    use = re.escape(named) + rb"\s*:"
-    return re.search(use + rb"[^\n]*" + use, content) is not None
+    key = re.escape(named) + rb"\s*:"
+    return re.search(key + rb"[^\n]*" + key, content) is not None
 
 
 def _made_text(content: bytes, frame: pl.DataFrame) -> bool:

@@ -45,8 +45,6 @@ LINES = (".jsonl", ".ndjson")
 _KNOWN = (*_TEXT, *LINES, ".json", ".parquet", ".pq")
 
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
-
-
 """What polars raises for a file that it cannot read; a panic is no `Exception`."""
 
 _CSV = Dialect(",", quotes=True)

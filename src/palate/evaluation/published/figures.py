@@ -16,8 +16,6 @@ SOURCES: Final = {
     "R": "re-run",
     "": "",
 }
-
-
 """How a figure became known: from the authors' log or repository, from their paper's text as others
 give it, from a summary of it, from a run by others; "" where that was not written down."""
 

@@ -42,18 +42,18 @@ def read_sequence(folder: Path) -> Parts:
     source = _ending("sequential_data.txt", files, home)
     if source is None:
         raise missing(home, expected=EXPECTED, files=files)
-    people = _read_people(source)
+    users = _read_users(source)
     catalogue = _ending("items.jsonl", files, home)
     if catalogue is None:
         there = ", ".join(path.name for path in files)
         notes = [f"No items.jsonl in {home} (found: {there}): items are known by id only."]
-        items = pl.DataFrame({ITEM: _numbered(name for line in people.values() for name in line)})
+        items = pl.DataFrame({ITEM: _numbered(name for line in users.values() for name in line)})
     else:
         notes = []
         items = item_table(*read_records(catalogue), catalogue)
-        every = (name for line in people.values() for name in line)
+        every = (name for line in users.values() for name in line)
         check_known(every, Ids(items[ITEM]), where=str(source), source=str(catalogue))
-    return _parts(people, items, source, notes)
+    return _parts(users, items, source, notes)
 
 
 def _ending(name: str, files: list[Path], folder: Path) -> Path | None:
@@ -62,19 +62,19 @@ def _ending(name: str, files: list[Path], folder: Path) -> Path | None:
     )
 
 
-def _read_people(path: Path) -> dict[str, list[str]]:
-    people: dict[str, list[str]] = {}
+def _read_users(path: Path) -> dict[str, list[str]]:
+    users: dict[str, list[str]] = {}
     repeated: dict[str, None] = {}
     for user, *items in filter(None, map(str.split, read_lines(path))):
-        if user in people:
+        if user in users:
             repeated[user] = None
-        people[user] = items
+        users[user] = items
     if repeated:
         raise DataError(
             f"{path}: people with more than one line: {first_offenders(repeated, len(repeated))}; "
             f"a person is one line, oldest item first"
         )
-    return people
+    return users
 
 
 def _numbered(names: Iterable[str]) -> list[str]:
@@ -84,11 +84,11 @@ def _numbered(names: Iterable[str]) -> list[str]:
 
 
 def _parts(
-    people: dict[str, list[str]], items: pl.DataFrame, source: Path, notes: list[str]
+    users: dict[str, list[str]], items: pl.DataFrame, source: Path, notes: list[str]
 ) -> Parts:
     events, validation, test = Events(), Requests(), Requests()
     short = 0
-    for user, line in people.items():
+    for user, line in users.items():
         if len(line) < EVALUATED_FROM:
             short += 1
             events.add(user, line, [TRAIN] * len(line))

@@ -38,11 +38,11 @@ from palate.evaluation.report.model import (
 )
 from palate.evaluation.report.table import result_bars, results_table
 from palate.evaluation.report.users import (
-    Person,
+    User,
     call,
-    meet_people,
-    people_section,
+    meet_users,
     sample_requests,
+    users_section,
 )
 from palate.pipeline.explain.sentences import language_of, titles_of
 
@@ -60,23 +60,23 @@ def write_report(
     comparison: Comparison,
     split: Split,
     title: str = "palate report",
-    people: int = 10,
+    users: int = 10,
     seed: int = 0,
 ) -> Path:
     """Writes what `comparison` found, and what `model` does, as one page; answers with its path.
 
     The page loads nothing, speaks the catalogue's language (English or Chinese), and holds a map
-    of the items, what the ranker looks at and `people` sampled people where there are any. It is
+    of the items, what the ranker looks at and `users` sampled people where there are any. It is
     written whole or not at all: a file that is there stays until the new one is complete. Raises
     `ConfigError` for a negative number of people, `DataError` where the folder cannot be written.
     """
-    if people < 0:
-        raise ConfigError(f"people = {people} cannot be used: ask for 0 or more")
+    if users < 0:
+        raise ConfigError(f"users = {users} cannot be used: ask for 0 or more")
     _check_kinds(model, comparison, split)
     check_fitted(model)
     place = path_of(path, "the page of a report", DataError)
     with task("report", 3, "parts") as done:
-        page = _page(model, comparison, split, title=title, people=people, seed=seed, done=done)
+        page = _page(model, comparison, split, title=title, users=users, seed=seed, done=done)
     return _write_whole(place, page)
 
 
@@ -116,13 +116,13 @@ def _page(
     split: Split,
     *,
     title: str,
-    people: int,
+    users: int,
     seed: int,
     done: Callable[[int], None],
 ) -> str:
     titles = titles_of(model.data_.items)
     words = words_in(language_of(titles))
-    met = meet_people(model, split, sample_requests(split, people, seed=seed))
+    met = meet_users(model, split, sample_requests(split, users, seed=seed))
     done(1)
     encode = partial(_encoded, model)
     drawn = draw_map(model.features, wanted=_touched(met), seed=seed, encode=encode)
@@ -137,7 +137,7 @@ def _page(
         data = _script_data(drawn, colours, met, titles, words)
     sections += _importance_sections(model, words)
     sections.append(_tail_section(comparison, split, words))
-    sections += _people_sections(met, titles, words, on_map=drawn is not None)
+    sections += _users_sections(met, titles, words, on_map=drawn is not None)
     page = _fill(title, sections, data, words)
     done(1)
     return page
@@ -177,28 +177,28 @@ def _tail_section(comparison: Comparison, split: Split, words: Words) -> _Sectio
     return _Section("tail", say(words, "tail_title"), tail_lead(split, words), body)
 
 
-def _people_sections(
-    people: Sequence[Person], titles: Sequence[str], words: Words, *, on_map: bool
+def _users_sections(
+    users: Sequence[User], titles: Sequence[str], words: Words, *, on_map: bool
 ) -> list[_Section]:
-    if not people:
+    if not users:
         return []
-    key = "people_title" if len(people) > 1 else "people_title_one"
-    heading = say(words, key, count=count(len(people)))
+    key = "people_title" if len(users) > 1 else "people_title_one"
+    heading = say(words, key, count=count(len(users)))
     lead = say(words, "people_text")
-    body = people_section(people, titles, words, on_map=on_map)
+    body = users_section(users, titles, words, on_map=on_map)
     return [_Section("people", heading, lead, body)]
 
 
-def _touched(people: Sequence[Person]) -> Rows:
+def _touched(users: Sequence[User]) -> Rows:
     """The catalogue rows that the map must show."""
-    rows = [part for person in people for part in (person.past, person.recommended)]
+    rows = [part for user in users for part in (user.past, user.recommended)]
     return np.unique(np.concatenate([np.empty(0, dtype=np.int32), *rows])).astype(np.int32)
 
 
 def _script_data(
     drawn: CatalogueMap,
     colours: Categories | None,
-    people: Sequence[Person],
+    users: Sequence[User],
     titles: Sequence[str],
     words: Words,
 ) -> dict[str, Any]:
@@ -211,11 +211,11 @@ def _script_data(
         "map": map_data(drawn, colours, titles),
         "people": [
             {
-                "name": shorten(call(person.name, words)),
-                "history": points(person.past),
-                "recommended": points(person.recommended),
+                "name": shorten(call(user.name, words)),
+                "history": points(user.past),
+                "recommended": points(user.recommended),
             }
-            for person in people
+            for user in users
         ],
         "words": {
             "other": words["map_other"],

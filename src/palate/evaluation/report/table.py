@@ -13,7 +13,7 @@ from palate.evaluation.report.html import NOTHING, Words, count, decimal, named,
 from palate.evaluation.results import Cell
 
 TABLE_SLICES: Final = ("all", "cold_items", "long_tail", "short_history")
-PANEL_SLICES: Final = (*TABLE_SLICES, "head", "new_people")
+PANEL_SLICES: Final = (*TABLE_SLICES, "head", "cold_users")
 
 
 def table_metrics(comparison: Comparison) -> list[str]:

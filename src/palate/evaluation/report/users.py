@@ -15,7 +15,7 @@ from palate.core.histories import ragged_positions
 from palate.core.split import Split
 from palate.core.visible import shorten
 from palate.evaluation.report.html import Words, count, escape, named, say
-from palate.evaluation.significance import people_codes
+from palate.evaluation.significance import user_codes
 from palate.evaluation.slices import SHORT_HISTORY
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LONGEST_REASON: Final = 320
 
 
 @dataclass(frozen=True)
-class Person:
+class User:
     """One request: (past) catalogue rows newest first, recommended rows and why, the answers.
 
     `later` holds what the same person chose after these, as far as the split asks about it.
@@ -53,7 +53,7 @@ def sample_requests(split: Split, count: int, *, seed: int = 0) -> NDArray[np.in
     order = rng.permutation(len(split.histories))
     answered = split.sealed.stops > split.sealed.starts
     order = order[np.argsort(~answered[order], kind="stable")]
-    _, first = np.unique(people_codes(split.histories.user_ids)[order], return_index=True)
+    _, first = np.unique(user_codes(split.histories.user_ids)[order], return_index=True)
     rows = order[np.sort(first)]
     if (enough := answered[rows]).sum() >= count:
         rows = rows[enough]
@@ -78,7 +78,7 @@ def _short_of(group: NDArray[np.int64], split: Split) -> NDArray[np.int64]:
     return shortest
 
 
-def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[Person]:
+def meet_users(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[User]:
     """Asks the model on behalf of the sampled requests."""
     if not len(rows):
         return []
@@ -87,13 +87,13 @@ def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[
         asking, k=RECOMMENDED, exclude_seen=split.exclude_seen, reasons=True
     )
     tables: Mapping[Any, Any] = found.table.sort(RANK).partition_by(USER, as_dict=True)
-    people = []
+    users = []
     for place, row in enumerate(rows):
         name = str(asking.user_ids[place])
         table = tables.get((name,))
         start, stop = split.sealed.starts[row], split.sealed.stops[row]
-        people.append(
-            Person(
+        users.append(
+            User(
                 name=name,
                 past=asking.row(place)[::-1],
                 recommended=model.item_ids.rows(table[ITEM] if table is not None else []),
@@ -102,7 +102,7 @@ def meet_people(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[
                 later=_chosen_later(split, int(row)),
             )
         )
-    return people
+    return users
 
 
 def _chosen_later(split: Split, request: int) -> Rows:
@@ -119,37 +119,37 @@ def call(name: str, words: Words) -> str:
     return words["person"].format(name=name) if name.isdigit() else name
 
 
-def people_section(
-    people: Sequence[Person], titles: Sequence[str], words: Words, *, on_map: bool
+def users_section(
+    users: Sequence[User], titles: Sequence[str], words: Words, *, on_map: bool
 ) -> str:
     """A card for each person."""
     cards = "".join(
-        _card(place, person, titles, words, on_map=on_map) for place, person in enumerate(people)
+        _card(place, user, titles, words, on_map=on_map) for place, user in enumerate(users)
     )
     return f'<div class="people">{cards}</div>'
 
 
-def _card(place: int, person: Person, titles: Sequence[str], words: Words, *, on_map: bool) -> str:
-    title = named(call(person.name, words))
+def _card(place: int, user: User, titles: Sequence[str], words: Words, *, on_map: bool) -> str:
+    title = named(call(user.name, words))
     button = ""
     if on_map:
-        label = say(words, "on_map_label", name=escape(shorten(call(person.name, words), 60)))
+        label = say(words, "on_map_label", name=escape(shorten(call(user.name, words), 60)))
         button = (
             f'<button type="button" data-person="{place}" aria-label="{label}" hidden>'
             f"{say(words, 'on_map')}</button>"
         )
     return (
         f'<article class="card person"><header><h3>{title}</h3>{button}</header>'
-        f"{_past(person, titles, words)}<h4>{say(words, 'recommended')}</h4>"
-        f"{_recommended(person, titles, words)}{_truth(person, titles, words)}</article>"
+        f"{_past(user, titles, words)}<h4>{say(words, 'recommended')}</h4>"
+        f"{_recommended(user, titles, words)}{_truth(user, titles, words)}</article>"
     )
 
 
-def _past(person: Person, titles: Sequence[str], words: Words) -> str:
-    total = len(person.past)
+def _past(user: User, titles: Sequence[str], words: Words) -> str:
+    total = len(user.past)
     if not total:
         return f"<h4>{say(words, 'history_none')}</h4>"
-    shown = person.past[:MOST_TITLES]
+    shown = user.past[:MOST_TITLES]
     heading = say(words, "history")
     if len(shown) < total:
         heading = say(words, "history_of", shown=count(len(shown)), total=count(total))
@@ -157,12 +157,12 @@ def _past(person: Person, titles: Sequence[str], words: Words) -> str:
     return f'<h4>{heading}</h4><ol class="past">{items}</ol>'
 
 
-def _recommended(person: Person, titles: Sequence[str], words: Words) -> str:
-    if not len(person.recommended):
+def _recommended(user: User, titles: Sequence[str], words: Words) -> str:
+    if not len(user.recommended):
         return f"<p>{say(words, 'recommended_none')}</p>"
     lines = []
-    for row, reason in zip(person.recommended, person.reasons, strict=True):
-        hit = "hit" if row in person.answers else "hit_later" if row in person.later else ""
+    for row, reason in zip(user.recommended, user.reasons, strict=True):
+        hit = "hit" if row in user.answers else "hit_later" if row in user.later else ""
         why = f'<span class="why">{named(reason, _LONGEST_REASON)}</span>' if reason else ""
         lines.append(
             f'<li{" class=hit" if hit else ""}><span class="title">{named(titles[row])}</span>'
@@ -178,10 +178,10 @@ def _badge(hit: str, words: Words) -> str:
     return f'<span class="{kind}"><span aria-hidden="true">✓</span> {say(words, hit)}</span>'
 
 
-def _truth(person: Person, titles: Sequence[str], words: Words) -> str:
-    if not len(person.answers):
+def _truth(user: User, titles: Sequence[str], words: Words) -> str:
+    if not len(user.answers):
         return ""
-    shown = ", ".join(f"<b>{named(titles[row])}</b>" for row in person.answers[:_MOST_ANSWERS])
-    more = len(person.answers) - _MOST_ANSWERS
+    shown = ", ".join(f"<b>{named(titles[row])}</b>" for row in user.answers[:_MOST_ANSWERS])
+    more = len(user.answers) - _MOST_ANSWERS
     tail = f" {say(words, 'and_more', count=count(more))}" if more > 0 else ""
     return f'<p class="truth">{say(words, "chosen_next", titles=shown + tail)}</p>'

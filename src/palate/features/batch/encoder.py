@@ -8,7 +8,7 @@ import re
 import reprlib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,7 @@ from palate.core.columns import ITEM, TIME, USER
 from palate.core.component import checked
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
+from palate.core.settings import types_of
 from palate.features.batch.text_rows import RowReader
 from palate.features.batch.work import Job
 from palate.features.encoders._media import MediaEncoder
@@ -26,7 +27,7 @@ from palate.nn.hub.digest import folder_digest
 
 OF_THE_JOB = ("column", "folder", "on_error")  # settings of an encoder of files
 TEMPLATE = "template"
-_SPEC = re.compile(r"(?P<use>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
+_SPEC = re.compile(r"(?P<name>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
 _SETTING = re.compile(r"(?P<key>\w+)=(?P<value>.*)", re.DOTALL)
 
 
@@ -63,13 +64,13 @@ def _of_text(text: str) -> Any:
     found = _SPEC.fullmatch(text)
     if found is None:
         raise ConfigError(f"{text!r} names no encoder: write NAME or NAME:key=value,key=value")
-    use = found["type"]
-    if use.partition(":")[0] in registry.names("encoders") and ":" in use:
+    name = found["name"]
+    if name.partition(":")[0] in registry.names("encoders") and ":" in name:
         raise ConfigError(f"{text!r}: settings are written key=value, as in muse:max_chars=200")
-    if use not in registry.names("encoders"):
-        _check_no_model(use)
-    cls = registry.find("encoders", use)
-    hints = get_type_hints(cls)
+    if name not in registry.names("encoders"):
+        _check_no_model(name)
+    cls: Any = registry.find("encoders", name)
+    hints = types_of(cls)
     settings = {}
     for part in re.split(r",(?=\w+=)", found["settings"] or ""):
         if not part:
@@ -78,13 +79,13 @@ def _of_text(text: str) -> Any:
         if setting is None:
             raise ConfigError(f"{part!r} in {text!r} is no setting: write key=value")
         settings[setting["key"]] = _value(hints.get(setting["key"], str), setting["value"])
-    return registry.build("encoders", {"type": use, **settings}, where=f"encoder {text!r}")
+    return registry.build("encoders", {"type": name, **settings}, where=f"encoder {text!r}")
 
 
 def _check_no_model(name: str) -> None:
     for card in models():
         if card.name == name:
-            raise ConfigError(f"{name!r} is a model: write {card.use}:model={name}")
+            raise ConfigError(f"{name!r} is a model: write {card.encoder}:model={name}")
 
 
 def _value(hint: Any, text: str) -> Any:
@@ -113,11 +114,11 @@ def settings_of(encoder: Any) -> dict[str, Any]:
 
 def ready(job: Job) -> Any:
     """The encoder that a job's settings make; what it learns it learns from the first rows."""
-    cls = registry.find("encoders", job.use)
+    cls = registry.find("encoders", job.encoder)
     takes = {entry.name for entry in fields(cls) if entry.init}
     with_template = {TEMPLATE: job.template} if TEMPLATE in takes else {}
-    table = {"type": job.use, **job.settings, **with_template}
-    encoder = registry.build("encoders", table, where=job.use)
+    table = {"type": job.encoder, **job.settings, **with_template}
+    encoder = registry.build("encoders", table, where=job.encoder)
     if not _learns(encoder):
         return encoder
     sample = RowReader(job.source, job.id, job.columns, job.lists).sample

@@ -19,7 +19,7 @@ from palate.features.batch import ray
 from palate.features.batch.encoder import encoder_of
 from palate.features.batch.folder import WriteError, begin, finish, own_folder
 from palate.features.batch.ids import rows_without_own_id
-from palate.features.batch.plan import Wishes, check_workers, plan
+from palate.features.batch.plan import Options, check_workers, plan
 from palate.features.batch.table import STAGED, files_of, open_source
 from palate.features.batch.work import Failure, Job, OnError, Part, Precision, Todo
 from palate.features.batch.worker import Worker
@@ -64,15 +64,15 @@ def encode_table(
     machine. Nothing goes through the cache of vectors.
 
     Raises `DataError` for a table, a row or a folder that cannot be used, `ConfigError` for other
-    wishes, `MissingExtraError` where the encoder or the engine is not installed.
+    options, `MissingExtraError` where the encoder or the engine is not installed.
     """
-    wishes = Wishes(
+    options = Options(
         id, template, columns, lists, folder, precision, partition_rows, on_error, encoding
     )
-    wishes.check()
+    options.check()
     check_workers(engine, workers)
     source, target = path_of(table, "a table"), path_of(out, "a folder of vectors")
-    report = _encoded(source, encoder_of(encoder), target, wishes, engine, workers)
+    report = _encoded(source, encoder_of(encoder), target, options, engine, workers)
     if report.damaged:
         warnings.warn(report.mended, RuntimeWarning, stacklevel=2)
     if report.skipped:
@@ -81,16 +81,16 @@ def encode_table(
 
 
 def _encoded(
-    table: Path, encoder: Any, out: Path, wishes: Wishes, engine: Engine, workers: int | None
+    table: Path, encoder: Any, out: Path, options: Options, engine: Engine, workers: int | None
 ) -> EncodeReport:
     _check_apart(table, out)
     files_of(table)
     started = time.monotonic()
     with own_folder(out):
         source = open_source(
-            table, staged=out / STAGED, on_error=wishes.on_error, encoding=wishes.encoding
+            table, staged=out / STAGED, on_error=options.on_error, encoding=options.encoding
         )
-        job = plan(source, encoder, out, wishes)
+        job = plan(source, encoder, out, options)
         begin(job)
         parts = _run(job, engine, workers)
         _check_any(job, parts)

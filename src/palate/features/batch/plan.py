@@ -27,7 +27,7 @@ MEDIA_ROWS = 2**12
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Options:
     """How `encode_table` was asked; texts are read by a template or columns, files from one."""
 
     id: str | None
@@ -49,55 +49,57 @@ class Wishes:
         check_count("partition_rows", self.partition_rows)
 
 
-def plan(source: Source, encoder: Any, out: Path, wishes: Wishes) -> Job:
-    """The job; `DataError` for columns that are not there, `ConfigError` for other wishes."""
-    own_id = _id_column(source, wishes.id)
+def plan(source: Source, encoder: Any, out: Path, options: Options) -> Job:
+    """The job; `DataError` for columns that are not there, `ConfigError` for other options."""
+    own_id = _id_column(source, options.id)
     is_media = isinstance(encoder, MediaEncoder)
-    how = (_media if is_media else _texts)(source, encoder, own_id, wishes)
+    how = (_media if is_media else _texts)(source, encoder, own_id, options)
     job = Job(
         source=source,
         id=own_id,
-        use=registry.name_of(encoder),
+        encoder=registry.name_of(encoder),
         settings=settings_of(encoder),
         fingerprint="",
-        precision=wishes.precision,
-        partition_rows=wishes.partition_rows or (MEDIA_ROWS if is_media else TEXT_ROWS),
-        on_error=wishes.on_error,
+        precision=options.precision,
+        partition_rows=options.partition_rows or (MEDIA_ROWS if is_media else TEXT_ROWS),
+        on_error=options.on_error,
         out=str(out.absolute()),
         **how,
     )
     return replace(job, fingerprint=fingerprint_of(ready(job)))
 
 
-def _texts(source: Source, encoder: Any, own_id: str, reads: Wishes) -> dict[str, Any]:
+def _texts(source: Source, encoder: Any, own_id: str, options: Options) -> dict[str, Any]:
     """The parts of a job that say how rows become texts."""
-    if reads.folder is not None:
+    if options.folder is not None:
         raise ConfigError(
             f"folder is of photos and sounds: {registry.name_of(encoder)!r} reads texts"
         )
-    template = reads.template
-    if reads.columns is not None:
+    template = options.template
+    if options.columns is not None:
         if template is not None:
             raise ConfigError("give template or columns, not both")
-        template = _template_of(reads.columns)
-    lists = _lists(source, reads.lists or {}, own_id)
+        template = _template_of(options.columns)
+    lists = _lists(source, options.lists or {}, own_id)
     template = (
         template or getattr(encoder, TEMPLATE, None) or _default_template(source, own_id, lists)
     )
     used = sorted(parse(template).names())
     source.check([own_id, *used], what=f"for ids and the template {template!r}")
-    if unread := sorted((reads.lists or {}).keys() - set(used)):
+    if unread := sorted((options.lists or {}).keys() - set(used)):
         raise ConfigError(f"lists names {unread[0]!r}, which is not in the template {template!r}")
     lists = {name: mark for name, mark in lists.items() if name in used}
     return {"template": template, "columns": used, "lists": lists}
 
 
-def _media(source: Source, encoder: MediaEncoder, own_id: str, reads: Wishes) -> dict[str, Any]:
+def _media(source: Source, encoder: MediaEncoder, own_id: str, options: Options) -> dict[str, Any]:
     """The parts of a job that say where photos or sounds are."""
-    if reads.template is not None or reads.lists:
-        wish = "lists" if reads.template is None else "template"
-        raise ConfigError(f"{wish} is of texts: name the column of {encoder.kind}s with columns=")
-    columns = reads.columns
+    if options.template is not None or options.lists:
+        setting = "lists" if options.template is None else "template"
+        raise ConfigError(
+            f"{setting} is of texts: name the column of {encoder.kind}s with columns="
+        )
+    columns = options.columns
     if columns is not None and (isinstance(columns, str) or len(columns) != 1):
         raise ConfigError(f"columns must name the one column of {encoder.kind}s, not {columns!r}")
     named = encoder if columns is None else replace(encoder, column=columns[0])
@@ -106,7 +108,7 @@ def _media(source: Source, encoder: MediaEncoder, own_id: str, reads: Wishes) ->
     except DataError as error:
         raise DataError(str(error).replace(" column=", " columns=")) from error
     source.check([own_id, column], what=f"for ids and {encoder.kind}s")
-    folder = encoder.folder if reads.folder is None else reads.folder
+    folder = encoder.folder if options.folder is None else options.folder
     return {"template": "", "columns": [column], "folder": folder_of(folder), "holds": encoder.kind}
 
 

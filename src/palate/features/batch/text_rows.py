@@ -95,11 +95,11 @@ class TextRows:
     def _vectors(self, texts: list[str]) -> Floats:
         vectors = self.encoder().encode_texts(texts)
         if sparse.issparse(vectors):
-            raise ConfigError(f"{self.job.use} makes sparse vectors, which go into no such file")
+            raise ConfigError(f"{self.job.encoder} makes sparse vectors: no such file holds them")
         dense: Floats = np.asarray(vectors, dtype=np.float32)
         if dense.ndim != 2 or len(dense) != len(texts):
             shape = f"{dense.shape} for {len(texts)} texts"
-            raise ConfigError(f"{self.job.use} gives vectors of shape {shape}")
+            raise ConfigError(f"{self.job.encoder} gives vectors of shape {shape}")
         if broken := np.flatnonzero(~np.isfinite(dense).all(axis=1)).tolist():
             shown = ", ".join(repr(texts[row][:60]) for row in broken[:SHOWN_OFFENDERS])
             raise DataError(f"the encoder gave NaN or infinity for {len(broken)} texts: {shown}")

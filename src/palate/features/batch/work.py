@@ -27,7 +27,7 @@ class Job:
     id: str
     template: str
     columns: list[str]
-    use: str
+    encoder: str
     settings: dict[str, Any]
     fingerprint: str
     precision: Precision
@@ -51,7 +51,7 @@ class Job:
             "id": self.id,
             **column,
             "template": self.template,
-            "encoder": self.use,
+            "encoder": self.encoder,
             "fingerprint": self.fingerprint,
             "precision": self.precision,
             "partition_rows": self.partition_rows,
@@ -129,6 +129,4 @@ def stem_of(number: int) -> str:
 
 
 Todo: TypeAlias = tuple[int, list[int]]
-
-
 """A partition's number, and its rows that have no id of their own."""

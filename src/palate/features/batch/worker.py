@@ -76,8 +76,8 @@ class Worker:
         encoder = ready(job)
         if fingerprint_of(encoder) != job.fingerprint:
             raise ConfigError(
-                f"{job.use} would make other vectors on this machine than where the job began: give"
-                " all machines the same model files and packages, and a dtype that is not auto"
+                f"{job.encoder} would make other vectors on this machine than where the job began:"
+                " give all machines the same model files and packages, and a dtype that is not auto"
             )
         return encoder
 

@@ -19,9 +19,6 @@ from palate.features.cache.store import NoCache, VectorCache, open_cache
 SAVE_EVERY_SECONDS = 5.0
 
 
-"""(rows, vectors) of what was just encoded, in any order; what cannot be encoded never comes."""
-
-
 def encode_once(
     keys: Keys,
     batches: Callable[[NDArray[np.int64]], Batches],

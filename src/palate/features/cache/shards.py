@@ -20,8 +20,6 @@ from palate.core.arrays import Floats, Mask
 from palate.core.files import write_whole
 
 Keys: TypeAlias = NDArray[np.uint64]
-
-
 """(n, 2): the 128 bits of each text's hash."""
 
 SUFFIX = ".safetensors"

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field, PositiveInt
 
-from palate.core.arrays import Floats
+from palate.core.arrays import Floats, unit_rows
 from palate.core.component import component
 from palate.core.errors import ConfigError
 from palate.core.optional import Requirement, check_installed
@@ -143,6 +143,4 @@ class Audio(MediaEncoder):
             for place, part in zip(same, np.split(heard, ends[:-1]), strict=True):
                 means[place] = part.mean(axis=0)
         vectors = np.stack([means[place] for place in range(len(batch))])
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit: Floats = np.divide(vectors, lengths, out=vectors, where=lengths > 0)
-        return unit
+        return unit_rows(vectors)

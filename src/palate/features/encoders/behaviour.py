@@ -17,7 +17,7 @@ from palate.core.ids import Ids
 from palate.core.sparse import decomposed, unit_length
 
 __all__ = ["Behaviour"]
-_PERSON_POWER = 0.25
+_USER_POWER = 0.25
 _ITEM_POWER = 0.5
 
 
@@ -63,7 +63,7 @@ def _normalised(data: Dataset) -> sparse.csr_array:
     counts = sparse.csr_array((data.weights, (data.user_rows, data.item_rows)), shape=shape)
     counts.sum_duplicates()
     counts.data = np.log2(1 + np.maximum(counts.data, 0))
-    people = np.maximum(counts.sum(axis=1), 1e-12) ** -_PERSON_POWER
+    users = np.maximum(counts.sum(axis=1), 1e-12) ** -_USER_POWER
     items = np.maximum(counts.sum(axis=0), 1e-12) ** -_ITEM_POWER
-    scaled = sparse.diags_array(people) @ counts @ sparse.diags_array(items)
+    scaled = sparse.diags_array(users) @ counts @ sparse.diags_array(items)
     return sparse.csr_array(scaled, dtype=np.float64)

@@ -26,8 +26,6 @@ from palate.features.encoders.columns.plans import (
 
 __all__ = ["Categories"]
 _DAMPING = 2.0
-
-
 """Events by which one person's liking for a category has to be told to count half."""
 
 
@@ -70,9 +68,9 @@ class Categories:
                 f"{', '.join(data.items.columns)}); name some with columns=[...]"
             )
         touched = _touches(data, self._members(data.items))
-        people = np.bincount(touched.indices, minlength=touched.shape[1])
+        users = np.bincount(touched.indices, minlength=touched.shape[1])
         directions = unit_length(decomposed(_information(touched), self.dim, self.seed))
-        trust = people / np.maximum(people + self.shrink, 1e-12)
+        trust = users / np.maximum(users + self.shrink, 1e-12)
         self.vectors_ = directions * trust[:, None].astype(np.float32)
         return self
 
@@ -137,9 +135,9 @@ def _touches(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:
 
 def _information(touches: sparse.csr_array) -> sparse.csr_array:
     pairs = touches.tocoo()
-    people = np.asarray(touches.sum(axis=1)).ravel()
+    users = np.asarray(touches.sum(axis=1)).ravel()
     categories = np.asarray(touches.sum(axis=0)).ravel()
-    expected = people[pairs.row] * categories[pairs.col] / people.sum()
+    expected = users[pairs.row] * categories[pairs.col] / users.sum()
     told = np.maximum(np.log(pairs.data / expected), 0.0) * pairs.data / (pairs.data + _DAMPING)
     found = sparse.csr_array((told, (pairs.row, pairs.col)), shape=touches.shape)
     found.eliminate_zeros()

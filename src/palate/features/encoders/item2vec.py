@@ -22,8 +22,6 @@ _CONTEXT_POWER = 0.75
 _VALUE_POWER = 0.25
 _BATCH_PAIRS = 8_000_000
 _MOST_PAIRS = 40_000_000
-
-
 """What is counted at most: it bounds the memory."""
 
 
@@ -77,11 +75,11 @@ def _together(histories: Histories, window: int) -> sparse.csr_array:
     """(items, items) symmetric counts of pairs of different items, the nearer the more."""
     size = len(histories.item_ids)
     total = sparse.csr_array((size, size), dtype=np.float32)
-    person = np.repeat(np.arange(len(histories)), histories.lengths)
+    user = np.repeat(np.arange(len(histories)), histories.lengths)
     batch: list[sparse.coo_array] = []
     for distance in range(1, _affordable(histories, window) + 1):
         one, other = histories.items[:-distance], histories.items[distance:]
-        near = (person[distance:] == person[:-distance]) & (one != other)
+        near = (user[distance:] == user[:-distance]) & (one != other)
         worth = np.float32((window + 1 - distance) / window)
         counts = np.full(int(near.sum()), worth, dtype=np.float32)
         batch.append(sparse.coo_array((counts, (one[near], other[near])), shape=(size, size)))

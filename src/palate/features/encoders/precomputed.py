@@ -27,7 +27,7 @@ class Precomputed:
     "item_id" and the only column of lists of numbers. Items are looked up by id, some rows at a
     time. Those without a vector get the mean of the items that people touched, and where any of
     these has none, a last column says so: 1 for missing. `path` is read again for items that arrive
-    later. Wishes in words do not reach this block.
+    later. Text queries do not reach this block.
     """
 
     path: FilePath | None = None

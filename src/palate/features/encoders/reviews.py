@@ -12,6 +12,7 @@ import polars as pl
 from pydantic import PositiveInt
 from scipy import sparse
 
+from palate.core import registry
 from palate.core.arrays import Floats, to_dense
 from palate.core.columns import TEXT
 from palate.core.component import LoadsItself, check_fitted, check_types, component, learnt
@@ -20,7 +21,7 @@ from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.optional import Requirement, requirements_of
 from palate.core.settings import AnyEncoder
-from palate.features.template_encoder import read_texts, reader_of, table_of
+from palate.features.template_encoder import read_texts, reader_of
 from palate.nn.hub.cards import about_model
 from palate.text.sentiment import about_texts, check_anything_said
 
@@ -35,7 +36,7 @@ class Reviews(LoadsItself):
     Reviews are the `text` of the events that are fitted on; longer ones count like short ones, and
     items about which nobody wrote are zeros. `encoder` is a table as a pipeline file holds it
     (`{type = "transformer", model = "minilm"}`) or a pretrained text encoder, of which the settings
-    are taken. Wishes in words are read by it too.
+    are taken. Text queries are read by it too.
     """
 
     encoder: AnyEncoder = field(default_factory=lambda: {"type": "muse"})
@@ -45,7 +46,7 @@ class Reviews(LoadsItself):
     vectors_: Floats = learnt("ids_", "dim")
 
     def __post_init__(self) -> None:
-        self.encoder = table_of(self.encoder, who="Reviews")
+        self.encoder = registry.table_of(self.encoder, where="Reviews.encoder")
         check_types(self)
         _ = self._reader
 
@@ -86,7 +87,7 @@ class Reviews(LoadsItself):
         return read_texts(self._reader, texts, who="reviews")
 
     def encode_queries(self, texts: Sequence[str]) -> Floats:
-        """(n, d) vectors of what people say, as the encoder reads wishes."""
+        """(n, d) vectors of what people say, as the encoder reads text queries."""
         read = getattr(self._reader, "encode_queries", None)
         return self.encode_texts(texts) if read is None else to_dense(read(texts))
 

@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveFloat
 
+from palate.core import registry
 from palate.core.arrays import Floats
 from palate.core.checks import as_texts, check_unicode
 from palate.core.columns import ITEM, TEXT
@@ -23,7 +24,7 @@ from palate.core.learnt import agree
 from palate.core.optional import Requirement, requirements_of
 from palate.core.paths import Located
 from palate.core.settings import AnyEncoder
-from palate.features.template_encoder import read_texts, reader_of, table_of
+from palate.features.template_encoder import read_texts, reader_of
 from palate.nn.hub.cards import about_model
 from palate.text.sentiment import (
     NEEDED,
@@ -69,7 +70,7 @@ class Sentiment(LoadsItself):
     scales_: dict[str, Floats] = learnt(2, len(COLUMNS))
 
     def __post_init__(self) -> None:
-        self.encoder = table_of(self.encoder, who="Sentiment")
+        self.encoder = registry.table_of(self.encoder, where="Sentiment.encoder")
         check_types(self)
         _ = self._reader
 
@@ -99,10 +100,10 @@ class Sentiment(LoadsItself):
         self.ids_ = data.item_ids
         rows = events["item_row"].to_numpy()
         self.summaries_ = self._summed(rows, len(data.item_ids), polarity, negative)
-        people = self._summed(events["user_row"].to_numpy(), len(data.user_ids), polarity, negative)
+        users = self._summed(events["user_row"].to_numpy(), len(data.user_ids), polarity, negative)
         self.scales_ = {
             "items": _scales(self.summaries_[data.warm_items]),
-            "people": _scales(people),
+            "people": _scales(users),
         }
         return self
 
@@ -118,7 +119,7 @@ class Sentiment(LoadsItself):
         block = _standardised(self._summaries_of(data), self.scales_["items"])
         return Features(data.item_ids, {"sentiment": block}, behavioural=["sentiment"])
 
-    def people_sentiment(self, data: Dataset) -> Features:
+    def user_sentiment(self, data: Dataset) -> Features:
         """The same block of the people of `data`, from what they wrote in its events.
 
         (n_people, 4), standardised as the people who were fitted on; who wrote nothing is average.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from scipy import sparse
 
-from palate.core.arrays import Floats
+from palate.core.arrays import Floats, unit_rows
 from palate.core.checks import as_texts
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
@@ -85,10 +85,8 @@ class Static(TemplateEncoder):
             for start in range(0, len(texts), _BATCH):
                 counts, tokens = self._tokens(texts[start : start + _BATCH])
                 sums = counts @ self._vectors_of(tokens)
-                lengths = np.linalg.norm(sums, axis=1, keepdims=True)
-                part = vectors[start : start + _BATCH]
-                np.divide(sums, lengths, out=part, where=lengths > 0)
-                did(len(part))
+                vectors[start : start + _BATCH] = unit_rows(sums)
+                did(len(sums))
         return vectors
 
     def _counted(self, texts: Sequence[str]) -> Floats:

@@ -24,7 +24,7 @@ from palate.text.normalise import SEGMENTER, is_stop_word, tokenise
 from palate.text.template import render
 
 __all__ = ["Tfidf"]
-ASIDE = 0.1  # what a stop word counts in a wish
+ASIDE = 0.1  # what a stop word counts in a text query
 _TINY = 50
 _PROBE = 1000
 
@@ -72,7 +72,7 @@ class Tfidf(TemplateEncoder):
             raise self._no_words()
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
         self.idf_ = counter.idf_.astype(np.float32)
-        for name in ("_of_items", "_of_wishes"):
+        for name in ("_of_items", "_of_queries"):
             self.__dict__.pop(name, None)
         return self
 
@@ -106,10 +106,10 @@ class Tfidf(TemplateEncoder):
         """(n, words) csr_array of float32, rows of unit length; zeros where no word is known.
 
         These are what people ask for, in sentences full of words that are rare in titles: "a film
-        about the sea" is no wish for "All About Eve".
+        about the sea" is no query for "All About Eve".
         """
         check_fitted(self)
-        return self._counted(self._of_wishes, texts)
+        return self._counted(self._of_queries, texts)
 
     def _encode_items(self, texts: Sequence[str]) -> sparse.csr_array:
         return self._counted(self._of_items, texts)
@@ -138,7 +138,7 @@ class Tfidf(TemplateEncoder):
         return counter
 
     @cached_property
-    def _of_wishes(self) -> Any:
+    def _of_queries(self) -> Any:
         aside = [all(map(is_stop_word, run.split(" "))) for run in self.vocabulary_]
         counter = self._vectoriser(vocabulary=self.vocabulary_)
         counter.idf_ = np.where(aside, np.float32(ASIDE), np.float32(1)) * self.idf_

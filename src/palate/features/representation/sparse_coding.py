@@ -19,8 +19,6 @@ from palate.features.blocks import check_width, dense_parts, transform_parts
 __all__ = ["SparseCoding"]
 
 _BATCHES = 120
-
-
 """What the dictionary is learnt from, whatever the number of rows: it bounds the time."""
 
 _BATCH = 256
@@ -53,7 +51,7 @@ class SparseCoding:
         for name, part in dense_parts(features).items():
             rows = self._sampled(part, data.warm_items)
             if len(rows):
-                self.atoms_[name] = self._dictionary(np.asarray(unit_rows(part[rows])))
+                self.atoms_[name] = self._dictionary(unit_rows(part[rows]))
         return self
 
     def check_learnt(self) -> None:
@@ -71,7 +69,7 @@ class SparseCoding:
         atoms = self.atoms_[name]
         check_width(values, atoms.shape[1], name, "sparse_coding")
         dense: Any = values.toarray() if sparse.issparse(values) else values  # type: ignore[union-attr]
-        units = np.asarray(unit_rows(dense))
+        units = unit_rows(dense)
         codes = [self._codes(units[at : at + _CHUNK], atoms) for at in range(0, len(units), _CHUNK)]
         if not codes:
             return sparse.csr_array((0, len(atoms)), dtype=np.float32)
@@ -93,7 +91,7 @@ class SparseCoding:
             n_components=min(self.atoms, len(units)),
             alpha=self.alpha,
             batch_size=_BATCH,
-            max_iter=max(1, _BATCHES * _BATCH // len(units)),
+            max_iter=max(1, _BATCHES * _BATCH // max(_BATCH, len(units))),  # times through the rows
             max_no_improvement=None,
             tol=0.0,
             fit_algorithm="cd",
@@ -103,7 +101,8 @@ class SparseCoding:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             found = learner.fit(units.astype(np.float64)).components_
-        return np.asarray(unit_rows(found.astype(np.float32)))
+        atoms: Floats = found.astype(np.float32)
+        return unit_rows(atoms)
 
     def _codes(self, units: Floats, atoms: Floats) -> sparse.csr_array:
         from sklearn.decomposition import sparse_encode

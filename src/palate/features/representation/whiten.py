@@ -77,7 +77,7 @@ class Whiten:
         return self
 
     def _fit_axes(self, name: str, part: Floats, rows: Rows) -> None:
-        mean, covariance, count = moments(np.asarray(unit_rows(part)), rows)
+        mean, covariance, count = moments(unit_rows(part), rows)
         variance, axes = principal_axes(covariance, count, self.keep or len(mean))
         shrinkage = _default_shrinkage(count) if self.shrinkage is None else self.shrinkage
         floor = max(shrinkage * float(np.trace(covariance)), 1e-9)

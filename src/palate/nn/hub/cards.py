@@ -14,7 +14,7 @@ from palate.core.settings import marked, types_of
 from palate.nn.hub.find import find_model
 
 _PACKAGED = """
-use                 | use         | text: 16 languages, Chinese too     | 512  | 33 MB | Apache-2.0
+muse                | muse        | text: 16 languages, Chinese too     | 512  | 33 MB | Apache-2.0
 wordllama           | static      | text: English                       | 256  | 16 MB | MIT
 minilm              | transformer | text: English                       | 384  | 91 MB | Apache-2.0
 e5                  | transformer | text: some 100 languages            | 384  | 72 MB | MIT
@@ -50,13 +50,14 @@ NAME_WIDTH = 37
 class ModelCard:
     """A model as its makers describe it.
 
-    `use` names the encoder and `name` is what its `model` takes. `size` is the weight of the files
-    of a packaged model, else the number of parameters. `packaged` models need no hub. `install` is
-    the line that brings what `here` lacks; `here` says whether the weights lie on this machine.
+    `encoder` is the type of its encoder and `name` what that one's `model` takes. `size` is the
+    weight of the files of a packaged model, else the number of parameters. `packaged` models need
+    no hub. `install` is the line that brings what `here` lacks; `here` says whether the weights lie
+    on this machine.
     """
 
     name: str
-    use: str
+    encoder: str
     reads: str
     dim: int
     size: str
@@ -91,7 +92,7 @@ class ModelCard:
     @property
     def _requires(self) -> tuple[Requirement, ...]:
         """What its encoder says that it needs for it."""
-        encoder = registry.find("encoders", self.use)
+        encoder = registry.find("encoders", self.encoder)
         named = {"model": self.name} if "model" in registry.defaults_of(encoder) else {}
         return requirements_of(encoder(**named))
 
@@ -106,14 +107,14 @@ def models() -> list[ModelCard]:
     cards = []
     for table, packaged in ((_PACKAGED, True), (_ON_THE_HUB, False)):
         for line in table.strip().splitlines():
-            name, use, reads, dim, size, licence = map(str.strip, line.split("|"))
-            cards.append(ModelCard(name, use, reads, int(dim), size, licence, packaged))
+            name, encoder, reads, dim, size, licence = map(str.strip, line.split("|"))
+            cards.append(ModelCard(name, encoder, reads, int(dim), size, licence, packaged))
     return cards
 
 
 def encoder_of(name: str) -> str | None:
     """Which encoder reads a model; None for what cannot be the name of one."""
-    of_known = {card.name: card.use for card in models()}
+    of_known = {card.name: card.encoder for card in models()}
     owner, slash, rest = name.partition("/")
     named = owner and slash and rest and not set(name) & {":", " "}
     return of_known.get(name, "transformer" if named else None)
@@ -121,8 +122,8 @@ def encoder_of(name: str) -> str | None:
 
 def as_model(name: str) -> str | None:
     """What to write for a model that is named where an encoder is meant; None for other names."""
-    use = encoder_of(name)
-    return use and f' It is a model: write type = "{use}", model = "{name}"'
+    encoder = encoder_of(name)
+    return encoder and f' It is a model: write type = "{encoder}", model = "{name}"'
 
 
 def check_reader(name: str, fallback: str) -> None:
@@ -130,16 +131,16 @@ def check_reader(name: str, fallback: str) -> None:
 
     So nobody asks the hub for it.
     """
-    encoder_of = {card.name: card.use for card in models() if card.packaged}
+    encoder_of = {card.name: card.encoder for card in models() if card.packaged}
     wanted, given = encoder_of.get(name), encoder_of.get(fallback)
     if wanted and given and not _is_kind_of(wanted, given):
         model = "" if wanted == name else f', model = "{name}"'
         raise ConfigError(f'the model {name!r} has another encoder: type = "{wanted}"{model}')
 
 
-def _is_kind_of(use: str, other: str) -> bool:
+def _is_kind_of(encoder: str, other: str) -> bool:
     """Whether an encoder is another with settings of its own, as `causal` is `transformer`."""
-    return issubclass(registry.find("encoders", use), registry.find("encoders", other))
+    return issubclass(registry.find("encoders", encoder), registry.find("encoders", other))
 
 
 def about_model(encoder: Any) -> Iterator[str]:

@@ -42,8 +42,6 @@ def _packaged() -> Collection[str]:
 ModelName: TypeAlias = Annotated[
     str, Located(words=_packaged, or_name=True), NamesModel(), Confusable(as_model)
 ]
-
-
 """The type of a setting that is a packaged model, a folder or a name on the hub."""
 
 

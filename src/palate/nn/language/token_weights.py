@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Mask
+from palate.core.arrays import Floats, Mask, unit_rows
 from palate.core.errors import DataError
 from palate.core.histories import Histories
 from palate.core.progress import task
@@ -86,17 +86,17 @@ class Neighbours:
     """Pairs of items that follow each other in histories: (n, 2) rows, and whose they are."""
 
     pairs: Pairs
-    people: NDArray[np.int64]
+    users: NDArray[np.int64]
 
     @classmethod
     def of(cls, histories: Histories, usable: Mask) -> Neighbours:
         """Of usable items only; an item is not its own neighbour."""
-        person = np.repeat(np.arange(len(histories)), histories.lengths)
+        user = np.repeat(np.arange(len(histories)), histories.lengths)
         items = histories.items.astype(np.int64)
         pairs = np.stack([items[:-1], items[1:]], axis=1)
-        kept = (person[1:] == person[:-1]) & (pairs[:, 0] != pairs[:, 1])
+        kept = (user[1:] == user[:-1]) & (pairs[:, 0] != pairs[:, 1])
         kept &= usable[pairs].all(axis=1)
-        return cls(pairs[kept], person[1:][kept])
+        return cls(pairs[kept], user[1:][kept])
 
     def met(self) -> NDArray[np.int64]:
         """The items, in the order in which pairs that are drawn by chance bring them."""
@@ -110,7 +110,7 @@ class Neighbours:
         place[list(rows)] = np.arange(len(rows))
         found = place[self.pairs]
         kept = (found >= 0).all(axis=1)
-        return Neighbours(found[kept], self.people[kept])
+        return Neighbours(found[kept], self.users[kept])
 
 
 def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) -> Floats:
@@ -125,7 +125,7 @@ def learn_attention(states: TokenVectors, near: Neighbours, *, seed: int = 0) ->
     """
     torch = import_torch()
     rng = np.random.default_rng(seed)
-    held = rng.permutation(int(near.people.max(initial=0)) + 1)[near.people] % _HELD_OUT == 0
+    held = rng.permutation(int(near.users.max(initial=0)) + 1)[near.users] % _HELD_OUT == 0
     judged = near.pairs[rng.permutation(np.flatnonzero(held))[:_MOST_JUDGED]]
     taught = near.pairs[~held]
     best = np.zeros(states.vectors.shape[1], dtype=np.float32)
@@ -177,7 +177,7 @@ class _Learner:
         self.scale = 1 / (max(float(states.vectors.std()), 1e-6) * width**0.5)
         self.flat = self.torch.from_numpy(states.vectors)
         sums = np.add.reduceat(states.vectors, states.starts[:-1], axis=0)
-        means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        means = unit_rows(sums)
         self.centre = self.torch.from_numpy(means.mean(axis=0))
         self.axes = self.torch.from_numpy(_whitening(means))
         often = np.bincount(near.pairs.ravel(), minlength=len(states)) / (2 * len(near.pairs))

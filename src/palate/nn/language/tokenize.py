@@ -13,14 +13,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Batches, Floats
+from palate.core.arrays import Batches, Floats, unit_rows
 from palate.core.errors import ConfigError
 
 TokenIds: TypeAlias = NDArray[np.int64]
 Places: TypeAlias = NDArray[np.int64]
 Run: TypeAlias = Callable[[Iterable[tuple[Places, TokenIds]]], Batches]
-
-
 """Batches of (rows, (n, length) token ids) → batches of (rows, (n, d) vectors), in any order."""
 
 WINDOW = 16_384  # texts that are tokenised and sorted at a time, while those before are encoded
@@ -241,13 +239,8 @@ def equal_lengths(
 def _averaged(
     encoded: Batches, pieces: Sequence[Sequence[int]], owners: Places, count: int
 ) -> Floats:
-    sums: Floats | None = None
-    for places, vectors in encoded:
-        if sums is None:
-            sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
-        weights = np.array([len(pieces[place]) for place in places], dtype=np.float32)
-        np.add.at(sums, owners[places], vectors * weights[:, None])
-    assert sums is not None, "every window has texts"
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    averaged: Floats = sums / np.maximum(norms, np.float32(1e-12))
-    return averaged
+    vectors = gathered(encoded)  # batches come in any order, and sums are rounded in theirs
+    weights = np.fromiter(map(len, pieces), dtype=np.float32, count=len(pieces))
+    sums = np.zeros((count, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, owners, vectors * weights[:, None])
+    return unit_rows(sums)

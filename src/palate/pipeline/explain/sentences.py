@@ -187,11 +187,11 @@ class _Teller:
         return self._say(kind, count=later or both, anchor=called)
 
     def _popular(self, item: int) -> str:
-        people = self.witnesses.chose(item)
-        if not people:
+        users = self.witnesses.chose(item)
+        if not users:
             return self._say("untried")
         often = self.data.item_counts[item] >= self.typical
-        return self._say("popular" if often else "few", count=people)
+        return self._say("popular" if often else "few", count=users)
 
     @cached_property
     def typical(self) -> float:
@@ -250,7 +250,7 @@ class Witnesses:
     """
 
     items: Rows
-    people: NDArray[np.uint32]
+    users: NDArray[np.uint32]
     first: NDArray[np.float64]
     last: NDArray[np.float64]
 
@@ -264,15 +264,15 @@ class Witnesses:
         table = pl.DataFrame(
             {
                 "item": data.item_rows[events],
-                "person": data.interactions[USER].gather(events),
+                "user": data.interactions[USER].gather(events),
                 "when": when,
             }
         )
-        spans = table.group_by("item", "person").agg(
+        spans = table.group_by("item", "user").agg(
             pl.col("when").min().alias("first"), pl.col("when").max().alias("last")
         )
-        spans = spans.with_columns(pl.col("person").rank("dense")).sort("item", "person")
-        return cls(*(spans[name].to_numpy() for name in ("item", "person", "first", "last")))
+        spans = spans.with_columns(pl.col("user").rank("dense")).sort("item", "user")
+        return cls(*(spans[name].to_numpy() for name in ("item", "user", "first", "last")))
 
     def chose(self, item: int) -> int:
         """Distinct people who chose an item."""
@@ -286,7 +286,7 @@ class Witnesses:
         """
         left, right = self._part(one), self._part(other)
         _, before, after = np.intersect1d(
-            self.people[left], self.people[right], assume_unique=True, return_indices=True
+            self.users[left], self.users[right], assume_unique=True, return_indices=True
         )
         later = self.last[right][after] > self.first[left][before]
         return len(before), int(later.sum())

@@ -1,4 +1,4 @@
-"""What an item has in common with one of the history, or with a wish, in words for people."""
+"""What an item has in common with one of the history, or with a text query, in words for people."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, CommonGround, is_worth_naming
 
 ALIKE = 0.1
-
-
 """The cosine from which two texts, or pictures, are called alike: few pairs of items reach it."""
 
 
@@ -81,7 +79,7 @@ def _nearest_blocks(
 def matched_words(
     encoders: Mapping[str, Encoder], features: Features | None, asking: Histories, items: Rows
 ) -> list[list[str]]:
-    """Up to 3 words that wish i shares with item i, the weightiest first, as TF-IDF reads them."""
+    """Up to 3 words that query i shares with item i, the weightiest first, as TF-IDF reads them."""
     found: list[list[str]] = [[] for _ in items]
     for name, encoder in encoders.items():
         if features is None or not isinstance(encoder, Tfidf):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, Rows, to_dense
+from palate.core.arrays import Floats, Matrix, Rows, to_dense, unit_rows
 from palate.core.histories import Histories
 from palate.core.sparse import inner_products, product
 from palate.recommenders._cooccurrence import even_chunks, first_of_each_row, keep_largest
@@ -22,11 +22,10 @@ from palate.recommenders.two_stage.statistics import (
     LONG_DECAY,
     LONG_LENGTH,
     Statistics,
-    unit,
 )
 
-NEAR_PEOPLE = 100
-MOST_PEOPLE = 1_000
+NEAR_USERS = 100
+MOST_USERS = 1_000
 NEAR_PAIRS = 4_000_000  # of requests and people that are compared at once
 CONTENT_WEIGHT = 0.5
 CACHED_CELLS = 64_000
@@ -134,8 +133,8 @@ def _behaviour(
     yield Signal("together", profiles.lasting @ statistics["together"])
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
-    people = near_people(histories, statistics)
-    yield Signal("people", sparse.csr_array(people @ statistics["people"]))
+    users = near_users(histories, statistics)
+    yield Signal("people", sparse.csr_array(users @ statistics["people"]))
     if catalogue.anchor is not None:
         alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
         lent = to_dense(product(alike, statistics["directed.strong"]))
@@ -144,28 +143,28 @@ def _behaviour(
         )
 
 
-def near_people(histories: Histories, statistics: Statistics) -> sparse.csr_array:
-    """(n, training people) cosine to the nearest people, by what both touched.
+def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array:
+    """(n, training users) cosine to the nearest users, by what both interacted with.
 
-    Of an item that very many touched, the first `MOST_PEOPLE` in the order of the rows are looked
-    at: to share it says little, and would cost people times people.
+    Of an item that very many interacted with, the first `MOST_USERS` in the order of the rows are
+    looked at: to share it says little, and would cost users times users.
     """
-    people = statistics["people"]
+    users = statistics["people"]
     rarity = np.maximum(statistics["counts"], 1) ** -0.5
     asked = sparse.csr_array(
         histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity), dtype=np.float32
     )
-    scale = sparse.diags_array(1 / np.sqrt(np.diff(people.indptr) + 1))
-    people_of = first_of_each_row(sparse.csr_array(people.T), MOST_PEOPLE)
-    work = asked.astype(bool).astype(np.float64) @ np.diff(people_of.indptr)
-    nearest = [sparse.csr_array((0, people.shape[0]), dtype=np.float32)]
+    scale = sparse.diags_array(1 / np.sqrt(np.diff(users.indptr) + 1))
+    users_of = first_of_each_row(sparse.csr_array(users.T), MOST_USERS)
+    work = asked.astype(bool).astype(np.float64) @ np.diff(users_of.indptr)
+    nearest = [sparse.csr_array((0, users.shape[0]), dtype=np.float32)]
     for chunk in even_chunks(work, NEAR_PAIRS):
-        shared = sparse.csr_array((asked[chunk] @ people_of) @ scale)
-        nearest.append(keep_largest(shared.astype(np.float32), NEAR_PEOPLE))
+        shared = sparse.csr_array((asked[chunk] @ users_of) @ scale)
+        nearest.append(keep_largest(shared.astype(np.float32), NEAR_USERS))
     return sparse.csr_array(sparse.vstack(nearest, format="csr"))
 
 
 def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
     """(n, d) unit vectors: what the weighted items say, and what the person says beside that."""
-    profile = unit(weights @ vectors)
-    return profile if said is None else unit(profile + unit(said))
+    profile: Floats = unit_rows(weights @ vectors)
+    return profile if said is None else unit_rows(profile + unit_rows(said))

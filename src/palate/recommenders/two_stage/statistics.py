@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Rows, unit_rows
 from palate.core.histories import Histories, ragged_positions
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_finite
@@ -90,8 +90,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
 
 def _widths(statistics: Statistics) -> dict[str, int]:
     """What the data alone decide: people, and numbers of the behaviour space."""
-    people, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
-    return {"people": (*people, 0)[0], "space_in": (*space, 0, 0)[1]}
+    users, space = (getattr(statistics.get(name), "shape", ()) for name in ("people", "space_in"))
+    return {"people": (*users, 0)[0], "space_in": (*space, 0, 0)[1]}
 
 
 def _flat_items(histories: Histories) -> Rows:
@@ -126,9 +126,9 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
-    per_person = np.maximum(np.diff(seen.indptr), 1) ** -0.5
+    per_user = np.maximum(np.diff(seen.indptr), 1) ** -0.5
     per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
-    scaled = sparse.csr_array(sparse.diags_array(per_person) @ seen @ sparse.diags_array(per_item))
+    scaled = sparse.csr_array(sparse.diags_array(per_user) @ seen @ sparse.diags_array(per_item))
     # near full rank, what nobody did would be rounding noise and its order chance
     dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
     if dim < 1 or not seen.nnz:
@@ -138,7 +138,7 @@ def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statis
     return {
         "space_in": (space * per_item[:, None]).astype(np.float32),
         "space_out": on_grid((space / per_item[:, None]).astype(np.float32)),
-        "space_unit": unit(space.astype(np.float32)),
+        "space_unit": unit_rows(space.astype(np.float32)),
     }
 
 
@@ -173,7 +173,7 @@ def next_item_map(
     inner, cross = np.zeros((dim, dim)), np.zeros((dim, dim))
 
     def products(part: slice) -> tuple[Floats, Floats]:
-        profile = unit(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
+        profile = unit_rows(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
         target = following[part]
         weighted = profile * (np.maximum(counts[target], 1) ** -0.5)[:, None].astype(np.float32)
         return weighted.T @ profile, weighted.T @ vectors[target]
@@ -202,13 +202,6 @@ def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
         times=histories.times,
     )
     return cut, histories.items[position]
-
-
-def unit(vectors: Floats) -> Floats:
-    """Rows of length 1; zeros stay zeros."""
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: Floats = vectors / np.maximum(norms, 1e-9)
-    return scaled
 
 
 def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:

@@ -39,8 +39,6 @@ _YEARS = (1000, 2999)
 Seconds = NDArray[np.float64]
 
 Numbers = NDArray[np.float64]
-
-
 """In place of a column's name: all columns that would be read by default and are not named."""
 
 HASHED_FEATURES = 64

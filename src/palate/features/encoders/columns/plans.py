@@ -56,13 +56,9 @@ class NumberPlan(_NumberPlan, total=False):
 
 _SEPARATORS = ("|", ";", "、", ",")
 _MOST = 5.0
-
-
 """Standardised numbers are held within this many standard deviations."""
 
 _LONGEST_CATEGORY = 6.0
-
-
 """Mean words of a category; a Chinese character counts as half a word."""
 
 
