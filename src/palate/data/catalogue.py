@@ -11,6 +11,7 @@ from palate.core.columns import ITEM, TEXT, TITLE
 from palate.core.errors import DataError, first_offenders, shown
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
+from palate.data.objects import from_objects
 from palate.data.texts import (
     MISSING_NUMBERS,
     MOSTLY,
@@ -174,8 +175,7 @@ def _mark(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> s
 
 def _understood(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> pl.Series:
     name = series.name
-    if series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
+    series = _plain(series, reading)
     if series.dtype == pl.String:
         series = _cleaned(series, reading)
     if name == TITLE:
@@ -189,6 +189,17 @@ def _understood(series: pl.Series, wanted: pl.DataType | None, reading: _Reading
     if series.dtype == pl.String and reading.table.untyped and wanted != pl.String:
         series = _inferred(series, wanted, reading)
     return _finite(series, reading) if series.dtype.is_float() else series
+
+
+def _plain(series: pl.Series, reading: _Reading) -> pl.Series:
+    """Words as text, also in lists; objects of Python as what they are."""
+    if series.dtype == pl.Object:
+        where = f"{reading.notes.source}: column {series.name!r}"
+        series, _ = from_objects(series.name, series.to_list(), where=where)
+    words = (pl.String, pl.Categorical, pl.Enum)
+    if isinstance(series.dtype, pl.List | pl.Array) and series.dtype.inner in words:
+        return series.cast(pl.List(pl.String))
+    return series.cast(pl.String) if series.dtype in words else series
 
 
 def _cleaned(series: pl.Series, reading: _Reading) -> pl.Series:
@@ -337,7 +348,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
     if typed.dtype == pl.String and wants_numbers:  # infinity alone is a word, but not among these
         numbers = without.str.to_lowercase().cast(pl.Float64, strict=False)
         typed = numbers if numbers.null_count() == without.null_count() else typed
-    if not (typed.dtype.is_numeric() or wants_numbers):
+    if not (typed.dtype.is_numeric() or typed.dtype == pl.Boolean or wants_numbers):
         typed = infer_type(series)
     elif gaps.any():
         shown = series.filter(gaps).unique(maintain_order=True)

@@ -305,5 +305,5 @@ def _offset(zone: pl.Expr) -> pl.Expr:
     hours, minutes = (
         zone.str.extract(r"(\d{2}):?(\d{2})?$", group).cast(pl.Float64) for group in (1, 2)
     )
-    ahead = pl.when(zone.str.starts_with("-")).then(-1.0).otherwise(1.0)
+    ahead = pl.when(zone.str.contains("-", literal=True)).then(-1.0).otherwise(1.0)
     return (ahead * (hours * 3600 + minutes.fill_null(0.0) * 60)).fill_null(0.0)

@@ -363,7 +363,7 @@ def _scan(path: Path, probed: int | None) -> pl.LazyFrame:
         return pl.scan_ndjson(path, infer_schema_length=probed)
     table = open_table(path, what="items", key="item_id")
     again = repeated_names(table.schema, table, {})
-    repeats = int(table.collect([again.sum().alias("again")]).item())
+    repeats = int(table.frame.select(again.sum().alias("again")).collect().item())
     if not repeats:
         return table.frame
     LOGGER.info(
