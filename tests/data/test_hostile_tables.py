@@ -415,3 +415,9 @@ def test_no_remark_repeats_a_whole_cell(write):
     log = write("log.csv", f"user,item,rating\n nan{BIG},a,1\nnan,b {BIG},\n")
     _, lines = told(log)
     assert all(len(line) < 1500 for line in lines)
+
+
+@pytest.mark.parametrize("columns", [{"user": None}, {3: "value"}])
+def test_names_of_columns_are_text(columns):
+    with pytest.raises(ConfigError, match="both must be names"):
+        read(FRAME, columns=columns)

@@ -250,3 +250,60 @@ def test_a_title_that_is_a_record_is_refused():
     items = pl.DataFrame({"item": ["a", "b"], "title": [{"en": "x"}, {"en": "y"}]})
     with pytest.raises(DataError, match=r"column 'title' holds Struct.*columns="):
         read(LOG, items)
+
+
+# ---- numbers as people print them
+
+
+@pytest.mark.parametrize("values", [["1,234.5", "2,000"], ["$5.00", "$12"], ["5%", "6%"], ["5 €"]])
+def test_numbers_that_stay_text_are_told(values, tmp_path):
+    lines = []
+    (tmp_path / "items.csv").write_text(
+        "item,price\n"
+        + "".join(f'{name},"{value}"\n' for name, value in zip("abc", values, strict=False))
+    )
+    data = read(
+        LOG.filter(pl.col("item") == "a"),
+        tmp_path / "items.csv",
+        tell=lambda notes: lines.extend(notes.lines()),
+    )
+    assert data.items["price"].to_list() == values
+    assert any("taken as text" in line and "as 1234.5" in line for line in lines)
+
+
+def test_spaces_around_numbers_and_gaps_among_truth_values(tmp_path):
+    (tmp_path / "items.csv").write_text(
+        "item,n,new,code\na, 5 ,true,12345678901234567890\nb,6,NA,1\n",
+    )
+    items = read(LOG, tmp_path / "items.csv").items
+    assert items["n"].to_list() == [5, 6]
+    assert items["new"].to_list() == [True, None]
+    assert items["code"].to_list() == ["12345678901234567890", "1"], "no digit is lost"
+
+
+def test_lists_without_quotes_are_lists():
+    assert items_of("tags", ["[red tea, pot]", "[cup]"])[0] == [["red tea", "pot"], ["cup"]]
+    assert items_of("tags", ["{red tea,pot}", "{cup}"])[0] == [["red tea", "pot"], ["cup"]]
+
+
+def test_html_that_says_nothing_is_missing():
+    assert items_of("brand", ["&nbsp;", "<br>", "x"])[0] == [None, None, "x"]
+    assert items_of("tags", [["&nbsp;", "a"], ["b"]])[0] == [["a"], ["b"]]
+
+
+def test_lists_of_every_type_are_cleaned():
+    lists = pl.Series([["Tea &amp; Home"], ["N/A"]], dtype=pl.List(pl.Categorical))
+    assert items_of("tags", lists)[0] == [["Tea & Home"], []]
+    fixed = pl.Series([["Tea &amp; Home"], ["N/A"]], dtype=pl.Array(pl.String, 1))
+    assert items_of("tags", fixed)[0] == [["Tea & Home"], []]
+
+
+def test_objects_that_no_table_holds():
+    with pytest.raises(DataError, match="what no column of a table can"):
+        items_of("tags", pl.Series([object(), object()], dtype=pl.Object))
+
+
+def test_words_for_missing_times_can_be_left_out(tmp_path):
+    (tmp_path / "log.csv").write_text("user,item,time\nNA,a,1700000000\nv,b,NULL\nw,b,NaN\n")
+    data = read(tmp_path / "log.csv", drop_missing=True)
+    assert data.interactions["user_id"].to_list() == ["NA"]

@@ -246,3 +246,20 @@ def test_any_mixture_of_spellings_gives_the_same_moments(moments, data):
         for moment in moments
     ]
     assert seconds(spelt)[0].to_list() == [moment.timestamp() for moment in moments]
+
+
+def test_a_month_is_its_first_day_and_no_day_of_the_year():
+    assert seconds(["2024-05"])[0].to_list() == seconds(["2024-05-01"])[0].to_list()
+    assert seconds(["2024-122"])[0].to_list() == seconds(["2024-05-01"])[0].to_list()
+
+
+@pytest.mark.parametrize(
+    ("spelt", "plain"),
+    [
+        ("Wed May 01 2024 07:11:46 GMT+0200 (CEST)", "2024-05-01T07:11:46+02:00"),
+        ("Wed May 01 2024 07:11:46 GMT-0700", "2024-05-01T07:11:46-07:00"),
+        ("2024년 5월 1일", "2024-05-01"),
+    ],
+)
+def test_what_browsers_and_koreans_write(spelt, plain):
+    assert seconds([spelt])[0].to_list() == seconds([plain])[0].to_list()

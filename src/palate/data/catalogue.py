@@ -12,6 +12,7 @@ from palate.core.errors import DataError, Setting, first_offenders
 from palate.core.visible import quoted
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
+from palate.data.objects import from_objects
 from palate.data.texts import (
     MISSING_NUMBERS,
     MOSTLY,
@@ -21,12 +22,13 @@ from palate.data.texts import (
     written_lists,
 )
 from palate.data.values import (
-    Places,
+    RowNames,
     as_ids,
     check_left,
     doubts_about_ids,
     doubts_about_text,
     infer_type,
+    rows_where,
     without_blank_rows,
     without_gaps,
 )
@@ -61,7 +63,7 @@ class _Reading:
     """
 
     table: Table
-    place: Places
+    place: RowNames
     notes: TableNotes
     marks: Mapping[str, str]
     kinds: Mapping[str, str]
@@ -117,6 +119,28 @@ def read_catalogue(
     return Catalogue(pl.DataFrame(columns), reading.lists), notes
 
 
+def read_columns(
+    frame: pl.DataFrame,
+    source: str,
+    *,
+    lists: Mapping[str, str],
+    like: Mapping[str, pl.DataType] | None = None,
+    untyped: bool = False,
+) -> tuple[pl.DataFrame, list[str]]:
+    """Some columns of some rows as `read_catalogue` reads them, and remarks.
+
+    `like` are the types that other rows of the same table have; `untyped` text may be numbers.
+    """
+    notes = TableNotes(source)
+    table = Table(source, frame.lazy(), untyped=untyped)
+    wanted = like or frame.schema
+    reading = _Reading(table, rows_where, notes, lists, {}, wanted, {})
+    columns = [
+        _understood(each, None if like is None else like[each.name], reading) for each in frame
+    ]
+    return pl.DataFrame(columns), notes.messages
+
+
 def _renamed(frame: pl.DataFrame, found: Mapping[str, str], notes: TableNotes) -> pl.DataFrame:
     names = {theirs: ours for ours, theirs in found.items() if theirs != ours}
     for ours in list(names.values()):
@@ -152,8 +176,7 @@ def _mark(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> s
 
 def _understood(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) -> pl.Series:
     name = series.name
-    if series.dtype in (pl.Categorical, pl.Enum):
-        series = series.cast(pl.String)
+    series = _plain(series, reading)
     if series.dtype == pl.String:
         series = _cleaned(series, reading)
     if name == TITLE:
@@ -167,6 +190,17 @@ def _understood(series: pl.Series, wanted: pl.DataType | None, reading: _Reading
     if series.dtype == pl.String and reading.table.untyped and wanted != pl.String:
         series = _inferred(series, wanted, reading)
     return _finite(series, reading) if series.dtype.is_float() else series
+
+
+def _plain(series: pl.Series, reading: _Reading) -> pl.Series:
+    """Words as text, also in lists; objects of Python as what they are."""
+    if series.dtype == pl.Object:
+        where = f"{reading.notes.source}: column {series.name!r}"
+        series, _ = from_objects(series.name, series.to_list(), where=where)
+    words = (pl.String, pl.Categorical, pl.Enum)
+    if isinstance(series.dtype, pl.List | pl.Array) and series.dtype.inner in words:
+        return series.cast(pl.List(pl.String))
+    return series.cast(pl.String) if series.dtype in words else series
 
 
 def _cleaned(series: pl.Series, reading: _Reading) -> pl.Series:
@@ -316,7 +350,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
     if typed.dtype == pl.String and wants_numbers:  # infinity alone is a word, but not among these
         numbers = without.str.to_lowercase().cast(pl.Float64, strict=False)
         typed = numbers if numbers.null_count() == without.null_count() else typed
-    if not (typed.dtype.is_numeric() or wants_numbers):
+    if not (typed.dtype.is_numeric() or typed.dtype == pl.Boolean or wants_numbers):
         typed = infer_type(series)
     elif gaps.any():
         shown = series.filter(gaps).unique(maintain_order=True)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, TITLE, USER, VALUE, WEIGHT
-from palate.core.errors import DataError, Message, Setting, did_you_mean
+from palate.core.errors import ConfigError, DataError, Message, Setting, did_you_mean
 
 _CONVENTIONS = {
     USER: "user uid reviewer customer visitor member person account client buyer listener reader"
@@ -91,6 +91,8 @@ def check_given(given: Mapping[str, str], tables: Mapping[str, tuple[str, Sequen
     """
     roles = {role for kind in ROLES for role in ROLES[kind]}
     for theirs, ours in given.items():
+        if not (isinstance(theirs, str) and isinstance(ours, str)):
+            raise ConfigError(f"columns={{{theirs!r}: {ours!r}}}: both must be names, as text")
         if ours not in roles:
             said = Setting("columns", {theirs: ours}, "data")
             if theirs in roles and any(ours in columns for _, columns in tables.values()):

@@ -193,6 +193,8 @@ def _find_all(
     names = {kind: list(table.schema) for kind, table in tables.items()}
     check_given(given, {kind: (tables[kind].name, columns) for kind, columns in names.items()})
     for name in keep:
+        if name in (USER, ITEM) and name not in given.values():
+            raise ConfigError(f"keep= names {name!r}, which is read anyway: leave it out of keep=")
         if name not in names["interactions"]:
             raise DataError(
                 f"{tables['interactions'].name}: no column {quoted(name)} to keep."

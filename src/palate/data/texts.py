@@ -14,7 +14,7 @@ import polars as pl
 
 MISSING = frozenset(
     [
-        *("nan", "null", "none", "n/a", "<na>", "undefined", "unknown", "not available"),
+        *("nan", "null", "none", "n/a", "<na>", "undefined", "unknown", "not available", "\\n"),
         *("(no genres listed)", "no genres listed", "[]", "{}", "()"),
         *("无", "無", "暂无", "暫無", "未知", "不详", "不詳", "空"),
     ]
@@ -39,6 +39,7 @@ _LONGEST = 100_000
 _LONGEST_WORD = 40
 _NAMES = ("name", "title", "label", "value", "text", "tag")
 _LIST = r"(?s)^\s*(?:\[.*\]|\{.*\}|\(.*,.*\))\s*$"
+_BARE = re.compile(r"""[\[{]([^\[\]{}()'":]*[^\W\d][^\[\]{}()'":]*)[\]}]""")
 _NUMPY = re.compile(r"\[\s*([-+0-9.eE]+(?:\s+[-+0-9.eE]+)*)\s*\]")
 MOSTLY = 0.5
 
@@ -52,9 +53,9 @@ def without_markup(texts: pl.Series) -> tuple[pl.Series, int]:
     found = texts.str.contains(_MARKUP).fill_null(False)
     if not found.any():
         return texts, 0
-    plain = [_plain(text) for text in texts.filter(found)]
+    plain = [_plain(text) or None for text in texts.filter(found)]
     cleaned = texts.clone().scatter(found.arg_true(), pl.Series(plain, dtype=pl.String))
-    return cleaned, int((cleaned != texts).sum())
+    return cleaned, int(cleaned.ne_missing(texts).sum())
 
 
 def _plain(text: str) -> str:
@@ -126,8 +127,14 @@ def _literal(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
+        pass
+    try:
         # numpy prints lists without commas, and Python joins two texts that stand side by side
         return ast.literal_eval(re.sub(r"(?<=['\"])\s+(?=['\"])", ",", text))
+    except (ValueError, SyntaxError):
+        if bare := _BARE.fullmatch(text):
+            return [part.strip() for part in bare[1].split(",")]
+        raise
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -24,9 +24,10 @@ _ISO = (
     r"^(?<y>\d{4})[-/.](?<m>\d{1,2})[-/.](?<d>\d{1,2})"
     r"(?:[Tt\s]\s*(?<H>\d{1,2})(?::(?<M>\d{2})(?::(?<S>\d{2})(?<f>[.,]\d+)?)?)?"
     r"\s*(?<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?<zone>Z|z|UTC|GMT|UT|[+-]\d{2}(?::?\d{2})?)?)?$"
+    r"\s*(?<zone>Z|z|(?:UTC|GMT|UT)?[+-]\d{2}(?::?\d{2})?|UTC|GMT|UT)?)?$"
 )
 _RESPELLED = (
+    (r"^(\d{4})-(\d{2})$", "$1-$2-1"),
     (r"^(\d{1,2}) (\d{1,2}), (\d{4})$", "$3-$1-$2"),
     (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})", "$1-$2-$3 $4:$5:$6"),
     (r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})", "$1-$2-$3 $4:$5"),
@@ -45,7 +46,7 @@ _IN_WORDS = (
     (r"^(\d{1,2})(?:st|nd|rd|th)?[-\s/.]*~(\d\d)[-\s/.,]*(\d{4}),?", "$3-$2-$1"),
     (r"^~(\d\d)[-\s]*(\d{1,2})(?:st|nd|rd|th)?,?[-\s]+(\d{4}),?", "$3-$1-$2"),
     (r"^(\d{4})[-\s/.]*~(\d\d)[-\s/.]*(\d{1,2})", "$1-$2-$3"),
-    (r"^(\d{4})\s*年\s*(\d{1,2})\s*月\s*(\d{1,2})\s*[日号號]\s*", "$1-$2-$3 "),
+    (r"^(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日号號일]\s*", "$1-$2-$3 "),
     (r"上午\s*([\d:时時点點分秒]+)", "$1 am"),
     (r"下午\s*([\d:时時点點分秒]+)", "$1 pm"),
     (r"(\d{1,2})\s*[时時点點]\s*(\d{1,2})\s*分\s*(\d{1,2})\s*秒", "$1:$2:$3"),
@@ -273,9 +274,8 @@ def _days_of_weeks(text: pl.Expr) -> pl.Expr:
     """ISO 8601's 2024-W18-3, its Monday 2024-W18, and 2024-122 by days of the year."""
     week = text.str.replace(r"^(\d{4})-?W(\d{2})-?(\d)$", "$1-W$2-$3")
     week = week.str.replace(r"^(\d{4})-?W(\d{2})$", "$1-W$2-1")
-    days = pl.coalesce(
-        week.str.to_date("%G-W%V-%u", strict=False), text.str.to_date("%Y-%j", strict=False)
-    )
+    day_of_year = text.str.extract(r"^(\d{4}-\d{3})$").str.to_date("%Y-%j", strict=False)
+    days = pl.coalesce(week.str.to_date("%G-W%V-%u", strict=False), day_of_year)
     return days.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
 
 
@@ -314,5 +314,5 @@ def _offset(zone: pl.Expr) -> pl.Expr:
     hours, minutes = (
         zone.str.extract(r"(\d{2}):?(\d{2})?$", group).cast(pl.Float64) for group in (1, 2)
     )
-    ahead = pl.when(zone.str.starts_with("-")).then(-1.0).otherwise(1.0)
+    ahead = pl.when(zone.str.contains("-", literal=True)).then(-1.0).otherwise(1.0)
     return (ahead * (hours * 3600 + minutes.fill_null(0.0) * 60)).fill_null(0.0)

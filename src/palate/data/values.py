@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from palate.core.columns import ITEM, USER
 from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting, first_offenders
 from palate.data.formats.open import LINES, Table, suffix_of
 from palate.data.formats.text import is_plain, text_bytes
+from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for
 
 RowNames: TypeAlias = Callable[[pl.Series], str]
 
@@ -26,6 +28,8 @@ _LF = ord("\n")
 
 _EXACT_BELOW = 2.0**53
 _FEW = 0.2
+_TOO_LONG = r"^\s*[-+]?\d{16,}\s*$"
+_AS_PRINTED = r"^[-+(]?\s*[$€£¥￥]?\s*\d[\d.,'’\s]*\s*(?:[$€£¥元円₽%]|[A-Z]{3})?\)?$"
 _NOT_FINITE = ["nan", "inf", "-inf", "infinity", "-infinity"]
 _UNSEEN = r"[\p{Cf}\p{Cc}\p{Zl}\p{Zp}]|[\p{Zs}--\x20]"
 """Letters without a shape: zero width, marks of direction, control, blanks other than a space."""
@@ -179,18 +183,21 @@ def infer_type(texts: pl.Series) -> pl.Series:
     Digits with a leading zero ("00501") are a code, and stay text. NaN and infinities are numbers
     among numbers.
     """
-    known = texts.drop_nulls()
+    plain = texts.str.strip_chars()
+    known = plain.drop_nulls()
     if not len(known):
         return texts
     if bool(known.str.contains(r"^-?(0|[1-9]\d{0,17})$").all()):
-        return texts.cast(pl.Int64)
+        return plain.cast(pl.Int64)
     spelt = _reads_as_number(known)
+    if known.str.contains(_TOO_LONG).any():
+        return texts
     if spelt.any() and bool((spelt | known.str.to_lowercase().is_in(_NOT_FINITE)).all()):
-        numbers = texts.str.to_lowercase().cast(pl.Float64, strict=False)
+        numbers = plain.str.to_lowercase().cast(pl.Float64, strict=False)
         return numbers if numbers.null_count() == texts.null_count() else texts
     lower = known.str.to_lowercase()
     if bool(lower.is_in(["true", "false"]).all()):
-        return texts.str.to_lowercase() == "true"
+        return plain.str.to_lowercase() == "true"
     return texts
 
 
@@ -198,6 +205,12 @@ def doubts_about_text(texts: pl.Series) -> list[str]:
     """Whether a few values alone keep a column from being one of numbers."""
     known = texts.drop_nulls()
     others = known.filter(~(_reads_as_number(known) | known.str.contains(r"^\d+$")))
+    if len(others) and known.str.contains(_AS_PRINTED).all():
+        names = others.unique(maintain_order=True)
+        return [
+            f"column {texts.name!r}: taken as text: {first_offenders(names, len(names))}; if these"
+            " are numbers, write them with digits and a point alone, as 1234.5"
+        ]
     if not 0 < len(others) <= len(known) * _FEW:
         return []
     names = others.unique(maintain_order=True)
@@ -270,7 +283,7 @@ def without_blank_rows(
     blank = pl.lit(False)
     if table.untyped:
         blank = pl.all_horizontal(pl.all().is_null())
-    masks = frame.select(blank=blank, names=_repeats_names(frame, table, found or {}))
+    masks = frame.select(blank=blank, names=repeated_names(frame.schema, table, found or {}))
     remarks = [
         f"left out {int(masks[which].sum()):,} {what}"
         for which, what in (
@@ -295,6 +308,8 @@ def without_gaps(
         gaps = series.is_null()
         if series.dtype == pl.String:
             gaps |= (series.str.strip_chars() == "").fill_null(True)
+            if name not in (USER, ITEM):  # there it may be an id like others
+                gaps |= stands_for(series, MISSING | MISSING_NUMBERS).fill_null(True)
         elif series.dtype.is_float():
             gaps |= series.is_nan().fill_null(True)
         if gaps.any():
@@ -313,13 +328,19 @@ def check_left(frame: pl.DataFrame, table: Table) -> None:
         )
 
 
-def _repeats_names(frame: pl.DataFrame, table: Table, found: Mapping[str, str]) -> pl.Expr:
-    """Rows in which every value is the name of its column, as in a header."""
-    if not all(kind == pl.String for kind in frame.schema.values()):
+def repeated_names(
+    columns: Mapping[str, pl.DataType], table: Table, found: Mapping[str, str]
+) -> pl.Expr:
+    """Rows in which every value is the name of its column, as in a header.
+
+    `found` maps some of the `columns` to what they are called in the table.
+    """
+    if not all(kind == pl.String for kind in columns.values()):
         return pl.lit(False)
     same = []
-    for column in frame.columns:
+    for column in columns:
         name = found.get(column, column)
         header = f"{name}:{table.kinds[name]}" if table.kinds.get(name) else name
-        same.append(pl.col(column).str.strip_prefix("\ufeff") == header.removeprefix("\ufeff"))
+        header = header.removeprefix("\ufeff")
+        same.append((pl.col(column) == header) | (pl.col(column) == f"\ufeff{header}"))
     return pl.all_horizontal(same).fill_null(False)

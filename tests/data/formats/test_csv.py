@@ -52,7 +52,7 @@ def test_what_is_in_order(text, expected, tmp_path, monkeypatch):
 def test_lines_with_more_fields_than_the_first_are_found(text, wide, tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_bytes(text.encode())
     for chunk in (1, 2, 3, 5, 2**26):
-        monkeypatch.setattr(csv_module, "_CHUNK", chunk)
+        monkeypatch.setattr(csv_module, "_CACHED", chunk)
         assert has_wide_rows(text.encode(), ",", quotes=True) is wide
         assert has_wide_rows(tmp_path / "a.csv", ",", quotes=True) is wide
     assert has_wide_rows(b'a,b\n"1,2,3"\n', ",", quotes=False)

@@ -292,3 +292,33 @@ def test_rows_of_frames_that_lack_something():
 def test_nothing_left_is_an_error():
     log = pl.DataFrame({"user": ["a", None], "item": [None, "y"]})
     assert "drop_missing=True leaves no row" in refused(log, drop_missing=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SEP=;\nuser;item\nu;i\n",
+        '"sep=;"\nuser;item\nu;i\n',
+        'user;item;"rating, of 5"\nu;i;4\n',
+    ],
+)
+def test_semicolons_that_are_stated_or_stand_outside_of_quotes(text, tmp_path):
+    (tmp_path / "log.csv").write_text(text)
+    assert read(tmp_path / "log.csv").interactions["item_id"].to_list() == ["i"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv.bz2", b"BZh9", "packed with bzip2: unpack it"),
+        ("a.zip", b"PK\x03\x04", "a zip archive"),
+        ("a.csv", b"SQLite format 3\0", "a database of SQLite"),
+        ("a.csv", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        ("a.csv", b"<!DOCTYPE html>\n<html>\n", "a web page"),
+        ("a.csv", "user,item\nu,i\n".encode("utf-32"), "UTF-32"),
+    ],
+)
+def test_other_files_are_told_for_what_they_are(name, content, said, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / name)

@@ -9,7 +9,7 @@ import palate
 from palate.core.component import learnt
 from palate.core.errors import ConfigError
 from palate.core.features import Features
-from palate.features.batch import encoder
+from palate.features.batch import encoder, text_rows
 from palate.features.batch.encoder import encoder_of
 from palate.features.batch.job import encode_table
 
@@ -83,7 +83,7 @@ class Learner:
 
 
 def test_what_an_encoder_learns_comes_from_the_first_rows(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder, "SAMPLE_ROWS", 4)
+    monkeypatch.setattr(text_rows, "SAMPLE_ROWS", 4)
     monkeypatch.setattr("palate.core.registry.name_of", lambda _: "learner")
     monkeypatch.setattr("palate.core.registry.find", lambda *_: Learner)
     path = table(9, row1="four", row8="nobody saw this long one")

@@ -13,6 +13,7 @@ from palate.core.visible import quoted
 
 _QUOTE, _CR, _LF = b'"\r\n'
 _CHUNK = 2**26
+_CACHED = 2**19
 
 
 def in_order(source: Path | bytes, separator: str) -> bool:
@@ -42,21 +43,22 @@ def has_wide_rows(source: Path | bytes, separator: str, *, quotes: bool) -> bool
     """
     content = _bytes_of(source)
     inside, fields, wanted = 0, 0, -1
-    for start in range(0, len(content), _CHUNK):
-        part = content[start : start + _CHUNK]
-        marks, ends = np.flatnonzero(part == ord(separator)), np.flatnonzero(part == _LF)
+    for start in range(0, len(content), _CACHED):
+        part = content[start : start + _CACHED]
+        special = (part == ord(separator)) | (part == _LF)
+        special = part[special | (part == _QUOTE) if quotes else special]
         if quotes:
-            places = np.flatnonzero(part == _QUOTE)
-            marks = marks[(np.searchsorted(places, marks) + inside) % 2 == 0]
-            ends = ends[(np.searchsorted(places, ends) + inside) % 2 == 0]
-            inside ^= len(places) & 1
-        before = np.searchsorted(marks, ends)
-        counts = np.diff(before, prepend=-fields)
+            is_quote = special == _QUOTE
+            within = np.bitwise_xor.accumulate(is_quote) ^ bool(inside)
+            inside ^= int(is_quote.sum()) & 1
+            special = special[~(is_quote | within)]
+        ends = np.flatnonzero(special == _LF)
+        counts = np.diff(ends, prepend=-1 - fields) - 1
         if wanted < 0 and len(counts):
             wanted = int(counts[0])
         if len(counts) and int(counts.max()) > wanted:
             return True
-        fields = len(marks) - int(before[-1]) if len(ends) else fields + len(marks)
+        fields = len(special) - int(ends[-1]) - 1 if len(ends) else fields + len(special)
     return fields > wanted >= 0
 
 

@@ -12,7 +12,8 @@ _UNIT_SEPARATOR = "\x1f"
 
 _MOST_TELLING = ("::", "\t", ";", "|", ",", "，")
 _OTHER_THAN_COMMAS = (";", "\t", "|", "::", "，", "；", "\x01")
-_STATED = re.compile(r"sep=(.+?)\r?")
+_STATED = re.compile(r"(\"?)(?i:sep)=(.+?)\1\r?")
+_QUOTED = re.compile(r'"[^"]*"')
 _ESCAPED = re.compile(r"\\([\\\"])")
 
 _RATINGS = ("user_id", "item_id", "rating", "timestamp")
@@ -105,7 +106,8 @@ def layout_of(name: str, first: str) -> Dialect | None:
 def dialect_of_csv(first: str) -> Dialect:
     """Commas, unless the first line says otherwise, or has none."""
     if stated := _STATED.fullmatch(first):
-        return Dialect(stated[1], quotes=True, skipped=1)
+        return Dialect(stated[2], quotes=True, skipped=1)
+    first = _QUOTED.sub("", first)
     if "," in first:
         return Dialect(",", quotes=True)
     return Dialect(next((mark for mark in _OTHER_THAN_COMMAS if mark in first), ","), quotes=True)

@@ -28,6 +28,7 @@ from palate.data.formats.dialect import (
 from palate.data.formats.json import parse_json, parse_lines
 from palate.data.formats.text import (
     check_encoding,
+    check_kind,
     check_no_pipe,
     first_line,
     garbled,
@@ -132,6 +133,8 @@ def open_table(
 
 
 def _unknown_kind(path: Path) -> DataError:
+    with path.open("rb") as file:
+        check_kind(path, file.read(64))
     return DataError(
         f"{path}: {''.join(path.suffixes) or 'no suffix'} is no known kind of table. Known:"
         f" {', '.join(_KNOWN)}, text also with .gz. Rename it, save it as one of these, or pass"

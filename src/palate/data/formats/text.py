@@ -22,6 +22,13 @@ _NO_TEXT = {
     b"\x28\xb5\x2f\xfd": "is packed with zstd: unpack it",
     b"\xfd7zXZ": "is packed with xz: unpack it",
     b"BZh": "is packed with bzip2: unpack it",
+    b"SQLite format 3": "is a database of SQLite: save its table as .csv",
+    b"ARROW1": "is Arrow or Feather: pass pl.read_ipc(path) in Python, or save it as .parquet",
+    b"version https://git-lfs": "stands for a file of Git LFS: fetch that with `git lfs pull`",
+    b"<!DOCTYPE html": "is a web page, perhaps of an error: fetch the file again",
+    b"<!doctype html": "is a web page, perhaps of an error: fetch the file again",
+    b"<html": "is a web page, perhaps of an error: fetch the file again",
+    b"\xff\xfe\0\0": "is text in UTF-32: save it as UTF-8",
 }
 
 
@@ -34,7 +41,7 @@ def text_bytes(path: Path, encoding: str, *, can_be_said: bool = True) -> bytes:
     content = unpacked(path)
     if not content.strip():
         raise DataError(f"{path} is empty")
-    _check_kind(path, content)
+    check_kind(path, content)
     try:
         text = content.decode(encoding)
         content = content if is_utf8(encoding) else text.encode()
@@ -94,7 +101,7 @@ def first_line(path: Path) -> bytes:
     """The first line of a file that should be UTF-8, without reading the rest."""
     with path.open("rb") as file:
         first = file.readline()
-    _check_kind(path, first)
+    check_kind(path, first)
     try:
         first.decode()
     except UnicodeDecodeError as error:
@@ -103,7 +110,8 @@ def first_line(path: Path) -> bytes:
     return first
 
 
-def _check_kind(path: Path, content: bytes) -> None:
+def check_kind(path: Path, content: bytes) -> None:
+    """Raises `DataError` for what begins like a file that is no text."""
     for start, what in _NO_TEXT.items():
         if content.startswith(start):
             raise DataError(f"{path} {what}")

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import reprlib
-from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,12 @@ from palate.core.component import checked
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.settings import types_of
-from palate.features.batch.table import Source
-from palate.features.batch.text_rows import decoded, with_parts
+from palate.features.batch.text_rows import RowReader
 from palate.features.batch.work import Job
 from palate.features.encoders._media import MediaEncoder
 from palate.nn.hub.cards import models
 from palate.nn.hub.digest import folder_digest
 
-SAMPLE_ROWS = 10_000
 OF_THE_JOB = ("column", "folder", "on_error")  # settings of an encoder of files
 TEMPLATE = "template"
 _SPEC = re.compile(r"(?P<name>[\w.]+(?::[A-Za-z_]\w*(?!\w*=))?)(?::(?P<settings>.*))?", re.DOTALL)
@@ -124,21 +121,10 @@ def ready(job: Job) -> Any:
     encoder = registry.build("encoders", table, where=job.encoder)
     if not _learns(encoder):
         return encoder
-    sample = sample_of(job.source, job.columns, job.lists)
+    sample = RowReader(job.source, job.id, job.columns, job.lists).sample
     ids = pl.int_range(len(sample), eager=True).cast(pl.String).alias(ITEM)
     events = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String, TIME: pl.Float64})
     return encoder.fit(Dataset(interactions=events, items=sample.with_columns(ids)))
-
-
-def sample_of(source: Source, columns: Sequence[str], lists: Mapping[str, str]) -> pl.DataFrame:
-    """Some columns of the first rows; where these are empty, of the first that are not."""
-    for start in range(0, len(source), SAMPLE_ROWS):
-        frame = source.read(start, min(start + SAMPLE_ROWS, len(source)), columns)
-        readable = [decoded(frame[name])[0] for name in frame.columns]
-        frame = pl.DataFrame([with_parts(series, lists.get(series.name)) for series in readable])
-        if any(frame[name].null_count() < len(frame) for name in frame.columns):
-            return frame
-    return frame
 
 
 def fingerprint_of(encoder: Any) -> str:

@@ -14,9 +14,10 @@ from palate.core.columns import ITEM
 from palate.core.errors import ConfigError, DataError, Setting, did_you_mean
 from palate.data.catalogue import LISTS
 from palate.data.columns import find_columns
-from palate.features.batch.encoder import TEMPLATE, fingerprint_of, ready, sample_of, settings_of
+from palate.features.batch.encoder import TEMPLATE, fingerprint_of, ready, settings_of
 from palate.features.batch.media_rows import folder_of
 from palate.features.batch.table import Source
+from palate.features.batch.text_rows import RowReader
 from palate.features.batch.work import Job, OnError, Precision
 from palate.features.encoders._media import MediaEncoder
 from palate.text.template import default_template, parse
@@ -148,7 +149,7 @@ def _default_template(source: Source, own_id: str, lists: Mapping[str, str]) -> 
             f" {', '.join(source.schema)}). Name what to read: ",
             Setting("template", "{COLUMN}"),
         )
-    return default_template(sample_of(source, names, lists))
+    return default_template(RowReader(source, own_id, names, lists).sample)
 
 
 def check_workers(engine: str, workers: int | None) -> None:

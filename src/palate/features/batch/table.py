@@ -20,9 +20,12 @@ from palate.core.visible import quoted, shorten, visible
 from palate.data.formats.encodings import garbled_by, is_utf8
 from palate.data.formats.open import BROKEN, open_table
 from palate.data.formats.text import check_encoding, check_no_pipe, is_packed, text_bytes
+from palate.data.notes import LOGGER
+from palate.data.values import repeated_names
 from palate.features.vectors import MANIFEST
 
 STAGED = ".source"
+_WAY = 2
 _PARQUET = (".parquet", ".pq")
 _TEXT = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -56,6 +59,11 @@ class Source:
         """Column → type, of those that all files have."""
         first, *others = self.schemas.values()
         return {name: kind for name, kind in first.items() if all(name in one for one in others)}
+
+    @property
+    def is_untyped(self) -> bool:
+        """Whether it was made of text, whose columns may hold numbers as they are written."""
+        return any(told(file).lower().endswith(_TEXT) for file in self.files)
 
     def check(self, columns: Sequence[str], *, what: str) -> None:
         """Raises `DataError` for a column that some file lacks, or that is of different types."""
@@ -281,7 +289,7 @@ def as_parquet(path: Path, staged: Path, on_error: str, encoding: str = "utf-8")
     """
     check_encoding(encoding)
     state = path.stat()
-    identity = [str(path.absolute()), state.st_size, state.st_mtime_ns, on_error]
+    identity = [str(path.absolute()), state.st_size, state.st_mtime_ns, on_error, _WAY]
     if not is_utf8(encoding):
         identity.append(encoding)
     digest = hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest()
@@ -356,7 +364,15 @@ def _check_not_garbled(path: Path, encoding: str) -> None:
 def _scan(path: Path, probed: int | None) -> pl.LazyFrame:
     if path.suffix.lower() in LINES:
         return pl.scan_ndjson(path, infer_schema_length=probed)
-    return open_table(path, what="items", key="item_id").frame
+    table = open_table(path, what="items", key="item_id")
+    again = repeated_names(table.schema, table, {})
+    repeats = int(table.frame.select(again.sum().alias("again")).collect().item())
+    if not repeats:
+        return table.frame
+    LOGGER.info(
+        "%s: left out %s rows that repeat the names of the columns", table.name, f"{repeats:,}"
+    )
+    return table.frame.filter(~again)
 
 
 def _convert_copy(path: Path, target: Path, encoding: str, *, errors: str) -> int:

@@ -13,12 +13,17 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Mask
+from palate.core.columns import ITEM, TITLE
 from palate.core.errors import SHOWN_OFFENDERS, ConfigError, DataError
+from palate.data.catalogue import read_columns
+from palate.data.columns import find_columns
 from palate.data.values import as_ids
+from palate.features.batch.table import Source
 from palate.features.batch.work import Job
 from palate.text.template import render
 
 MOST_FAULTS = 1000
+SAMPLE_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,11 @@ class TextRows:
     faults: dict[int, str]
 
     @classmethod
-    def of(cls, job: Job, encoder: Callable[[], Any], frame: pl.DataFrame) -> Self:
-        texts, faults = texts_of(frame, job.template, job.columns, job.lists)
-        return cls(job, encoder, texts, faults)
+    def of(
+        cls, job: Job, encoder: Callable[[], Any], frame: pl.DataFrame, reader: RowReader
+    ) -> Self:
+        readable, faults = reader.read(frame)
+        return cls(job, encoder, render(readable, job.template), faults)
 
     @cached_property
     def missing(self) -> Mask:
@@ -131,33 +138,60 @@ def ids_of(series: pl.Series, *, where: str) -> pl.Series:
     return ids.gather(places).alias(series.name)
 
 
-def texts_of(
-    frame: pl.DataFrame, template: str, columns: Sequence[str], lists: Mapping[str, str]
-) -> tuple[list[str], dict[int, str]]:
-    """One text a row, and why some rows have none that can be read.
+@dataclass(frozen=True)
+class RowReader:
+    """Reads some rows as `palate.read` reads the whole table, so that their texts are the same.
 
+    What a column holds is judged by the first rows that hold something. `id` is the column of ids,
     `lists` maps columns to the mark between their parts.
     """
-    faults: dict[int, str] = {}
-    readable = []
-    for name in columns:
-        series, broken = decoded(frame[name])
-        readable.append(with_parts(series, lists.get(name)))
-        faults |= broken
-    return render(pl.DataFrame(readable), template), faults
 
+    source: Source
+    id: str
+    columns: Sequence[str]
+    lists: Mapping[str, str]
 
-def with_parts(series: pl.Series, mark: str | None) -> pl.Series:
-    """Texts that hold lists, "a|b|a", as a template says lists, "a, b"; others as they are."""
-    if mark is None or series.dtype not in (pl.String, pl.Categorical, pl.Enum):
-        return series
-    text = pl.col("text")
-    parts = text.str.split(mark).list.eval(pl.element().str.strip_chars())
-    parts = parts.list.eval(pl.element().filter(pl.element() != ""))
-    joined = parts.list.unique(maintain_order=True).list.join(", ")
-    said = pl.when(text.str.contains(mark, literal=True)).then(joined).otherwise(text)
-    frame = series.cast(pl.String).to_frame("text")
-    return frame.select(said.alias(series.name)).to_series()
+    @cached_property
+    def sample(self) -> pl.DataFrame:
+        """The first rows, read; where these are empty, the first that are not."""
+        for start in range(0, len(self.source), SAMPLE_ROWS):
+            stop = min(start + SAMPLE_ROWS, len(self.source))
+            frame, _ = self._read(self.source.read(start, stop, self.columns), None)
+            if any(frame[name].null_count() < len(frame) for name in frame.columns):
+                return frame
+        return frame
+
+    def read(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, str]]:
+        """Its columns of the job, and why some rows have a text that cannot be read."""
+        return self._read(frame, self.sample.schema)
+
+    def _read(
+        self, frame: pl.DataFrame, like: Mapping[str, pl.DataType] | None
+    ) -> tuple[pl.DataFrame, dict[int, str]]:
+        faults: dict[int, str] = {}
+        columns = []
+        for name in dict.fromkeys(self.columns):
+            series, broken = decoded(frame[name])
+            called = TITLE if name == self._title else name if name != TITLE else f"own {TITLE}"
+            marks = {called: self.lists[name]} if name in self.lists else {}
+            read, _ = read_columns(
+                series.alias(called).to_frame(),
+                self.source.name,
+                lists=marks,
+                like=None if like is None else {called: like[name]},
+                untyped=self.source.is_untyped,
+            )
+            columns.append(read.to_series().alias(name))
+            faults |= broken
+        return pl.DataFrame(columns), faults
+
+    @cached_property
+    def _title(self) -> str | None:
+        names = list(self.source.schema)
+        try:
+            return find_columns("items", self.source.name, names, {self.id: ITEM}, ()).get(TITLE)
+        except DataError:  # several may be it
+            return None
 
 
 def is_blank(texts: Sequence[str]) -> NDArray[np.bool_]:

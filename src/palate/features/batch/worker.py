@@ -22,7 +22,7 @@ from palate.features.batch.encoder import fingerprint_of, ready
 from palate.features.batch.folder import Written, frames_of, write_frames, written_before
 from palate.features.batch.media_rows import MediaRows
 from palate.features.batch.table import SKIP
-from palate.features.batch.text_rows import TextRows, ids_of
+from palate.features.batch.text_rows import RowReader, TextRows, ids_of
 from palate.features.batch.work import Job, Part, stem_of
 from palate.features.cache.store import without_cache
 
@@ -114,6 +114,10 @@ class Worker:
         )
 
     @cached_property
+    def _reader(self) -> RowReader:
+        return RowReader(self.job.source, self.job.id, self.job.columns, self.job.lists)
+
+    @cached_property
     def _there(self) -> Mapping[str, Sequence[Path]]:
         """The files that lie in the folder when the work begins, by what they are of."""
         found = defaultdict(list)
@@ -132,7 +136,7 @@ class Worker:
         ids = ids_of(frame[job.id], where=f"{job.source.name}: column {job.id!r}")
         if job.folder is not None:
             return _Rows(ids, numbers, MediaRows.of(job, self.encoder, numbers))
-        return _Rows(ids, numbers, TextRows.of(job, lambda: self.encoder, frame))
+        return _Rows(ids, numbers, TextRows.of(job, lambda: self.encoder, frame, self._reader))
 
     def _frames(self, rows: _Rows, faults: dict[int, str], number: int) -> list[pl.DataFrame]:
         """What is to be written: not the rows that `faults` tells of, then or now."""

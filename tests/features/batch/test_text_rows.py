@@ -1,0 +1,78 @@
+"""Texts that are encoded are those that a pipeline would encode."""
+
+import json
+
+import polars as pl
+import pytest
+
+import palate
+from palate.features.batch import text_rows
+from palate.features.batch.job import encode_table
+from palate.text.template import render
+
+ROWS = [
+    ("Tea &amp; <b>Home</b>", "['Home', 'Tea']", "Home &amp; Co|Tea", "12.50"),
+    ("N/A", "['Pot']", "(no genres listed)", "-"),
+    ("Unnamed", "[]", "Iron | Iron", "7"),
+    ("[1984]", "plain", "Book", "NA"),
+]
+NAMES = ("name", "shelf", "genres", "price")
+TEMPLATE = "{name}. {shelf}. {genres}. {price}"
+
+
+def as_csv(path, names=NAMES):
+    lines = [("id", *names), *((f"i{row}", *values) for row, values in enumerate(ROWS))]
+    lines.insert(2, lines[0])
+    path.write_text("".join(",".join(f'"{value}"' for value in line) + "\n" for line in lines))
+
+
+def as_lines(path):
+    records = [dict(zip(NAMES, values, strict=True)) for values in ROWS]
+    path.write_text(
+        "".join(json.dumps({"id": f"i{row}"} | one) + "\n" for row, one in enumerate(records))
+    )
+
+
+def as_parquet(path):
+    frame = pl.DataFrame(ROWS, schema=list(NAMES), orient="row")
+    frame.insert_column(0, pl.Series("id", [f"i{row}" for row in range(len(ROWS))]))
+    frame.write_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"), [(".csv", as_csv), (".jsonl", as_lines), (".parquet", as_parquet)]
+)
+@pytest.mark.parametrize("lists", [{}, {"genres": "&"}])
+def test_texts_are_those_of_a_pipeline(suffix, write, lists, letters, tmp_path):
+    path = tmp_path / f"items{suffix}"
+    write(path)
+    log = pl.DataFrame({"user": ["u"], "item": ["i0"]})
+    items = palate.read(log, path, lists=lists).items
+    wanted = render(items.rename({"title": "name"}), TEMPLATE)
+    encode_table(
+        path,
+        letters.Letters(harmless=True),
+        tmp_path / "out",
+        template=TEMPLATE,
+        lists=lists,
+        partition_rows=3,
+    )
+    features = palate.read_features(tmp_path / "out")
+    assert features.ids.series.to_list() == items["item_id"].to_list()
+    asked = [text for texts in letters.ASKED for text in texts if text and len(texts) > 0]
+    assert [text for text in asked if text in wanted] == wanted
+    assert wanted[0].startswith("Tea & Home. Home, Tea")
+
+
+def test_what_columns_hold_is_judged_by_the_first_rows(letters, tmp_path, monkeypatch):
+    monkeypatch.setattr(text_rows, "SAMPLE_ROWS", 2)
+    as_csv(tmp_path / "items.csv")
+    encode_table(
+        tmp_path / "items.csv",
+        letters.Letters(harmless=True),
+        tmp_path / "out",
+        columns=["shelf"],
+        partition_rows=2,
+    )
+    assert ["Home, Tea", "Pot"] in letters.ASKED
+    assert ["plain"] in letters.ASKED
