@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from palate.core.columns import ITEM, TEXT, TITLE
-from palate.core.errors import DataError, Setting, first_offenders
+from palate.core.errors import DataError, Message, Setting, first_offenders
 from palate.core.visible import quoted
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
@@ -126,7 +126,7 @@ def read_columns(
     lists: Mapping[str, str],
     like: Mapping[str, pl.DataType] | None = None,
     untyped: bool = False,
-) -> tuple[pl.DataFrame, list[str]]:
+) -> tuple[pl.DataFrame, list[str | Message]]:
     """Some columns of some rows as `read_catalogue` reads them, and remarks.
 
     `like` are the types that other rows of the same table have; `untyped` text may be numbers.

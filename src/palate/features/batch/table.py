@@ -63,7 +63,7 @@ class Source:
     @property
     def is_untyped(self) -> bool:
         """Whether it was made of text, whose columns may hold numbers as they are written."""
-        return any(told(file).lower().endswith(_TEXT) for file in self.files)
+        return any(display_name(file).lower().endswith(_TEXT) for file in self.files)
 
     def check(self, columns: Sequence[str], *, what: str) -> None:
         """Raises `DataError` for a column that some file lacks, or that is of different types."""
