@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import polars as pl
 from safetensors.numpy import load_file, save
@@ -34,13 +34,11 @@ from palate.core.forks import check_process
 from palate.core.learnt import agree, check_type
 from palate.core.paths import found_again, path_of
 from palate.pipeline.received import check_received
+from palate.pipeline.stages import Stages
 from palate.pipeline.tree import Reader, Writer
 
-if TYPE_CHECKING:
-    from palate.pipeline.pipeline import Pipeline
-
-
 FORMAT = 3
+Whole = TypeVar("Whole", bound=Stages)
 MANIFEST = "manifest.json"
 _PLENTY = 2**22  # rows that a table may have, however small its file
 _MOST_BYTES = 2**24  # of a pipeline file
@@ -50,7 +48,7 @@ _TEMPORARY = re.compile(rf"\.({re.escape(MANIFEST)}|{_CONTENT.pattern})\.[0-9a-f
 
 
 def save_pipeline(
-    pipeline: Pipeline, folder: str | Path, *, origin: Mapping[str, Any] | None = None
+    pipeline: Stages, folder: str | Path, *, origin: Mapping[str, Any] | None = None
 ) -> Path:
     """Writes a fitted pipeline into `folder` (made if absent); the old content stays until the end.
 
@@ -188,7 +186,7 @@ def _sweep(root: Path) -> None:
                 path.unlink()
 
 
-def load_pipeline(folder: str | Path, whole: type[Pipeline], *, allow: Collection[str]) -> Pipeline:
+def load_pipeline(folder: str | Path, whole: type[Whole], *, allow: Collection[str]) -> Whole:
     """A `whole` that `save_pipeline` wrote; raises `ArtefactError` for a folder that is no such."""
     check_process()
     root = path_of(folder, "the folder of a model", ArtefactError)
@@ -212,13 +210,13 @@ def _saved_at(root: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _load_once(root: Path, whole: type[Pipeline], allow: Collection[str]) -> Pipeline:
+def _load_once(root: Path, whole: type[Whole], allow: Collection[str]) -> Whole:
     manifest = _read_manifest(root)
     try:
         arrays = load_file(_checked(root, manifest["arrays"]))
         tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
         reader = Reader(arrays, tables, whole=whole, allow=allow, source=str(root))
-        pipeline: Pipeline = reader.value(manifest["tree"])
+        pipeline: Whole = reader.value(manifest["tree"])
         agree(isinstance(pipeline, whole), "the folder of something else than a pipeline")
         check_received(pipeline)
     except Exception as error:  # whatever a folder that somebody made can lead to

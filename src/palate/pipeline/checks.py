@@ -28,11 +28,11 @@ from palate.core.histories import Histories, histories_of
 from palate.core.ids import Ids, id_list
 from palate.core.settings import blocks_named
 from palate.core.split import Split
+from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.importance import check_block_names
 
 if TYPE_CHECKING:
     from palate.core.types import Encoder
-    from palate.pipeline.pipeline import Pipeline
 
 
 _METHODS: Final = {
@@ -48,7 +48,7 @@ _STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is
 _users: WeakKeyDictionary[Dataset, Users] = WeakKeyDictionary()
 
 
-def check_parts(pipeline: Pipeline) -> None:
+def check_parts(pipeline: Stages) -> None:
     """Raises `ConfigError` for a part that is no component, or stands in the wrong place."""
     if pipeline.encoders is not None:
         _check_encoders(pipeline.encoders)
@@ -118,7 +118,7 @@ def _is_own(component: object) -> bool:
     return ":" not in registry.name_of(component)
 
 
-def check_blocks(pipeline: Pipeline, encoders: Mapping[str, Encoder]) -> None:
+def check_blocks(pipeline: Stages, encoders: Mapping[str, Encoder]) -> None:
     """Raises `ConfigError` for a setting that names a block which none of `encoders` gives.
 
     What comes after a transform outside palate that does not say which blocks it makes (`makes`) is
@@ -139,7 +139,7 @@ def check_blocks(pipeline: Pipeline, encoders: Mapping[str, Encoder]) -> None:
         check_block_names(blocks.names)
 
 
-def _transforms(pipeline: Pipeline) -> Iterator[tuple[str, str, Any]]:
+def _transforms(pipeline: Stages) -> Iterator[tuple[str, str, Any]]:
     """(stage, where it stands, transform) from left to right."""
     for place, transform in enumerate(pipeline.representation):
         yield "representation", f"representation[{place}]", transform

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from palate.core import registry
 from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
-from palate.core.component import check_fitted, component, learnt
+from palate.core.component import check_fitted, component
 from palate.core.dataset import Dataset
 from palate.core.errors import new_name
 from palate.core.features import Features
@@ -26,11 +26,9 @@ from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
-from palate.core.types import Encoder, FitContext, Recommendations, Recommender, Reranker, Transform
+from palate.core.types import FitContext, Recommendations, Reranker
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
-from palate.features.fusion.concat import Concat
-from palate.features.representation.whiten import Whiten
 from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
 from palate.pipeline.checks import (
@@ -48,7 +46,7 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
-from palate.recommenders.ranker import Ranker
+from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
@@ -58,7 +56,7 @@ _LINES = 1_000_000  # of the tables that rerankers get, at most
 
 
 @component
-class Pipeline:
+class Pipeline(Stages):
     """Everything between tables and recommendations, fitted as one and saved as one folder.
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
@@ -66,19 +64,6 @@ class Pipeline:
     components that are given stay as they are: `fit` learns with copies, under names that end in
     `_`. Raises `ConfigError` for what is no component, and for settings that name unknown blocks.
     """
-
-    encoders: dict[str, Encoder] | None = None
-    representation: list[Transform] = field(default_factory=lambda: [Whiten()])
-    fusion: Transform = field(default_factory=Concat)
-    selection: list[Transform] = field(default_factory=list)
-    recommender: Recommender = field(default_factory=Ranker)
-    rerankers: list[Reranker] = field(default_factory=list)
-    data_: Dataset = learnt()
-    features_: Features | None = learnt()
-    encoders_: dict[str, Encoder] = learnt()
-    transforms_: list[Transform] = learnt()
-    recommender_: Recommender = learnt()
-    rerankers_: list[Reranker] = learnt()
 
     def __post_init__(self) -> None:
         check_parts(self)

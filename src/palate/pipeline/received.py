@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -14,16 +14,13 @@ from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.learnt import agree
+from palate.pipeline.stages import Stages
 from palate.text.template import parse
-
-if TYPE_CHECKING:
-    from palate.pipeline.pipeline import Pipeline
-
 
 _TEXTS = ((EVENT, pl.String), (TEXT, pl.String))
 
 
-def check_received(pipeline: Pipeline) -> None:
+def check_received(pipeline: Stages) -> None:
     """Raises `ValueError` or `NotFittedError` unless all parts are fitted, on the same catalogue.
 
     Each part has been looked at by itself already.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -21,10 +21,7 @@ from palate.core.types import Recommendations
 from palate.core.visible import shorten
 from palate.pipeline.explain.shared_attributes import CommonGround
 from palate.pipeline.explain.similarity import Similarity, matched_words, similarities
-
-if TYPE_CHECKING:
-    from palate.pipeline.pipeline import Pipeline
-
+from palate.pipeline.stages import Stages
 
 SENTENCES: dict[str, dict[str, str]] = {
     "en": {
@@ -78,11 +75,11 @@ _grounds: WeakKeyDictionary[Dataset, tuple[object, CommonGround]] = WeakKeyDicti
 
 
 def explain(
-    pipeline: Pipeline, histories: Histories, recommendations: Recommendations
+    pipeline: Stages, histories: Histories, recommendations: Recommendations
 ) -> Recommendations:
     """The same recommendations with a sentence each in the column `reasons`."""
     table = recommendations.table
-    items = pipeline.item_ids.rows(table[ITEM])
+    items = pipeline.data_.item_ids.rows(table[ITEM])
     asking = histories.take(_requests_of(histories, table))
     recommender: Any = pipeline.recommender_
     if hasattr(recommender, "evidence"):
@@ -115,7 +112,7 @@ def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]
     return np.array(rows, dtype=np.int64)
 
 
-def _ground_of(pipeline: Pipeline) -> CommonGround:
+def _ground_of(pipeline: Stages) -> CommonGround:
     """What the encoders read: found once for a fitted catalogue."""
     known = _grounds.get(pipeline.data_)
     if known is None or known[0] is not pipeline.encoders_:
@@ -137,7 +134,7 @@ def _support_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Sup
 
 
 def _similarities_of(
-    pipeline: Pipeline, asking: Histories, evidence: Sequence[Evidence], items: Rows
+    pipeline: Stages, asking: Histories, evidence: Sequence[Evidence], items: Rows
 ) -> list[Similarity]:
     """For each line how the item is like what speaks for it: an item of the history, or words."""
     found = [Similarity("none")] * len(evidence)
