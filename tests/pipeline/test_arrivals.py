@@ -223,6 +223,7 @@ def test_the_same_rows_arrive_as_they_were_read(tmp_path, suffix, lists):
         ("price", "-", None),
         ("new", "TRUE", True),
         ("new", "false", False),
+        ("new", "NA", None),
         ("zip", "00777", "00777"),
         ("zip", "777.50", "777.50"),
         ("zip", "unknown", None),

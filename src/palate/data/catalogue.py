@@ -350,7 +350,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
     if typed.dtype == pl.String and wants_numbers:  # infinity alone is a word, but not among these
         numbers = without.str.to_lowercase().cast(pl.Float64, strict=False)
         typed = numbers if numbers.null_count() == without.null_count() else typed
-    if not (typed.dtype.is_numeric() or typed.dtype == pl.Boolean or wants_numbers):
+    if not (typed.dtype.is_numeric() or pl.Boolean in (typed.dtype, wanted) or wants_numbers):
         typed = infer_type(series)
     elif gaps.any():
         shown = series.filter(gaps).unique(maintain_order=True)

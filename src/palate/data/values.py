@@ -114,17 +114,16 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
     Also words for "missing".
     """
     doubts = []
-    unseen = ids.filter(ids.str.contains(_UNSEEN))
+    distinct = ids.unique(maintain_order=True)
+    unseen = distinct.filter(distinct.str.contains(_UNSEEN))
     if len(unseen):
-        names = unseen.unique(maintain_order=True)
         letters = unseen.str.extract_all(_UNSEEN).explode().unique(maintain_order=True)
         which = ", ".join(_called(letter) for letter in letters[:3])
-        shown = first_offenders(names, len(names))
+        shown = first_offenders(unseen, len(unseen))
         doubts.append(f"{where}: ids hold letters that cannot be seen ({which}): {shown}")
-    spaced = ids.filter(ids.str.contains(r"^ | $"))
+    spaced = distinct.filter(distinct.str.contains(r"^ | $"))
     if len(spaced):
-        names = spaced.unique(maintain_order=True)
-        shown = first_offenders(names, len(names))
+        shown = first_offenders(spaced, len(spaced))
         doubts.append(f"{where}: the spaces around ids are parts of them: {shown}")
     words = ids.filter(ids.is_in(_WORDS_FOR_MISSING))
     if len(words):

@@ -44,14 +44,17 @@ def has_wide_rows(source: Path | bytes, separator: str, *, quotes: bool) -> bool
     content = _bytes_of(source)
     inside, fields, wanted = 0, 0, -1
     for start in range(0, len(content), _CACHED):
-        part = content[start : start + _CACHED]
+        part = np.asarray(content[start : start + _CACHED])
         special = (part == ord(separator)) | (part == _LF)
-        special = part[special | (part == _QUOTE) if quotes else special]
-        if quotes:
+        quote = part == _QUOTE
+        if quotes and (inside or quote.any()):
+            special = part[special | quote]
             is_quote = special == _QUOTE
             within = np.bitwise_xor.accumulate(is_quote) ^ bool(inside)
             inside ^= int(is_quote.sum()) & 1
             special = special[~(is_quote | within)]
+        else:
+            special = part[special]
         ends = np.flatnonzero(special == _LF)
         counts = np.diff(ends, prepend=-1 - fields) - 1
         if wanted < 0 and len(counts):
