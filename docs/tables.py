@@ -22,7 +22,7 @@ from palate.core.optional import requirements_of
 from palate.core.paths import Located
 from palate.core.settings import Inside, NamesBlock, mark_in, types_of
 from palate.nn.hub.cards import NamesModel
-from palate.pipeline.config import toml
+from palate.pipeline.dialect import toml
 
 DOCS = Path(__file__).parent
 PACKAGE = Path(palate.__file__).parent

@@ -17,7 +17,8 @@ import typer
 from palate.cli.main import app
 from palate.core import registry
 from palate.data.samples import synthetic
-from palate.pipeline.config import SECTIONS, DataSection, config_of, toml
+from palate.pipeline.config import SECTIONS, DataSection, config_of
+from palate.pipeline.dialect import toml
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

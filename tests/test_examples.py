@@ -26,7 +26,7 @@ SHOWN = {
         r"1\. (telescope|lunar|probe|satellite|astronaut|eclipse|galaxy)\w* .*close to your words",
     ),
     "chinese_catalogue": (
-        "== use\n读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){5}",
+        "== muse\n读过《三体》：\n" + r"(  《\S+》 科幻：.+\n){5}",
         r"科幻 10 of 10 before the first 美食 \(place [23]\d\)",
         r"《时间移民》 科幻：还没有人选过，但内容与《三体》相近",
         "想看“飞向宇宙的太空旅行”：\n  《.+》 科幻",
@@ -82,7 +82,7 @@ SHOWN = {
     ),
     "three_views_of_a_person": (
         r"Features\(300 rows; history.muse: 512, history_text: 512, reviews: 512, numbers: 1\)",
-        r"\ntold: [78]\d% right",
+        r"\nhistory_text: [78]\d% right",
         r"history.muse \+ history_text \+ reviews \+ numbers: [89]\d% right",
     ),
     "similar_sounds": (
@@ -95,7 +95,7 @@ SHOWN = {
         r"nothing else known: brand # \d+",
     ),
     "behaviour_blocks": (
-        "aggregates: events, people, share of repeats, view: events",
+        "aggregates: events, users, share of repeats, view: events",
         "untouched: 6 of 120 items",
         r"tags = galaxy is near tags = (lunar|nebula|comet|orbit|eclipse|telescope|probe)",
         r"a new item of galaxies is near “(nebula|orbit|lunar|probe|galaxy|eclipse|comet)",

@@ -724,8 +724,8 @@ def test_the_preview_knows_no_encoder():
 
     source = Path(preview.__file__).read_text("utf-8")
     assert "isinstance" not in source
-    imported = set(re.findall(r"^from palate\.encoders\.(\w+)", source, re.MULTILINE))
-    assert imported == {"_defaults"}
+    imported = set(re.findall(r"^from palate\.features\.([\w.]+)", source, re.MULTILINE))
+    assert imported == {"default_encoders"}
 
 
 def test_the_home_folder_in_places_that_are_written(command, shop, tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def test_pipes_and_standard_output_are_written_to(tmp_path):
     write_whole(tmp_path / "pipe", b"through")
     reader.join()
     assert got == [b"through"]
-    code = "from palate._files import *; write_whole(Path('/dev/stdout'), b'said')"
+    code = "from palate.core.files import *; write_whole(Path('/dev/stdout'), b'said')"
     with (tmp_path / "out.txt").open("wb") as out:
         subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
     assert (tmp_path / "out.txt").read_bytes() == b"said"

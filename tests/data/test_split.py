@@ -303,5 +303,5 @@ def test_weights_and_kinds_travel():
 
 
 def test_the_names_of_splits():
-    assert sorted(SPLITS) == ["given", "leave_last_out", "cold_items", "time"]
+    assert sorted(SPLITS) == ["cold_items", "given", "leave_last_out", "time"]
     assert SPLITS["time"](dataset(), test=0.4).name == "time"

@@ -223,13 +223,14 @@ def test_what_is_no_time(values):
 
 @given(
     st.lists(
-        st.datetimes(dt.datetime(1975, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)),
+        st.datetimes(dt.datetime(1977, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)),
         min_size=1,
         max_size=8,
     ),
     st.data(),
 )
 def test_any_mixture_of_spellings_gives_the_same_moments(moments, data):
+    """From 1977 on: earlier, milliseconds have 12 digits and may read as a date with minutes."""
     moments = [moment.replace(microsecond=0) for moment in moments]
     spelt = [
         data.draw(

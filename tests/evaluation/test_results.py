@@ -77,4 +77,4 @@ def test_a_cell_is_found_by_its_names(found):
     with pytest.raises(ConfigError, match=r"Did you mean 'ndcg@10'"):
         found.cell("noise", "ndcg@1O")
     with pytest.raises(ConfigError, match=r"Did you mean 'cold_items'"):
-        found.cell("noise", "ndcg@10", "new_item")
+        found.cell("noise", "ndcg@10", "cold_item")

@@ -14,6 +14,8 @@ from palate.features import template_encoder
 from palate.features.cache import encode_once
 from palate.features.template_encoder import TemplateEncoder, encode_cached, in_batches
 
+pytestmark = pytest.mark.usefixtures("cache")
+
 
 class Fake:
     """Vectors of lengths and of first letters; remembers what it was asked."""

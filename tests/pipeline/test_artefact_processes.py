@@ -117,7 +117,7 @@ def names_in_manifest(folder):
 
 def test_processes_that_save_again_and_again(component, child, tmp_path):
     folder = save_pipeline(component(1), tmp_path / "model")
-    given = {"folder": str(folder), "n_estimators": 24}
+    given = {"folder": str(folder), "rounds": 24}
     savers = [
         child(MANY.format(first=1, second=2, **given)),
         child(MANY.format(first=2, second=3, **given)),

@@ -270,12 +270,13 @@ def check_whole(files: Sequence[Path]) -> None:
     for file in files:
         try:
             if not is_whole(file):
-                damaged.append(str(file))
+                damaged.append(file)
         except OSError as error:
             raise _unreadable(file, error) from error
     if damaged:
+        names = first_offenders([file.name for file in damaged], len(damaged))
         raise DataError(
-            f"damaged since `palate encode` wrote them: {first_offenders(damaged, len(damaged))}."
+            f"{damaged[0].parent}: damaged since `palate encode` wrote them: {names}."
             " Run the same command again: it encodes what is damaged anew"
         )
 

@@ -46,7 +46,7 @@ class UserKNN(CatalogueModel):
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
         self.users_ = with_users_settled(histories_of(data)).seen()
-        self.__dict__.pop("_people_by_item", None)
+        self.__dict__.pop("_users_by_item", None)
         return self
 
     def check_learnt(self) -> None:

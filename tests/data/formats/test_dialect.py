@@ -210,7 +210,7 @@ def test_the_files_of_movielens_100k(write):
         data = read(write(name, rows), items, users)
         assert data.interactions["value"].to_list() == [3, 3]
         assert data.interactions["timestamp"].to_list() == [881250949, 891717742]
-    assert data.items["genres"].to_list() == [["Animation", "Children's", "Comedy"], ["unknown"]]
+    assert data.items["genres"].to_list() == [["Animation", "Children's", "Comedy"], None]
     assert data.items["title"].to_list() == ["Kolya (1996)", "unknown"]
     assert "Action" not in data.items.columns
     assert data.users["occupation"].to_list() == ["writer", "executive"]

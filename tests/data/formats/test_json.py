@@ -51,7 +51,7 @@ def test_a_field_of_two_kinds_names_the_line(write, first, second, field):
         assert "'c" in refused(path)
 
 
-@pytest.mark.parametrize("text", ["[REC]", "{braces}", '["a"', '["a", "b"]', '{"k": 1}'])
+@pytest.mark.parametrize("text", ["[REC]", "{braces}", '["a"'])
 def test_texts_that_look_like_lists_are_texts(write, text):
     records = [json.dumps({"item": "a", "title": text}), '{"item": "b", "title": "x"}']
     for path, _ in both(write, records):

@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from palate.core.errors import ConfigError, DataError
+from palate.core.types import FitContext
 from palate.evaluation.published import run
 from palate.evaluation.published.figures import PublishedRow
 from palate.evaluation.published.formats import load_benchmark
@@ -252,10 +253,10 @@ class Refusing(Popular):
         super().__init__()
         self.error, self.late = error, late
 
-    def fit(self, data: Any, items: Any = None) -> Any:
+    def fit(self, data: Any, context: FitContext = FitContext()) -> Any:
         if not self.late:
             raise self.error
-        return super().fit(data, items)
+        return super().fit(data, context)
 
     def score(self, histories: Any) -> Any:
         raise self.error

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,6 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
-from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, NotFittedError
 from palate.core.features import Features
@@ -24,6 +22,7 @@ from palate.data.split import split_by_time
 from palate.evaluation.compare import compare
 from palate.evaluation.report.html import asset
 from palate.evaluation.report.report import write_report
+from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.item_knn import ItemKNN
 from palate.recommenders.popular import Popular
 
@@ -41,20 +40,14 @@ HOSTILE = (
 )
 
 
-@dataclass(kw_only=True)
-class StandIn:
+class StandIn(Pipeline):
     """What the report asks of a fitted pipeline, with a recommender of one line."""
 
-    recommender_: object
-    features: Features | None = None
-    reason: str = "because it is there"
-    asked: list[Histories] = field(default_factory=list)
-    encoders_: dict[str, object] = field(default_factory=dict)
-    data_: Dataset = learnt()
-
-    @property
-    def item_ids(self):
-        return self.data_.item_ids
+    def __init__(self, *, recommender_, features=None, reason="because it is there"):
+        super().__init__(encoders={})
+        self.recommender_, self.features_, self.reason = recommender_, features, reason
+        self.asked: list[Histories] = []
+        self.encoders_, self.transforms_, self.rerankers_ = {}, [], []
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):
         self.asked.append(histories)

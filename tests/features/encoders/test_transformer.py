@@ -105,6 +105,7 @@ def test_a_name_the_hub_does_not_give_is_named(monkeypatch):
         raise OSError("We couldn't connect\nto the hub")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", offline)
     with pytest.raises(ConfigError, match=r"'some/model' is not on.*couldn't connect\)"):
         Transformer(model="some/model").encode_texts(["a"])
 
