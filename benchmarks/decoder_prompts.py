@@ -101,7 +101,7 @@ def worth(model: str) -> list[dict[str, Any]]:
     asked = {"prefix": "Film: ", "suffix": "\nGenre:", "backend": "torch"}
     chosen: dict[str, Encoder] = {
         "TF-IDF": palate.Tfidf(**films),
-        "type": palate.TextEncoder(**films),
+        "muse": palate.TextEncoder(**films),
         "e5": palate.Transformer(model="e5", **films),
         "minilm": palate.Transformer(model="minilm", **films),
         f"{model}, genre": palate.Causal(model=model, **films, **asked),

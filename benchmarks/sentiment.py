@@ -145,7 +145,7 @@ def main() -> None:
         train, test = cut(load(folder))
         truth = test["value"].to_numpy()
         lexicon = "snownlp" if language == "zh" else "vader"
-        encoders = {"type": palate.TextEncoder()}
+        encoders = {"muse": palate.TextEncoder()}
         if language == "en":
             encoders["minilm"] = palate.Transformer(model="minilm")
         found = {lexicon: judged_by_lexicon(lexicon, len(np.unique(truth)), test["text"].to_list())}

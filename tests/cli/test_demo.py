@@ -22,7 +22,7 @@ def ranker(**settings):
 
 @pytest.fixture
 def small(monkeypatch):
-    data = synthetic(40, 30)
+    data = synthetic(60, 40)
     text = {"text": Tfidf()}
     monkeypatch.setattr(demo, "movielens", lambda: data)
     monkeypatch.setattr(demo, "LIKED", tuple(data.items["title"][row] for row in (0, 4)))
@@ -40,7 +40,7 @@ def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     made = demo.run_demo(tmp_path / "demo", console)
     said = " ".join(console.export_text().split())
     console.file.close()
-    assert "40 people, 30 films, 213 ratings" in said
+    assert f"60 people, 40 films, {len(small.interactions)} ratings" in said
     for row in demo.rows_of_the_table():
         assert row in said
     assert "who is known" in said
