@@ -44,8 +44,6 @@ class Setting:
 
 
 Dialect: TypeAlias = Callable[[Setting], str]
-
-
 """How a setting is written: as code, as a pipeline file or as options of a command."""
 
 
@@ -199,8 +197,6 @@ RENAMED: Final[Mapping[str, tuple[str, ...]]] = {
     "trained_rows": ("warm_items",),
     "use": ("type", "muse"),
 }
-
-
 """What names of earlier versions have become."""
 
 
