@@ -138,24 +138,23 @@ class Histories:
             )
         return replace(self, item_ids=item_ids)
 
+    def compact(self) -> Histories:
+        """The same requests over arrays that hold their own ranges and nothing else."""
+        _, position = ragged_positions(self.starts, self.stops)
+        stops = np.cumsum(self.lengths)
+        return replace(
+            self,
+            starts=stops - self.lengths,
+            stops=stops,
+            items=self.items[position],
+            weights=self.weights[position],
+            times=None if self.times is None else self.times[position],
+        )
+
     def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
-        whole = self if self.lengths.sum() >= len(self.items) else _compact(self)
+        whole = self if self.lengths.sum() >= len(self.items) else self.compact()
         return replace(whole, item_ids=item_ids, items=places[whole.items])
-
-
-def _compact(histories: Histories) -> Histories:
-    """The same requests over flat arrays that hold no more than they ask for."""
-    _, position = ragged_positions(histories.starts, histories.stops)
-    stops = np.cumsum(histories.lengths)
-    return replace(
-        histories,
-        starts=stops - histories.lengths,
-        stops=stops,
-        items=histories.items[position],
-        weights=histories.weights[position],
-        times=None if histories.times is None else histories.times[position],
-    )
 
 
 def histories_of(data: Dataset) -> Histories:

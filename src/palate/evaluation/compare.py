@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass
 from functools import partial
 from typing import Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -16,7 +16,7 @@ from palate.core.component import check_fitted
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
 from palate.core.features import Features
-from palate.core.histories import Histories, ragged_positions
+from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.progress import task
 from palate.core.split import Split
@@ -67,7 +67,7 @@ class Ranked:
         with task(f"ranking by {label}", len(asking), "requests") as done:
             for start in range(0, len(asking), step):
                 part = slice(start, start + step)
-                chunk = _past_only(asking.take(part))
+                chunk = asking.take(part).compact()
                 rows[part], _ = rank(chunk, k, exclude_seen=split.exclude_seen, progress=done)
         return cls(rows)
 
@@ -116,20 +116,6 @@ def _in_catalogue_of(model: object, asking: Histories) -> Histories:
     if not isinstance(item_ids, Ids) or len(item_ids) <= len(asking.item_ids):
         return asking
     return asking.in_catalogue(item_ids)
-
-
-def _past_only(histories: Histories) -> Histories:
-    """The same requests over arrays that hold their own ranges and nothing else."""
-    _, position = ragged_positions(histories.starts, histories.stops)
-    stops = np.cumsum(histories.lengths)
-    return replace(
-        histories,
-        starts=stops - histories.lengths,
-        stops=stops,
-        items=histories.items[position],
-        weights=histories.weights[position],
-        times=None if histories.times is None else histories.times[position],
-    )
 
 
 def evaluate(
