@@ -59,22 +59,14 @@ def main() -> None:
         if kind == "variant" and name not in VARIANTS:
             sys.exit(f"{name}: not one of {', '.join([*DATA, *ENCODERS, *VARIANTS])}")
         known[kind].append(name)
-    rows = []
     for data in known["data"] or DATA:
         for encoder in known["encoder"] or ENCODERS:
-            first = run(data, encoder, "first")
+            first, rows = run(data, encoder, "first"), []
             for variant in known["variant"] or VARIANTS[1:]:
-                rows.append(
-                    {
-                        "data": data,
-                        "encoder": encoder,
-                        "variant": variant,
-                        **compared(first, run(data, encoder, variant)),
-                    }
-                )
-                print(rows[-1], flush=True)
-    if not any(known.values()):
-        print(record("same-lists", {"rows": rows}))
+                found = compared(first, run(data, encoder, variant))
+                rows.append({"variant": variant, **found})
+                print(data, encoder, rows[-1], flush=True)
+                record(f"same-lists-{data}-{encoder}", {"rows": rows})
 
 
 def run(data: str, encoder: str, variant: str) -> dict[str, Any]:
