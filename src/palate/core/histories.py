@@ -11,10 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Matrix, Rows, scale_rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, DataError
+from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.ids import Ids
 
@@ -38,6 +39,7 @@ class Histories:
     people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
     `against` holds, one row a request, what that person turned down so far: it is not recommended
     to them again, and no choice.
+    `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
     """
 
     item_ids: Ids
@@ -49,6 +51,7 @@ class Histories:
     times: NDArray[np.float64] | None = None
     queries: Mapping[str, Floats] = field(default_factory=dict)
     against: Histories | None = None
+    users: Mapping[str, Matrix] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_process()
@@ -75,7 +78,18 @@ class Histories:
             stops=self.stops[index],
             queries={name: vectors[index] for name, vectors in self.queries.items()},
             against=None if self.against is None else self.against.take(index),
+            users={name: vectors[index] for name, vectors in self.users.items()},
         )
+
+    def with_users(self, features: Features | None) -> Histories:
+        """The same requests with the features of who asks, found by id: zeros for strangers."""
+        if features is None:
+            return replace(self, users={})
+        rows = features.ids.find(self.user_ids)
+        known = (rows >= 0).astype(np.float32)
+        rows = np.maximum(rows, 0)
+        parts = {name: scale_rows(part[rows], known) for name, part in features.parts.items()}
+        return replace(self, users=parts)
 
     def last(self, length: int) -> Histories:
         """The newest `length` events of each row."""
