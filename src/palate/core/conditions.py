@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Final, TypeAlias
 
@@ -58,12 +58,12 @@ def fits(table: pl.DataFrame, condition: Condition, setting: Setting) -> Mask:
     it. Raises `DataError` for columns that the table lacks and for what gives no true or false.
     """
     if isinstance(condition, str):
+        setting = replace(setting, value=condition)
         condition = expression(condition, table.schema, setting)
     if not isinstance(condition, pl.Expr):
         raise DataError(
-            setting,
-            f" = {quoted(condition)}: give a polars expression, as pl.col('year') > 1990, or a "
-            "text, as 'year > 1990'",
+            replace(setting, value=condition),
+            ": give a polars expression, as pl.col('year') > 1990, or a text, as 'year > 1990'",
         )
     for name in condition.meta.root_names():
         _check_column(name, table.schema, setting)
@@ -114,6 +114,7 @@ class _Reader:
     tokens: list[tuple[str, str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.setting = replace(self.setting, value=self.text)
         if len(self.text) > _LONGEST:
             raise self._refusal(f"it has {len(self.text):,} letters; {_LONGEST:,} are read")
         start = 0
@@ -272,7 +273,7 @@ class _Reader:
     def _refusal(self, why: str, start: int | None = None) -> DataError:
         rest = self.text[self._next()[2] if start is None else start :].strip()
         where = f" At {quoted(rest, 30)}:" if rest and rest != self.text.strip() else ""
-        return DataError(self.setting, f" = {quoted(self.text)} cannot be read.{where} {why}")
+        return DataError(self.setting, f" cannot be read.{where} {why}")
 
 
 def _check_column(name: str, schema: Mapping[str, pl.DataType], setting: Setting) -> None:

@@ -36,6 +36,8 @@ class Histories:
     Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
     the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
     people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    `allowed` are the catalogue rows that may be recommended to them, in rising order (None: all):
+    who chooses candidates chooses among these.
     """
 
     item_ids: Ids
@@ -46,6 +48,7 @@ class Histories:
     weights: Floats
     times: NDArray[np.float64] | None = None
     queries: Mapping[str, Floats] = field(default_factory=dict)
+    allowed: Rows | None = None
 
     def __post_init__(self) -> None:
         check_process()
@@ -154,7 +157,8 @@ class Histories:
     def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
         whole = self if self.lengths.sum() >= len(self.items) else self.compact()
-        return replace(whole, item_ids=item_ids, items=places[whole.items])
+        allowed = None if self.allowed is None else np.sort(places[self.allowed])
+        return replace(whole, item_ids=item_ids, items=places[whole.items], allowed=allowed)
 
 
 def histories_of(data: Dataset) -> Histories:

@@ -17,11 +17,12 @@ from palate.core import registry
 from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component
+from palate.core.conditions import Condition
 from palate.core.dataset import Dataset
 from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
-from palate.core.histories import Histories, history_of_items
+from palate.core.histories import Histories
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
@@ -33,7 +34,6 @@ from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
 from palate.pipeline.checks import (
     Users,
-    candidate_rows,
     check_blocks,
     check_data,
     check_histories,
@@ -46,6 +46,14 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
+from palate.pipeline.requests import (
+    OnUnknown,
+    Unknown,
+    allowed_rows,
+    requests_of,
+    texts_of,
+    with_words,
+)
 from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
@@ -137,11 +145,14 @@ class Pipeline(Stages):
         *,
         exclude_seen: bool = True,
         candidates: Rows | None = None,
+        exclude: Rows | None = None,
+        where: Condition | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[Rows, Floats]:
         """(n, k) catalogue rows and scores of the lists that are shown, rerankers included.
 
-        Best first, -1 where a list ends; `progress` is called with numbers of finished requests.
+        Best first, -1 where a list ends; `candidates` and `exclude` are catalogue rows, `where` as
+        for `recommend`. `progress` is called with numbers of finished requests.
         """
         now = self._now()
         check_histories(histories)
@@ -151,9 +162,7 @@ class Pipeline(Stages):
             histories,
             wanted_places(k),
             exclude_seen=exclude_seen,
-            candidates=None
-            if candidates is None
-            else candidate_rows(candidates, histories.item_ids),
+            candidates=allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where),
             progress=progress,
         )
 
@@ -161,29 +170,39 @@ class Pipeline(Stages):
         self,
         user_ids: Sequence[str] | None = None,
         *,
-        history: Sequence[str] | None = None,
-        text: str | None = None,
+        history: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        text: str | Sequence[str] | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
         reasons: bool = False,
+        unknown: OnUnknown = "raise",
     ) -> Recommendations:
-        """The best `k` items for known people, for a history, for a text query, or a mix.
+        """The best `k` items for known people, for histories, for text queries, or a mix.
 
-        `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
-        `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
+        One list for each person, history or text; a text may go with a person or a history, and
+        what is given once holds for all. Only what is among `candidates` (ids), not in `exclude`
+        (ids) and fits `where`, a condition on the columns of the items (`pl.col("year") > 1990` or
+        "year > 1990"), is recommended, in the order that a list of all items would have. `reasons`
+        adds a sentence to each line. `unknown="skip"` leaves unknown ids out, with a warning.
+        Raises `UnknownIdError` for people or items that are not known, `DataError` for no request
+        at all and for a filter that leaves nothing.
         """
-        now = self._now()
+        now, left_out = self._now(), Unknown(unknown)
         k = wanted_places(k)
-        histories = now.histories(user_ids, history=history, text=text)
-        rows = None
-        if candidates is not None:
-            rows = now.item_ids.rows(
-                id_list(candidates, "candidates"), what="item ids in candidates"
-            )
-        return now.recommend_histories(
-            histories, k=k, exclude_seen=exclude_seen, candidates=rows, reasons=reasons
+        histories = now._requests(user_ids, history, text, left_out)
+        rows = {
+            name: left_out.rows(now.item_ids, ids, f"item ids in {name}", name)
+            for name, ids in {"candidates": candidates, "exclude": exclude}.items()
+            if ids is not None
+        }
+        left_out.tell()
+        found = now.recommend_histories(
+            histories, k=k, exclude_seen=exclude_seen, where=where, reasons=reasons, **rows
         )
+        return replace(found, skipped=tuple(left_out.skipped))
 
     def recommend_histories(
         self,
@@ -192,36 +211,45 @@ class Pipeline(Stages):
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Rows | None = None,
+        exclude: Rows | None = None,
+        where: Condition | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """As `recommend`, for requests that are histories; `candidates` are catalogue rows."""
+        """As `recommend`, for requests that are histories; rows in place of ids of items."""
         now = self._now()
         check_histories(histories)
         histories = histories.in_catalogue(now.item_ids)
+        allowed = allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where)
         rows, scores = now.rank_histories(
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
             exclude_seen=exclude_seen,
-            candidates=candidates,
+            candidates=allowed,
         )
         table = recommendations_of(histories, rows, scores)
-        return explain(now, histories, table) if reasons else table
+        if not reasons:
+            return table
+        return explain(now, replace(histories, allowed=allowed), table)
 
     def histories(
         self,
         user_ids: Sequence[str] | None = None,
         *,
-        history: Sequence[str] | None = None,
-        text: str | None = None,
+        history: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        text: str | Sequence[str] | None = None,
     ) -> Histories:
-        """Requests for known people, for a history of item ids, for words, or for both of these."""
-        now = self._now()
+        """Requests for known people, for histories of item ids, for words, or with words."""
+        return self._now()._requests(user_ids, history, text, Unknown())
+
+    def _requests(
+        self, user_ids: object, history: object, text: object, unknown: Unknown
+    ) -> Histories:
         check_request(user_ids, history, text)
-        if user_ids is not None:
-            return now.users.find(user_ids)
-        history_ids = [] if history is None else id_list(history, "history")
-        queries = {} if text is None else now.queries([text])
-        return history_of_items(now.item_ids, [history_ids], queries=queries)
+        texts = texts_of(text)
+        asking, wanted = requests_of(self.users, self.item_ids, user_ids, history, texts, unknown)
+        if texts is None or wanted is None:
+            return asking
+        return with_words(asking, self.queries(texts), wanted)
 
     @property
     def item_ids(self) -> Ids:
