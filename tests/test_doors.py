@@ -88,6 +88,9 @@ DOORS = {
     "recommend candidates": lambda it, model, **_: model.recommend(
         ["person-3"], candidates=it or [None]
     ),
+    "recommend exclude": lambda it, model, **_: model.recommend(["person-3"], exclude=it or [None]),
+    "recommend where": lambda it, model, **_: model.recommend(["person-3"], where=it or 7),
+    "recommend unknown": lambda it, model, **_: model.recommend(["person-3"], unknown=it),
     "recommend_histories": lambda it, model, **_: model.recommend_histories(it),
     "histories": lambda it, model, **_: model.histories(it),
     "queries": lambda it, model, **_: model.queries(it or [None]),

@@ -11,7 +11,7 @@ from palate.core.ids import Ids
 from palate.core.topk import rank_rows
 from palate.core.types import Recommendations
 from palate.pipeline import pipeline
-from palate.pipeline.pipeline import reranked_rows
+from palate.pipeline.lists import reranked_rows
 
 N_ITEMS = 300
 IDS = Ids([f"i{row}" for row in range(N_ITEMS)])

@@ -40,6 +40,8 @@ class Histories:
     `against` holds, one row a request, what that person turned down so far: it is not recommended
     to them again, and no choice.
     `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
+    `allowed` are the catalogue rows that may be recommended to them, in rising order (None: all):
+    who chooses candidates chooses among these.
     """
 
     item_ids: Ids
@@ -52,6 +54,7 @@ class Histories:
     queries: Mapping[str, Floats] = field(default_factory=dict)
     against: Histories | None = None
     users: Mapping[str, Matrix] = field(default_factory=dict)
+    allowed: Rows | None = None
 
     def __post_init__(self) -> None:
         check_process()
@@ -230,8 +233,15 @@ class Histories:
     def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
         whole = self if self.lengths.sum() >= len(self.items) else self.compact()
+        allowed = None if self.allowed is None else np.sort(places[self.allowed])
         against = None if self.against is None else self.against.renumbered(item_ids, places)
-        return replace(whole, item_ids=item_ids, items=places[whole.items], against=against)
+        return replace(
+            whole,
+            item_ids=item_ids,
+            items=places[whole.items],
+            against=against,
+            allowed=allowed,
+        )
 
 
 def histories_of(data: Dataset) -> Histories:

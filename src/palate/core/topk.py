@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -102,12 +103,14 @@ def rank_rows(
     """The `k` best catalogue rows of each request and their scores, both (n, k); best first.
 
     `exclude_seen` masks what a request's history holds; only the rows in `candidates` are
-    recommendable where it is given. Scores `chunk_cells` cells at a time, so memory does not grow
-    with people; `progress` is called with the number of requests that each chunk finished.
+    recommendable where it is given, and the model is told so before it chooses any. Scores
+    `chunk_cells` cells at a time, so memory does not grow with people; `progress` is called with
+    the number of requests that each chunk finished.
     """
     n_items = len(histories.item_ids)
     tie = tie_order(histories.item_ids)
-    allowed = None if candidates is None else np.unique(candidates)
+    allowed = histories.allowed if candidates is None else np.unique(candidates)
+    histories = replace(histories, allowed=allowed)
     rows = np.empty((len(histories), k), dtype=np.int32)
     best = np.empty((len(histories), k), dtype=np.float32)
     step = max(1, chunk_cells // max(n_items, 1))

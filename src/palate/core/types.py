@@ -66,9 +66,13 @@ def check_context(context: object) -> None:
 
 @dataclass(frozen=True)
 class Recommendations:
-    """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`."""
+    """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`.
+
+    `skipped` are the unknown ids that were left out, where that was asked for.
+    """
 
     table: pl.DataFrame
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)

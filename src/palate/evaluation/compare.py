@@ -21,6 +21,7 @@ from palate.core.ids import Ids
 from palate.core.progress import task
 from palate.core.split import Split
 from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
+from palate.evaluation.leaks import check_unseen
 from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
 from palate.evaluation.results import Measured, Refused, Results
@@ -53,8 +54,10 @@ class Ranked:
         A pipeline ranks by itself, rerankers included: its lists are those that it would show. Of
         a model with items added since the split, the split's items alone are ranked. The model
         is handed each chunk's past and nothing else: a copy, since the histories of a split may
-        share their arrays with what those people did later.
+        share their arrays with what those people did later. Raises `DataError` for a pipeline that
+        was fitted on answers of the split.
         """
+        check_unseen(model, split, label)
         rank: Any
         rank = model.rank_histories if isinstance(model, Lister) else partial(rank_rows, model)
         asking = _in_catalogue_of(model, split.histories)
@@ -177,7 +180,7 @@ def compare(
     of rows. Diversity is measured on `items`, features of the whole catalogue, or else on those of
     the first model that has `features`: the same for all rows.
     Raises `ConfigError` for unknown names and for what is no model, `DataError` for what is no
-    split, and for one that asks nothing.
+    split, for one that asks nothing, and for a pipeline that was fitted on answers of the split.
     """
     _check_kinds(models, split, ks, metrics)
     _check(models, split, reference)

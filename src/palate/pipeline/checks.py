@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from palate.core import registry
-from palate.core.arrays import Rows
+from palate.core.arrays import Mask, Rows
 from palate.core.dataset import Dataset
 from palate.core.errors import (
     AlignmentError,
@@ -197,6 +197,10 @@ class Users:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.histories.user_ids)}
 
+    def known(self, names: Sequence[str]) -> Mask:
+        """(n,) which of these ids are those of known people."""
+        return np.array([name in self._row_of for name in names], dtype=np.bool_)
+
     def find(self, user_ids: Sequence[str]) -> Histories:
         """Their histories, in this order; `UnknownIdError` for people who are not known."""
         names = id_list(user_ids, "user_ids")
@@ -219,16 +223,17 @@ def users_of(data: Dataset) -> Users:
 
 
 def check_request(user_ids: object, history: object, text: object, profile: object) -> None:
-    """Raises `DataError` unless known people ask, or somebody by a history, words or a profile."""
-    if user_ids is not None:
-        if history is not None or text is not None or profile is not None:
-            raise DataError(
-                "ask for known people, or for somebody by history, text and profile, not for both"
-            )
-    elif history is None and text is None and profile is None:
+    """Raises `DataError` unless known people ask, or somebody by a history, words or a profile.
+
+    Words may go with either.
+    """
+    if user_ids is not None and (history is not None or profile is not None):
+        raise DataError(
+            "ask for known people, or for somebody by a history and a profile, not for both: what "
+            "known people did and are is known; a text may go with either"
+        )
+    if user_ids is None and history is None and text is None and profile is None:
         raise DataError("nobody asks: give user_ids, a history, a text or a profile")
-    if text is not None:
-        check_words(text)
 
 
 def check_words(text: object) -> None:
@@ -259,18 +264,18 @@ def wanted_places(k: object) -> int:
     return int(k)
 
 
-def candidate_rows(candidates: object, item_ids: Ids) -> Rows:
+def candidate_rows(candidates: object, item_ids: Ids, *, setting: str = "candidates") -> Rows:
     """Catalogue rows, checked; `DataError` for what are none."""
     rows = np.asarray(candidates)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise DataError(
-            f"candidates = {reprlib.repr(candidates)}: give catalogue rows here, as those that "
+            f"{setting} = {reprlib.repr(candidates)}: give catalogue rows here, as those that "
             "model.item_ids.rows([...]) finds for ids"
         )
     wrong = rows[(rows < 0) | (rows >= len(item_ids))]
     if wrong.size:
         raise DataError(
-            f"candidates holds rows that a catalogue of {len(item_ids)} items lacks: "
+            f"{setting} holds rows that a catalogue of {len(item_ids)} items lacks: "
             f"{first_offenders(wrong.tolist(), wrong.size)}"
         )
     return rows.astype(np.int32)

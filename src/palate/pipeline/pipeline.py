@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from palate.core import registry
 from palate.core.arrays import Floats, Matrix, Rows, places_of
-from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component
+from palate.core.conditions import Condition
 from palate.core.dataset import Dataset
 from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
-from palate.core.histories import Histories, history_of_items
+from palate.core.histories import Histories
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
-from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order, with_last
+from palate.core.topk import recommendations_of, with_last
 from palate.core.types import FitContext, Recommendations, Reranker
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
@@ -33,7 +32,6 @@ from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
 from palate.pipeline.checks import (
     Users,
-    candidate_rows,
     check_blocks,
     check_data,
     check_histories,
@@ -46,6 +44,15 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import encode_items, encode_words
+from palate.pipeline.lists import reranked_rows, users_in_whose_lists
+from palate.pipeline.requests import (
+    OnUnknown,
+    Unknown,
+    allowed_rows,
+    requests_of,
+    texts_of,
+    with_words,
+)
 from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import (
     UserStages,
@@ -63,10 +70,6 @@ from palate.pipeline.user_features import (
 )
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
-
-RERANK_FACTOR = 10  # times as many places as are asked for go to the rerankers,
-RERANK_LEAST = 100  # and no fewer than these, so that a shorter list is a longer one's beginning
-_LINES = 1_000_000  # of the tables that rerankers get, at most
 
 
 @component
@@ -170,11 +173,14 @@ class Pipeline(Stages):
         *,
         exclude_seen: bool = True,
         candidates: Rows | None = None,
+        exclude: Rows | None = None,
+        where: Condition | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> tuple[Rows, Floats]:
         """(n, k) catalogue rows and scores of the lists that are shown, rerankers included.
 
-        Best first, -1 where a list ends; `progress` is called with numbers of finished requests.
+        Best first, -1 where a list ends; `candidates` and `exclude` are catalogue rows, `where` as
+        for `recommend`. `progress` is called with numbers of finished requests.
         """
         now = self._now()
         check_histories(histories)
@@ -184,9 +190,7 @@ class Pipeline(Stages):
             histories,
             wanted_places(k),
             exclude_seen=exclude_seen,
-            candidates=None
-            if candidates is None
-            else candidate_rows(candidates, histories.item_ids),
+            candidates=allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where),
             progress=progress,
         )
 
@@ -194,31 +198,41 @@ class Pipeline(Stages):
         self,
         user_ids: Sequence[str] | None = None,
         *,
-        history: Sequence[str] | None = None,
-        text: str | None = None,
+        history: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        text: str | Sequence[str] | None = None,
         profile: Mapping[str, object] | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
         reasons: bool = False,
+        unknown: OnUnknown = "raise",
     ) -> Recommendations:
-        """The best `k` items for known people, for a history, for a text query, or a mix.
+        """The best `k` items for known people, for histories, for text queries, or a mix.
 
-        `profile` says what is known of somebody new, under columns of the table of users.
-        `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
-        `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
+        One list for each person, history or text; a text may go with a person or a history, and
+        what is given once holds for all. `profile` says what is known of somebody new, under
+        columns of the table of users. Only what is among `candidates` (ids), not in `exclude`
+        (ids) and fits `where`, a condition on the columns of the items (`pl.col("year") > 1990` or
+        "year > 1990"), is recommended, in the order that a list of all items would have. `reasons`
+        adds a sentence to each line. `unknown="skip"` leaves unknown ids out, with a warning.
+        Raises `UnknownIdError` for people or items that are not known, `DataError` for no request
+        at all and for a filter that leaves nothing.
         """
-        now = self._now()
+        now, left_out = self._now(), Unknown(unknown)
         k = wanted_places(k)
-        histories = now.histories(user_ids, history=history, text=text, profile=profile)
-        rows = None
-        if candidates is not None:
-            rows = now.item_ids.rows(
-                id_list(candidates, "candidates"), what="item ids in candidates"
-            )
-        return now.recommend_histories(
-            histories, k=k, exclude_seen=exclude_seen, candidates=rows, reasons=reasons
+        histories = now._requests(user_ids, history, text, profile, left_out)
+        rows = {
+            name: left_out.rows(now.item_ids, ids, f"item ids in {name}", name)
+            for name, ids in {"candidates": candidates, "exclude": exclude}.items()
+            if ids is not None
+        }
+        left_out.tell()
+        found = now.recommend_histories(
+            histories, k=k, exclude_seen=exclude_seen, where=where, reasons=reasons, **rows
         )
+        return replace(found, skipped=tuple(left_out.skipped))
 
     def recommend_histories(
         self,
@@ -227,47 +241,62 @@ class Pipeline(Stages):
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Rows | None = None,
+        exclude: Rows | None = None,
+        where: Condition | None = None,
         reasons: bool = False,
     ) -> Recommendations:
-        """As `recommend`, for requests that are histories; `candidates` are catalogue rows."""
+        """As `recommend`, for requests that are histories; rows in place of ids of items."""
         now = self._now()
         check_histories(histories)
         histories = with_users_of(histories.in_catalogue(now.item_ids), now.user_features_)
+        allowed = allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where)
         rows, scores = now.rank_histories(
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
             exclude_seen=exclude_seen,
-            candidates=candidates,
+            candidates=allowed,
         )
         table = recommendations_of(histories, rows, scores)
-        return explain(now, histories, table) if reasons else table
+        if not reasons:
+            return table
+        return explain(now, replace(histories, allowed=allowed), table)
 
     def histories(
         self,
         user_ids: Sequence[str] | None = None,
         *,
-        history: Sequence[str] | None = None,
-        text: str | None = None,
+        history: Sequence[str] | Sequence[Sequence[str]] | None = None,
+        text: str | Sequence[str] | None = None,
         profile: Mapping[str, object] | None = None,
     ) -> Histories:
-        """Requests for known people, or for somebody by a history of ids, words and a profile."""
-        now = self._now()
-        check_request(user_ids, history, text, profile)
-        if user_ids is not None:
-            return with_users_of(now.known_users.find(user_ids), now.user_features_)
-        history_ids = [] if history is None else id_list(history, "history")
-        queries = {} if text is None else now.queries([text])
-        asking = history_of_items(now.item_ids, [history_ids], queries=queries)
-        return replace(asking, users=now._known_of(profile))
+        """Requests for known people, or for somebody by histories of ids, words and a profile."""
+        return self._now()._requests(user_ids, history, text, profile, Unknown())
 
-    def _known_of(self, profile: Mapping[str, object] | None) -> dict[str, Matrix]:
-        """One row a block of people: of a profile, or of a stranger."""
+    def _requests(
+        self, user_ids: object, history: object, text: object, profile: object, unknown: Unknown
+    ) -> Histories:
+        check_request(user_ids, history, text, profile)
+        texts = texts_of(text)
+        people = self.known_users
+        asking, wanted = requests_of(people, self.item_ids, user_ids, history, texts, unknown)
+        if user_ids is not None:
+            asking = with_users_of(asking, self.user_features_)
+        else:
+            asking = replace(asking, users=self._known_of(profile, len(asking)))
+        if texts is None or wanted is None:
+            return asking
+        return with_words(asking, self.queries(texts), wanted)
+
+    def _known_of(self, profile: object, count: int) -> dict[str, Matrix]:
+        """The same rows for every request: those of a profile, or of a stranger."""
         if profile is None:
-            return {} if self.user_features_ is None else strangers(self.user_features_, 1)
+            return {} if self.user_features_ is None else strangers(self.user_features_, count)
         check_reads_profile(self.recommender_, self.user_features_, self.data_.users)
         stages = UserStages(self.user_encoders_, self.user_transforms_)
         words = reading(self.encoders_, self.transforms_)
-        return of_profile(stages, profile_row(profile, self.data_.users), words)
+        known = of_profile(stages, profile_row(profile, self.data_.users), words)
+        each = np.zeros(count, dtype=np.int32)
+        return {name: part[each] for name, part in known.items()}
 
     @property
     def item_ids(self) -> Ids:
@@ -338,32 +367,9 @@ class Pipeline(Stages):
         With `exclude_seen`, people who touched it are left out. Rerankers have no say here.
         """
         now = self._now()
-        k = wanted_places(k)
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
-        users, tie = now.known_users.histories, tie_order(now.item_ids)
-        before = tie < tie[row]
-        places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-        chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
-        for start in range(0, len(users), chunk):
-            part = users.take(slice(start, start + chunk))
-            matrix = now.score(part)
-            if exclude_seen:
-                seen = part.in_catalogue(now.item_ids).seen().tocoo()
-                matrix[seen.row, seen.col] = -np.inf
-            own = matrix[:, row]
-            above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
-            places.append(above.sum(axis=1) + 1)
-            scores.append(own)
-        place, score = np.concatenate(places), np.concatenate(scores)
-        able = np.flatnonzero(np.isfinite(score))
-        best = able[np.lexsort((-score[able], place[able]))][:k]
-        table = {
-            USER: users.user_ids[best],
-            ITEM: pl.repeat(item_id, len(best), dtype=pl.String, eager=True),
-            SCORE: score[best],
-            RANK: place[best].astype(np.int32),
-        }
-        return Recommendations(pl.DataFrame(table))
+        users = now.known_users.histories.in_catalogue(now.item_ids)
+        return users_in_whose_lists(now, users, row, wanted_places(k), exclude_seen=exclude_seen)
 
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""
@@ -383,56 +389,3 @@ def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitCon
     for reranker in rerankers:
         if hasattr(reranker, "fit"):
             reranker.fit(data, context)
-
-
-def reranked_rows(
-    model: Scorer,
-    rerankers: Sequence[Reranker],
-    histories: Histories,
-    k: int,
-    *,
-    exclude_seen: bool = True,
-    candidates: Rows | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> tuple[Rows, Floats]:
-    """As `rank_rows`: (n, k) catalogue rows and scores, in the order that the rerankers leave.
-
-    They get more places than are asked for, in tables that hold nobody twice: rolling histories of
-    one person are mixed one by one, as if each had been alone.
-    """
-    if not rerankers:
-        return rank_rows(
-            model, histories, k, exclude_seen=exclude_seen, candidates=candidates, progress=progress
-        )
-    depth = min(max(k * RERANK_FACTOR, RERANK_LEAST), max(len(histories.item_ids), 1))
-    rows = np.full((len(histories), k), -1, dtype=np.int32)
-    scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
-    step = max(1, _LINES // depth)
-    for start in range(0, len(histories), step):
-        asking = histories.take(slice(start, start + step))
-        ranked, values = rank_rows(
-            model,
-            asking,
-            depth,
-            exclude_seen=exclude_seen,
-            candidates=candidates,
-            progress=progress,
-        )
-        for alone in _nobody_twice(asking.user_ids):
-            found = recommendations_of(asking.take(alone), ranked[alone], values[alone])
-            for reranker in rerankers:
-                found = reranker.rerank(found, asking.take(alone))
-            lines = found.table.filter(pl.col(RANK) <= k)
-            request = start + alone[Ids(asking.user_ids[alone]).rows(lines[USER])]
-            place = lines[RANK].to_numpy() - 1
-            rows[request, place] = histories.item_ids.rows(lines[ITEM])
-            scores[request, place] = lines[SCORE].to_numpy()
-    return rows, scores
-
-
-def _nobody_twice(user_ids: pl.Series) -> Iterator[NDArray[np.int64]]:
-    """The rows of everybody's first request, then of everybody's second, and so on."""
-    turns = user_ids.to_frame("user").select(pl.int_range(pl.len()).over("user")).to_series()
-    turn = turns.to_numpy()
-    for number in range(int(turn.max(initial=-1)) + 1):
-        yield np.flatnonzero(turn == number)

@@ -27,7 +27,12 @@ from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries
-from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
+from palate.recommenders.two_stage.candidates import (
+    Candidates,
+    agreed,
+    candidates,
+    feature_names,
+)
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.importance import (
     check_block_names,
@@ -300,6 +305,7 @@ class Ranker:
             flat = self._booster.predict(rows, num_threads=1)
             learnt_order = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
             values = np.where(somebody[:, None], learnt_order, by_sum)
+        values = agreed(values, found)
         lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
         ordered: Floats = values - lowest
         return ordered

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, Rows
+from palate.core.arrays import Floats, Mask, Matrix, Rows
 from palate.core.features import Features
 from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids
@@ -23,10 +23,11 @@ from palate.recommenders.two_stage.pair_features import (
     newest_items,
     places,
 )
-from palate.recommenders.two_stage.retrievers import Profiles, Signal, retrieve
+from palate.recommenders.two_stage.retrievers import ROUNDING, Profiles, Signal, retrieve
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
+LEFT = 0.5  # of the candidates that a filter must leave to a list, or it gets candidates of its own
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
@@ -35,7 +36,8 @@ class Candidates:
     """For n requests: `items` (n, k) catalogue rows, best first by the plain sum, -1 for none.
 
     `features` is (n, k, len(names)); `mix` (n, n_items) is the plain sum of z-scores; `requests`
-    (n,) says which of those that were asked for these are.
+    (n,) says which of those that were asked for these are, `narrow` (n,) for which the candidates
+    were chosen inside a filter.
     """
 
     items: Rows
@@ -43,6 +45,7 @@ class Candidates:
     names: list[str]
     mix: Floats
     requests: Rows
+    narrow: Mask
 
 
 def candidates(
@@ -56,6 +59,7 @@ def candidates(
 ) -> Candidates:
     """Chooses `count` unseen items a request (and recent ones again, if `repeats`), as rows.
 
+    Where a filter (`histories.allowed`) leaves few of them, they are chosen inside it.
     With `answers` (n,) only the requests whose answer was chosen are described.
     """
     profiles = Profiles.of(histories)
@@ -68,13 +72,18 @@ def candidates(
             mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
     items = _choose(histories, mix, new, count=count, repeats=repeats)
+    narrow, barred = _narrowed(histories, items)
+    if narrow.any():
+        inside = np.where(barred, np.float32(-np.inf), mix[narrow])
+        again = _choose(histories.take(narrow), inside, new, count=count, repeats=repeats)
+        items[narrow] = np.where(barred[again], np.int32(-1), again)
     requests = np.arange(len(histories), dtype=np.int32)
     if answers is not None:
         requests = requests[(items == answers[:, None]).any(axis=1)]
         histories, profiles = histories.take(requests), profiles.take(requests)
         signals = [signal.take(requests) for signal in signals]
         moments = [(mean[requests], deviation[requests]) for mean, deviation in moments]
-        items, mix = items[requests], mix[requests]
+        items, mix, narrow = items[requests], mix[requests], narrow[requests]
     columns, kept = padded(items), items >= 0
     features: dict[str, Floats] = {}
     for signal, around in zip(signals, moments, strict=True):
@@ -85,7 +94,7 @@ def candidates(
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
     stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
-    return Candidates(items, without_noise(stacked), names, mix, requests)
+    return Candidates(items, without_noise(stacked), names, mix, requests, narrow)
 
 
 def feature_names(
@@ -157,6 +166,50 @@ def _choose(
     if repeats:
         chosen = np.hstack([chosen, newest_items(histories, REPEATS, distinct=True)])
     return chosen
+
+
+def _narrowed(histories: Histories, items: Rows) -> tuple[Mask, Mask]:
+    """(n,) requests that lose most candidates to a filter that has others, and (n_items,) what is
+    barred. All others keep the candidates, and so the order, of the whole list.
+    """
+    barred = np.zeros(len(histories.item_ids), dtype=np.bool_)
+    if histories.allowed is None:
+        return np.zeros(len(histories), dtype=np.bool_), barred
+    barred[:] = True
+    barred[histories.allowed] = False
+    chosen = items >= 0
+    left = chosen & ~barred[items]
+    unseen = len(histories.allowed) - (histories.seen() @ (~barred).astype(np.float32))
+    few = left.sum(axis=1) < LEFT * chosen.sum(axis=1)
+    return few & (left.sum(axis=1) < unseen), barred
+
+
+def agreed(values: Floats, found: Candidates) -> Floats:
+    """(n, k) an order of the candidates in which, inside a filter, the retrievers have their say.
+
+    Trees are taught on the best of whole catalogues. Far down in these they know little, so there
+    the z-scores of their order, of the plain sum and of directed covisits are added up.
+    """
+    if not found.narrow.any():
+        return values
+    kept = found.items[found.narrow] >= 0
+    said = [values[found.narrow]]
+    for name in ("mix", "directed"):
+        if name in found.names:
+            said.append(found.features[found.narrow, :, found.names.index(name)])
+    summed = values.copy()
+    summed[found.narrow] = sum(_standard(one, kept) for one in said)
+    return summed
+
+
+def _standard(values: Floats, kept: Mask) -> Floats:
+    """z-scores of each row's kept values."""
+    count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    values = np.where(kept, values, 0).astype(np.float64)
+    centred = np.where(kept, values - values.sum(axis=1, keepdims=True) / count, 0)
+    deviation = np.sqrt((centred**2).sum(axis=1, keepdims=True) / count)
+    level = ROUNDING * np.abs(values).max(axis=1, keepdims=True, initial=0)
+    return np.where(deviation > level, centred / (deviation + 1e-9), 0).astype(np.float32)
 
 
 def padded(items: Rows) -> NDArray[np.int64]:
