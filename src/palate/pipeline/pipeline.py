@@ -45,6 +45,7 @@ from palate.pipeline.checks import (
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import encode_items, encode_words
 from palate.pipeline.lists import reranked_rows, users_in_whose_lists
+from palate.pipeline.profile_row import profile_row
 from palate.pipeline.requests import (
     OnUnknown,
     Unknown,
@@ -61,7 +62,6 @@ from palate.pipeline.user_features import (
     context_of_both,
     fit_both,
     of_profile,
-    profile_row,
     reading,
     strangers,
     take_users,
