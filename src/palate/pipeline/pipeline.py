@@ -54,6 +54,7 @@ from palate.pipeline.requests import (
     texts_of,
     with_words,
 )
+from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
@@ -193,11 +194,7 @@ class Pipeline(Stages):
         now, left_out = self._now(), Unknown(unknown)
         k = wanted_places(k)
         histories = now._requests(user_ids, history, text, left_out)
-        rows = {
-            name: left_out.rows(now.item_ids, ids, f"item ids in {name}", name)
-            for name, ids in {"candidates": candidates, "exclude": exclude}.items()
-            if ids is not None
-        }
+        rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
         left_out.tell()
         found = now.recommend_histories(
             histories, k=k, exclude_seen=exclude_seen, where=where, reasons=reasons, **rows
@@ -346,6 +343,34 @@ class Pipeline(Stages):
             RANK: place[best].astype(np.int32),
         }
         return Recommendations(pl.DataFrame(table))
+
+    def similar(
+        self,
+        items: str | Sequence[str],
+        k: int = 10,
+        *,
+        by: By = "both",
+        candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
+        reasons: bool = False,
+    ) -> Recommendations:
+        """The `k` items most like each of `items`: `item_id` asked, `similar_id`, `score`, `rank`.
+
+        `by="content"`: the mean cosine of what they say, over the fused blocks; "behaviour": the
+        people that both share, as a cosine; "both": reciprocal ranks in these two lists. An item is
+        never its own neighbour; what speaks neither way is left out. `candidates`, `exclude` and
+        `where` are those of `recommend`, `reasons` adds a sentence to each line. Raises
+        `UnknownIdError` for unknown items, `DataError` where there is nothing to compare by.
+        """
+        now = self._now()
+        check_way(by)
+        asked = now.item_ids.rows(
+            id_list([items] if isinstance(items, str) else items, "items"), what="item ids"
+        )
+        rows = Unknown().filters(now.item_ids, candidates=candidates, exclude=exclude)
+        allowed = allowed_rows(now.data_, where=where, **rows)
+        return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
 
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""
