@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\s+(?:part\s+)?(?:[ivx]+|\d+)$")
 def films() -> tuple[palate.Dataset, list[set[str]], list[str]]:
     """Events and films without genres, and beside them each film's genres and series."""
     folder = Path(os.environ["PALATE_DATA"]) / "movielens-plots"
-    known = json.loads(gzip.open(folder / "items_info.json.gz").read())
+    known = json.loads(gzip.decompress((folder / "items_info.json.gz").read_bytes()))
     items = pl.DataFrame(
         [
             {
@@ -41,7 +41,7 @@ def films() -> tuple[palate.Dataset, list[set[str]], list[str]]:
         ]
     )
     events = pl.read_csv(
-        gzip.open(folder / "ratings.csv.gz").read(),
+        gzip.decompress((folder / "ratings.csv.gz").read_bytes()),
         schema_overrides={"user_id": pl.String, "item_id": pl.String},
     )
     genres = [set((film["genres"] or "").split(", ")) - {""} for film in known]
@@ -91,9 +91,7 @@ def main() -> None:
     unit = unit_rows(vectors)
     cosine = np.asarray(unit @ unit.T)
     np.fill_diagonal(cosine, -2)
-    rows["cosine of the text vectors"] = figures(
-        np.argsort(-cosine, axis=1)[:, :K], genres, series
-    )
+    rows["cosine of the text vectors"] = figures(np.argsort(-cosine, axis=1)[:, :K], genres, series)
     print("by hand", rows["cosine of the text vectors"])
     print(record("similar", {"k": K, "films": len(ids), "rows": rows}))
 

@@ -32,6 +32,7 @@ from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
 from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
+from palate.pipeline.batch import WrittenLists, check_out, write_lists
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -227,6 +228,42 @@ class Pipeline(Stages):
         if not reasons:
             return table
         return explain(now, replace(histories, allowed=allowed), table)
+
+    def write_recommendations(
+        self,
+        path: str | Path,
+        user_ids: Sequence[str] | None = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
+        reasons: bool = False,
+        unknown: OnUnknown = "raise",
+    ) -> WrittenLists:
+        """The lists of everybody who is known, or of some, as a .parquet, .csv or .jsonl file.
+
+        As `recommend`, a chunk of people at a time: memory does not grow with their number. The
+        file takes its place once all of it is there. Raises what `recommend` raises, and
+        `DataError` where the file cannot be written.
+        """
+        now, left_out = self._now(), Unknown(unknown)
+        out, k = check_out(path), wanted_places(k)
+        asking = now.users.histories
+        if user_ids is not None:
+            asking = now._requests(user_ids, None, None, left_out)
+        rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
+        allowed = allowed_rows(now.data_, where=where, **rows)
+        left_out.tell()
+        return write_lists(
+            out,
+            asking,
+            k,
+            lambda part: now.recommend_histories(
+                part, k=k, exclude_seen=exclude_seen, candidates=allowed, reasons=reasons
+            ),
+        )
 
     def histories(
         self,
