@@ -38,7 +38,7 @@ n_estimators = 5
 n_train_queries = 200
 candidates = 20
 """
-COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench")
+COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "similar", "compare", "list", "bench")
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +363,7 @@ def test_waiting_threads_sleep(command, monkeypatch):
     [
         (["--user", "nobody"], ["unknown people: 'nobody'", "a history of item ids, or a text"]),
         (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
-        (["--user", "u01", "--text", "tea"], ["not for both"]),
+        (["--user", "u01", "--history", "i01"], ["not for both"]),
         ([], ["nobody asks: give --user ID", "--history", "--text"]),
         (["--text", " "], ["says nothing"]),
     ],

@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core import progress
 from palate.core.errors import ConfigError, DataError, UnknownIdError
 from palate.core.histories import histories_of, history_of_items
 from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.data.samples import synthetic
 from palate.features.encoders.tfidf import Tfidf
+from palate.pipeline import batch
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -280,3 +282,86 @@ def test_a_loaded_model_filters_alike(model, tmp_path):
     asked = {"where": "year > 1990", "exclude": ["i20"], "k": 5}
     found = loaded.recommend(["u07", "u03"], **asked).table
     assert found.equals(model.recommend(["u07", "u03"], **asked).table)
+
+
+# ---- everybody's lists in a file
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "ndjson"])
+def test_everybodys_lists_as_they_come(model, shop, tmp_path, monkeypatch, suffix):
+    wanted = model.recommend(shop.user_ids.series, k=3, where="in_stock").table
+    monkeypatch.setattr(batch, "_LINES", 3 * 7)  # seven people at a time
+    told, done = [], []
+    asked = Pipeline.recommend_histories
+    monkeypatch.setattr(
+        Pipeline,
+        "recommend_histories",
+        lambda self, part, **others: told.append(len(part)) or asked(self, part, **others),
+    )
+
+    class Watched:
+        def start(self, label, total, unit):
+            done.append((label, total, unit))
+            return done.append
+
+        def stop(self, label, *, finished):
+            assert finished
+
+    with progress.watch(Watched()):
+        written = model.write_recommendations(tmp_path / f"a.{suffix}", k=3, where="in_stock")
+    assert told == [7] * 5 + [5]
+    assert done[0] == ("recommending", 40, "people")
+    assert sum(done[1:]) == 40
+    assert (written.users, written.lines) == (40, len(wanted))
+    read = {"parquet": pl.read_parquet, "csv": pl.read_csv}.get(suffix, pl.read_ndjson)
+    found = read(written.path)
+    assert found.columns == wanted.columns
+    assert found.drop("score").cast({"rank": pl.Int32}).equals(wanted.drop("score"))
+    np.testing.assert_allclose(found["score"], wanted["score"], rtol=1e-6)
+
+
+def test_some_people_and_nobody(model, tmp_path):
+    with pytest.warns(RuntimeWarning, match="'x'"):
+        written = model.write_recommendations(
+            tmp_path / "a.parquet", ["u03", "x"], k=2, reasons=True, unknown="skip"
+        )
+    wanted = model.recommend(["u03"], k=2, reasons=True).table
+    assert pl.read_parquet(written.path).equals(wanted)
+    nobody = model.write_recommendations(tmp_path / "b.parquet", [])
+    assert nobody.lines == 0
+    assert pl.read_parquet(nobody.path).columns == ["user_id", "item_id", "score", "rank"]
+
+
+def test_files_that_cannot_be_written(model, tmp_path):
+    for path, words in (
+        ("a.xlsx", "suffix says no format"),
+        ("a", "suffix"),
+        (3, "must be a path"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            model.write_recommendations(path if path == 3 else tmp_path / path)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        model.write_recommendations(tmp_path / "folder.csv")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="could not be written"):
+        model.write_recommendations(tmp_path / "file" / "a.csv")
+
+
+def test_what_fails_leaves_the_file_and_nothing_beside_it(model, tmp_path, monkeypatch):
+    for suffix in ("csv", "parquet"):
+        (tmp_path / f"a.{suffix}").write_text("before")
+    monkeypatch.setattr(batch, "_LINES", 10)
+    asked = Pipeline.recommend_histories
+
+    def once(self, part, **others):
+        if "u20" in part.user_ids:
+            raise KeyboardInterrupt
+        return asked(self, part, **others)
+
+    monkeypatch.setattr(Pipeline, "recommend_histories", once)
+    for suffix in ("csv", "parquet"):
+        with pytest.raises(KeyboardInterrupt):
+            model.write_recommendations(tmp_path / f"a.{suffix}")
+        assert (tmp_path / f"a.{suffix}").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.parquet"]

@@ -6,11 +6,12 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from palate import __version__
+from palate.cli import lists
 from palate.cli.models import register
 from palate.cli.options import (
     Allow,
@@ -23,6 +24,7 @@ from palate.cli.options import (
     forgive_streams,
     from_home,
     history_items,
+    names_of,
     profile_of,
 )
 from palate.core.errors import ConfigError, DataError, PalateError
@@ -153,7 +155,9 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
 @app.command()
 def recommend(
     model: ModelFolder,
-    user: Annotated[str | None, typer.Option(help="The id of a known person.")] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(help="The id of a known person (repeatable).")
+    ] = None,
     history: Annotated[
         list[str] | None,
         typer.Option(metavar='"a,b"', help="Item ids, oldest first (repeatable; or a JSON list)."),
@@ -165,32 +169,52 @@ def recommend(
             metavar="COLUMN=VALUE", help="What is known of somebody new (repeatable; or JSON)."
         ),
     ] = None,
+    everybody: lists.Everybody = False,
+    out: lists.ListsFile = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
+    where: lists.Where = None,
+    candidates: lists.Candidates = None,
+    exclude: lists.Exclude = None,
+    skip_unknown: lists.SkipUnknown = False,
     allow: Allow = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Recommend to a known person, for a history of items, a wish in words or a profile.
+    """Recommend to known people, for a history of items, a wish in words or a profile.
 
     Ids with commas or outer blanks: `--history` once for each, or `--history '["a,b", " c"]'`.
 
     Example: `palate recommend model --history "50,183" -k 5`
     """
-    from palate.cli.console import console, recommendations_table, records, write_json
-    from palate.pipeline.explain.sentences import titles_of
+    from palate.cli.console import records, write_json
+    from palate.pipeline.dialect import speaking_options
     from palate.pipeline.pipeline import load
 
-    if user is None and not history and text is None and not profile:
+    asked = {"--user": user, "--history": history, "--text": text, "--profile": profile}
+    lists.check_writes(everybody, out, asked)
+    if not everybody and not user and not history and text is None and not profile:
         raise DataError(
             'nobody asks: give --user ID, --history "a,b", --text "a wish" or --profile age=31'
         )
-    items, users = history_items(history), None if user is None else [user]
-    said = profile_of(profile)
+    items, users, said = history_items(history), user or None, profile_of(profile)
     fitted = load(model, allow=allow or ())
-    found = fitted.recommend(users, history=items, text=text, profile=said, k=k, reasons=True)
-    catalogue = fitted.data_.items
-    titles = dict(zip(catalogue["item_id"], titles_of(catalogue), strict=True))
-    console.print(recommendations_table(found, titles))
-    write_json(json_file, records(found, titles))
+    with speaking_options(names_of(recommend)):
+        filters = lists.filters_of(where, candidates, exclude)
+        if out is not None:
+            lists.write_lists(fitted, out, users, k=k, skip=skip_unknown, **filters)
+            return
+        unknown: Literal["raise", "skip"] = "skip" if skip_unknown else "raise"
+        found = fitted.recommend(
+            users,
+            history=items,
+            text=text,
+            profile=said,
+            k=k,
+            reasons=True,
+            unknown=unknown,
+            **filters,
+        )
+    lists.show_lists(fitted, found, users)
+    write_json(json_file, records(found, lists.titles_in(fitted)))
 
 
 @app.command()
@@ -257,6 +281,7 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
 
 
 register(app)
+lists.register(app)
 
 
 def main() -> None:

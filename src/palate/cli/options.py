@@ -111,21 +111,26 @@ def history_items(given: list[str] | None) -> list[str] | None:
 
     Only the first of them splits at commas and strips blanks. `DataError` where there are no ids.
     """
+    items = listed_ids(given, "--history")
+    if items == []:
+        raise DataError('--history holds no item: give ids, as --history "a,b", or leave it out')
+    return items
+
+
+def listed_ids(given: list[str] | None, option: str) -> list[str] | None:
+    """The ids of an option, written as those of `history_items`; None where it is not given."""
     if not given:
         return None
     items: list[str] = []
     for value in given:
-        listed = _json_list(value)
+        listed = _json_list(value, option)
         if listed is not None:
             items += listed
         elif len(given) > 1:
             items.append(value)
         else:
             items += [name.strip() for name in value.split(",")]
-    items = [name for name in items if name]
-    if not items:
-        raise DataError('--history holds no item: give ids, as --history "a,b", or leave it out')
-    return items
+    return [name for name in items if name]
 
 
 def profile_of(given: list[str] | None) -> dict[str, Any] | None:
@@ -161,7 +166,7 @@ def _json_object(value: str) -> dict[str, Any]:
     return dict(found)
 
 
-def _json_list(value: str) -> list[str] | None:
+def _json_list(value: str, option: str) -> list[str] | None:
     """The ids of a JSON list, numbers as they are written; None for what is none."""
     if not value.lstrip().startswith("["):
         return None
@@ -170,7 +175,7 @@ def _json_list(value: str) -> list[str] | None:
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(name, str) for name in found):
-        raise DataError(f'--history {shorten(value)} holds more than ids: write ["a", "b"]')
+        raise DataError(f'{option} {shorten(value)} holds more than ids: write ["a", "b"]')
     return list(found)
 
 

@@ -13,5 +13,6 @@ WEIGHT: Final = "weight"
 SCORE: Final = "score"
 RANK: Final = "rank"
 REASONS: Final = "reasons"
+SIMILAR: Final = "similar_id"
 
 TITLE: Final = "title"

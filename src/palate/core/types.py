@@ -68,7 +68,8 @@ def check_context(context: object) -> None:
 class Recommendations:
     """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`.
 
-    `skipped` are the unknown ids that were left out, where that was asked for.
+    Of items like an item: `item_id`, `similar_id` and the same. `skipped` are the unknown ids that
+    were left out, where that was asked for.
     """
 
     table: pl.DataFrame

@@ -30,6 +30,7 @@ from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
 from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
+from palate.pipeline.batch import WrittenLists, check_out, write_lists
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -54,6 +55,7 @@ from palate.pipeline.requests import (
     texts_of,
     with_words,
 )
+from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import (
     UserStages,
@@ -223,11 +225,7 @@ class Pipeline(Stages):
         now, left_out = self._now(), Unknown(unknown)
         k = wanted_places(k)
         histories = now._requests(user_ids, history, text, profile, left_out)
-        rows = {
-            name: left_out.rows(now.item_ids, ids, f"item ids in {name}", name)
-            for name, ids in {"candidates": candidates, "exclude": exclude}.items()
-            if ids is not None
-        }
+        rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
         left_out.tell()
         found = now.recommend_histories(
             histories, k=k, exclude_seen=exclude_seen, where=where, reasons=reasons, **rows
@@ -260,6 +258,42 @@ class Pipeline(Stages):
         if not reasons:
             return table
         return explain(now, replace(histories, allowed=allowed), table)
+
+    def write_recommendations(
+        self,
+        path: str | Path,
+        user_ids: Sequence[str] | None = None,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
+        reasons: bool = False,
+        unknown: OnUnknown = "raise",
+    ) -> WrittenLists:
+        """The lists of everybody who is known, or of some, as a .parquet, .csv or .jsonl file.
+
+        As `recommend`, a chunk of people at a time: memory does not grow with their number. The
+        file takes its place once all of it is there. Raises what `recommend` raises, and
+        `DataError` where the file cannot be written.
+        """
+        now, left_out = self._now(), Unknown(unknown)
+        out, k = check_out(path), wanted_places(k)
+        asking = now.users.histories
+        if user_ids is not None:
+            asking = now._requests(user_ids, None, None, left_out)
+        rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
+        allowed = allowed_rows(now.data_, where=where, **rows)
+        left_out.tell()
+        return write_lists(
+            out,
+            asking,
+            k,
+            lambda part: now.recommend_histories(
+                part, k=k, exclude_seen=exclude_seen, candidates=allowed, reasons=reasons
+            ),
+        )
 
     def histories(
         self,
@@ -370,6 +404,34 @@ class Pipeline(Stages):
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
         users = now.known_users.histories.in_catalogue(now.item_ids)
         return users_in_whose_lists(now, users, row, wanted_places(k), exclude_seen=exclude_seen)
+
+    def similar(
+        self,
+        items: str | Sequence[str],
+        k: int = 10,
+        *,
+        by: By = "both",
+        candidates: Sequence[str] | None = None,
+        exclude: Sequence[str] | None = None,
+        where: Condition | None = None,
+        reasons: bool = False,
+    ) -> Recommendations:
+        """The `k` items most like each of `items`: `item_id` asked, `similar_id`, `score`, `rank`.
+
+        `by="content"`: the mean cosine of what they say, over the fused blocks; "behaviour": the
+        people that both share, as a cosine; "both": reciprocal ranks in these two lists. An item is
+        never its own neighbour; what speaks neither way is left out. `candidates`, `exclude` and
+        `where` are those of `recommend`, `reasons` adds a sentence to each line. Raises
+        `UnknownIdError` for unknown items, `DataError` where there is nothing to compare by.
+        """
+        now = self._now()
+        check_way(by)
+        asked = now.item_ids.rows(
+            id_list([items] if isinstance(items, str) else items, "items"), what="item ids"
+        )
+        rows = Unknown().filters(now.item_ids, candidates=candidates, exclude=exclude)
+        allowed = allowed_rows(now.data_, where=where, **rows)
+        return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
 
     def save(self, folder: str | Path) -> Path:
         """Writes the fitted pipeline as one folder that `palate.load` reads."""

@@ -46,6 +46,14 @@ class Unknown:
         self.skipped += [name for name, row in zip(listed, rows.tolist(), strict=True) if row < 0]
         return rows[rows >= 0]
 
+    def filters(self, item_ids: Ids, **filters: object) -> dict[str, Rows]:
+        """The rows of each filter that is given as ids, by its name."""
+        return {
+            name: self.rows(item_ids, ids, f"item ids in {name}", name)
+            for name, ids in filters.items()
+            if ids is not None
+        }
+
     def people(self, users: Users, names: object) -> tuple[Histories, Rows]:
         """What known people did, and at which places of `names` they stand."""
         listed = id_list(names, "user_ids")

@@ -92,6 +92,14 @@ def explain(
         evidence = recommender.evidence(asking, items)
     else:
         evidence = from_content(pipeline.features_, asking, items)
+    sentences = sentences_of(pipeline, asking, evidence, items)
+    return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
+
+
+def sentences_of(
+    pipeline: Stages, asking: Histories, evidence: Sequence[Evidence], items: Rows
+) -> list[str]:
+    """What speaks for item i at request i, in words."""
     titles = titles_of(pipeline.data_.items)
     wording = _Wording(
         language=language_of(titles),
@@ -100,10 +108,7 @@ def explain(
         support=_support_of(pipeline.data_, evidence, items),
     )
     alike = _similarities_of(pipeline, asking, evidence, items)
-    sentences = [
-        wording.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)
-    ]
-    return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
+    return [wording.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)]
 
 
 def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]:

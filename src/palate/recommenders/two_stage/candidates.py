@@ -28,6 +28,7 @@ from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 LEFT = 0.5  # of the candidates that a filter must leave to a list, or it gets candidates of its own
+SAY = {"mix": 0.5, "directed": 1.5}  # of retrievers inside a filter, where that of the trees is 1
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
@@ -188,17 +189,18 @@ def agreed(values: Floats, found: Candidates) -> Floats:
     """(n, k) an order of the candidates in which, inside a filter, the retrievers have their say.
 
     Trees are taught on the best of whole catalogues. Far down in these they know little, so there
-    the z-scores of their order, of the plain sum and of directed covisits are added up.
+    the z-scores of their order, of the plain sum and of directed covisits are added up, by `SAY`.
     """
     if not found.narrow.any():
         return values
     kept = found.items[found.narrow] >= 0
-    said = [values[found.narrow]]
-    for name in ("mix", "directed"):
+    total = _standard(values[found.narrow], kept)
+    for name, weight in SAY.items():
         if name in found.names:
-            said.append(found.features[found.narrow, :, found.names.index(name)])
+            said = found.features[found.narrow, :, found.names.index(name)]
+            total += np.float32(weight) * _standard(said, kept)
     summed = values.copy()
-    summed[found.narrow] = sum(_standard(one, kept) for one in said)
+    summed[found.narrow] = total
     return summed
 
 
