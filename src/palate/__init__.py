@@ -43,6 +43,7 @@ _HOME = {
     "Split": "palate.core.split",
     "Static": "palate.features.encoders.static",
     "HistoryText": "palate.features.user_texts",
+    "TableEncoder": "palate.pipeline.table_encoder",
     "TextEncoder": "palate.features.encoders.muse",
     "Tfidf": "palate.features.encoders.tfidf",
     "Transformer": "palate.features.encoders.transformer",
@@ -63,11 +64,13 @@ _HOME = {
     "user_views": "palate.features.users",
     "read": "palate.data.read",
     "read_features": "palate.features.vectors",
+    "shown_progress": "palate.cli.console",
     "split_by_time": "palate.data.split",
     "split_given": "palate.data.split",
     "split_leave_last_out": "palate.data.split",
     "split_cold_items": "palate.data.split",
     "with_graph_text": "palate.text.graph",
+    "write_features": "palate.features.export",
     "write_report": "palate.evaluation.report.report",
 }
 

@@ -1,5 +1,6 @@
 __version__: str
 
+from palate.cli.console import shown_progress as shown_progress
 from palate.core.dataset import Dataset as Dataset
 from palate.core.errors import PalateError as PalateError
 from palate.core.features import Features as Features
@@ -35,6 +36,7 @@ from palate.features.encoders.sentiment import Sentiment as Sentiment
 from palate.features.encoders.static import Static as Static
 from palate.features.encoders.tfidf import Tfidf as Tfidf
 from palate.features.encoders.transformer import Transformer as Transformer
+from palate.features.export import write_features as write_features
 from palate.features.fusion.concat import Concat as Concat
 from palate.features.fusion.weighted import Weighted as Weighted
 from palate.features.quantized_index import QuantizedIndex as QuantizedIndex
@@ -52,6 +54,7 @@ from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
 from palate.pipeline.pipeline import Pipeline as Pipeline
 from palate.pipeline.pipeline import load as load
+from palate.pipeline.table_encoder import TableEncoder as TableEncoder
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit

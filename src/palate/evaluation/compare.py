@@ -25,7 +25,7 @@ from palate.evaluation.leaks import check_unseen
 from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
 from palate.evaluation.results import Measured, Refused, Results
-from palate.evaluation.table import as_table, as_text
+from palate.evaluation.table import as_html, as_table, as_text
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"
@@ -80,6 +80,12 @@ class Comparison(Results):
 
     def __str__(self) -> str:
         return as_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def render(self) -> Table:
         """The table for a terminal: NDCG and recall on all, new items, long tail, short histories.
@@ -215,7 +221,9 @@ def _ranked(model: Candidate, split: Split, depth: int, title: str) -> Ranked | 
 
 def _content_of(models: Iterable[Candidate]) -> Features | None:
     found = (getattr(model, "features", None) for model in models)
-    return next((features for features in found if isinstance(features, Features)), None)
+    return next(
+        (features for features in found if isinstance(features, Features) and features.parts), None
+    )
 
 
 def _check_kinds(models: Any, split: Any, ks: Any, metrics: Any) -> None:

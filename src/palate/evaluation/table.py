@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from palate.core.html import page_table
 from palate.core.visible import shorten
 from palate.evaluation.results import Cell, Results, number
 
 SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
 _SHOWN_METRICS = ("ndcg", "recall")
+_USUAL = frozenset(("ndcg", "recall", "mrr"))
+_COLUMNS = 8
 _LABELS = {
     "precision": "Precision",
     "recall": "Recall",
@@ -38,10 +41,18 @@ def metric_label(metric: str) -> str:
 
 
 def shown_metrics(results: Results) -> list[str]:
-    """NDCG and recall at the headline cutoff, or whatever else was measured there."""
+    """NDCG and recall at the headline cutoff; all that were asked for, where these are others."""
     at = [metric for metric in results.metrics if metric.endswith(f"@{results.headline}")]
+    if not {metric.partition("@")[0] for metric in at} <= _USUAL:
+        return at
     wanted = [f"{metric}@{results.headline}" for metric in _SHOWN_METRICS]
-    return [metric for metric in wanted if metric in at] or at[:2]
+    return [metric for metric in wanted if metric in at] or at
+
+
+def shown_slices(results: Results) -> tuple[str, ...]:
+    """As many of the slices as a terminal has room for beside each other."""
+    room = _COLUMNS // max(len(shown_metrics(results)), 1)
+    return SHOWN_SLICES[: max(room, 1)]
 
 
 def as_table(results: Results) -> Table:
@@ -54,7 +65,9 @@ def as_table(results: Results) -> Table:
         caption=Text(legend(results), style="table.caption"),
         caption_justify="left",
     )
-    columns = [(part, metric) for part in SHOWN_SLICES for metric in shown_metrics(results)]
+    columns = [
+        (part, metric) for part in shown_slices(results) for metric in shown_metrics(results)
+    ]
     table.add_column("", "chance", overflow="fold")
     for part, metric in columns:
         level = results.chance[part].get(metric, math.nan)
@@ -104,12 +117,12 @@ def legend(results: Results) -> str:
     sizes = [
         f"{results.slices[part].label} {results.slices[part].requests:,} "
         f"({results.slices[part].users:,} people)"
-        for part in SHOWN_SLICES[1:]
+        for part in shown_slices(results)[1:]
     ]
     lines = [
         f"{total.requests:,} requests of {total.users:,} people, ranked among all "
         f"{results.n_items:,} items (items seen before are {seen}).",
-        f"Requests on {', '.join(sizes)}.",
+        *([f"Requests on {', '.join(sizes)}."] if sizes else []),
         *_masked(results),
         *_intervals(results),
     ]
@@ -147,9 +160,29 @@ def _intervals(results: Results) -> Sequence[str]:
     ]
 
 
+def as_html(results: Results) -> str:
+    """The same table for a notebook; marks stand behind the numbers."""
+    columns = [(part, name) for part in shown_slices(results) for name in shown_metrics(results)]
+    head = ["", *(_heading(results, *column).replace("\n", " ") for column in columns)]
+    rows = [
+        [title, *(_cell_text(results.cell(title, name, part), math.nan) for part, name in columns)]
+        for title in results.rows
+    ]
+    rows += [[title, *["–"] * len(columns)] for title in results.refused]
+    levels = [results.chance[part].get(name, math.nan) for part, name in columns]
+    rows.append(["chance", *map(_digits, levels)])
+    return page_table(f"Split by {results.split_name}", head, rows, note=legend(results))
+
+
 def as_text(results: Results) -> str:
     """The same table without colours."""
     stream = io.StringIO()
-    console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, legacy_windows=False)
+    console = Console(
+        file=stream,
+        width=_TEXT_WIDTH,
+        color_system=None,
+        legacy_windows=False,
+        force_jupyter=False,
+    )
     console.print(as_table(results))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

@@ -12,6 +12,7 @@ from palate.core.arrays import Floats, Rows
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.histories import Histories
 from palate.core.ids import Ids
+from palate.core.progress import task
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
 from palate.core.types import Recommendations, Reranker
 
@@ -82,16 +83,18 @@ def users_in_whose_lists(
     before = tie < tie[row]
     places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
     chunk = max(1, _CELLS // max(len(users.item_ids), 1))
-    for start in range(0, len(users), chunk):
-        part = users.take(slice(start, start + chunk))
-        matrix = model.score(part)
-        if exclude_seen:
-            seen = part.seen().tocoo()
-            matrix[seen.row, seen.col] = -np.inf
-        own = matrix[:, row]
-        above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
-        places.append(above.sum(axis=1) + 1)
-        scores.append(own)
+    with task("ranking for everybody", len(users), "people") as done:
+        for start in range(0, len(users), chunk):
+            part = users.take(slice(start, start + chunk))
+            matrix = model.score(part)
+            if exclude_seen:
+                seen = part.seen().tocoo()
+                matrix[seen.row, seen.col] = -np.inf
+            own = matrix[:, row]
+            above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
+            places.append(above.sum(axis=1) + 1)
+            scores.append(own)
+            done(len(part))
     place, score = np.concatenate(places), np.concatenate(scores)
     able = np.flatnonzero(np.isfinite(score))
     best = able[np.lexsort((-score[able], place[able]))][:k]

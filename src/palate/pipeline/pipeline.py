@@ -145,15 +145,17 @@ class Pipeline(Stages):
         return view
 
     @property
-    def features(self) -> Features | None:
-        """The fused features of the catalogue, or None where there is no encoder."""
+    def features(self) -> Features:
+        """The fused features of the catalogue: ids without blocks where there is no encoder."""
         check_fitted(self)
-        return self.features_
+        return Features(self.item_ids, {}) if self.features_ is None else self.features_
 
     @property
-    def user_features(self) -> Features | None:
-        """The features of everybody who is known; None where there is no encoder of people."""
+    def user_features(self) -> Features:
+        """The features of everybody who is known: ids without blocks where there is no encoder."""
         check_fitted(self)
+        if self.user_features_ is None:
+            return Features(self.data_.user_ids, {})
         return self.user_features_
 
     def score(self, histories: Histories) -> Floats:
