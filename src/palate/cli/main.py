@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from palate import __version__
-from palate.cli import lists
-from palate.cli.models import register
+from palate.cli import lists, models, saved
 from palate.cli.options import (
     Allow,
     ConfigFile,
@@ -30,7 +29,7 @@ from palate.cli.options import (
     profile_of,
     wanted_metrics,
 )
-from palate.core.errors import ConfigError, DataError, PalateError
+from palate.core.errors import ArtefactError, ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
 
 if TYPE_CHECKING:
@@ -98,22 +97,35 @@ def fit(
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--evaluate", help="Measure it too, and keep the figures in its card.")
+    ] = False,
+    keep: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
+    ] = saved.KEPT,
     drop_unknown: DropUnknown = False,
 ) -> None:
     """Fit a pipeline on the training part of its data and save it as one folder.
 
+    What the folder held stays there as an older version: see `palate show`, `palate rollback`.
+
     Example: `palate fit films.toml --out model`
     """
     from palate.cli.console import console, shown_progress
+    from palate.evaluation.compare import compare
     from palate.pipeline.artefact import check_place, save_pipeline
     from palate.pipeline.config import read_config
 
+    if everything and measure:
+        raise ConfigError("--all learns from all events: nothing is left to --evaluate on")
     settings = read_config(config)
     check_place(out)
     data = _read(settings, drop_unknown)
-    train = data if everything else settings.cut(data).train
+    split = None if everything else settings.cut(data)
+    train = data if split is None else split.train
     with shown_progress():
         model = _fitted(settings, train)
+        measured = compare({settings.name: model}, split) if measure and split else None
     whole = whole_path(str(config), Path.cwd())
     origin = {
         "config": str(whole),
@@ -121,7 +133,9 @@ def fit(
         "all": everything,
         "drop_unknown": drop_unknown,
     }
-    save_pipeline(model, out, origin=origin)
+    save_pipeline(model, out, origin=origin, figures=measured, keep=keep)
+    if measured is not None:
+        console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
 
@@ -136,13 +150,16 @@ def evaluate(
 ) -> None:
     """Evaluate a fitted model on the part of its data that it has not seen.
 
+    The figures go into the model's card, which `palate show` prints.
+
     Example: `palate evaluate model --metrics precision,recall,f1`
     """
-    from palate.cli.console import console, shown_progress, write_json
+    from palate.cli.console import console, errors, shown_progress, write_json
     from palate.evaluation.compare import compare
-    from palate.pipeline.artefact import read_fit
+    from palate.pipeline.card import scoring_events
     from palate.pipeline.config import read_config
     from palate.pipeline.pipeline import load
+    from palate.pipeline.saved import attach_figures, read_fit
 
     origin = read_fit(model)
     if origin is None:
@@ -155,15 +172,18 @@ def evaluate(
     fitted = load(model, allow=allow or ())
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
-    trained, train = fitted.data_, split.train
-    same_events = trained.interactions.equals(train.interactions)
-    if not (same_items and same_events and trained.events.equals(train.events)):
+    trained = fitted.data_.events
+    if not (same_items and trained.equals(scoring_events(split.train.events))):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split, **wanted)
     console.print(comparison.render())
     write_json(json_file, comparison.to_json())
+    try:
+        attach_figures(model, comparison)
+    except ArtefactError as error:  # a folder to read alone
+        errors.print(f"its card stays as it was: {error}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -298,8 +318,9 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
     return data
 
 
-register(app)
 lists.register(app)
+models.register(app)
+saved.register(app)
 
 
 def main() -> None:

@@ -56,6 +56,7 @@ from palate.pipeline.requests import (
     with_words,
 )
 from palate.pipeline.similar import By, check_way, similar_items
+from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import (
     UserStages,
@@ -189,7 +190,7 @@ class Pipeline(Stages):
         now = self._now()
         check_histories(histories)
         return reranked_rows(
-            now,
+            to_others(now),
             now.rerankers_,
             histories,
             wanted_places(k),
@@ -405,7 +406,9 @@ class Pipeline(Stages):
         now = self._now()
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
         users = now.known_users.histories.in_catalogue(now.item_ids)
-        return users_in_whose_lists(now, users, row, wanted_places(k), exclude_seen=exclude_seen)
+        return users_in_whose_lists(
+            to_others(now), users, row, wanted_places(k), exclude_seen=exclude_seen
+        )
 
     def similar(
         self,
@@ -435,9 +438,16 @@ class Pipeline(Stages):
         allowed = allowed_rows(now.data_, where=where, **rows)
         return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes the fitted pipeline as one folder that `palate.load` reads."""
-        return artefact.save_pipeline(self._now(), folder)
+    def save(
+        self, folder: str | Path, *, figures: Any = None, keep: int = artefact.KEPT_VERSIONS
+    ) -> Path:
+        """Writes the fitted pipeline as one folder that `palate.load` reads, with a card.
+
+        `figures` are what `evaluate` or `compare` measured, for the card. What was saved there
+        before stays as an older version, the last `keep` of them: `palate.rollback` goes back.
+        Only you may read a new folder. It holds ids in the clear, and no texts of events.
+        """
+        return artefact.save_pipeline(self._now(), folder, figures=figures, keep=keep)
 
 
 def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:

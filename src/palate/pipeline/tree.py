@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -21,6 +21,7 @@ from palate.core.ids import Ids
 from palate.core.learnt import agree, check_declared, check_sparse, check_type
 from palate.core.paths import WholePath, beside, found_again
 from palate.core.registry import located_whole
+from palate.pipeline.card import scoring_events
 
 _KIND = "$"
 _NAMED = pl.Schema({"block": pl.String, "name": pl.String})
@@ -84,6 +85,9 @@ class Writer:
             behavioural = sorted(value.behavioural)
             return {_KIND: "features", "behavioural": behavioural, **self._fields(parts, where)}
         if isinstance(value, Dataset):
+            against = None if value.against is None else scoring_events(value.against)
+            events = scoring_events(value.interactions)
+            value = replace(value, interactions=events, against=against)
             tables = {entry.name: getattr(value, entry.name) for entry in fields(value)}
             return {_KIND: "dataset", **self._fields(tables, where)}
         if is_dataclass(value) and not isinstance(value, type):
