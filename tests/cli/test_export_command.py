@@ -41,7 +41,7 @@ def test_vectors_of_people_find_items(command, saved, tmp_path):
     assert done.code == 0, done.err
     model = palate.load(saved)
     with np.load(out) as content:
-        assert content["user_id"].tolist() == model.users.histories.user_ids.to_list()
+        assert content["user_id"].tolist() == model.known_users.histories.user_ids.to_list()
         people = content["history.clicks"]
     _, rows = faiss.read_index(str(tmp_path / "items.faiss")).search(people[:3], 5)
     expected = np.argsort(-(people[:3] @ model.features.parts["clicks"].T), axis=1)[:, :5]

@@ -34,7 +34,7 @@ def test_everybody_in_one_file(command, model, fitted, tmp_path, suffix):
     said = good(command("recommend", model, "--all", "--out", out, "-k", "3"))
     assert "for 40 people" in said
     read = {"parquet": pl.read_parquet, "csv": pl.read_csv, "jsonl": pl.read_ndjson}[suffix]
-    wanted = fitted.recommend(fitted.users.histories.user_ids, k=3).table
+    wanted = fitted.recommend(fitted.known_users.histories.user_ids, k=3).table
     assert f"{len(wanted)} recommendations" in said
     found = read(out)
     assert found.columns == wanted.columns

@@ -141,8 +141,8 @@ def test_progress_can_be_watched_while_people_are_ranked(model):
 
     with progress.watch(Watch()):
         found = model.top_users(model.item_ids[3], k=3)
-    assert steps[0] == ("ranking for everybody", len(model.users.histories), "people")
-    assert sum(steps[1:]) == len(model.users.histories)
+    assert steps[0] == ("ranking for everybody", len(model.known_users.histories), "people")
+    assert sum(steps[1:]) == len(model.known_users.histories)
     assert len(found) == 3
 
 

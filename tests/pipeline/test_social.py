@@ -76,7 +76,7 @@ def test_other_data_have_no_such_people(tiny):
 
 
 def everything(model, **options):
-    people = model.users.histories.user_ids.to_list()
+    people = model.known_users.histories.user_ids.to_list()
     return model.recommend(people, k=30, **options).table
 
 

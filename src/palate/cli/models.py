@@ -274,7 +274,10 @@ def export(
     from palate.pipeline.pipeline import load
 
     fitted = load(model, allow=allow or ())
-    features = user_features(fitted.users.histories, fitted.features) if users else fitted.features
+    features = fitted.features
+    if users:
+        did = user_features(fitted.known_users.histories, features)
+        features = did.beside(fitted.user_features)
     with speaking_options(options.names_of(export)):
         written = write_features(features, out, to=to, blocks=block, form=form, table=table)
     console.print(written.render(), markup=False, soft_wrap=True)

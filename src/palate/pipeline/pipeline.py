@@ -283,9 +283,9 @@ class Pipeline(Stages):
         """
         now, left_out = self._now(), Unknown(unknown)
         out, k = check_out(path), wanted_places(k)
-        asking = now.users.histories
+        asking = now.known_users.histories
         if user_ids is not None:
-            asking = now._requests(user_ids, None, None, left_out)
+            asking = now._requests(user_ids, None, None, None, left_out)
         rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
         allowed = allowed_rows(now.data_, where=where, **rows)
         left_out.tell()
