@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from palate.core.doors import doors
 from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
 from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
@@ -32,8 +33,12 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def component(cls: type[T]) -> type[T]:
-    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be."""
+    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be.
+
+    What its verbs are given is held to their signatures (`door`).
+    """
     made: Any = dataclass(kw_only=True)(cls)
+    doors(made)
     build = made.__init__
     known = [entry.name for entry in fields(made) if entry.init]
 

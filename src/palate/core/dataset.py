@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
+from palate.core.doors import door_of
 from palate.core.ids import Ids
 
 
+@door_of
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Who did what to which items, and what the items say; checked by `palate.read`.

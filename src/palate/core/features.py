@@ -11,9 +11,17 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, stack_rows, to_dense
-from palate.core.errors import AlignmentError
+from palate.core.arrays import Floats, Matrix, chosen_rows, stack_rows, to_dense
+from palate.core.doors import door
+from palate.core.errors import AlignmentError, DataError, did_you_mean
 from palate.core.ids import Ids
+
+
+def _dense(name: str, part: Any) -> Floats:
+    try:
+        return np.ascontiguousarray(part, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"block {name!r} holds what is no number: {error}") from error
 
 
 class Features:
@@ -23,12 +31,13 @@ class Features:
     `behavioural` were learnt from interactions, so whoever holds interactions out must refit them.
     """
 
+    @door()
     def __init__(
         self, ids: Ids, parts: Mapping[str, Matrix], *, behavioural: Iterable[str] = ()
     ) -> None:
         self.ids = ids
         self.parts: dict[str, Matrix] = {
-            name: part if sparse.issparse(part) else np.ascontiguousarray(part, dtype=np.float32)
+            name: part if sparse.issparse(part) else _dense(name, part)
             for name, part in parts.items()
         }
         self.behavioural = frozenset(behavioural) & frozenset(self.parts)
@@ -66,20 +75,28 @@ class Features:
             return np.zeros((len(self), 0), dtype=np.float32)
         return np.hstack([to_dense(part) for part in self.parts.values()])
 
+    @door()
     def with_parts(self, parts: Mapping[str, Matrix]) -> Features:
         """The same ids with other blocks; blocks that keep their name stay behavioural."""
         return Features(self.ids, parts, behavioural=self.behavioural)
 
+    @door()
     def select(self, names: Iterable[str]) -> Features:
-        """Some blocks, in the order of `names`; raises `KeyError` for one that is not there."""
-        return self.with_parts({name: self.parts[name] for name in names})
+        """Some blocks, in the order of `names`; raises `DataError` for one that is not there."""
+        wanted = list(names)
+        for name in wanted:
+            if name not in self.parts:
+                raise DataError(f"no block is called {name!r}.{did_you_mean(name, self.parts)}")
+        return self.with_parts({name: self.parts[name] for name in wanted})
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Features:
         """Some rows, under their ids."""
+        rows = chosen_rows(rows, len(self))
         ids = Ids(self.ids.series[rows])
         parts = {name: part[rows] for name, part in self.parts.items()}
         return Features(ids, parts, behavioural=self.behavioural)
 
+    @door()
     def beside(self, other: Features) -> Features:
         """Both blocks of columns, for the same ids in the same order."""
         if self.ids != other.ids:
@@ -89,6 +106,7 @@ class Features:
         behavioural = self.behavioural | other.behavioural
         return Features(self.ids, {**self.parts, **other.parts}, behavioural=behavioural)
 
+    @door()
     def below(self, other: Features) -> Features:
         """The rows of `other` after these; both must have the same blocks."""
         if self.parts.keys() != other.parts.keys():

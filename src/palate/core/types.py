@@ -10,6 +10,7 @@ import polars as pl
 
 from palate.core.arrays import Floats
 from palate.core.dataset import Dataset
+from palate.core.doors import door_of
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 
@@ -25,6 +26,7 @@ def content_of(features: Features | None) -> Features | None:
     return content if content.parts else None
 
 
+@door_of
 @dataclass(frozen=True, eq=False)
 class FitContext:
     """What a fit may use beside the events: features of items and of users, or None for none.
@@ -64,6 +66,7 @@ def check_context(context: object) -> None:
         raise ConfigError(f"fit takes FitContext(items=features) beside the data, not {kind}")
 
 
+@door_of
 @dataclass(frozen=True)
 class Recommendations:
     """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`."""

@@ -18,6 +18,7 @@ from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
@@ -130,6 +131,7 @@ class Pipeline(Stages):
         check_queries(histories, now.features_)
         return now.recommender_.score(histories)
 
+    @door("k", "histories")
     def rank_histories(
         self,
         histories: Histories,
@@ -185,6 +187,7 @@ class Pipeline(Stages):
             histories, k=k, exclude_seen=exclude_seen, candidates=rows, reasons=reasons
         )
 
+    @door("k", "histories")
     def recommend_histories(
         self,
         histories: Histories,
@@ -238,6 +241,7 @@ class Pipeline(Stages):
         now = self._now()
         return encode_words(now.encoders_, now.transforms_, sentences(texts))
 
+    @door("columns", "encoding")
     def add_items(
         self,
         items: Source,
@@ -286,6 +290,7 @@ class Pipeline(Stages):
             "rerankers_": rerankers,
         }
 
+    @door("item_id", "k")
     def top_users(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
         """The `k` known people in whose list an item stands highest; `rank` is its place there.
 
@@ -324,6 +329,7 @@ class Pipeline(Stages):
         return artefact.save_pipeline(self._now(), folder)
 
 
+@door("allow")
 def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     """The pipeline that `Pipeline.save` wrote: the same recommendations to the last bit.
 
