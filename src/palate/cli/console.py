@@ -36,7 +36,7 @@ from palate.core.columns import ITEM, RANK, REASONS, SCORE
 from palate.core.errors import DataError
 from palate.core.files import write_whole
 from palate.core.types import Recommendations
-from palate.core.visible import bounded, shorten, visible
+from palate.core.visible import bounded, json_visible, shorten, visible
 from palate.nn.hub.cards import NAME_WIDTH, models
 from palate.nn.packaged.gemma import TERMS
 from palate.pipeline.dialect import toml
@@ -198,7 +198,7 @@ def write_json(path: Path | None, content: Any) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+        text = json_visible(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
         write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}") from error

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from palate.core.doors import doors
+from palate.core.doors import MOST, doors
 from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
 from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
@@ -106,6 +106,8 @@ def check_types(component: Any) -> None:
             continue
         plain, where = _plain(value), f"{cls.__name__}.{entry.name}"
         typed = checked(hints[entry.name], plain, where=where)
+        if isinstance(typed, int) and abs(typed) > MOST:
+            raise ConfigError(f"{where} = {quoted(typed)} cannot be used: give one below 2**63")
         # what came as a list or a table stays that very object
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
 

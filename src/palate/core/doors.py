@@ -25,7 +25,8 @@ VERBS: Final = ("fit", "encode", "transform", "score", "add_items", "rerank")
 """What components do, each a door."""
 
 _PLURAL: Final = ("Features", "Histories", "Ids", "Recommendations")
-_MOST: Final = 2**63 - 1  # compiled code counts no further
+MOST: Final = 2**63 - 1
+"""Whole numbers that compiled code can count to."""
 _DATA: Final = {  # what people make of their data, and how
     "Dataset": "palate.read makes one",
     "Features": "encoders make them, and Features(ids, {name: numbers})",
@@ -204,7 +205,7 @@ def _is_text(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    return whole and -_MOST <= int(value) <= _MOST
+    return whole and -MOST <= int(value) <= MOST
 
 
 def _is_number(value: Any) -> bool:

@@ -15,6 +15,7 @@ from palate.core.arrays import Floats, Matrix, chosen_rows, stack_rows, to_dense
 from palate.core.doors import door
 from palate.core.errors import AlignmentError, DataError, did_you_mean
 from palate.core.ids import Ids
+from palate.core.visible import visible
 
 
 def _dense(name: str, part: Any) -> Floats:
@@ -51,7 +52,7 @@ class Features:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        blocks = ", ".join(f"{name}: {part.shape[1]}" for name, part in self.parts.items())
+        blocks = ", ".join(f"{visible(name)}: {part.shape[1]}" for name, part in self.parts.items())
         return f"Features({len(self)} rows; {blocks})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

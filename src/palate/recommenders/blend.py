@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from functools import partial
 from itertools import chain
@@ -63,6 +64,11 @@ class Blend:
     def requires(self) -> tuple[Requirement, ...]:
         """What its parts need."""
         return tuple(chain.from_iterable(map(requirements_of, self._build())))
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """What its parts say; raises as their `fit` does."""
+        for part in self._build():
+            yield from part.describe(data) if hasattr(part, "describe") else ()
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         check_context(context)
