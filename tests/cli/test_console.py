@@ -1,5 +1,7 @@
 import io
 import re
+import subprocess
+import sys
 import warnings
 
 import polars as pl
@@ -231,3 +233,9 @@ def test_warnings_do_not_act_and_end(capsys):
     said = capsys.readouterr().err
     assert said.startswith(r"warning: the file \x1b[31m.png")
     assert len(said) < 5000
+
+
+def test_nobody_listens():
+    closed = "import sys; sys.stdout = sys.stderr = sys.stdin = None; sys.argv = ['palate', 'list']"
+    code = f"{closed}; from palate.cli.main import main; main()"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode in (0, 2)

@@ -46,8 +46,10 @@ LONGEST_REASON = 400
 LONGEST_LABEL = 48
 
 
-def _width(stream: TextIO) -> int | None:
-    """That of the terminal, or of COLUMNS; a pipe has none."""
+def _width(stream: TextIO | None) -> int | None:
+    """That of the terminal, or of COLUMNS; a pipe has none, nor has a stream that is closed."""
+    if stream is None:
+        return PIPE_WIDTH
     return None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
 
 
