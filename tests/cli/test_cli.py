@@ -237,6 +237,9 @@ def test_a_pipeline_that_cannot_be_fitted_leaves_the_others(command, shop, tmp_p
     first = json.loads(json.dumps(figures))
     good(command("compare", bad, *files, "--json", path))
     assert json.loads(path.read_text())["refused"] == first["refused"]
+    foreseen = command("check", bad)
+    assert foreseen.code == 1
+    assert "more than max_items = 5" in foreseen.err
     alone = command("compare", bad)
     assert alone.code == 1
     assert "more than max_items = 5" in alone.err

@@ -1,5 +1,6 @@
 import io
 import re
+import subprocess
 import sys
 import warnings
 
@@ -246,3 +247,9 @@ def test_a_notebook_without_widgets_gets_a_line_a_task(monkeypatch, capsys):
             step(1)
         done(3)
     assert capsys.readouterr().err.splitlines() == ["✓ outer 3"]
+
+
+def test_nobody_listens():
+    closed = "import sys; sys.stdout = sys.stderr = sys.stdin = None; sys.argv = ['palate', 'list']"
+    code = f"{closed}; from palate.cli.main import main; main()"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode in (0, 2)

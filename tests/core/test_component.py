@@ -10,6 +10,7 @@ import palate
 from palate.core import registry
 from palate.core.component import check_types
 from palate.core.errors import ConfigError
+from palate.recommenders.item_knn import ItemKNN
 from palate.recommenders.ranker import Ranker
 
 
@@ -141,3 +142,9 @@ def test_a_setting_of_an_earlier_version_says_what_it_is_called_now():
         Ranker(rounds=3)
     with pytest.raises(ConfigError, match=r"no setting 'leaves'\. It is called 'num_leaves' now"):
         Ranker(leaves=3)
+
+
+def test_numbers_beyond_what_can_be_counted_are_refused():
+    for number in (10**30, -(10**30), 2**63):
+        with pytest.raises(ConfigError, match=r"neighbours = -?\d+.* cannot be used"):
+            ItemKNN(neighbours=number)

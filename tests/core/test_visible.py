@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 import palate
 from palate.core.errors import ArtefactError, ConfigError, DataError, MissingExtraError
-from palate.core.visible import bounded, one_line, quoted, shorten, visible
+from palate.core.visible import bounded, json_visible, one_line, quoted, shorten, visible
 
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 HOSTILE = (
@@ -288,3 +288,12 @@ def test_histories(command, tmp_path, words, asked):
     assert done.code == 0, done.err
     found = {line["item_id"] for line in json.loads(figures.read_text())}
     assert found == set(names) - set(asked)
+
+
+def test_json_keeps_its_value_and_shows_no_control_characters():
+    value = {"title\u202e": "red\x9b2J tea\x1b\x7f\u2066", "tabs": "a\tb\n", "表": "茶 é"}
+    text = json_visible(json.dumps(value, ensure_ascii=False, indent=1))
+    assert json.loads(text) == value
+    assert text == visible(text)
+    assert "茶 é" in text
+    assert json_visible('"\ud800"').encode() == b'"\\ud800"'

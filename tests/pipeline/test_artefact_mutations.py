@@ -26,6 +26,7 @@ from palate.features.selection.variance import Variance
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
+from palate.recommenders.ease import Ease
 from palate.recommenders.ranker import Ranker
 from palate.recommenders.rerankers.diversity import Diversity
 
@@ -394,3 +395,31 @@ def test_ids_of_other_items(changed, made):
         tables[name] = made(tables[name])
 
     refused(changed("popular", change))
+
+
+@pytest.fixture
+def plain(tiny, tmp_path):
+    """The folder of a small model."""
+    return Pipeline(encoders={}, recommender=Ease()).fit(tiny).save(tmp_path / "model")
+
+
+def test_a_small_table_that_unpacks_to_a_huge_one_is_refused(plain):
+    rows = 2**19
+    ids = pl.DataFrame({"item_id": pl.repeat("tea-1", rows, eager=True)})
+    empty = pl.DataFrame({f"column {n}": pl.repeat(None, rows, eager=True) for n in range(200)})
+    content = parquet(pl.concat([ids, empty], how="horizontal"))
+    manifest = unsealed(plain)
+    name = next(name for name in manifest["tables"] if name.endswith("items"))
+    manifest["tables"][name] = put(plain, content, "parquet")
+    seal(plain, manifest)
+    with pytest.raises(ArtefactError, match=rf"has {rows * 201} cells"):
+        load(plain)
+
+
+@pytest.mark.parametrize("number", [10**30, -(10**30)])
+def test_settings_that_nobody_can_count_to_are_refused(number, plain):
+    manifest = unsealed(plain)
+    manifest["tree"]["settings"]["recommender"]["settings"]["max_items"] = number
+    seal(plain, manifest)
+    with pytest.raises(ArtefactError, match="max_items"):
+        load(plain)

@@ -4,6 +4,8 @@ import pytest
 from palate.core.errors import ConfigError
 from palate.core.evidence import Evidence
 from palate.core.histories import histories_of, history_of_items
+from palate.recommenders.blend import Blend
+from palate.recommenders.covisit import Covisit
 from palate.recommenders.ease import Ease
 
 
@@ -42,6 +44,9 @@ def test_items_without_events_score_the_lowest(tiny):
 def test_more_items_than_allowed_raise_and_say_how_much_memory(tiny):
     with pytest.raises(ConfigError, match=r"28 items have events, more than max_items = 27.*GB"):
         Ease(max_items=27).fit(tiny)
+    with pytest.raises(ConfigError, match=r"28 items have events, more than max_items = 27.*GB"):
+        list(Blend(parts=[Covisit(), Ease(max_items=27)]).describe(tiny))
+    assert list(Ease(max_items=28).describe(tiny)) == ["weights of 28 × 28 items with events"]
 
 
 def test_nobody_gets_what_is_popular(known, arrivals):

@@ -63,3 +63,12 @@ def test_ratings_must_be_there_and_differ():
         table = pl.DataFrame({"text": ["a", "b"], "value": pl.Series(values, dtype=pl.Float64)})
         with pytest.raises(DataError, match="ratings that differ"):
             said_with_ratings(table)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16"])
+def test_labels_in_another_encoding_are_to_be_saved_anew(encoding, tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes("text,label\n这部电影很好看,positive\n太无聊了,negative\n".encode(encoding))
+    with pytest.raises(DataError, match="save it as UTF-8") as caught:
+        labelled_texts(str(path))
+    assert "encoding=" not in str(caught.value)

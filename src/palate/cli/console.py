@@ -37,7 +37,7 @@ from palate.core.errors import DataError
 from palate.core.files import write_whole
 from palate.core.optional import is_installed
 from palate.core.types import Recommendations
-from palate.core.visible import bounded, shorten, visible
+from palate.core.visible import bounded, json_visible, shorten, visible
 from palate.nn.hub.cards import NAME_WIDTH, models
 from palate.nn.packaged.gemma import TERMS
 from palate.pipeline.dialect import toml
@@ -47,8 +47,10 @@ LONGEST_REASON = 400
 LONGEST_LABEL = 48
 
 
-def _width(stream: TextIO) -> int | None:
-    """That of the terminal, or of COLUMNS; a pipe has none."""
+def _width(stream: TextIO | None) -> int | None:
+    """That of the terminal, or of COLUMNS; a pipe has none, nor has a stream that is closed."""
+    if stream is None:
+        return PIPE_WIDTH
     return None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
 
 
@@ -204,7 +206,7 @@ def write_json(path: Path | None, content: Any) -> None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False)
+        text = json_visible(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
         write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}") from error

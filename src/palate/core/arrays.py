@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from typing import Any, TypeAlias, overload
 
@@ -9,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.errors import AlignmentError
+from palate.core.errors import AlignmentError, DataError
 
 Floats: TypeAlias = NDArray[np.float32]
 Rows: TypeAlias = NDArray[np.int32]
 Mask: TypeAlias = NDArray[np.bool_]
-Matrix: TypeAlias = "Floats | sparse.csr_array"
+Matrix: TypeAlias = Floats | sparse.csr_array
 Batches: TypeAlias = Iterator[tuple[NDArray[np.int64], Floats]]
 """(rows, vectors) of what was just encoded, in any order; what cannot be encoded never comes."""
 
@@ -60,6 +61,20 @@ def unit_rows(matrix: Matrix) -> Matrix:
         return scale_rows(matrix, factors)
     units = np.zeros(matrix.shape, dtype=np.float32)
     return np.divide(matrix, norms[:, None], out=units, where=norms[:, None] != 0)
+
+
+def chosen_rows(rows: Any, length: int) -> NDArray[np.int64]:
+    """(n,) which of so many rows a slice, an array of places or a mask chooses.
+
+    Raises `DataError` for what chooses none.
+    """
+    try:
+        found: NDArray[np.int64] = np.arange(length)[rows]
+    except (IndexError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{reprlib.repr(rows)} are no rows of {length}: {error}") from error
+    if np.ndim(found) != 1:
+        raise DataError(f"rows must be a list of places, not {reprlib.repr(rows)}")
+    return found
 
 
 def places_of(rows: NDArray[np.integer[Any]]) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args
 import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from palate.core.doors import MOST, doors
 from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
 from palate.core.parameters import Parameters
 from palate.core.settings import same_objects, types_of
@@ -36,8 +37,10 @@ def component(cls: type[T]) -> type[T]:
     """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be.
 
     It has `get_params` and `set_params`, and `sklearn.base.clone` makes an unfitted copy of it.
+    What its verbs are given is held to their signatures (`door`).
     """
     made: Any = dataclass(kw_only=True)(cls)
+    doors(made)
     for name, method in vars(Parameters).items():
         if callable(method) and not hasattr(made, name):
             setattr(made, name, method)
@@ -108,6 +111,8 @@ def check_types(component: Any) -> None:
             continue
         plain, where = _plain(value), f"{cls.__name__}.{entry.name}"
         typed = checked(hints[entry.name], plain, where=where)
+        if isinstance(typed, int) and abs(typed) > MOST:
+            raise ConfigError(f"{where} = {quoted(typed)} cannot be used: give one below 2**63")
         # what came as a list or a table stays that very object
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
 

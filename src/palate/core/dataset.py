@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Mask, Rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
+from palate.core.doors import door_of
 from palate.core.html import page_table
 from palate.core.ids import Ids
 
 _FIRST_YEAR = 365 * 86_400  # seconds: who counts 0, 1, 2 … means an order
 
 
+@door_of
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Who did what to which items, and what the items say; checked by `palate.read`.

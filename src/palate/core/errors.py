@@ -208,7 +208,7 @@ def new_name(name: str, choices: Iterable[str]) -> str | None:
 
 def guess(name: str, choices: Iterable[str]) -> str:
     """What a name is called now, or the closest of some; "" where none is close."""
-    known = sorted(choices)
+    known, name = sorted(choices), str(name)
     if now := new_name(name, known):
         return f" It is called {quoted(now)} now."
     close = difflib.get_close_matches(name[:_SHOWN_LETTERS], known, n=1, cutoff=0.6)

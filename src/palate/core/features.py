@@ -12,9 +12,18 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core import frames
-from palate.core.arrays import Floats, Matrix, stack_rows, to_dense
-from palate.core.errors import AlignmentError
+from palate.core.arrays import Floats, Matrix, chosen_rows, stack_rows, to_dense
+from palate.core.doors import door
+from palate.core.errors import AlignmentError, DataError, did_you_mean
 from palate.core.ids import Ids
+from palate.core.visible import visible
+
+
+def _dense(name: str, part: Any) -> Floats:
+    try:
+        return np.ascontiguousarray(part, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"block {name!r} holds what is no number: {error}") from error
 
 
 class Features:
@@ -25,6 +34,7 @@ class Features:
     `names` says what the columns of a block mean, where that is known.
     """
 
+    @door()
     def __init__(
         self,
         ids: Ids,
@@ -35,7 +45,7 @@ class Features:
     ) -> None:
         self.ids = ids
         self.parts: dict[str, Matrix] = {
-            name: part if sparse.issparse(part) else np.ascontiguousarray(part, dtype=np.float32)
+            name: part if sparse.issparse(part) else _dense(name, part)
             for name, part in parts.items()
         }
         self.behavioural = frozenset(behavioural) & frozenset(self.parts)
@@ -55,7 +65,7 @@ class Features:
         return len(self.ids)
 
     def __repr__(self) -> str:
-        blocks = ", ".join(f"{name}: {part.shape[1]}" for name, part in self.parts.items())
+        blocks = ", ".join(f"{visible(name)}: {part.shape[1]}" for name, part in self.parts.items())
         return f"Features({len(self)} rows; {blocks})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -119,6 +129,7 @@ class Features:
         """
         return frames.to_pandas(self.ids, self.parts, self.names)
 
+    @door()
     def with_parts(
         self, parts: Mapping[str, Matrix], *, names: Mapping[str, Sequence[str]] | None = None
     ) -> Features:
@@ -133,16 +144,23 @@ class Features:
             self.ids, parts, behavioural=self.behavioural, names={**kept, **(names or {})}
         )
 
+    @door()
     def select(self, names: Iterable[str]) -> Features:
-        """Some blocks, in the order of `names`; raises `KeyError` for one that is not there."""
-        return self.with_parts({name: self.parts[name] for name in names})
+        """Some blocks, in the order of `names`; raises `DataError` for one that is not there."""
+        wanted = list(names)
+        for name in wanted:
+            if name not in self.parts:
+                raise DataError(f"no block is called {name!r}.{did_you_mean(name, self.parts)}")
+        return self.with_parts({name: self.parts[name] for name in wanted})
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Features:
         """Some rows, under their ids."""
+        rows = chosen_rows(rows, len(self))
         ids = Ids(self.ids.series[rows])
         parts = {name: part[rows] for name, part in self.parts.items()}
         return Features(ids, parts, behavioural=self.behavioural, names=self.names)
 
+    @door()
     def beside(self, other: Features) -> Features:
         """Both blocks of columns, for the same ids in the same order."""
         if self.ids != other.ids:
@@ -157,6 +175,7 @@ class Features:
             names={**self.names, **other.names},
         )
 
+    @door()
     def below(self, other: Features) -> Features:
         """The rows of `other` after these; both must have the same blocks."""
         if self.parts.keys() != other.parts.keys():

@@ -11,9 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, Rows, scale_rows
+from palate.core.arrays import Floats, Matrix, Rows, chosen_rows, scale_rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import AlignmentError, DataError
 from palate.core.features import Features
 from palate.core.forks import check_process
@@ -28,6 +29,10 @@ def ragged_positions(
     row = np.repeat(np.arange(len(starts)), lengths)
     offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return row, starts[row] + offset
+
+
+def _is_flat(column: object) -> bool:
+    return len(getattr(column, "shape", ())) == 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +63,11 @@ class Histories:
 
     def __post_init__(self) -> None:
         check_process()
+        if not all(map(_is_flat, (self.user_ids, self.starts, self.stops, self.items))):
+            raise DataError(
+                "histories are columns: user ids, starts, stops and items of one dimension each; "
+                "model.histories(...) makes them of people, of item ids and of words"
+            )
         if not len(self.user_ids) == len(self.starts) == len(self.stops):
             raise AlignmentError("histories need one user id, start and stop a row")
         if self.against is not None and len(self.against) != len(self):
@@ -73,7 +83,7 @@ class Histories:
 
     def take(self, rows: slice | NDArray[Any]) -> Histories:
         """Some of the requests; the flat arrays are shared, not copied."""
-        index = np.arange(len(self))[rows]
+        index = chosen_rows(rows, len(self))
         return replace(
             self,
             user_ids=self.user_ids[index],
@@ -94,12 +104,16 @@ class Histories:
         parts = {name: scale_rows(part[rows], known) for name, part in features.parts.items()}
         return replace(self, users=parts)
 
+    @door()
     def last(self, length: int) -> Histories:
-        """The newest `length` events of each row."""
+        """The newest `length` events of each row; `DataError` for fewer than none."""
+        _check_count(length, "length")
         return replace(self, starts=np.maximum(self.starts, self.stops - length))
 
+    @door()
     def without_last(self, count: int = 1) -> Histories:
-        """All but the newest `count` events of each row."""
+        """All but the newest `count` events of each row; `DataError` for fewer than none."""
+        _check_count(count, "count")
         return self.first(np.maximum(self.lengths - count, 0))
 
     def first(self, lengths: NDArray[np.int64]) -> Histories:
@@ -120,18 +134,24 @@ class Histories:
         kept = turned.starts + np.bincount(row[early], minlength=len(self))
         return replace(cut, against=replace(turned, stops=kept))
 
+    @door()
     def row(self, row: int) -> Rows:
-        """The catalogue rows of one request, oldest first."""
+        """The catalogue rows of one request, oldest first; `DataError` for none of these."""
+        if not -len(self) <= row < len(self):
+            raise DataError(f"there is no row {row} of {len(self)} histories")
         return self.items[self.starts[row] : self.stops[row]]
 
+    @door()
     def newest(self, back: int = 1) -> Rows:
         """The row of the `back`-th newest event of each request; -1 where there is none."""
+        _check_count(back, "back", least=1)
         position = self.stops - back
         known = position >= self.starts
         if not len(self.items):
             return np.full(len(self), -1, dtype=np.int32)
         return np.where(known, self.items[np.where(known, position, 0)], -1).astype(np.int32)
 
+    @door()
     def matrix(
         self, *, decay: float = 1.0, length: int | None = None, weighted: bool = True
     ) -> sparse.csr_array:
@@ -197,6 +217,7 @@ class Histories:
             against=None,
         )
 
+    @door()
     def in_catalogue(self, item_ids: Ids) -> Histories:
         """The same requests over their own catalogue, or over one that has grown at its end.
 
@@ -230,8 +251,11 @@ class Histories:
             against=None if self.against is None else self.against.compact(),
         )
 
+    @door()
     def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
+        if np.shape(places) != (len(self.item_ids),) or places.dtype.kind not in "iu":
+            raise DataError(f"places must be one row for each of {len(self.item_ids)} items")
         whole = self if self.lengths.sum() >= len(self.items) else self.compact()
         allowed = None if self.allowed is None else np.sort(places[self.allowed])
         against = None if self.against is None else self.against.renumbered(item_ids, places)
@@ -244,6 +268,12 @@ class Histories:
         )
 
 
+def _check_count(value: int, name: str, *, least: int = 0) -> None:
+    if value < least:
+        raise DataError(f"{name} = {value}: give {least} or more")
+
+
+@door()
 def histories_of(data: Dataset) -> Histories:
     """One row for each person of `data.user_ids`, with everything that person did."""
     chosen = _person_by_person(data, data, data.user_rows)

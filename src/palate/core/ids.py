@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from palate.core.columns import ITEM, USER
+from palate.core.doors import door
 from palate.core.errors import (
     SHOWN_OFFENDERS,
     AlignmentError,
@@ -35,7 +36,7 @@ class Ids:
 
     def __init__(self, values: Iterable[str] | pl.Series, *, of: str | None = None) -> None:
         of = of or getattr(values, "name", ITEM)
-        self.series = pl.Series(of if of == USER else ITEM, values, dtype=pl.String)
+        self.series = _texts(values, USER if of == USER else ITEM)
         self._start: Ids | None = None
         if self.series.n_unique() != len(self.series):
             repeated = self.series.filter(self.series.is_duplicated()).unique(maintain_order=True)
@@ -76,6 +77,7 @@ class Ids:
     def _row_of(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.series)}
 
+    @door()
     def starts_with(self, other: Ids) -> bool:
         """Whether the first rows are those of `other`; the last one found so is remembered."""
         if other is self or other is self._start:
@@ -106,6 +108,15 @@ class Ids:
             return_dtype=pl.Int32,
         )
         return found.to_numpy().astype(np.int32, copy=False)
+
+
+def _texts(values: Iterable[str] | pl.Series, name: str) -> pl.Series:
+    try:
+        return pl.Series(name, values, dtype=pl.String)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"ids must be a list of texts, not {reprlib.repr(values)}: write [{'a'!r}, {'b'!r}]"
+        ) from error
 
 
 def _series_of(names: Sequence[str] | pl.Series, what: str) -> pl.Series:

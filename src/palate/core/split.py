@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Rows
 from palate.core.dataset import Dataset
+from palate.core.doors import door_of
 from palate.core.histories import Histories
 from palate.core.html import page_table
 
@@ -26,6 +27,7 @@ class Answers:
         return len(self.starts)
 
 
+@door_of
 @dataclass(frozen=True, eq=False)
 class Split:
     """What may be learnt from, who asks afterwards, and the sealed answers.

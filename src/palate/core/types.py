@@ -11,6 +11,7 @@ import polars as pl
 from palate.core.arrays import Floats
 from palate.core.columns import USER
 from palate.core.dataset import Dataset
+from palate.core.doors import door_of
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.html import SHOWN_ROWS, page_table
@@ -27,6 +28,7 @@ def content_of(features: Features | None) -> Features | None:
     return content if content.parts else None
 
 
+@door_of
 @dataclass(frozen=True, eq=False)
 class FitContext:
     """What a fit may use beside the events: features of items and of users, or None for none.
@@ -66,6 +68,7 @@ def check_context(context: object) -> None:
         raise ConfigError(f"fit takes FitContext(items=features) beside the data, not {kind}")
 
 
+@door_of
 @dataclass(frozen=True)
 class Recommendations:
     """A table of `user_id`, `item_id`, `score`, `rank` (from 1) and, if asked for, `reasons`.

@@ -30,6 +30,11 @@ def _written_out(found: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
 
+def json_visible(text: str) -> str:
+    r"""JSON of the same value with its control characters written as `\u009b`."""
+    return _ACTS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
 def one_line(text: str) -> str:
     r"""As `visible`, and newlines written out as `\n`: for a log, where a line is an entry."""
     return visible(text).replace("\n", "\\n")

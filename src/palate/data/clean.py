@@ -14,6 +14,7 @@ from palate.core.arrays import Mask
 from palate.core.checks import check_count, check_data, check_mapping, check_names
 from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.data.notes import CleanNotes, Step, log_notes
 from palate.data.subset import core, empty_items, keep_rows, key_of, locate, tables_of, with_table
@@ -28,6 +29,16 @@ POLICIES = ("drop", "error", "mean", "median", "mode", "empty")
 SCALES = ("standard", "minmax", "log")
 
 
+@door(
+    "data",
+    "fitted_on",
+    "repeats_within",
+    "missing",
+    "text_columns",
+    "normalise",
+    "min_user_events",
+    "min_item_events",
+)
 def clean(
     data: Dataset,
     *,

@@ -13,6 +13,7 @@ import polars as pl
 from palate.core.checks import check_mapping, check_names
 from palate.core.columns import ITEM, USER
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import (
     SHOWN_OFFENDERS,
     ConfigError,
@@ -40,6 +41,17 @@ FIRST_DATES = 631_152_000.0
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
 
 
+@door(
+    "interactions",
+    "items",
+    "users",
+    "columns",
+    "events",
+    "keep",
+    "lists",
+    "encoding",
+    "time_format",
+)
 def read(
     interactions: Source,
     items: Source | None = None,

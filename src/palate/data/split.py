@@ -22,6 +22,7 @@ from palate.core.arrays import Mask, Rows
 from palate.core.checks import check_count, check_data, check_share
 from palate.core.columns import ITEM, TIME, VALUE
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, Message, Setting, first_offenders
 from palate.core.histories import Histories
 from palate.core.split import Answers, Split
@@ -50,6 +51,7 @@ _LEAST_DATE = 365 * 86400.0
 """Smaller numbers are an order of events, not dates."""
 
 
+@door("data", "test", "at")
 def split_by_time(
     data: Dataset,
     *,
@@ -99,6 +101,7 @@ def _untrained(train: Dataset) -> Rows:
     return np.flatnonzero(train.event_counts == 0).astype(np.int32)
 
 
+@door("data", "min_events")
 def split_leave_last_out(
     data: Dataset,
     *,
@@ -134,6 +137,7 @@ def split_leave_last_out(
     return Split(name, train, histories, sealed, exclude_seen, _untrained(train))
 
 
+@door("data", "share", "seed")
 def split_cold_items(
     data: Dataset, *, share: float = 0.2, seed: int = 0, exclude_seen: bool = True
 ) -> Split:
@@ -164,6 +168,7 @@ def split_cold_items(
     return Split(COLD_ITEMS, data.part(~away), histories, sealed, exclude_seen, cold_items)
 
 
+@door()
 def split_given(
     train: Dataset | Source,
     test: Dataset | Source,
@@ -337,8 +342,10 @@ def _when(seconds: float) -> str:
 
 def _seconds(at: float | str) -> float:
     try:
+        if not isinstance(at, Real | str):
+            raise DataError("no number and no text")
         seconds, _ = to_seconds(pl.Series([at]), where="at=")
-    except DataError as error:
+    except (DataError, UnicodeEncodeError) as error:
         raise DataError(
             Setting("at", at, "split"),
             " is no moment: give seconds since 1970, or ISO 8601 such as '2024-05-06T12:30:00Z'",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from rich.text import Text
 
 from palate.core import registry
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.features import Features
 from palate.core.progress import task
@@ -22,6 +24,7 @@ from palate.core.settings import without_blocks
 from palate.core.split import Split
 from palate.core.visible import shorten
 from palate.evaluation.compare import Comparison, Ranked, compare, unless_refused
+from palate.evaluation.metrics.ranking import metric_names
 from palate.evaluation.results import Refused, number
 from palate.evaluation.significance import Interval
 from palate.evaluation.table import SHOWN_SLICES, metric_label, shown_metrics
@@ -158,6 +161,7 @@ class Ablation:
         }
 
 
+@door()
 def ablate(
     pipeline: Pipeline | Config,
     split: Split,
@@ -174,6 +178,10 @@ def ablate(
     turns off what the ranker learns from events by itself. What the rest cannot be fitted without
     is in `needed`. Raises `ConfigError` where nothing can be left out.
     """
+    if not (isinstance(pipeline, Pipeline) or callable(getattr(pipeline, "pipeline", None))):
+        shown = reprlib.repr(pipeline)
+        raise ConfigError(f"ablate takes a pipeline apart, or a pipeline file, not {shown}")
+    metric_names(metrics, ks)  # before anything is fitted
     whole = pipeline if isinstance(pipeline, Pipeline) else pipeline.pipeline()
     chosen = default_encoders(split.train) if whole.encoders is None else whole.encoders
     whole = replace(whole, encoders=dict(chosen))

@@ -14,6 +14,7 @@ from rich.table import Table
 from palate.core.arrays import Floats, Rows
 from palate.core.component import check_fitted
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
 from palate.core.features import Features
 from palate.core.histories import Histories
@@ -127,6 +128,7 @@ def _in_catalogue_of(model: object, asking: Histories) -> Histories:
     return asking.in_catalogue(item_ids)
 
 
+@door("model", "split", "ks", "metrics")
 def evaluate(
     model: Candidate,
     split: Split,
@@ -164,6 +166,7 @@ def evaluate(
     return Evaluation(**vars(compared))
 
 
+@door("models", "split", "ks", "metrics")
 def compare(
     models: Mapping[str, Candidate],
     split: Split,

@@ -82,6 +82,8 @@ def intervals(
     """
     if resamples < 1 or not 0 < level < 1:
         raise ConfigError(f"resamples = {resamples}, level = {level}: need >= 1, between 0 and 1")
+    if seed < 0:
+        raise ConfigError(f"seed = {seed}: give 0 or more")
     if values.ndim != 2 or len(values) != len(users):
         raise AlignmentError(f"values of shape {values.shape} for {len(users)} people's requests")
     codes = user_codes(users)

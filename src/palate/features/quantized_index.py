@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Rows, unit_rows
+from palate.core.arrays import Floats, Rows, chosen_rows, unit_rows
+from palate.core.doors import door
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean, first_offenders
 
 Kept: TypeAlias = Literal["nothing", "int8", "float16", "float32"]
@@ -43,6 +44,7 @@ class QuantizedIndex:
     kept_code: Int8Code | None
 
     @classmethod
+    @door("bits", "rescore")
     def of(
         cls,
         values: Floats,
@@ -60,7 +62,7 @@ class QuantizedIndex:
             known = did_you_mean(str(rescore), KEPT)
             raise ConfigError(f"bits = {bits}, rescore = {rescore!r}: give 1 or 8 bits.{known}")
         units = _units(values)
-        fitted = np.arange(len(units), dtype=np.int32) if rows is None else rows
+        fitted = chosen_rows(slice(None) if rows is None else rows, len(units)).astype(np.int32)
         whole = Int8Code.of(units, fitted) if bits == 8 or rescore == "int8" else None
         code: Int8Code | BitCode
         code = BitCode.of(units, fitted) if bits == 1 or whole is None else whole
@@ -81,6 +83,7 @@ class QuantizedIndex:
         kept = 0 if self.kept is None or self.kept is self.codes else self.kept.nbytes
         return self.codes.nbytes + kept + self.code.centre.nbytes * 2
 
+    @door()
     def search(self, queries: Floats, k: int = 10, *, oversample: int = 4) -> tuple[Rows, Floats]:
         """(n, k) rows and cosines, best first; fewer columns where there are fewer rows.
 
@@ -89,13 +92,13 @@ class QuantizedIndex:
         """
         if k < 1 or oversample < 1:
             raise ConfigError(f"k = {k}, oversample = {oversample}: ask for 1 or more of each")
-        if queries.ndim != 2 or queries.shape[1] != len(self.code.centre):
+        units = _units(queries)
+        if units.shape[1] != len(self.code.centre):
             raise AlignmentError(
-                f"queries have shape {queries.shape}, the index (n, {len(self.code.centre)})"
+                f"queries have shape {units.shape}, the index (n, {len(self.code.centre)})"
             )
         width = min(k, len(self))
         wide = width if self.kept is None else min(width * oversample, len(self))
-        units = _units(queries)
         rows = np.empty((len(units), width), dtype=np.int32)
         cosines = np.empty((len(units), width), dtype=np.float32)
         for start in range(0, len(units) if width else 0, _QUERIES):
@@ -179,8 +182,18 @@ def _smallest(keyed: _Hamming | _Products, count: int, k: int) -> Keys:
     return np.sort(parts[0], axis=1)
 
 
+def _numbers(vectors: Any) -> Floats:
+    try:
+        found = np.ascontiguousarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"vectors must be numbers, (n, d) of them: {error}") from error
+    if found.ndim != 2:
+        raise AlignmentError(f"vectors have shape {found.shape}: give (n, d)")
+    return found
+
+
 def _units(vectors: Floats) -> Floats:
-    units = unit_rows(np.ascontiguousarray(vectors, dtype=np.float32))
+    units = unit_rows(_numbers(vectors))
     if not np.isfinite(units).all():
         broken = np.flatnonzero(~np.isfinite(units).all(axis=1)).tolist()
         raise DataError(f"NaN or infinity in the vectors {first_offenders(broken, len(broken))}")

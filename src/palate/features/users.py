@@ -11,6 +11,7 @@ from scipy import sparse
 from palate.core.arrays import Matrix, row_norms, scale_rows
 from palate.core.columns import TEXT, USER
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean
 from palate.core.features import Features
 from palate.core.histories import Histories, histories_of
@@ -67,6 +68,7 @@ def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
     return averaging @ part
 
 
+@door()
 def user_features(
     histories: Histories,
     items: Features,
@@ -87,9 +89,10 @@ def user_features(
     }
     asked: dict[str, Matrix] = {}
     for name, vectors in (histories.queries if queries is None else queries).items():
-        if vectors.shape[0] != len(histories):
+        rows, *dims = np.shape(vectors) or (0,)
+        if rows != len(histories) or len(dims) != 1:
             raise AlignmentError(
-                f"queries[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
+                f"queries[{name!r}] has {rows} rows for {len(histories)} histories"
             )
         asked[f"{QUERY}.{name}"] = vectors
     names = {f"{HISTORY}.{name}": own for name, own in items.names.items()}
@@ -102,6 +105,7 @@ def user_features(
     )
 
 
+@door()
 def user_views(
     data: Dataset,
     items: Features | None = None,
@@ -155,6 +159,7 @@ def _behavioural(ids: Ids, view: str, parts: Mapping[str, Matrix]) -> Features:
     return Features(ids, named, behavioural=named)
 
 
+@door()
 def user_aggregates(
     source: Dataset | Histories,
     *,

@@ -15,6 +15,7 @@ import polars as pl
 
 from palate.core.arrays import Floats, Mask
 from palate.core.columns import ITEM
+from palate.core.doors import door
 from palate.core.errors import (
     DataError,
     Message,
@@ -44,6 +45,7 @@ Chunk: TypeAlias = tuple[pl.Series, Floats, Mask]
 """(ids, (n, d) vectors, which rows have one)."""
 
 
+@door()
 def read_features(
     path: str | Path,
     ids: Sequence[str] | Ids | None = None,
@@ -75,6 +77,7 @@ def read_features(
     return Features(wanted, {name: vectors})
 
 
+@door()
 def iterate_features(
     path: str | Path, *, name: str = "vectors", id: str | None = None, vector: str | None = None
 ) -> Iterator[Features]:

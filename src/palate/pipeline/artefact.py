@@ -45,6 +45,8 @@ CARD = "CARD.md"
 KEPT_VERSIONS = 3
 _PLENTY = 2**22  # rows that a table may have, however small its file
 _ROWS_A_BYTE = 64  # where it has more: a table of one value is far smaller, and nobody's events
+_PLENTY_OF_CELLS = 2**26
+_CELLS_A_BYTE = 256  # where rows of many columns have more: beside columns without values stand ids
 _CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
 _VERSION = re.compile(r"manifest\.(\d{1,9})\.json")
 _WRITTEN = rf"{re.escape(MANIFEST)}|{_VERSION.pattern}|{re.escape(CARD)}|{_CONTENT.pattern}"
@@ -363,11 +365,14 @@ def _load_once(root: Path, whole: type[Whole], allow: Collection[str]) -> Whole:
 
 
 def _read_table(root: Path, name: str) -> pl.DataFrame:
-    """A table; `ValueError` for one with more rows than a file of its size is likely to hold."""
+    """A table; `ValueError` for more rows or cells than a file of its size is likely to hold."""
     path = _checked(root, name)
     try:
-        rows = pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()
-        agree(rows <= max(_PLENTY, _ROWS_A_BYTE * path.stat().st_size), f"{name} has {rows} rows")
+        table, size = pl.scan_parquet(path, glob=False), path.stat().st_size
+        rows, columns = table.select(pl.len()).collect().item(), len(table.collect_schema())
+        agree(rows <= max(_PLENTY, _ROWS_A_BYTE * size), f"{name} has {rows} rows")
+        cells = rows * columns
+        agree(cells <= max(_PLENTY_OF_CELLS, _CELLS_A_BYTE * size), f"{name} has {cells} cells")
         return pl.read_parquet(path, memory_map=False, glob=False)
     except pl.exceptions.PanicException as error:
         raise ValueError(f"{name} is no table: {error}") from error

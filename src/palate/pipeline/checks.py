@@ -246,7 +246,7 @@ def check_words(text: object) -> None:
 
 def sentences(texts: object) -> list[str]:
     """Texts as a list; `DataError` for a single one and for what is none."""
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
+    if isinstance(texts, str) or not isinstance(texts, Iterable) or not getattr(texts, "ndim", 1):
         raise DataError(f"texts must be a list of texts, not {reprlib.repr(texts)}")
     said = list(texts)
     for text in said:

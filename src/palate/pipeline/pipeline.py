@@ -17,6 +17,7 @@ from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.component import check_fitted, component
 from palate.core.conditions import Condition
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
@@ -171,6 +172,7 @@ class Pipeline(Stages):
         check_users(histories, now.user_features_)
         return with_last(now.recommender_.score(histories), now.data_.turned_down)
 
+    @door("k", "histories")
     def rank_histories(
         self,
         histories: Histories,
@@ -235,6 +237,7 @@ class Pipeline(Stages):
         )
         return replace(found, skipped=tuple(left_out.skipped))
 
+    @door("k", "histories")
     def recommend_histories(
         self,
         histories: Histories,
@@ -350,6 +353,7 @@ class Pipeline(Stages):
         now = self._now()
         return encode_words(now.encoders_, now.transforms_, sentences(texts))
 
+    @door("columns", "encoding")
     def add_items(
         self,
         items: Source,
@@ -398,6 +402,7 @@ class Pipeline(Stages):
             "rerankers_": rerankers,
         }
 
+    @door("item_id", "k")
     def top_users(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
         """The `k` known people in whose list an item stands highest; `rank` is its place there.
 
@@ -450,6 +455,7 @@ class Pipeline(Stages):
         return artefact.save_pipeline(self._now(), folder, figures=figures, keep=keep)
 
 
+@door("allow")
 def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     """The pipeline that `Pipeline.save` wrote: the same recommendations to the last bit.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from functools import partial
 from itertools import chain
@@ -68,6 +69,11 @@ class Blend:
     def reads_users(self) -> bool:
         """Whether a part does."""
         return any(getattr(part, "reads_users", False) for part in self._build())
+
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """What its parts say; raises as their `fit` does."""
+        for part in self._build():
+            yield from part.describe(data) if hasattr(part, "describe") else ()
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         check_context(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
@@ -40,7 +41,12 @@ class Ease(CatalogueModel):
     def __post_init__(self) -> None:
         check_types(self)
 
-    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+    def describe(self, data: Dataset) -> Iterator[str]:
+        """How large the matrix will be; raises as `fit` does."""
+        rows = self._rows_of(data)
+        yield f"weights of {len(rows):,} × {len(rows):,} items with events"
+
+    def _rows_of(self, data: Dataset) -> Rows:
         rows = np.flatnonzero(data.item_counts).astype(np.int32)
         if len(rows) > self.max_items:
             gigabytes = 16 * len(rows) ** 2 / 1e9
@@ -48,6 +54,10 @@ class Ease(CatalogueModel):
                 f"{len(rows):,} items have events, more than max_items = {self.max_items:,}: their "
                 f"matrix needs about {gigabytes:.0f} GB. Raise max_items, or use item_knn"
             )
+        return rows
+
+    def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        rows = self._rows_of(data)
         self._know(data, context)
         self.rows_ = rows
         seen = histories_of(data).chosen()[:, rows].astype(np.float64)

@@ -10,6 +10,7 @@ import polars as pl
 
 from palate.core.columns import ITEM
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, first_offenders
 from palate.data.formats.triples import ENTITY, HEAD, RELATION, TAIL, linked_items, read_triples
 
@@ -19,6 +20,7 @@ GRAPH_TEXT = "graph_text"
 _OTHER, _PLACE, _PHRASE, _NAME = "other", "place", "phrase", "name"
 
 
+@door()
 def with_graph_text(
     data: Dataset,
     triples: str | Path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import DataError, Setting, did_you_mean, first_offenders
 from palate.core.optional import Requirement
 from palate.data.formats.open import open_table
+from palate.data.formats.text import text_bytes
 
 __all__ = [
     "clauses",
@@ -56,6 +58,8 @@ def labelled_texts(path: str) -> tuple[list[str], NDArray[np.float64]]:
     different numbers, the lowest of which means negative. Rows without text are left out.
     Raises `DataError` for a missing column, and for labels that are missing or not understood.
     """
+    if Path(path).is_file() and Path(path).suffix.lower() not in (".parquet", ".pq"):
+        text_bytes(Path(path), "utf-8", can_be_said=False)  # for the advice where it is none
     table = open_table(path, what="labelled texts", key=TEXT, encoding="utf-8")
     names = list(table.schema)
     chosen = {TEXT: _one_of(_TEXTS, names, path), LABEL: _one_of(_LABELS, names, path)}

@@ -19,6 +19,7 @@ from scipy import sparse
 from palate.core.arrays import to_dense
 from palate.core.columns import ITEM
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, Setting
 from palate.core.paths import path_of
 from palate.core.visible import visible
@@ -113,6 +114,7 @@ def catalogue_of(source: str | Path, *, encoding: str | None = None) -> Dataset 
     return table.collect([pl.all()])
 
 
+@door()
 def distill(
     catalogue: Dataset | pl.DataFrame | Sequence[str],
     *,

@@ -90,3 +90,10 @@ def test_a_graph_in_another_encoding_or_in_a_pipe(write, tmp_path):
 def test_a_name_that_no_file_can_have_is_no_file():
     with pytest.raises(DataError, match="there is no file"):
         read_triples("a" * 5000)
+
+
+def test_triples_in_utf_16_are_to_be_saved_anew(tmp_path):
+    path = tmp_path / "kg.tsv"
+    path.write_bytes("甲\t类型\t喜剧\n".encode("utf-16"))
+    with pytest.raises(DataError, match="marked as UTF-16: save it as UTF-8"):
+        read_triples(path)

@@ -5,6 +5,7 @@ from scipy import sparse
 from palate.core.arrays import to_dense
 from palate.core.features import Features
 from palate.core.histories import histories_of, history_of_items
+from palate.recommenders import _cooccurrence
 from palate.recommenders.two_stage import retrievers
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.retrievers import (
@@ -144,6 +145,29 @@ def test_people_who_share_rare_things_are_nearer(build, monkeypatch):
     assert not near[2:].any()
     monkeypatch.setattr(retrievers, "NEAR_USERS", 2)
     assert np.flatnonzero(near_users(asking, statistics).toarray()[0]).tolist() == [u, w]
+
+
+@pytest.mark.parametrize("n_users", [1_500, 6_000])
+def test_what_everybody_shares_costs_people_and_not_people_times_people(
+    n_users, build, monkeypatch
+):
+    everybody = {f"u{row:05}": "ab" if row % 3 else "b" for row in range(n_users)}
+    data = build(everybody | {"x": "cb", "y": "c"}, items="abc")
+    users = histories_of(data)
+    compared = []
+
+    def keep_largest(pairs, *rest):
+        compared.append(pairs.nnz)
+        return _cooccurrence.keep_largest(pairs, *rest)
+
+    monkeypatch.setattr(retrievers, "keep_largest", keep_largest)
+    near = near_users(users, {"users": users.seen(), "counts": np.float32([n_users, n_users, 2])})
+    assert sum(compared) <= 2 * retrievers.MOST_USERS * len(users)
+    assert max(compared) <= retrievers.NEAR_PAIRS + 2 * retrievers.MOST_USERS
+    assert np.diff(near.indptr).max() <= retrievers.NEAR_USERS
+    x, y = n_users, n_users + 1
+    assert near[[x]].indices[np.argmax(near[[x]].data)] == y  # who shares what is rare is nearest
+    assert sorted(near[[y]].indices) == [x, y]
 
 
 def test_a_profile_has_length_one_or_nothing_to_say():

@@ -150,6 +150,8 @@ def wrong_encoding(
     if damaged := damaged_utf8(content, share=_LITTLE):
         return DataError(_damage(path, content, damaged, encoding))
     if content.startswith(_MARKS_OF_UTF16):
+        if not can_be_said:
+            return DataError(f"{where}. The file is marked as UTF-16: save it as UTF-8")
         as_utf16 = Setting("encoding", "utf-16", "data")
         return DataError(f"{where}. The file is marked as UTF-16, so say so: ", as_utf16)
     if not is_utf8(encoding) and _is(content, "utf-8"):

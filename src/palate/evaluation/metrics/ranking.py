@@ -207,7 +207,7 @@ def metric_names(metrics: Sequence[str], ks: Sequence[int]) -> list[str]:
     for metric in metrics:
         if metric not in _METRICS:
             raise _no_metric(metric)
-    if not metrics or not ks or min(ks) < 1:
+    if not len(metrics) or not len(ks) or min(ks) < 1:
         raise ConfigError(f"metrics = {metrics!r} at ks = {ks!r}: need one metric and places >= 1")
     return [f"{metric}@{k}" for metric in metrics for k in ks]
 

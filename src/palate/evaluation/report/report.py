@@ -18,6 +18,7 @@ from palate import __version__
 from palate.core.arrays import Matrix, Rows
 from palate.core.component import check_fitted
 from palate.core.dataset import Dataset
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError
 from palate.core.files import write_whole
 from palate.core.paths import path_of
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 
+@door()
 def write_report(
     path: str | Path,
     *,

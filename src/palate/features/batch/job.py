@@ -12,6 +12,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 
 from palate.core import progress
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, first_offenders
 from palate.core.paths import path_of
 from palate.core.visible import visible
@@ -31,6 +32,7 @@ Engine: TypeAlias = Literal["local", "ray"]
 SHOWN_FAULTS = 3
 
 
+@door()
 def encode_table(
     table: str | Path,
     encoder: Any,

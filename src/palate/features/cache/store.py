@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats
 from palate.core.checks import not_unicode
 from palate.core.files import STRAY_AFTER_SECONDS, cache_folder
+from palate.core.visible import visible
 from palate.features.cache.shards import (
     SUFFIX,
     DamagedError,
@@ -214,7 +215,7 @@ class VectorCache:
     def _warn_once(self, message: str) -> None:
         if message not in _warned:
             _warned.add(message)
-            warnings.warn(message, RuntimeWarning, stacklevel=4)
+            warnings.warn(visible(message), RuntimeWarning, stacklevel=4)
 
 
 def _first_of_each(shards: Sequence[Shard]) -> tuple[Keys, Floats]:
