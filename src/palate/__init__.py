@@ -65,6 +65,7 @@ _HOME = {
     "read": "palate.data.read",
     "read_card": "palate.pipeline.saved",
     "read_features": "palate.features.vectors",
+    "robustness": "palate.evaluation.robustness",
     "rollback": "palate.pipeline.saved",
     "shown_progress": "palate.cli.console",
     "split_by_time": "palate.data.split",
