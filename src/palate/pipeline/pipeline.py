@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from palate.core import registry
 from palate.core.arrays import Floats, Matrix, Rows, places_of
-from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.component import check_fitted, component
 from palate.core.conditions import Condition
 from palate.core.dataset import Dataset
@@ -26,13 +24,12 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
-from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
+from palate.core.topk import recommendations_of
 from palate.core.types import FitContext, Recommendations, Reranker
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
 from palate.pipeline import artefact
 from palate.pipeline.arrivals import arriving
-from palate.pipeline.batch import WrittenLists, check_out, write_lists
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -47,6 +44,13 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
+from palate.pipeline.lists import (
+    WrittenLists,
+    check_out,
+    reranked_rows,
+    top_users_of,
+    write_lists,
+)
 from palate.pipeline.requests import (
     OnUnknown,
     Unknown,
@@ -59,10 +63,6 @@ from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
-
-RERANK_FACTOR = 10  # times as many places as are asked for go to the rerankers,
-RERANK_LEAST = 100  # and no fewer than these, so that a shorter list is a longer one's beginning
-_LINES = 1_000_000  # of the tables that rerankers get, at most
 
 
 @component
@@ -103,6 +103,7 @@ class Pipeline(Stages):
         recommender.fit(data, context)
         vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
             data_=data,
+            withdrawn_=[],
             features_=features,
             encoders_=encoders,
             transforms_=transforms,
@@ -164,7 +165,7 @@ class Pipeline(Stages):
             histories,
             wanted_places(k),
             exclude_seen=exclude_seen,
-            candidates=allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where),
+            candidates=now._allowed(candidates, exclude, where),
             progress=progress,
         )
 
@@ -217,7 +218,7 @@ class Pipeline(Stages):
         now = self._now()
         check_histories(histories)
         histories = histories.in_catalogue(now.item_ids)
-        allowed = allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where)
+        allowed = now._allowed(candidates, exclude, where)
         rows, scores = now.rank_histories(
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
@@ -254,7 +255,7 @@ class Pipeline(Stages):
         if user_ids is not None:
             asking = now._requests(user_ids, None, None, left_out)
         rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
-        allowed = allowed_rows(now.data_, where=where, **rows)
+        allowed = now._allowed(rows.get("candidates"), rows.get("exclude"), where)
         left_out.tell()
         return write_lists(
             out,
@@ -284,6 +285,20 @@ class Pipeline(Stages):
         if texts is None or wanted is None:
             return asking
         return with_words(asking, self.queries(texts), wanted)
+
+    def _allowed(self, candidates: object, exclude: object, where: Condition | None) -> Rows | None:
+        return allowed_rows(
+            self.data_,
+            candidates=candidates,
+            exclude=exclude,
+            where=where,
+            withdrawn=self.withdrawn,
+        )
+
+    @property
+    def withdrawn(self) -> Rows:
+        """The catalogue rows that `remove_items` took out of all lists, in rising order."""
+        return np.sort(self.item_ids.rows(self.withdrawn_))
 
     @property
     def item_ids(self) -> Ids:
@@ -325,6 +340,27 @@ class Pipeline(Stages):
                     vars(self).update(grown)
                     return self
 
+    def remove_items(self, items: Sequence[str]) -> Self:
+        """Items that are withdrawn: from now on no list holds them, whoever asks.
+
+        What people did with them still speaks for others, and histories may hold them. Raises
+        `UnknownIdError` for unknown ids. `restore_items` takes it back.
+        """
+        return self._withdraw(items, gone=True)
+
+    def restore_items(self, items: Sequence[str]) -> Self:
+        """Items that were withdrawn may stand in lists again."""
+        return self._withdraw(items, gone=False)
+
+    def _withdraw(self, items: Sequence[str], *, gone: bool) -> Self:
+        names = id_list(items, "items")
+        with _swapping:
+            now = self._now()
+            now.item_ids.rows(names, what="item ids")
+            left = [name for name in now.withdrawn_ if name not in set(names)]
+            self.withdrawn_ = sorted({*left, *names}) if gone else left
+        return self
+
     def _grown(self, arrived: pl.DataFrame) -> dict[str, Any]:
         """What changes with new items, made aside: whoever asks meanwhile is answered as before."""
         if not len(arrived):
@@ -356,30 +392,8 @@ class Pipeline(Stages):
         now = self._now()
         k = wanted_places(k)
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
-        users, tie = now.users.histories, tie_order(now.item_ids)
-        before = tie < tie[row]
-        places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
-        chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
-        for start in range(0, len(users), chunk):
-            part = users.take(slice(start, start + chunk))
-            matrix = now.score(part)
-            if exclude_seen:
-                seen = part.in_catalogue(now.item_ids).seen().tocoo()
-                matrix[seen.row, seen.col] = -np.inf
-            own = matrix[:, row]
-            above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
-            places.append(above.sum(axis=1) + 1)
-            scores.append(own)
-        place, score = np.concatenate(places), np.concatenate(scores)
-        able = np.flatnonzero(np.isfinite(score))
-        best = able[np.lexsort((-score[able], place[able]))][:k]
-        table = {
-            USER: users.user_ids[best],
-            ITEM: pl.repeat(item_id, len(best), dtype=pl.String, eager=True),
-            SCORE: score[best],
-            RANK: place[best].astype(np.int32),
-        }
-        return Recommendations(pl.DataFrame(table))
+        asking = now.users.histories.in_catalogue(now.item_ids)
+        return top_users_of(now, row, asking, k, exclude_seen=exclude_seen, barred=now.withdrawn)
 
     def similar(
         self,
@@ -406,7 +420,7 @@ class Pipeline(Stages):
             id_list([items] if isinstance(items, str) else items, "items"), what="item ids"
         )
         rows = Unknown().filters(now.item_ids, candidates=candidates, exclude=exclude)
-        allowed = allowed_rows(now.data_, where=where, **rows)
+        allowed = now._allowed(rows.get("candidates"), rows.get("exclude"), where)
         return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
 
     def save(self, folder: str | Path) -> Path:
@@ -427,56 +441,3 @@ def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitCon
     for reranker in rerankers:
         if hasattr(reranker, "fit"):
             reranker.fit(data, context)
-
-
-def reranked_rows(
-    model: Scorer,
-    rerankers: Sequence[Reranker],
-    histories: Histories,
-    k: int,
-    *,
-    exclude_seen: bool = True,
-    candidates: Rows | None = None,
-    progress: Callable[[int], object] | None = None,
-) -> tuple[Rows, Floats]:
-    """As `rank_rows`: (n, k) catalogue rows and scores, in the order that the rerankers leave.
-
-    They get more places than are asked for, in tables that hold nobody twice: rolling histories of
-    one person are mixed one by one, as if each had been alone.
-    """
-    if not rerankers:
-        return rank_rows(
-            model, histories, k, exclude_seen=exclude_seen, candidates=candidates, progress=progress
-        )
-    depth = min(max(k * RERANK_FACTOR, RERANK_LEAST), max(len(histories.item_ids), 1))
-    rows = np.full((len(histories), k), -1, dtype=np.int32)
-    scores = np.full((len(histories), k), -np.inf, dtype=np.float32)
-    step = max(1, _LINES // depth)
-    for start in range(0, len(histories), step):
-        asking = histories.take(slice(start, start + step))
-        ranked, values = rank_rows(
-            model,
-            asking,
-            depth,
-            exclude_seen=exclude_seen,
-            candidates=candidates,
-            progress=progress,
-        )
-        for alone in _nobody_twice(asking.user_ids):
-            found = recommendations_of(asking.take(alone), ranked[alone], values[alone])
-            for reranker in rerankers:
-                found = reranker.rerank(found, asking.take(alone))
-            lines = found.table.filter(pl.col(RANK) <= k)
-            request = start + alone[Ids(asking.user_ids[alone]).rows(lines[USER])]
-            place = lines[RANK].to_numpy() - 1
-            rows[request, place] = histories.item_ids.rows(lines[ITEM])
-            scores[request, place] = lines[SCORE].to_numpy()
-    return rows, scores
-
-
-def _nobody_twice(user_ids: pl.Series) -> Iterator[NDArray[np.int64]]:
-    """The rows of everybody's first request, then of everybody's second, and so on."""
-    turns = user_ids.to_frame("user").select(pl.int_range(pl.len()).over("user")).to_series()
-    turn = turns.to_numpy()
-    for number in range(int(turn.max(initial=-1)) + 1):
-        yield np.flatnonzero(turn == number)

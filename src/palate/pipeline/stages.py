@@ -27,6 +27,7 @@ class Stages:
     recommender: Recommender = field(default_factory=Ranker)
     rerankers: list[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
+    withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
