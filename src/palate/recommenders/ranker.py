@@ -282,7 +282,7 @@ class Ranker:
             flat = self._booster.predict(rows, num_threads=1)
             learnt_order = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
             values = np.where(somebody[:, None], learnt_order, by_sum)
-        values = agreed(values, found)
+        values = agreed(values, found, somebody)
         lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
         ordered: Floats = values - lowest
         return ordered
