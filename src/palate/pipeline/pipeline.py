@@ -25,11 +25,11 @@ from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
 from palate.core.topk import recommendations_of
-from palate.core.types import FitContext, Recommendations, Reranker
+from palate.core.types import FitContext, Recommendations
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
 from palate.pipeline import artefact
-from palate.pipeline.arrivals import arriving
+from palate.pipeline.arrivals import arriving, changed_stages, fit_rerankers
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -99,7 +99,7 @@ class Pipeline(Stages):
         if features is not None:
             features = features.take(places_of(rows))
         context = context_of(features, chosen, blank)
-        _fit_rerankers(rerankers, data, context)
+        fit_rerankers(rerankers, data, context)
         recommender.fit(data, context)
         vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
             data_=data,
@@ -340,6 +340,28 @@ class Pipeline(Stages):
                     vars(self).update(grown)
                     return self
 
+    def update_items(
+        self,
+        items: Source,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> Self:
+        """Known items that changed: encoded again, at once, under the same ids.
+
+        The table is one that `add_items` takes; columns that it lacks stay as they were. What was
+        learnt from events stays, too: fit again when much has changed. Raises `UnknownIdError` for
+        unknown ids, and `ConfigError` for a recommender of yours without `update_items`.
+        """
+        while True:
+            now = self._now()
+            rows = arriving(items, now.data_, columns=columns, encoding=encoding, known=True)
+            changed = changed_stages(now, rows)
+            with _swapping:
+                if vars(self)["data_"] is now.data_:  # nobody else came before
+                    vars(self).update(changed)
+                    return self
+
     def remove_items(self, items: Sequence[str]) -> Self:
         """Items that are withdrawn: from now on no list holds them, whoever asks.
 
@@ -376,7 +398,7 @@ class Pipeline(Stages):
         recommender = registry.apart(self.recommender_)
         recommender.add_items(Features(new.item_ids, {}) if features is None else features)
         rerankers = list(map(registry.apart, self.rerankers_))
-        _fit_rerankers(rerankers, data, FitContext(items=every))
+        fit_rerankers(rerankers, data, FitContext(items=every))
         return {
             "data_": data,
             "features_": every,
@@ -435,9 +457,3 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
     """
     return artefact.load_pipeline(folder, Pipeline, allow=allow)
-
-
-def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:
-    for reranker in rerankers:
-        if hasattr(reranker, "fit"):
-            reranker.fit(data, context)

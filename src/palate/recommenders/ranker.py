@@ -298,6 +298,14 @@ class Ranker:
         self.statistics_ = extended(self.statistics_, self._catalogue)
         return self
 
+    def update_items(self, items: Features) -> Self:
+        """Known items that say something else now; what people did with them stays."""
+        check_fitted(self)
+        if self.features_ is not None:
+            self.features_ = self.features_.replaced(items)
+        self._forget()
+        return self
+
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """What speaks most for item i at request i: the family that the trees count most.
 
