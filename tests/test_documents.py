@@ -25,7 +25,8 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CHEAP = {
-    *("check", "compare", "evaluate", "export", "fit", "list", "recommend", "rollback", "show")
+    *("check", "compare", "evaluate", "export", "fit", "list", "recommend", "rollback", "show"),
+    "similar",
 }
 COMMANDS = typer.main.get_command(app)
 

@@ -14,7 +14,7 @@ from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.data.samples import synthetic
 from palate.features.encoders.tfidf import Tfidf
-from palate.pipeline import batch
+from palate.pipeline import lists
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -290,7 +290,7 @@ def test_a_loaded_model_filters_alike(model, tmp_path):
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "jsonl", "ndjson"])
 def test_everybodys_lists_as_they_come(model, shop, tmp_path, monkeypatch, suffix):
     wanted = model.recommend(shop.user_ids.series, k=3, where="in_stock").table
-    monkeypatch.setattr(batch, "_LINES", 3 * 7)  # seven people at a time
+    monkeypatch.setattr(lists, "_WRITTEN_LINES", 3 * 7)  # seven people at a time
     told, done = [], []
     asked = Pipeline.recommend_histories
     monkeypatch.setattr(
@@ -351,7 +351,7 @@ def test_files_that_cannot_be_written(model, tmp_path):
 def test_what_fails_leaves_the_file_and_nothing_beside_it(model, tmp_path, monkeypatch):
     for suffix in ("csv", "parquet"):
         (tmp_path / f"a.{suffix}").write_text("before")
-    monkeypatch.setattr(batch, "_LINES", 10)
+    monkeypatch.setattr(lists, "_WRITTEN_LINES", 10)
     asked = Pipeline.recommend_histories
 
     def once(self, part, **others):
@@ -365,3 +365,42 @@ def test_what_fails_leaves_the_file_and_nothing_beside_it(model, tmp_path, monke
             model.write_recommendations(tmp_path / f"a.{suffix}")
         assert (tmp_path / f"a.{suffix}").read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.parquet"]
+
+
+# ---- items that are withdrawn
+
+
+def test_withdrawn_items_are_in_no_list_and_speak_for_others(shop, tmp_path):
+    model = Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(shop)
+    before = model.recommend(["u07"], k=30).table
+    best = before["item_id"][0]
+    model.remove_items([best, "i29"])
+    wanted = before.filter(~pl.col("item_id").is_in([best, "i29"]))
+    for one in (model, load(model.save(tmp_path / "model"))):
+        found = one.recommend(["u07"], k=30).table
+        assert found.select("item_id", "score").equals(wanted.select("item_id", "score"))
+        everything = one.recommend(history=[best], k=30, exclude_seen=False).table["item_id"]
+        assert len(everything) == 28
+        ranked, _ = one.rank_histories(one.histories(["u07"]), 30, exclude_seen=False)
+        assert best not in one.item_ids.series.gather(ranked[ranked >= 0])
+        assert best not in one.similar("i00", k=30).table["similar_id"]
+        assert len(one.similar(best).table)
+        assert not len(one.top_users(best).table)
+        written = one.write_recommendations(tmp_path / "lists.parquet", k=30)
+        assert best not in pl.read_parquet(written.path)["item_id"]
+    model.restore_items([best])
+    model.restore_items(["i29"])
+    assert model.recommend(["u07"], k=30).table.equals(before)
+
+
+def test_withdrawn_items_stay_so_when_others_arrive(shop):
+    model = Pipeline(encoders={"text": Tfidf()}, recommender=Covisit()).fit(shop)
+    model.remove_items(["i03"])
+    model.add_items(pl.DataFrame({"item_id": ["new"], "title": ["new"]}))
+    found = model.recommend(history=["i00"], k=99).table["item_id"]
+    assert "new" in found
+    assert "i03" not in found
+    with pytest.raises(UnknownIdError, match="'i99'"):
+        model.remove_items(["i99"])
+    with pytest.raises(DataError, match=r"no item of 31 is left.*remove_items \(31 items\)"):
+        model.remove_items(model.item_ids.tolist()).recommend(["u07"])

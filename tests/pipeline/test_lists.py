@@ -10,7 +10,7 @@ from palate.core.histories import history_of_items
 from palate.core.ids import Ids
 from palate.core.topk import rank_rows
 from palate.core.types import Recommendations
-from palate.pipeline import pipeline
+from palate.pipeline import lists
 from palate.pipeline.lists import reranked_rows
 
 N_ITEMS = 300
@@ -61,7 +61,7 @@ def test_rerankers_get_more_than_is_shown(k, depth):
 
 
 def test_one_person_asks_again_and_again(monkeypatch):
-    monkeypatch.setattr(pipeline, "_LINES", 350)
+    monkeypatch.setattr(lists, "_LINES", 350)
     names = ["v", "u", "v", "v", "u", "w", "v"]
     histories = asking([[f"i{10 * row}"] for row in range(7)], names)
     turned, done = Turned(), []

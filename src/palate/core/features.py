@@ -186,3 +186,18 @@ class Features:
         parts = {name: stack_rows(part, other.parts[name]) for name, part in self.parts.items()}
         behavioural = self.behavioural | other.behavioural
         return Features(ids, parts, behavioural=behavioural, names=self.names)
+
+    def replaced(self, other: Features) -> Features:
+        """With the rows of `other` in the place of its ids', in the blocks that both have.
+
+        Blocks learnt from events stay as they are. Raises `UnknownIdError` for other ids.
+        """
+        order = np.arange(len(self))
+        order[self.ids.rows(other.ids.series)] = len(self) + np.arange(len(other))
+        parts = {
+            name: stack_rows(part, other.parts[name])[order]
+            if name in other.parts and name not in self.behavioural
+            else part
+            for name, part in self.parts.items()
+        }
+        return self.with_parts(parts)

@@ -1,18 +1,26 @@
-"""Items that arrive after the fit: a table like the catalogue's, under its names or theirs."""
+"""Items that arrive or change after the fit: their table, and what becomes other with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import polars as pl
 
+from palate.core import registry
 from palate.core.columns import ITEM, TITLE
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, first_offenders, guess
+from palate.core.errors import ConfigError, DataError, first_offenders, guess
+from palate.core.features import Features
+from palate.core.types import FitContext, Recommender, Reranker
 from palate.data.catalogue import as_plain_text, read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.notes import LOGGER
+from palate.pipeline.features import encode_items
+from palate.pipeline.stages import Stages
 from palate.text.profile import as_text
 
 _WHAT = "new items"
@@ -24,8 +32,11 @@ def arriving(
     *,
     columns: Mapping[str, str] | None = None,
     encoding: str = "utf-8",
+    known: bool = False,
 ) -> pl.DataFrame:
     """New items with the columns of the catalogue of `data`; those that they lack are empty.
+
+    Items that are `known` already keep what the table does not say.
 
     They are read as `palate.read` read the catalogue, with the same names and marks of lists, and
     become the types that it has; a column of whole numbers may come back wider. Ids and titles are
@@ -34,7 +45,8 @@ def arriving(
     which columns are not read, and which items say nothing. Raises `DataError` for what is no
     table, for ids that are missing, repeated or known, and for values that do not fit.
     """
-    table = open_table(items, what=_WHAT, key=ITEM, encoding=encoding)
+    what = "changed items" if known else _WHAT
+    table = open_table(items, what=what, key=ITEM, encoding=encoding)
     catalogue = data.items
     names = list(table.schema)
     found = _our_names(table, names, data, columns or {})
@@ -43,19 +55,84 @@ def arriving(
     )
     for message in notes.messages:
         LOGGER.info("%s: %s", table.name, message)
-    known = [
+    columns_read = [
         _fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
     ]
-    fitting = pl.concat([catalogue.clear(), pl.DataFrame(known)], how="diagonal_relaxed")
-    _check_unknown(fitting[ITEM], catalogue[ITEM])
+    fitting = pl.concat([catalogue.clear(), pl.DataFrame(columns_read)], how="diagonal_relaxed")
+    if not known:
+        _check_unknown(fitting[ITEM], catalogue[ITEM])
     ours_of = {theirs: ours for ours, theirs in found.items()}
     called = {
         name: ours_of.get(name, f"original_{name}" if name in found else name) for name in names
     }
     unread = [name for name, ours in called.items() if ours not in catalogue.columns]
     missing = [name for name in catalogue.columns if name not in called.values()]
+    if known:
+        before = catalogue[data.item_ids.rows(fitting[ITEM], what="item ids")]
+        fitting = fitting.with_columns(before[name] for name in missing)
     _tell(fitting, table.name, unread, missing)
     return fitting
+
+
+def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
+    """What becomes other in a fitted pipeline with changed items, made aside.
+
+    Blocks learnt from events, and all statistics, stay. Raises `ConfigError` for a recommender
+    without `update_items`.
+    """
+    if not len(rows):
+        return {}
+    recommender: Any = registry.apart(stages.recommender_)
+    if not hasattr(recommender, "update_items"):
+        kind = type(recommender).__name__
+        raise ConfigError(f"{kind} has no update_items(features): fit again with the changed items")
+    before = stages.data_
+    place = np.arange(len(before.items))
+    place[before.item_ids.rows(rows[ITEM])] = len(place) + np.arange(len(rows))
+    both = pl.concat([before.items, rows], how="vertical_relaxed")
+    data = replace(before, items=both[place])
+    events = before.interactions.filter(pl.col(ITEM).is_in(rows[ITEM].implode()))
+    part = Dataset(interactions=events, items=rows, users=before.users)
+    features, every = encode_items(stages.encoders_, stages.transforms_, part), stages.features_
+    if every is not None and features is not None:
+        every = every.replaced(features)
+        recommender.update_items(every.take(every.ids.rows(rows[ITEM])))
+    return _stages(stages, data, every, recommender)
+
+
+def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
+    """What becomes other in a fitted pipeline with new items, made aside: nothing without any."""
+    if not len(rows):
+        return {}
+    before = stages.data_
+    new = Dataset(interactions=before.interactions.clear(), items=rows, users=before.users)
+    features, every = encode_items(stages.encoders_, stages.transforms_, new), stages.features_
+    if every is not None and features is not None:
+        every = every.below(features)
+    data = replace(before, items=pl.concat([before.items, rows], how="vertical_relaxed"))
+    recommender = registry.apart(stages.recommender_)
+    recommender.add_items(Features(new.item_ids, {}) if features is None else features)
+    return _stages(stages, data, every, recommender)
+
+
+def _stages(
+    stages: Stages, data: Dataset, features: Features | None, recommender: Recommender
+) -> dict[str, Any]:
+    rerankers = list(map(registry.apart, stages.rerankers_))
+    fit_rerankers(rerankers, data, FitContext(items=features))
+    return {
+        "data_": data,
+        "features_": features,
+        "recommender_": recommender,
+        "rerankers_": rerankers,
+    }
+
+
+def fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:
+    """Fits those that learn."""
+    for reranker in rerankers:
+        if hasattr(reranker, "fit"):
+            reranker.fit(data, context)
 
 
 def _our_names(

@@ -10,9 +10,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import polars as pl
 
-from palate.core import registry
 from palate.core.arrays import Floats, Matrix, Rows, places_of
 from palate.core.component import check_fitted, component
 from palate.core.conditions import Condition
@@ -26,12 +24,11 @@ from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
 from palate.core.topk import recommendations_of, with_last
-from palate.core.types import FitContext, Recommendations, Reranker
+from palate.core.types import Recommendations
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
 from palate.pipeline import artefact
-from palate.pipeline.arrivals import arriving
-from palate.pipeline.batch import WrittenLists, check_out, write_lists
+from palate.pipeline.arrivals import arriving, changed_stages, fit_rerankers, grown_stages
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -45,8 +42,14 @@ from palate.pipeline.checks import (
     wanted_places,
 )
 from palate.pipeline.explain.sentences import explain
-from palate.pipeline.features import encode_items, encode_words
-from palate.pipeline.lists import reranked_rows, users_in_whose_lists
+from palate.pipeline.features import encode_words
+from palate.pipeline.lists import (
+    WrittenLists,
+    check_out,
+    reranked_rows,
+    top_users_of,
+    write_lists,
+)
 from palate.pipeline.profile_row import profile_row
 from palate.pipeline.requests import (
     OnUnknown,
@@ -115,10 +118,11 @@ class Pipeline(Stages):
             features = features.take(places_of(rows))
         users = take_users(users, data.user_ids)
         context = context_of_both(features, users, chosen, blank, blank_people)
-        _fit_rerankers(rerankers, data, context)
+        fit_rerankers(rerankers, data, context)
         recommender.fit(data, context)
         vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
             data_=data,
+            withdrawn_=[],
             features_=features,
             encoders_=encoders,
             transforms_=transforms,
@@ -197,7 +201,7 @@ class Pipeline(Stages):
             histories,
             wanted_places(k),
             exclude_seen=exclude_seen,
-            candidates=allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where),
+            candidates=now._allowed(candidates, exclude, where),
             progress=progress,
         )
 
@@ -253,7 +257,7 @@ class Pipeline(Stages):
         now = self._now()
         check_histories(histories)
         histories = with_users_of(histories.in_catalogue(now.item_ids), now.user_features_)
-        allowed = allowed_rows(now.data_, candidates=candidates, exclude=exclude, where=where)
+        allowed = now._allowed(candidates, exclude, where)
         rows, scores = now.rank_histories(
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
@@ -290,7 +294,7 @@ class Pipeline(Stages):
         if user_ids is not None:
             asking = now._requests(user_ids, None, None, None, left_out)
         rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
-        allowed = allowed_rows(now.data_, where=where, **rows)
+        allowed = now._allowed(rows.get("candidates"), rows.get("exclude"), where)
         left_out.tell()
         return write_lists(
             out,
@@ -338,6 +342,20 @@ class Pipeline(Stages):
         each = np.zeros(count, dtype=np.int32)
         return {name: part[each] for name, part in known.items()}
 
+    def _allowed(self, candidates: object, exclude: object, where: Condition | None) -> Rows | None:
+        return allowed_rows(
+            self.data_,
+            candidates=candidates,
+            exclude=exclude,
+            where=where,
+            withdrawn=self.withdrawn,
+        )
+
+    @property
+    def withdrawn(self) -> Rows:
+        """The catalogue rows that `remove_items` took out of all lists, in rising order."""
+        return np.sort(self.item_ids.rows(self.withdrawn_))
+
     @property
     def item_ids(self) -> Ids:
         """The catalogue's ids: an item's row is its position."""
@@ -373,34 +391,57 @@ class Pipeline(Stages):
         """
         while True:
             now = self._now()
-            grown = now._grown(arriving(items, now.data_, columns=columns, encoding=encoding))
-            with _swapping:
-                if vars(self)["data_"] is now.data_:  # nobody else came before
-                    vars(self).update(grown)
-                    return self
+            arrived = arriving(items, now.data_, columns=columns, encoding=encoding)
+            if self._swapped(now, grown_stages(now, arrived)):
+                return self
 
-    def _grown(self, arrived: pl.DataFrame) -> dict[str, Any]:
-        """What changes with new items, made aside: whoever asks meanwhile is answered as before."""
-        if not len(arrived):
-            return {}
-        empty = self.data_.interactions.clear()
-        new = Dataset(interactions=empty, items=arrived, users=self.data_.users)
-        features = encode_items(self.encoders_, self.transforms_, new)
-        every = self.features_
-        if every is not None and features is not None:
-            every = every.below(features)
-        known = pl.concat([self.data_.items, arrived], how="vertical_relaxed")
-        data = replace(self.data_, items=known)
-        recommender = registry.apart(self.recommender_)
-        recommender.add_items(Features(new.item_ids, {}) if features is None else features)
-        rerankers = list(map(registry.apart, self.rerankers_))
-        _fit_rerankers(rerankers, data, FitContext(items=every))
-        return {
-            "data_": data,
-            "features_": every,
-            "recommender_": recommender,
-            "rerankers_": rerankers,
-        }
+    def update_items(
+        self,
+        items: Source,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+    ) -> Self:
+        """Known items that changed: encoded again, at once, under the same ids.
+
+        The table is one that `add_items` takes; columns that it lacks stay as they were. What was
+        learnt from events stays, too: fit again when much has changed. Raises `UnknownIdError` for
+        unknown ids, and `ConfigError` for a recommender of yours without `update_items`.
+        """
+        while True:
+            now = self._now()
+            rows = arriving(items, now.data_, columns=columns, encoding=encoding, known=True)
+            if self._swapped(now, changed_stages(now, rows)):
+                return self
+
+    def _swapped(self, now: Self, changes: Mapping[str, Any]) -> bool:
+        """Whether the changes took their place: not if somebody else's came before."""
+        with _swapping:
+            if vars(self)["data_"] is not now.data_:
+                return False
+            vars(self).update(changes)
+            return True
+
+    def remove_items(self, items: Sequence[str]) -> Self:
+        """Items that are withdrawn: from now on no list holds them, whoever asks.
+
+        What people did with them still speaks for others, and histories may hold them. Raises
+        `UnknownIdError` for unknown ids. `restore_items` takes it back.
+        """
+        return self._withdraw(items, gone=True)
+
+    def restore_items(self, items: Sequence[str]) -> Self:
+        """Items that were withdrawn may stand in lists again."""
+        return self._withdraw(items, gone=False)
+
+    def _withdraw(self, items: Sequence[str], *, gone: bool) -> Self:
+        names = id_list(items, "items")
+        with _swapping:
+            now = self._now()
+            now.item_ids.rows(names, what="item ids")
+            left = [name for name in now.withdrawn_ if name not in set(names)]
+            self.withdrawn_ = sorted({*left, *names}) if gone else left
+        return self
 
     @door("item_id", "k")
     def top_users(self, item_id: str, *, k: int = 10, exclude_seen: bool = True) -> Recommendations:
@@ -410,9 +451,10 @@ class Pipeline(Stages):
         """
         now = self._now()
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
-        users = now.known_users.histories.in_catalogue(now.item_ids)
-        return users_in_whose_lists(
-            to_others(now), users, row, wanted_places(k), exclude_seen=exclude_seen
+        asking = now.known_users.histories.in_catalogue(now.item_ids)
+        others, barred = to_others(now), now.withdrawn
+        return top_users_of(
+            others, row, asking, wanted_places(k), exclude_seen=exclude_seen, barred=barred
         )
 
     def similar(
@@ -440,7 +482,7 @@ class Pipeline(Stages):
             id_list([items] if isinstance(items, str) else items, "items"), what="item ids"
         )
         rows = Unknown().filters(now.item_ids, candidates=candidates, exclude=exclude)
-        allowed = allowed_rows(now.data_, where=where, **rows)
+        allowed = now._allowed(rows.get("candidates"), rows.get("exclude"), where)
         return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
 
     def save(
@@ -463,9 +505,3 @@ def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:
     Raises `ArtefactError` for a folder that is absent, damaged or from a newer palate.
     """
     return artefact.load_pipeline(folder, Pipeline, allow=allow)
-
-
-def _fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:
-    for reranker in rerankers:
-        if hasattr(reranker, "fit"):
-            reranker.fit(data, context)

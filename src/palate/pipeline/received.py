@@ -28,6 +28,10 @@ def check_received(pipeline: Stages) -> None:
     check_fitted(pipeline)
     data, features = pipeline.data_, pipeline.features_
     _check_dataset(data)
+    known = bool((data.item_ids.find(pipeline.withdrawn_) >= 0).all())
+    agree(
+        known and len({*pipeline.withdrawn_}) == len(pipeline.withdrawn_), "unknown withdrawn items"
+    )
     agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
     agree(features is None or _same(features.ids, data.item_ids), "features of other items")
     for encoder in pipeline.encoders_.values():

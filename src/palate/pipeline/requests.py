@@ -160,13 +160,16 @@ def allowed_rows(
     candidates: object = None,
     exclude: object = None,
     where: Condition | None = None,
+    withdrawn: Rows | None = None,
 ) -> Rows | None:
     """The catalogue rows that may be recommended, in rising order; None for all.
 
-    `candidates` and `exclude` are catalogue rows, `where` is a condition on the table of items.
+    `candidates`, `exclude` and `withdrawn` are catalogue rows, `where` is a condition on the table
+    of items.
     Raises `DataError` for what are no rows or no condition, and where nothing is left.
     """
-    if candidates is None and exclude is None and where is None:
+    gone = withdrawn is not None and len(withdrawn) > 0
+    if candidates is None and exclude is None and where is None and not gone:
         return None
     left = np.ones(len(data.item_ids), dtype=np.bool_)
     said: list[Any] = []
@@ -183,6 +186,9 @@ def allowed_rows(
         fitting = fits(data.items, where, Setting("where"))
         left &= fitting
         said.append(f"where (fits {int(fitting.sum()):,} items)")
+    if gone:
+        left[withdrawn] = False
+        said.append(f"remove_items ({len(withdrawn):,} items)")  # type: ignore[arg-type]
     if not left.any():
         raise DataError(
             f"no item of {len(left):,} is left to recommend after {', '.join(said)}: "

@@ -30,6 +30,7 @@ class Stages(Parameters):
     recommender: Recommender = field(default_factory=Ranker)
     rerankers: Sequence[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
+    withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()

@@ -60,6 +60,11 @@ class CatalogueModel:
         self.popularity_ = np.append(self.popularity_, np.zeros(len(items), dtype=np.float32))
         return self
 
+    def update_items(self, items: Features) -> Self:
+        """Known items say something else now; what people did with them stays."""
+        check_fitted(self)
+        return self
+
     def _asking(self, histories: Histories) -> Histories:
         """The histories over this model's catalogue, which may have grown since."""
         check_fitted(self)

@@ -113,6 +113,15 @@ class Blend:
         self.parts_ = parts
         return self
 
+    def update_items(self, items: Features) -> Self:
+        """Known items that say something else now, for every part."""
+        check_fitted(self)
+        parts = [registry.apart(part) for part in self.parts_]
+        for part in parts:
+            part.update_items(items)
+        self.parts_ = parts
+        return self
+
     def check_learnt(self) -> None:
         """Raises `ValueError` for other recommenders than the settings ask for."""
         uses = [registry.name_of(part) for part in self.parts_]

@@ -67,6 +67,13 @@ class Content(CatalogueModel):
         self.__dict__.pop("_gaps", None)
         return self
 
+    def update_items(self, items: Features) -> Self:
+        """Known items that say something else now score by that."""
+        weights = dict(zip(self.items_.parts, self._gaps.weights.tolist(), strict=True))
+        self.items_ = self.items_.replaced(_weighted(self._used(items), weights))
+        self.__dict__.pop("_gaps", None)
+        return self
+
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) mean cosines, reciprocal ranks for a history with words.
 

@@ -305,7 +305,7 @@ class Ranker:
             flat = self._booster.predict(rows, num_threads=1)
             learnt_order = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
             values = np.where(somebody[:, None], learnt_order, by_sum)
-        values = agreed(values, found)
+        values = agreed(values, found, somebody)
         lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
         ordered: Floats = values - lowest
         return ordered
@@ -319,6 +319,14 @@ class Ranker:
         self.added_ += len(items)
         self._forget()
         self.statistics_ = extended(self.statistics_, self._catalogue)
+        return self
+
+    def update_items(self, items: Features) -> Self:
+        """Known items that say something else now; what people did with them stays."""
+        check_fitted(self)
+        if self.features_ is not None:
+            self.features_ = self.features_.replaced(items)
+        self._forget()
         return self
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:

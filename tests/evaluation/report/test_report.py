@@ -48,6 +48,7 @@ class StandIn(Pipeline):
         self.recommender_, self.features_, self.reason = recommender_, features, reason
         self.asked: list[Histories] = []
         self.encoders_, self.transforms_, self.rerankers_ = {}, [], []
+        self.withdrawn_ = []
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):
         self.asked.append(histories)

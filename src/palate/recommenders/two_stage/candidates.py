@@ -185,22 +185,24 @@ def _narrowed(histories: Histories, items: Rows) -> tuple[Mask, Mask]:
     return few & (left.sum(axis=1) < unseen), barred
 
 
-def agreed(values: Floats, found: Candidates) -> Floats:
+def agreed(values: Floats, found: Candidates, somebody: Mask) -> Floats:
     """(n, k) an order of the candidates in which, inside a filter, the retrievers have their say.
 
     Trees are taught on the best of whole catalogues. Far down in these they know little, so there
     the z-scores of their order, of the plain sum and of directed covisits are added up, by `SAY`.
+    Requests without a history (not `somebody`) stay as they are.
     """
-    if not found.narrow.any():
+    mixed = found.narrow & somebody
+    if not mixed.any():
         return values
-    kept = found.items[found.narrow] >= 0
-    total = _standard(values[found.narrow], kept)
+    kept = found.items[mixed] >= 0
+    total = _standard(values[mixed], kept)
     for name, weight in SAY.items():
         if name in found.names:
-            said = found.features[found.narrow, :, found.names.index(name)]
+            said = found.features[mixed, :, found.names.index(name)]
             total += np.float32(weight) * _standard(said, kept)
     summed = values.copy()
-    summed[found.narrow] = total
+    summed[mixed] = total
     return summed
 
 
