@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typed_use
 
 import palate
 from palate.core.types import Encoder, Recommender, Reranker, Transform
@@ -120,3 +121,7 @@ def test_a_name_that_is_not_there_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_the_program_that_mypy_checks_runs():
+    assert len(typed_use.main()) == 3

@@ -337,7 +337,7 @@ def test_items_without_any_text(command, shop):
     both_fail(command, shop(items=silent), "no column with words", "template =")
     free = CONFIG.replace('[encoders.text]\ntype = "tfidf"', "")
     model = both_work(command, shop(items=silent, config=free), "encoders: none")
-    assert model.features is None
+    assert not model.features.parts
 
 
 def test_some_items_without_text(command, shop):

@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
+from palate.core.parameters import Parameters
 from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
 
@@ -32,8 +33,14 @@ T = TypeVar("T")
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(field,))
 def component(cls: type[T]) -> type[T]:
-    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be."""
+    """A keyword-only dataclass whose constructor knows what a misspelt setting was meant to be.
+
+    It has `get_params` and `set_params`, and `sklearn.base.clone` makes an unfitted copy of it.
+    """
     made: Any = dataclass(kw_only=True)(cls)
+    for name, method in vars(Parameters).items():
+        if callable(method) and not hasattr(made, name):
+            setattr(made, name, method)
     build = made.__init__
     known = [entry.name for entry in fields(made) if entry.init]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
+from palate.core import frames
 from palate.core.arrays import Floats, Matrix, stack_rows, to_dense
 from palate.core.errors import AlignmentError
 from palate.core.ids import Ids
@@ -21,10 +22,16 @@ class Features:
 
     A block is (n, d) float32, dense or `csr_array`; `values` is the dense concatenation. Names in
     `behavioural` were learnt from interactions, so whoever holds interactions out must refit them.
+    `names` says what the columns of a block mean, where that is known.
     """
 
     def __init__(
-        self, ids: Ids, parts: Mapping[str, Matrix], *, behavioural: Iterable[str] = ()
+        self,
+        ids: Ids,
+        parts: Mapping[str, Matrix],
+        *,
+        behavioural: Iterable[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.ids = ids
         self.parts: dict[str, Matrix] = {
@@ -37,6 +44,12 @@ class Features:
                 raise AlignmentError(
                     f"block {name!r} has shape {part.shape}, but there are {len(ids)} ids"
                 )
+        self.names = {name: own for name, own in (names or {}).items() if name in self.parts}
+        for name, own in self.names.items():
+            if len(own) != self.parts[name].shape[1]:
+                raise AlignmentError(
+                    f"block {name!r} has {self.parts[name].shape[1]} columns, but {len(own)} names"
+                )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -47,6 +60,17 @@ class Features:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self.values, dtype=dtype)
+
+    def __iter__(self) -> Iterator[Floats]:
+        """Rows of `values`: with it, `pandas.DataFrame(features)` takes the numbers (no names)."""
+        return iter(self.values)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """As `to_polars`, for whoever speaks Arrow: `polars.DataFrame(features)` and others."""
+        return self.to_polars().__arrow_c_stream__(requested_schema)
+
+    def _repr_html_(self) -> str:
+        return frames.as_html(self.ids, self.parts, self.names, self.behavioural)
 
     @property
     def dim(self) -> int:
@@ -66,9 +90,48 @@ class Features:
             return np.zeros((len(self), 0), dtype=np.float32)
         return np.hstack([to_dense(part) for part in self.parts.values()])
 
-    def with_parts(self, parts: Mapping[str, Matrix]) -> Features:
-        """The same ids with other blocks; blocks that keep their name stay behavioural."""
-        return Features(self.ids, parts, behavioural=self.behavioural)
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """(dim,) the name of each column of `values`, each once, as scikit-learn asks for it.
+
+        "words.garden", "facts.category=books", or "clicks.0" where no column has a meaning of its
+        own. Blanks and signs that LightGBM and XGBoost refuse in names are underscores.
+        """
+        return np.array(frames.column_names(self.parts, self.names), dtype=object)
+
+    def to_scipy(self) -> sparse.csr_array:
+        """(n, dim) float32, all blocks beside each other; sparse blocks are not unpacked."""
+        return frames.to_scipy(self.parts, len(self))
+
+    def to_polars(self, *, form: frames.Form = "wide") -> pl.DataFrame:
+        """A frame that begins with the ids, as `item_id` or `user_id`.
+
+        "wide" has a column a feature, called as `get_feature_names_out` says; "lists" a column of
+        arrays a block; "long" a row for every number that is not 0: id, `feature`, `value`, so that
+        sparse blocks stay small. Raises `DataError` for another form.
+        """
+        return frames.to_polars(self.ids, self.parts, self.names, form)
+
+    def to_pandas(self) -> Any:
+        """A pandas frame under an index of ids, with a column a feature; sparse blocks stay sparse.
+
+        Columns are called as `get_feature_names_out` says. Raises `MissingExtraError` without
+        pandas.
+        """
+        return frames.to_pandas(self.ids, self.parts, self.names)
+
+    def with_parts(
+        self, parts: Mapping[str, Matrix], *, names: Mapping[str, Sequence[str]] | None = None
+    ) -> Features:
+        """The same ids with other blocks; blocks that keep their name stay behavioural.
+
+        A block that is the very one of before keeps the names of its columns; others have `names`.
+        """
+        kept = {
+            name: own for name, own in self.names.items() if parts.get(name) is self.parts[name]
+        }
+        return Features(
+            self.ids, parts, behavioural=self.behavioural, names={**kept, **(names or {})}
+        )
 
     def select(self, names: Iterable[str]) -> Features:
         """Some blocks, in the order of `names`; raises `KeyError` for one that is not there."""
@@ -78,7 +141,7 @@ class Features:
         """Some rows, under their ids."""
         ids = Ids(self.ids.series[rows])
         parts = {name: part[rows] for name, part in self.parts.items()}
-        return Features(ids, parts, behavioural=self.behavioural)
+        return Features(ids, parts, behavioural=self.behavioural, names=self.names)
 
     def beside(self, other: Features) -> Features:
         """Both blocks of columns, for the same ids in the same order."""
@@ -87,7 +150,12 @@ class Features:
         if shared := sorted(self.parts.keys() & other.parts.keys()):
             raise AlignmentError(f"both sides have the blocks {shared}; rename one")
         behavioural = self.behavioural | other.behavioural
-        return Features(self.ids, {**self.parts, **other.parts}, behavioural=behavioural)
+        return Features(
+            self.ids,
+            {**self.parts, **other.parts},
+            behavioural=behavioural,
+            names={**self.names, **other.names},
+        )
 
     def below(self, other: Features) -> Features:
         """The rows of `other` after these; both must have the same blocks."""
@@ -97,4 +165,5 @@ class Features:
             )
         ids = Ids(pl.concat([self.ids.series, other.ids.series]))
         parts = {name: stack_rows(part, other.parts[name]) for name, part in self.parts.items()}
-        return Features(ids, parts, behavioural=self.behavioural | other.behavioural)
+        behavioural = self.behavioural | other.behavioural
+        return Features(ids, parts, behavioural=behavioural, names=self.names)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from palate.core.columns import ITEM
+from palate.core.columns import ITEM, USER
 from palate.core.errors import (
     SHOWN_OFFENDERS,
     AlignmentError,
@@ -27,10 +27,15 @@ if TYPE_CHECKING:
 
 
 class Ids:
-    """Unique string ids; an id's row is its position."""
+    """Unique string ids; an id's row is its position.
 
-    def __init__(self, values: Iterable[str] | pl.Series) -> None:
-        self.series = pl.Series(ITEM, values, dtype=pl.String)
+    `of` says whose they are, `item_id` or `user_id`: by default what a series of them is called,
+    and of items where that says neither.
+    """
+
+    def __init__(self, values: Iterable[str] | pl.Series, *, of: str | None = None) -> None:
+        of = of or getattr(values, "name", ITEM)
+        self.series = pl.Series(of if of == USER else ITEM, values, dtype=pl.String)
         self._start: Ids | None = None
         if self.series.n_unique() != len(self.series):
             repeated = self.series.filter(self.series.is_duplicated()).unique(maintain_order=True)

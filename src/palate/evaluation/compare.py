@@ -212,7 +212,9 @@ def _ranked(model: Candidate, split: Split, depth: int, title: str) -> Ranked | 
 
 def _content_of(models: Iterable[Candidate]) -> Features | None:
     found = (getattr(model, "features", None) for model in models)
-    return next((features for features in found if isinstance(features, Features)), None)
+    return next(
+        (features for features in found if isinstance(features, Features) and features.parts), None
+    )
 
 
 def _check_kinds(models: Any, split: Any, ks: Any, metrics: Any) -> None:

@@ -30,7 +30,9 @@ def transform_parts(transform: BlockTransform, features: Features) -> Features:
     """The features with each block transformed by itself; names and ids stay."""
     check_finite(features)
     parts = {name: transform.transform_block(name, part) for name, part in features.parts.items()}
-    return features.with_parts(parts)
+    left = getattr(transform, "names_after", None)
+    after = {name: left(name, own) for name, own in features.names.items()} if left else {}
+    return features.with_parts(parts, names={name: own for name, own in after.items() if own})
 
 
 def dense_parts(features: Features) -> dict[str, Floats]:

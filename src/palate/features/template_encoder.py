@@ -145,7 +145,9 @@ class TemplateEncoder(LoadsItself, ABC):
         """One block: (n_items, d), a row of zeros for an item without any text."""
         check_fitted(self)
         vectors = self._encode_items(render(data.items, self.template_))
-        return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
+        block = type(self).__module__.rpartition(".")[2]
+        names = getattr(self, "names", None)
+        return Features(data.item_ids, {block: vectors}, names=names and {block: names})
 
     def _encode_items(self, texts: Sequence[str]) -> Matrix:
         return self.encode_texts(texts)

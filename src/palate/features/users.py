@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from palate.core.arrays import Matrix, row_norms, scale_rows
-from palate.core.columns import TEXT
+from palate.core.columns import TEXT, USER
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean
 from palate.core.features import Features
@@ -92,7 +92,14 @@ def user_features(
                 f"queries[{name!r}] has {vectors.shape[0]} rows for {len(histories)} histories"
             )
         asked[f"{QUERY}.{name}"] = vectors
-    return Features(Ids(histories.user_ids), {**pooled, **asked}, behavioural=pooled)
+    names = {f"{HISTORY}.{name}": own for name, own in items.names.items()}
+    for name, own in items.names.items():
+        vectors_of_words = asked.get(f"{QUERY}.{name}")
+        if vectors_of_words is not None and vectors_of_words.shape[1] == len(own):
+            names[f"{QUERY}.{name}"] = own
+    return Features(
+        Ids(histories.user_ids, of=USER), {**pooled, **asked}, behavioural=pooled, names=names
+    )
 
 
 def user_views(
@@ -172,8 +179,10 @@ def user_aggregates(
     if not len(basis.own):
         raise DataError("there are no events to learn from: name the training data in fitted_on=")
     recipe = learn(basis, recent=recent, max_events=max_events, other="items")
-    ids = Ids(source.user_ids) if isinstance(source, Histories) else source.user_ids
-    return Features(ids, {NUMBERS: standardised(events, recipe)}, behavioural=[NUMBERS])
+    ids = Ids(source.user_ids, of=USER) if isinstance(source, Histories) else source.user_ids
+    numbers = standardised(events, recipe)
+    named = {NUMBERS: recipe["names"]}
+    return Features(ids, {NUMBERS: numbers}, behavioural=[NUMBERS], names=named)
 
 
 def _events(source: Dataset | Histories) -> Events:

@@ -122,4 +122,5 @@ def _named(features: Features, name: str) -> Features:
     names = {part: name if single else f"{name}.{part}" for part in features.parts}
     parts = {names[part]: values for part, values in features.parts.items()}
     behavioural = {names[part] for part in features.behavioural}
-    return Features(features.ids, parts, behavioural=behavioural)
+    meanings = {names[part]: own for part, own in features.names.items()}
+    return Features(features.ids, parts, behavioural=behavioural, names=meanings)

@@ -118,10 +118,10 @@ class Pipeline(Stages):
         return view
 
     @property
-    def features(self) -> Features | None:
-        """The fused features of the catalogue, or None where there is no encoder."""
+    def features(self) -> Features:
+        """The fused features of the catalogue: ids without blocks where there is no encoder."""
         check_fitted(self)
-        return self.features_
+        return Features(self.item_ids, {}) if self.features_ is None else self.features_
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked."""

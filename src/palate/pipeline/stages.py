@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
+from palate.core.parameters import Parameters
 from palate.core.types import Encoder, Recommender, Reranker, Transform
 from palate.features.fusion.concat import Concat
 from palate.features.representation.whiten import Whiten
@@ -14,18 +16,18 @@ from palate.recommenders.ranker import Ranker
 
 
 @dataclass(kw_only=True)
-class Stages:
+class Stages(Parameters):
     """From left to right; what `fit` learns has a name that ends in `_`.
 
     Whoever checks, saves, loads or explains a pipeline knows it by these alone.
     """
 
-    encoders: dict[str, Encoder] | None = None
-    representation: list[Transform] = field(default_factory=lambda: [Whiten()])
+    encoders: Mapping[str, Encoder] | None = None
+    representation: Sequence[Transform] = field(default_factory=lambda: [Whiten()])
     fusion: Transform = field(default_factory=Concat)
-    selection: list[Transform] = field(default_factory=list)
+    selection: Sequence[Transform] = field(default_factory=list)
     recommender: Recommender = field(default_factory=Ranker)
-    rerankers: list[Reranker] = field(default_factory=list)
+    rerankers: Sequence[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
     features_: Features | None = learnt()
     encoders_: dict[str, Encoder] = learnt()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core import registry
+from palate.core.columns import USER
 from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError
 from palate.core.features import Features
@@ -22,6 +23,7 @@ from palate.core.paths import WholePath, beside, found_again
 from palate.core.registry import located_whole
 
 _KIND = "$"
+_NAMED = pl.Schema({"block": pl.String, "name": pl.String})
 _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
 
 
@@ -74,11 +76,11 @@ class Writer:
             self.tables[where] = value
             return {_KIND: "table", "name": where}
         if isinstance(value, Ids):
-            name = f"ids-{value.digest}"
+            name = f"ids-{value.digest}" + ("-of-users" if value.series.name == USER else "")
             self.tables[name] = value.series.to_frame()
             return {_KIND: "ids", "name": name}
         if isinstance(value, Features):
-            parts = {"ids": value.ids, "parts": value.parts}
+            parts = {"ids": value.ids, "parts": value.parts, "names": _as_table(value.names)}
             behavioural = sorted(value.behavioural)
             return {_KIND: "features", "behavioural": behavioural, **self._fields(parts, where)}
         if isinstance(value, Dataset):
@@ -183,7 +185,10 @@ class Reader:
         check_type(ids, Ids, "the ids of features")
         check_type(parts, dict[str, NDArray[np.float32] | sparse.csr_array], "features")
         check_type(tree["behavioural"], list[str], "what is behavioural")
-        return Features(ids, parts, behavioural=tree["behavioural"])
+        named = self.value(tree.get("names"))  # none in folders of an earlier version
+        check_type(named, pl.DataFrame | None, "the names of columns")
+        names = {} if named is None else _of_table(named)
+        return Features(ids, parts, behavioural=tree["behavioural"], names=names)
 
     def _dataset(self, tree: dict[str, Any]) -> Dataset:
         found = {name: self.value(part) for name, part in tree.items() if name != _KIND}
@@ -229,3 +234,18 @@ def _used_in(setting: Any) -> Iterator[str]:
     if isinstance(setting, list):
         for part in setting:
             yield from _used_in(part)
+
+
+def _as_table(names: Mapping[str, Sequence[str]]) -> pl.DataFrame | None:
+    """What columns of features mean, a row each: tens of thousands where they are words."""
+    rows = [(block, name) for block, own in names.items() for name in own]
+    return pl.DataFrame(rows, schema=_NAMED, orient="row") if rows else None
+
+
+def _of_table(table: pl.DataFrame) -> dict[str, list[str]]:
+    plain = table.schema == _NAMED and not sum(table.null_count().row(0))
+    agree(plain, "the names of columns are no table of names")
+    found: dict[str, list[str]] = {}
+    for block, name in table.iter_rows():
+        found.setdefault(block, []).append(name)
+    return found

@@ -147,7 +147,7 @@ def _encoded(model: Pipeline, block: str, rows: Rows) -> Matrix | None:
     """A content block of some items before any transform; None where no encoder makes it."""
     name, _, part = block.partition(".")
     encoder = model.encoders_.get(name)
-    if encoder is None or model.features is None or block in model.features.behavioural:
+    if encoder is None or block in model.features.behavioural:
         return None
     data = Dataset(model.data_.interactions.clear(), model.data_.items[rows])
     parts = encoder.encode(data).parts

@@ -64,7 +64,10 @@ class Aggregates:
         check_fitted(self)
         rows = self.ids_.find(data.item_ids.series)
         values = np.where((rows < 0)[:, None], self.unknown_, self.values_[rows])
-        return Features(data.item_ids, {"aggregates": values}, behavioural=["aggregates"])
+        names = {"aggregates": self.names}
+        return Features(
+            data.item_ids, {"aggregates": values}, behavioural=["aggregates"], names=names
+        )
 
     @property
     def names(self) -> list[str]:

@@ -108,7 +108,7 @@ class Attributes:
         self._check_present([plan["column"] for plan in self.plan_], data.items)
         parts = [encode(data.items[plan["column"]], plan) for plan in self.plan_]
         block = sparse.csr_array(sparse.hstack(parts, format="csr"))
-        return Features(data.item_ids, {"attributes": block})
+        return Features(data.item_ids, {"attributes": block}, names={"attributes": self.names})
 
     @property
     def names(self) -> list[str]:

@@ -112,6 +112,12 @@ class Tfidf(TemplateEncoder):
         check_fitted(self)
         return self._counted(self._of_queries, texts)
 
+    @property
+    def names(self) -> list[str]:
+        """The word, or the run of words, that each column counts."""
+        check_fitted(self)
+        return self.vocabulary_
+
     def _encode_items(self, texts: Sequence[str]) -> sparse.csr_array:
         return self._counted(self._of_items, texts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from palate.core.arrays import Floats, Matrix, to_dense
@@ -52,6 +53,10 @@ class Quantize:
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)
+
+    def names_after(self, name: str, names: Sequence[str]) -> Sequence[str]:
+        """What the columns of a block mean afterwards: the same, a little coarser."""
+        return names
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""

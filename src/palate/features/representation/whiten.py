@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -96,6 +97,12 @@ class Whiten:
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)
+
+    def names_after(self, name: str, names: Sequence[str]) -> Sequence[str]:
+        """What columns mean where that is known: of sparse blocks, and of numbers as angles."""
+        if name in self.knots_:
+            return [f"{own} ({part})" for part in ("cosine", "sine") for own in names]
+        return () if name in self.axes_ else names
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""

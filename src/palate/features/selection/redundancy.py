@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 import numpy as np
@@ -40,6 +41,11 @@ class Redundancy:
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)
+
+    def names_after(self, name: str, names: Sequence[str]) -> list[str]:
+        """What the columns that stay in a block mean."""
+        kept = self.kept_.get(name, np.ones(len(names), dtype=np.bool_))
+        return [own for own, stays in zip(names, kept, strict=True) if stays]
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
+import numpy as np
 from pydantic import NonNegativeFloat
 
 from palate.core.arrays import Mask, Matrix
@@ -42,6 +44,11 @@ class Variance:
 
     def transform(self, features: Features) -> Features:
         return transform_parts(self, features)
+
+    def names_after(self, name: str, names: Sequence[str]) -> list[str]:
+        """What the columns of a block that stay mean."""
+        kept = self.kept_.get(name, np.ones(len(names), dtype=np.bool_))
+        return [own for own, stays in zip(names, kept, strict=True) if stays]
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""
