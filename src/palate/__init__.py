@@ -43,6 +43,7 @@ _HOME = {
     "Split": "palate.core.split",
     "Static": "palate.features.encoders.static",
     "HistoryText": "palate.features.user_texts",
+    "TableEncoder": "palate.pipeline.table_encoder",
     "TextEncoder": "palate.features.encoders.muse",
     "Tfidf": "palate.features.encoders.tfidf",
     "Transformer": "palate.features.encoders.transformer",

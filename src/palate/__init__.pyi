@@ -52,6 +52,7 @@ from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
 from palate.pipeline.pipeline import Pipeline as Pipeline
 from palate.pipeline.pipeline import load as load
+from palate.pipeline.table_encoder import TableEncoder as TableEncoder
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit

@@ -20,13 +20,7 @@ class Parameters:
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Setting → value; with `deep`, the settings of components inside too."""
         found = dict(_settings(self))
-        if deep:
-            for name, value in tuple(found.items()):
-                for path, inner in _inside(name, value):
-                    found[path] = inner
-                    params = inner.get_params(deep=True)
-                    found |= {f"{path}__{key}": part for key, part in params.items()}
-        return found
+        return params_inside(found) if deep else found
 
     def set_params(self, **params: Any) -> Self:
         """Sets settings by the names that `get_params` gives; nothing where one is refused.
@@ -43,6 +37,38 @@ class Parameters:
     def __sklearn_clone__(self) -> Self:
         copied: Self = _unfitted(self)
         return copied
+
+
+def params_inside(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by name, and below them those of the components in them."""
+    found = dict(settings)
+    for name, value in settings.items():
+        for path, inner in _inside(name, value):
+            found[path] = inner
+            params = inner.get_params(deep=True)
+            found |= {f"{path}__{key}": part for key, part in params.items()}
+    return found
+
+
+def changed_inside(
+    settings: Mapping[str, Any], params: Mapping[str, Any], who: str
+) -> dict[str, Any]:
+    """Settings, some of them others, or with components inside of other settings.
+
+    What was given stays as it was. Raises `ConfigError`, which says `who` has no such setting.
+    """
+    found, known = dict(settings), params_inside(settings)
+    inner: dict[str, dict[str, Any]] = {}
+    for name, value in params.items():
+        if name not in known:
+            raise ConfigError(f"{who} has no setting {name!r}.{did_you_mean(name, known)}")
+        if name in settings:
+            found[name] = value
+        else:
+            inner.setdefault(name.partition("__")[0], {})[name] = value
+    for name, parts in inner.items():
+        found[name] = _changed(found[name], name, parts)
+    return found
 
 
 def _settings(component: Any) -> Iterator[tuple[str, Any]]:
@@ -69,19 +95,8 @@ def _is_component(value: Any) -> bool:
 
 def _with(component: Any, params: Mapping[str, Any]) -> Any:
     """A new component, unfitted, whose settings are those of another but for `params`."""
-    given, known = dict(_settings(component)), component.get_params(deep=True)
-    inner: dict[str, dict[str, Any]] = {}
-    for name, value in params.items():
-        if name not in known:
-            who = type(component).__name__
-            raise ConfigError(f"{who} has no setting {name!r}.{did_you_mean(name, known)}")
-        if name in given:
-            given[name] = value
-        else:
-            inner.setdefault(name.partition("__")[0], {})[name] = value
-    for name, parts in inner.items():
-        given[name] = _changed(given[name], name, parts)
-    return type(component)(**given)
+    who = type(component)
+    return who(**changed_inside(dict(_settings(component)), params, who.__name__))
 
 
 def _changed(value: Any, path: str, params: Mapping[str, Any]) -> Any:
