@@ -69,6 +69,7 @@ _HOME = {
     "split_leave_last_out": "palate.data.split",
     "split_cold_items": "palate.data.split",
     "with_graph_text": "palate.text.graph",
+    "write_features": "palate.features.export",
     "write_report": "palate.evaluation.report.report",
 }
 

@@ -35,6 +35,7 @@ from palate.features.encoders.sentiment import Sentiment as Sentiment
 from palate.features.encoders.static import Static as Static
 from palate.features.encoders.tfidf import Tfidf as Tfidf
 from palate.features.encoders.transformer import Transformer as Transformer
+from palate.features.export import write_features as write_features
 from palate.features.fusion.concat import Concat as Concat
 from palate.features.fusion.weighted import Weighted as Weighted
 from palate.features.quantized_index import QuantizedIndex as QuantizedIndex

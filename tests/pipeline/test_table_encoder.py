@@ -87,7 +87,9 @@ def test_another_container_is_refused():
         encoder().set_output(transform="panda")
 
 
-@pytest.mark.parametrize("model", [LogisticRegression(), LGBMClassifier(n_estimators=5, verbose=-1)])
+@pytest.mark.parametrize(
+    "model", [LogisticRegression(), LGBMClassifier(n_estimators=5, verbose=-1)]
+)
 def test_it_stands_in_a_pipeline_of_scikit_learn(model):
     flow = make_pipeline(encoder(), model).set_output(transform="pandas")
     assert cross_val_score(flow, FILMS.to_pandas(), IN_SPACE, cv=3).min() > 0.4

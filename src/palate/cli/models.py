@@ -1,4 +1,4 @@
-"""Commands about models and whole catalogues: `list`, `encode`, `distill`, `bench`."""
+"""Commands about models and whole catalogues: `list`, `encode`, `distill`, `bench`, `export`."""
 
 from __future__ import annotations
 
@@ -235,8 +235,54 @@ def distill(
     write_json(json_file, report.to_json())
 
 
+def export(
+    model: options.ModelFolder,
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="By its end: .parquet .npz .faiss .sql", callback=options.from_home
+        ),
+    ],
+    to: Annotated[
+        Literal["parquet", "npz", "faiss", "pgvector"] | None,
+        typer.Option(help="What to write, if FILE does not say."),
+    ] = None,
+    block: Annotated[
+        list[str] | None,
+        typer.Option("--block", metavar="NAME", help="Only this block (repeatable)."),
+    ] = None,
+    users: Annotated[
+        bool, typer.Option("--users", help="Of people: the features of what they did, pooled.")
+    ] = False,
+    form: Annotated[
+        Literal["lists", "wide", "long"], typer.Option(help="Of Parquet: how columns are laid out.")
+    ] = "lists",
+    table: Annotated[str, typer.Option(help="What the table of pgvector is called.")] = "",
+    allow: options.Allow = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Write a model's vectors for others: Parquet, numpy, faiss, PostgreSQL with pgvector.
+
+    Without --block the dense blocks are written.
+
+    Example: `palate export model --out vectors.parquet`
+    """
+    from palate.cli.console import console, write_json
+    from palate.features.export import write_features
+    from palate.features.users import user_features
+    from palate.pipeline.dialect import speaking_options
+    from palate.pipeline.pipeline import load
+
+    fitted = load(model, allow=allow or ())
+    features = user_features(fitted.users.histories, fitted.features) if users else fitted.features
+    with speaking_options(options.names_of(export)):
+        written = write_features(features, out, to=to, blocks=block, form=form, table=table)
+    console.print(written.render(), markup=False, soft_wrap=True)
+    write_json(json_file, written.to_json())
+
+
 def register(app: typer.Typer) -> None:
     """Adds these commands."""
     app.command("list")(list_components)
-    for command in (encode, distill, bench):
+    for command in (encode, distill, bench, export):
         app.command()(command)

@@ -24,6 +24,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {  # the modules that each brings
     "sentiment": ("vaderSentiment", "snownlp"),
     "ray": ("ray", "pyarrow"),
     "zh": ("rjieba",),
+    "faiss": ("faiss",),
 }
 _EXTRA_OF: Final = {module: extra for extra, modules in EXTRAS.items() for module in modules}
 

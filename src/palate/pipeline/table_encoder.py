@@ -30,7 +30,11 @@ Container: TypeAlias = Literal["default", "pandas", "polars"]
 _EMPTY = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
 
 
-class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  # type: ignore[misc]
+class TableEncoder(  # type: ignore[call-arg]
+    TransformerMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+    auto_wrap_output_keys=None,
+):
     """A scikit-learn transformer of tables, of items, of people or of anything with columns.
 
     `encoders` name the blocks, as in `Pipeline` (None: what suits the columns); `transforms` come
@@ -49,7 +53,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self.encoders = encoders
         self.transforms = transforms
 
-    def fit(self, X: Source, y: object = None) -> Self:  # noqa: N803
+    def fit(self, X: Source, y: object = None) -> Self:
         """Learns from a table; `y` is not looked at. Raises `DataError` where nothing is said."""
         data = _data_of(X)
         chosen = default_encoders(data) if self.encoders is None else self.encoders
@@ -63,7 +67,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         self._names = _none(features).get_feature_names_out()
         return self
 
-    def transform(self, X: Source) -> Any:  # noqa: N803
+    def transform(self, X: Source) -> Any:
         """(rows, features) of a table with the same columns: a sparse array, an array or a frame.
 
         Raises `DataError` for a column that is missing.
@@ -81,7 +85,7 @@ class TableEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         values: Floats = found.values
         return values
 
-    def encode(self, X: Source) -> Features:  # noqa: N803
+    def encode(self, X: Source) -> Features:
         """As `transform`, as features whose ids are the numbers of the rows."""
         check_is_fitted(self)
         return _none(encode_items(self.encoders_, self.transforms_, _data_of(X)))
