@@ -17,12 +17,15 @@ from palate.cli.options import (
     ConfigFile,
     DropUnknown,
     JsonFile,
+    Metrics,
     ModelFolder,
+    Places,
     Stopped,
     app,
     forgive_streams,
     from_home,
     history_items,
+    wanted_metrics,
 )
 from palate.core.errors import ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
@@ -74,7 +77,10 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
     from palate.pipeline.config import read_config
     from palate.pipeline.preview import preview
 
-    for line in preview(read_config(config), drop_unknown=drop_unknown):
+    settings = read_config(config)
+    with settings.spoken():
+        wanted_metrics(settings.evaluation.settings(), None, None)
+    for line in preview(settings, drop_unknown=drop_unknown):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"\n{config} is fine", markup=False, soft_wrap=True)
 
@@ -118,10 +124,16 @@ def fit(
 
 
 @app.command()
-def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None) -> None:
+def evaluate(
+    model: ModelFolder,
+    metrics: Metrics = None,
+    ks: Places = None,
+    allow: Allow = None,
+    json_file: JsonFile = None,
+) -> None:
     """Evaluate a fitted model on the part of its data that it has not seen.
 
-    Example: `palate evaluate model`
+    Example: `palate evaluate model --metrics precision,recall,f1`
     """
     from palate.cli.console import console, shown_progress, write_json
     from palate.evaluation.compare import compare
@@ -135,6 +147,8 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     if origin.everything:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
     settings = read_config(origin.config, components=False)  # the model brings its own
+    with settings.spoken():
+        wanted = wanted_metrics(settings.evaluation.settings(), metrics, ks)
     fitted = load(model, allow=allow or ())
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
@@ -142,7 +156,7 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress(), settings.spoken():
-        comparison = compare({settings.name: fitted}, split)
+        comparison = compare({settings.name: fitted}, split, **wanted)
     console.print(comparison.render())
     write_json(json_file, comparison.to_json())
 
@@ -187,6 +201,8 @@ def compare(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="What each block of one pipeline is worth.")
     ] = False,
+    metrics: Metrics = None,
+    ks: Places = None,
     json_file: JsonFile = None,
     drop_unknown: DropUnknown = False,
 ) -> None:
@@ -208,13 +224,15 @@ def compare(
     settings = [read_config(path) for path in configs]
     check_comparable(settings)
     names = [setting.name for setting in settings]
+    with settings[0].spoken():
+        wanted = wanted_metrics(settings[0].evaluation.settings(), metrics, ks)
     split = settings[0].cut(_read(settings[0], drop_unknown))
     for setting in settings:
         check_fit(setting, split.train)
     with shown_progress():
         if ablate:
             with settings[0].spoken():
-                worth = take_apart(settings[0], split)
+                worth = take_apart(settings[0], split, **wanted)
             table, figures = worth.render(), worth.to_json()
         else:
             models = {
@@ -222,7 +240,7 @@ def compare(
                 for setting in settings
             }
             first = names[0] if len(names) > 1 else None
-            comparison = compare_models(models, split, reference=first)
+            comparison = compare_models(models, split, reference=first, **wanted)
             table, figures = comparison.render(), comparison.to_json()
     console.print(table)
     write_json(json_file, figures)

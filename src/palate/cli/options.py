@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -106,6 +106,23 @@ def allowed(names: list[str] | None) -> list[str]:
     return names or []
 
 
+def wanted_metrics(said: Mapping[str, Any], metrics: str | None, ks: str | None) -> dict[str, Any]:
+    """What is measured: by the options, else as the file says; checked before any work."""
+    from palate.evaluation.compare import SHOWN_METRICS
+    from palate.evaluation.metrics.ranking import metric_names
+
+    found = {"metrics": list(SHOWN_METRICS), "ks": [10], **said}
+    if metrics is not None:
+        found["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
+    if ks is not None:
+        try:
+            found["ks"] = [int(k) for k in ks.split(",")]
+        except ValueError as error:
+            raise ConfigError(f"--ks {quoted(ks)} are no numbers: write --ks 5,10") from error
+    metric_names(found["metrics"], found["ks"])
+    return found
+
+
 def history_items(given: list[str] | None) -> list[str] | None:
     """The ids of "a,b", of a JSON list, or of an option that is given again for each id.
 
@@ -152,6 +169,13 @@ app = typer.Typer(
 JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="F", help="Write the figures.", callback=json_place),
+]
+Metrics = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help="What to measure, as precision,recall,f1,ndcg,hit_rate."),
+]
+Places = Annotated[
+    str | None, typer.Option("--ks", metavar="K,K", help="To which places; 10 if not given.")
 ]
 Allow = Annotated[
     list[str] | None,

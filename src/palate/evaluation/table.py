@@ -16,6 +16,8 @@ from palate.evaluation.results import Cell, Results, number
 
 SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
 _SHOWN_METRICS = ("ndcg", "recall")
+_USUAL = frozenset(("ndcg", "recall", "mrr"))
+_COLUMNS = 8
 _LABELS = {
     "precision": "Precision",
     "recall": "Recall",
@@ -38,10 +40,18 @@ def metric_label(metric: str) -> str:
 
 
 def shown_metrics(results: Results) -> list[str]:
-    """NDCG and recall at the headline cutoff, or whatever else was measured there."""
+    """NDCG and recall at the headline cutoff of the usual metrics; all of any that are asked for."""
     at = [metric for metric in results.metrics if metric.endswith(f"@{results.headline}")]
+    if not {metric.partition("@")[0] for metric in at} <= _USUAL:
+        return at
     wanted = [f"{metric}@{results.headline}" for metric in _SHOWN_METRICS]
-    return [metric for metric in wanted if metric in at] or at[:2]
+    return [metric for metric in wanted if metric in at] or at
+
+
+def shown_slices(results: Results) -> tuple[str, ...]:
+    """As many of the slices as a terminal has room for beside each other."""
+    room = _COLUMNS // max(len(shown_metrics(results)), 1)
+    return SHOWN_SLICES[: max(room, 1)]
 
 
 def as_table(results: Results) -> Table:
@@ -54,7 +64,9 @@ def as_table(results: Results) -> Table:
         caption=Text(legend(results), style="table.caption"),
         caption_justify="left",
     )
-    columns = [(part, metric) for part in SHOWN_SLICES for metric in shown_metrics(results)]
+    columns = [
+        (part, metric) for part in shown_slices(results) for metric in shown_metrics(results)
+    ]
     table.add_column("", "chance", overflow="fold")
     for part, metric in columns:
         level = results.chance[part].get(metric, math.nan)
@@ -104,12 +116,12 @@ def legend(results: Results) -> str:
     sizes = [
         f"{results.slices[part].label} {results.slices[part].requests:,} "
         f"({results.slices[part].users:,} people)"
-        for part in SHOWN_SLICES[1:]
+        for part in shown_slices(results)[1:]
     ]
     lines = [
         f"{total.requests:,} requests of {total.users:,} people, ranked among all "
         f"{results.n_items:,} items (items seen before are {seen}).",
-        f"Requests on {', '.join(sizes)}.",
+        *([f"Requests on {', '.join(sizes)}."] if sizes else []),
         *_masked(results),
         *_intervals(results),
     ]

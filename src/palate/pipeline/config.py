@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,7 +34,9 @@ SECTIONS = (
     "selection",
     "recommender",
     "rerankers",
+    "evaluation",
 )
+Section = TypeVar("Section", bound=BaseModel)
 LISTS = ("representation", "selection", "rerankers")
 
 
@@ -62,17 +64,32 @@ class DataSection(BaseModel):
         return self.model_copy(update=paths)
 
 
+class EvaluationSection(BaseModel):
+    """[evaluation]: what `palate evaluate` and `palate compare` measure, and to which places."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    metrics: list[str] | None = None
+    ks: list[int] | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """What is said here, as `palate.compare` takes it."""
+        return self.model_dump(exclude_none=True)
+
+
 @dataclass(frozen=True)
 class Config:
     """A pipeline file, checked: where the data are, how they are cut, what is fitted.
 
-    `split` holds `type` and the settings of that split; `tables` the file with whole paths.
+    `split` holds `type` and the settings of that split; `tables` the file with whole paths;
+    `evaluation` which metrics are wanted.
     """
 
     name: str
     data: DataSection
     split: Mapping[str, Any]
     tables: Mapping[str, Any] = field(repr=False)
+    evaluation: EvaluationSection = EvaluationSection()
 
     def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
         """The data set that [data] names, and how it was read."""
@@ -156,6 +173,11 @@ def check_comparable(configs: Sequence[Config]) -> None:
                 f"{other.name} names other [data] or [split] than {first.name}: figures can only "
                 f"be compared on one split"
             )
+        if other.evaluation.settings() and other.evaluation != first.evaluation:
+            raise ConfigError(
+                f"{other.name} has another [evaluation] than {first.name}, whose holds for all: say "
+                "the same in both, or leave it out"
+            )
     names = [config.name for config in configs]
     if len(set(names)) < len(names):
         raise ConfigError(
@@ -185,6 +207,7 @@ def config_of(
         data=_data_section(tables["data"]).below(folder),
         split=_split_section(tables.get("split", {})),
         tables=_with_whole_paths(tables, folder) if components else tables,
+        evaluation=_section(EvaluationSection, "evaluation", tables.get("evaluation", {})),
     )
     if components:
         config.pipeline()
@@ -194,7 +217,7 @@ def config_of(
 def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """The file with its components' paths, which start where it is, as whole ones."""
     found = dict(tables)
-    for section in set(tables) - {"data", "split"}:
+    for section in set(tables) - {"data", "split", "evaluation"}:
         stage = "recommenders" if section == "recommender" else section
         if section == "encoders":
             found[section] = {
@@ -220,14 +243,19 @@ def _check_encoders(tables: Mapping[str, Any]) -> None:
 
 
 def _data_section(table: Mapping[str, Any]) -> DataSection:
-    known = DataSection.model_fields
-    _check_names("[data]", table, list(known))
+    _check_names("[data]", table, list(DataSection.model_fields))
     if "interactions" not in table:
         raise ConfigError('[data] needs interactions = "FILE"')
-    hints = get_type_hints(DataSection)
+    return _section(DataSection, "data", table)
+
+
+def _section(model: type[Section], name: str, table: Mapping[str, Any]) -> Section:
+    """A table of plain settings, each of which has its type."""
+    _check_names(f"[{name}]", table, list(model.model_fields))
+    hints = get_type_hints(model)
     for key, value in table.items():
-        checked(hints[key], value, where=f"[data].{key}")
-    return DataSection.model_validate(dict(table))
+        checked(hints[key], value, where=f"[{name}].{key}")
+    return model.model_validate(dict(table))
 
 
 def _split_section(table: Mapping[str, Any]) -> dict[str, Any]:

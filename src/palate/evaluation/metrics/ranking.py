@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,9 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.arrays import Mask, Rows
-from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.errors import (
+    AlignmentError,
+    ConfigError,
+    DataError,
+    Message,
+    Setting,
+    did_you_mean,
+    first_offenders,
+)
 from palate.core.histories import ragged_positions
 from palate.core.split import Answers
+from palate.core.visible import quoted
 
 Doubles: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -184,16 +194,35 @@ _METRICS: Final[dict[str, Callable[[_Placed, int], Doubles]]] = {
     "graded_ndcg": _graded_ndcg,
 }
 METRICS: Final = tuple(_METRICS)
+_ALSO_CALLED: Final = {
+    **dict.fromkeys(("hr", "hit", "hits", "hitrate", "hit_ratio"), "hit_rate"),
+    **dict.fromkeys(("f1_score", "f1score", "f_1", "f_score"), "f1"),
+    **dict.fromkeys(("prec", "p"), "precision"),
+    "rec": "recall",
+}
 
 
 def metric_names(metrics: Sequence[str], ks: Sequence[int]) -> list[str]:
     """`["ndcg@10", …]`, metric by metric; raises `ConfigError` for what cannot be measured."""
     for metric in metrics:
         if metric not in _METRICS:
-            raise ConfigError(f"no metric is called {metric!r}.{did_you_mean(metric, METRICS)}")
+            raise _no_metric(metric)
     if not metrics or not ks or min(ks) < 1:
         raise ConfigError(f"metrics = {metrics!r} at ks = {ks!r}: need one metric and places >= 1")
     return [f"{metric}@{k}" for metric in metrics for k in ks]
+
+
+def _no_metric(name: object) -> ConfigError:
+    """Names are in small letters, and places are asked for by themselves: "NDCG@10" is no name."""
+    said, _, places = str(name).partition("@")
+    plain = re.sub(r"\W+", "_", said.strip().lower())
+    meant = _ALSO_CALLED.get(plain, plain)
+    if meant not in _METRICS:
+        return ConfigError(f"no metric is called {quoted(name)}.{did_you_mean(plain, METRICS)}")
+    at = Message.of(" with ", Setting("ks", [int(places)])) if places.isdecimal() else ""
+    known = ", ".join(METRICS)
+    hint = f". Did you mean {meant!r}"
+    return ConfigError(f"no metric is called {quoted(name)}{hint}", at, f"? Known: {known}.")
 
 
 def placed_metrics(
