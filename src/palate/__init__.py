@@ -64,6 +64,7 @@ _HOME = {
     "user_views": "palate.features.users",
     "read": "palate.data.read",
     "read_features": "palate.features.vectors",
+    "shown_progress": "palate.cli.console",
     "split_by_time": "palate.data.split",
     "split_given": "palate.data.split",
     "split_leave_last_out": "palate.data.split",

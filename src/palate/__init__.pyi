@@ -1,5 +1,6 @@
 __version__: str
 
+from palate.cli.console import shown_progress as shown_progress
 from palate.core.dataset import Dataset as Dataset
 from palate.core.errors import PalateError as PalateError
 from palate.core.features import Features as Features

@@ -1,5 +1,6 @@
 import io
 import re
+import sys
 import warnings
 
 import polars as pl
@@ -231,3 +232,17 @@ def test_warnings_do_not_act_and_end(capsys):
     said = capsys.readouterr().err
     assert said.startswith(r"warning: the file \x1b[31m.png")
     assert len(said) < 5000
+
+
+def test_a_notebook_without_widgets_gets_a_line_a_task(monkeypatch, capsys):
+    stream = console.SafeConsole(stderr=True, width=80)
+    monkeypatch.setattr(console, "errors", stream)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    stream.is_jupyter = True
+    bars = console.ConsoleProgress()
+    stream.is_jupyter = False  # where it is true lines go to the notebook itself
+    with bars, progress.watch(bars), progress.task("outer", 3, "things") as done:
+        with progress.task("inner", 1) as step:
+            step(1)
+        done(3)
+    assert capsys.readouterr().err.splitlines() == ["✓ outer 3"]

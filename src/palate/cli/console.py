@@ -35,6 +35,7 @@ from palate.core import progress, registry
 from palate.core.columns import ITEM, RANK, REASONS, SCORE
 from palate.core.errors import DataError
 from palate.core.files import write_whole
+from palate.core.optional import is_installed
 from palate.core.types import Recommendations
 from palate.core.visible import bounded, shorten, visible
 from palate.nn.hub.cards import NAME_WIDTH, models
@@ -81,6 +82,8 @@ class ConsoleProgress:
     """
 
     def __init__(self) -> None:
+        # in a notebook bars are widgets: without these each finished task is a line
+        self._in_lines = errors.is_jupyter and not is_installed("ipywidgets")
         self._bars = Progress(
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
@@ -91,6 +94,7 @@ class ConsoleProgress:
             TextColumn("left"),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             console=errors,
+            disable=self._in_lines,
         )
         self._open: dict[str, TaskID] = {}
 
@@ -114,6 +118,8 @@ class ConsoleProgress:
             done = next(bar.completed for bar in self._bars.tasks if bar.id == task)
             inside = any(other < task for other in self._open.values())
             self._bars.update(task, total=done, visible=not inside)
+            if self._in_lines and not inside:
+                errors.print(f"✓ {shorten(label, LONGEST_LABEL)} {done:,.0f}", markup=False)
         self._bars.stop_task(task)
 
 

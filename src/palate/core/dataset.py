@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +13,10 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
+from palate.core.html import page_table
 from palate.core.ids import Ids
+
+_FIRST_YEAR = 365 * 86_400  # seconds: who counts 0, 1, 2 … means an order
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +35,31 @@ class Dataset:
     users: pl.DataFrame | None = None
     item_columns: Mapping[str, str] = field(default_factory=dict)
     item_lists: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        spoken = self._span()
+        tables = f"{len(self.interactions):,} events of {len(self.user_ids):,} people with "
+        return f"Dataset({tables}{len(self.items):,} items{spoken and f', {spoken}'})"
+
+    def _repr_html_(self) -> str:
+        tables = {"interactions": self.interactions, "items": self.items, "users": self.users}
+        rows = [
+            (name, f"{len(table):,}", ", ".join(table.columns))
+            for name, table in tables.items()
+            if table is not None
+        ]
+        return page_table(repr(self), ("table", "rows", "columns"), rows)
+
+    def _span(self) -> str:
+        """From which day to which; nothing where times are places in an order, or no dates."""
+        times = self.times
+        if times is None or not len(times) or times.max() < _FIRST_YEAR:
+            return ""
+        try:
+            ends = [datetime.fromtimestamp(float(t), UTC) for t in (times.min(), times.max())]
+        except (OverflowError, ValueError, OSError):
+            return ""
+        return " to ".join(f"{end:%Y-%m-%d}" for end in ends)
 
     @cached_property
     def item_ids(self) -> Ids:

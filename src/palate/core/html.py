@@ -8,6 +8,7 @@ from html import escape
 from palate.core.visible import LONGEST, shorten
 
 SHOWN_ROWS = 20
+_BESIDE_DIGITS = str.maketrans("", "", ",.-▲▼")
 _RIGHT = ' style="text-align: right"'
 _LEFT = ' style="text-align: left"'
 
@@ -49,5 +50,5 @@ def _row(cells: Sequence[object]) -> str:
 
 
 def _side(cell: object) -> str:
-    text = str(cell).replace(",", "").replace(".", "").lstrip("-")
+    text = str(cell).translate(_BESIDE_DIGITS).strip()
     return _RIGHT if text.isdecimal() else _LEFT

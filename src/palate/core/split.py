@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats, Rows
 from palate.core.dataset import Dataset
 from palate.core.histories import Histories
+from palate.core.html import page_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,3 +40,23 @@ class Split:
     sealed: Answers
     exclude_seen: bool = True
     cold_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+
+    def __repr__(self) -> str:
+        lines = [f"{part}: {what}" for part, what in self._parts()]
+        return "\n  ".join([f"Split({self.name!r}", *lines]) + ")"
+
+    def _repr_html_(self) -> str:
+        return page_table(f"Split by {self.name}", ("part", "holds"), self._parts())
+
+    def _parts(self) -> list[tuple[str, str]]:
+        """What it holds, in words; the answers stay sealed."""
+        asked, lengths = len(self.histories), self.histories.lengths
+        people = self.histories.user_ids.n_unique()
+        events = f"{lengths.mean():.1f} events before them on average" if asked else "nothing"
+        seen = "are left out" if self.exclude_seen else "may come again"
+        cold = f"; {len(self.cold_items):,} items are new" if len(self.cold_items) else ""
+        return [
+            ("train", f"{self.train!r}{cold}"),
+            ("requests", f"{asked:,} of {people:,} people, {events}"),
+            ("answers", f"{len(self.sealed.items):,}, sealed; items seen before {seen}"),
+        ]

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 import polars as pl
 
 from palate.core.arrays import Floats
+from palate.core.columns import USER
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.features import Features
+from palate.core.html import SHOWN_ROWS, page_table
 
 if TYPE_CHECKING:
     from palate.core.histories import Histories
@@ -72,6 +74,15 @@ class Recommendations:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def _repr_html_(self) -> str:
+        people = self.table[USER].n_unique()
+        rows = [
+            [f"{cell:.4f}" if isinstance(cell, float) else cell for cell in line]
+            for line in self.table.head(SHOWN_ROWS).iter_rows()
+        ]
+        title = f"{len(self):,} recommendations for {people:,} people"
+        return page_table(title, self.table.columns, rows, more=len(self) - len(rows))
 
 
 @runtime_checkable

@@ -131,7 +131,8 @@ class Ablation:
 
     def __str__(self) -> str:
         stream = io.StringIO()
-        Console(file=stream, width=_TEXT_WIDTH, color_system=None).print(self.render())
+        console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, force_jupyter=False)
+        console.print(self.render())
         return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")
 
     def to_json(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
 from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
 from palate.evaluation.results import Measured, Refused, Results
-from palate.evaluation.table import as_table, as_text
+from palate.evaluation.table import as_html, as_table, as_text
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"
@@ -77,6 +77,12 @@ class Comparison(Results):
 
     def __str__(self) -> str:
         return as_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def render(self) -> Table:
         """The table for a terminal: NDCG and recall on all, new items, long tail, short histories.

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from palate.core.html import page_table
 from palate.core.visible import shorten
 from palate.evaluation.results import Cell, Results, number
 
@@ -40,7 +41,7 @@ def metric_label(metric: str) -> str:
 
 
 def shown_metrics(results: Results) -> list[str]:
-    """NDCG and recall at the headline cutoff of the usual metrics; all of any that are asked for."""
+    """NDCG and recall at the headline cutoff; all that were asked for, where these are others."""
     at = [metric for metric in results.metrics if metric.endswith(f"@{results.headline}")]
     if not {metric.partition("@")[0] for metric in at} <= _USUAL:
         return at
@@ -159,9 +160,29 @@ def _intervals(results: Results) -> Sequence[str]:
     ]
 
 
+def as_html(results: Results) -> str:
+    """The same table for a notebook; marks stand behind the numbers."""
+    columns = [(part, name) for part in shown_slices(results) for name in shown_metrics(results)]
+    head = ["", *(_heading(results, *column).replace("\n", " ") for column in columns)]
+    rows = [
+        [title, *(_cell_text(results.cell(title, name, part), math.nan) for part, name in columns)]
+        for title in results.rows
+    ]
+    rows += [[title, *["–"] * len(columns)] for title in results.refused]
+    levels = [results.chance[part].get(name, math.nan) for part, name in columns]
+    rows.append(["chance", *map(_digits, levels)])
+    return page_table(f"Split by {results.split_name}", head, rows, note=legend(results))
+
+
 def as_text(results: Results) -> str:
     """The same table without colours."""
     stream = io.StringIO()
-    console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, legacy_windows=False)
+    console = Console(
+        file=stream,
+        width=_TEXT_WIDTH,
+        color_system=None,
+        legacy_windows=False,
+        force_jupyter=False,
+    )
     console.print(as_table(results))
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

@@ -159,7 +159,7 @@ def _write_npz(features: Features, path: Path, _: str) -> None:
         if name in features.names:
             arrays[f"{name}.names"] = np.array(features.names[name], dtype=np.str_)
     content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
+    np.savez(content, **arrays)
     write_whole(path, content.getvalue())
 
 

@@ -89,7 +89,7 @@ class Config:
     data: DataSection
     split: Mapping[str, Any]
     tables: Mapping[str, Any] = field(repr=False)
-    evaluation: EvaluationSection = EvaluationSection()
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
 
     def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
         """The data set that [data] names, and how it was read."""
@@ -175,8 +175,8 @@ def check_comparable(configs: Sequence[Config]) -> None:
             )
         if other.evaluation.settings() and other.evaluation != first.evaluation:
             raise ConfigError(
-                f"{other.name} has another [evaluation] than {first.name}, whose holds for all: say "
-                "the same in both, or leave it out"
+                f"{other.name} has another [evaluation] than {first.name}, whose holds for all: "
+                "say the same in both, or leave it out"
             )
     names = [config.name for config in configs]
     if len(set(names)) < len(names):

@@ -25,6 +25,7 @@ from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
+from palate.core.progress import task
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
 from palate.core.types import FitContext, Recommendations, Reranker
 from palate.data.formats.open import Source
@@ -298,16 +299,18 @@ class Pipeline(Stages):
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
         chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
-        for start in range(0, len(users), chunk):
-            part = users.take(slice(start, start + chunk))
-            matrix = now.score(part)
-            if exclude_seen:
-                seen = part.in_catalogue(now.item_ids).seen().tocoo()
-                matrix[seen.row, seen.col] = -np.inf
-            own = matrix[:, row]
-            above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
-            places.append(above.sum(axis=1) + 1)
-            scores.append(own)
+        with task("ranking for everybody", len(users), "people") as done:
+            for start in range(0, len(users), chunk):
+                part = users.take(slice(start, start + chunk))
+                matrix = now.score(part)
+                if exclude_seen:
+                    seen = part.in_catalogue(now.item_ids).seen().tocoo()
+                    matrix[seen.row, seen.col] = -np.inf
+                own = matrix[:, row]
+                above = (matrix > own[:, None]) | ((matrix == own[:, None]) & before)
+                places.append(above.sum(axis=1) + 1)
+                scores.append(own)
+                done(len(part))
         place, score = np.concatenate(places), np.concatenate(scores)
         able = np.flatnonzero(np.isfinite(score))
         best = able[np.lexsort((-score[able], place[able]))][:k]
