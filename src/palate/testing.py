@@ -76,6 +76,11 @@ def check_encoder(encoder: Encoder, data: Dataset, *, tolerance: float = 1e-3) -
         words = to_dense(fitted.encode_texts(["something green", ""]))
         expect(words.shape == (2, *widths.values()), "words have a block's columns", encoder)
         expect(bool(np.isfinite(words).all()), "words give finite vectors", encoder)
+    if hasattr(encoder, "tidied"):
+        tidy: Any = fresh(encoder)
+        tidy.normalise = {"lowercase": True}
+        loud, quiet = to_dense(tidy.fit(data).encode_texts(["SALT", "salt"]))
+        expect(np.array_equal(loud, quiet), "encode_texts reads self.tidied(texts)", encoder)
 
 
 def check_transform(transform: Transform, features: Features, data: Dataset) -> None:

@@ -120,7 +120,8 @@ def checked(hint: Any, value: Any, *, where: str | Message) -> Any:
     except ValidationError as error:
         found = next((one for one in error.errors() if one["type"] in _LIMITS), None)
         if found is None:
-            reason = error.errors()[0]["msg"] + _without_quotes(adapter, value)
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
+            reason = said + _without_quotes(adapter, value)
         else:
             where = Message.joined(".", [where, *_inside(value, found["loc"])])
             value, name = found["input"], str(where).rpartition(".")[2]

@@ -6,15 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
 from palate.core import registry
 from palate.core.arrays import Batches, Floats, Matrix, to_dense
-from palate.core.checks import as_texts
+from palate.core.checks import as_texts, check_unicode
 from palate.core.component import LoadsItself, check_fitted, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, NotFittedError, Setting
@@ -23,6 +24,7 @@ from palate.core.visible import quoted, shorten
 from palate.features.cache.encode_once import encode_once
 from palate.features.cache.store import keys_of
 from palate.nn.hub.cards import about_model
+from palate.text.normalise import check_steps, normalise
 from palate.text.template import default_template, parse, render
 
 _PROBE = 1000
@@ -93,9 +95,12 @@ class TemplateEncoder(LoadsItself, ABC):
     """An encoder of item texts: subclasses say how texts become vectors.
 
     `template` says which columns are read ("{title}. {genres}"); by default the text-like ones.
+    `normalise` names steps that every text goes through first, of items and of people alike:
+    `{"html": True, "lowercase": True}`; they are those of `palate.text.normalise`.
     """
 
     template: str | None = None
+    normalise: Annotated[dict[str, bool | str], AfterValidator(check_steps)] | None = None
     template_: str = learnt()
 
     def fit(self, data: Dataset) -> Self:
@@ -104,8 +109,8 @@ class TemplateEncoder(LoadsItself, ABC):
         Raises `DataError` where no item has a text.
         """
         self.template_ = self._template_for(data.items)
-        if not any(render(data.items.head(_PROBE), self.template_)):
-            self._check_said(render(data.items, self.template_), self.template_)
+        if not any(self.texts_of(data.items.head(_PROBE))):
+            self._check_said(self.texts_of(data.items), self.template_)
         return self
 
     def describe(self, data: Dataset) -> Iterator[str]:
@@ -114,9 +119,12 @@ class TemplateEncoder(LoadsItself, ABC):
         Raises as `fit` does, and for a model that is not there.
         """
         template = self._template_for(data.items)
-        texts = render(data.items, template)
+        texts = self.tidied(render(data.items, template))
         self._check_said(texts, template)
         yield f'reads "{template}"' + ("" if self.template else ", made from the columns")
+        if self.normalise is not None:
+            steps = (name for name, value in self.normalise.items() if value is True)
+            yield f"normalises every text: {', '.join(steps) or 'unicode'}"
         yield f"for example: {shorten(next(filter(None, texts)), _EXAMPLE_LENGTH)}"
         if silent := sum(not text for text in texts):
             yield f"{silent:,} of {len(texts):,} items say nothing in it"
@@ -128,6 +136,23 @@ class TemplateEncoder(LoadsItself, ABC):
                 f"no item says anything in the columns of the template {quoted(template)}: "
                 "choose other columns, or leave this encoder out"
             )
+
+    def texts_of(self, items: pl.DataFrame) -> list[str]:
+        """What each item says in the template, normalised where that is wanted."""
+        return self.tidied(render(items, self.template_))
+
+    def tidied(self, texts: Sequence[str]) -> list[str]:
+        """Texts after the steps of `normalise`: what `encode_texts` has to read.
+
+        Raises `DataError` for what are no texts, `MissingExtraError` for Chinese words without the
+        extra "zh".
+        """
+        said = list(as_texts(texts))
+        if self.normalise is None:
+            return said
+        check_unicode(said)
+        steps: dict[str, Any] = self.normalise
+        return normalise(said, **steps)
 
     def check_learnt(self) -> None:
         """Raises `ConfigError` for a template that is none."""
@@ -154,7 +179,10 @@ class TemplateEncoder(LoadsItself, ABC):
 
     @abstractmethod
     def encode_texts(self, texts: Sequence[str]) -> Matrix:
-        """(n, d) float32 vectors of any texts, such as what a person asks for in words."""
+        """(n, d) float32 vectors of any texts, such as what a person asks for in words.
+
+        What it reads is `self.tidied(texts)`, so that items and people go the same way.
+        """
 
 
 def _reading(who: str) -> Setting:

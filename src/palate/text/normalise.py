@@ -7,12 +7,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Literal, TypeAlias, get_args
+from inspect import signature
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import polars as pl
 
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.optional import Requirement
+from palate.core.visible import quoted
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -90,9 +92,26 @@ def normalise(
 def check_language(language: str) -> None:
     """Raises `ConfigError` for a language that palate has no words for."""
     if language not in get_args(Language):
-        raise ConfigError(
-            f"language {language!r} is not known.{did_you_mean(language, get_args(Language))}"
-        )
+        known = did_you_mean(str(language), get_args(Language))
+        raise ConfigError(f"language {quoted(language)} is not known.{known}")
+
+
+STEPS: Final = tuple(
+    name for name, one in signature(normalise).parameters.items() if one.kind is one.KEYWORD_ONLY
+)
+"""The names of the steps, and `language`."""
+
+
+def check_steps(steps: dict[str, Any]) -> dict[str, Any]:
+    """The steps, as `normalise` takes them; `ConfigError` for one that it does not have."""
+    for name, value in steps.items():
+        if name not in STEPS:
+            raise ConfigError(f"no step is called {quoted(name)}.{did_you_mean(name, STEPS)}")
+        if name == "language":
+            check_language(value)
+        elif not isinstance(value, bool):
+            raise ConfigError(f"{name} = {quoted(value)} is neither true nor false")
+    return steps
 
 
 def tokenise(text: str, *, segment: bool = False) -> list[str]:

@@ -11,7 +11,6 @@ import numpy as np
 from pydantic import PositiveInt
 
 from palate.core.arrays import Floats
-from palate.core.checks import as_texts
 from palate.core.component import check_types, component
 from palate.core.errors import ArtefactError
 from palate.core.optional import Requirement
@@ -54,7 +53,7 @@ class TextEncoder(TemplateEncoder):
         Raises `MissingExtraError` without the extra "demo".
         """
         return encode_cached(
-            [_clipped(text, self.max_chars) for text in as_texts(texts)],
+            [_clipped(text, self.max_chars) for text in self.tidied(texts)],
             fingerprint=self.fingerprint,
             batches=in_batches(self._encode),
             dim=_DIM,

@@ -13,7 +13,6 @@ from pydantic import Field, PositiveInt
 from scipy import sparse
 
 from palate.core.arrays import Floats, unit_rows
-from palate.core.checks import as_texts
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
@@ -22,7 +21,6 @@ from palate.core.progress import task
 from palate.features.template_encoder import TemplateEncoder
 from palate.nn.hub.fetch import ModelName
 from palate.nn.static import NEEDED, PACKAGE, WORDLLAMA, TokenVectors, read_token_vectors
-from palate.text.template import render
 
 __all__ = ["Static"]
 
@@ -69,7 +67,7 @@ class Static(TemplateEncoder):
         super().fit(data)
         self.weights_ = np.zeros(0, dtype=np.float32)
         if self._weighs:
-            self.weights_ = self._counted(render(data.items[data.warm_items], self.template_))
+            self.weights_ = self._counted(self.texts_of(data.items[data.warm_items]))
         return self
 
     def encode_texts(self, texts: Sequence[str]) -> Floats:
@@ -80,7 +78,7 @@ class Static(TemplateEncoder):
         """
         if self._weighs:
             check_fitted(self)
-        texts = as_texts(texts)
+        texts = self.tidied(texts)
         vectors = np.zeros((len(texts), self._width), dtype=np.float32)
         with task("encode texts", len(texts), "texts") as advance:
             for start in range(0, len(texts), _BATCH):

@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from scipy import sparse
 
 from palate.core.arrays import Floats
-from palate.core.checks import as_texts, check_unicode
+from palate.core.checks import check_unicode
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, PalateError
@@ -21,7 +21,6 @@ from palate.core.optional import Requirement
 from palate.core.visible import quoted
 from palate.features.template_encoder import TemplateEncoder
 from palate.text.normalise import SEGMENTER, is_stop_word, tokenise
-from palate.text.template import render
 
 __all__ = ["Tfidf"]
 
@@ -67,8 +66,8 @@ class Tfidf(TemplateEncoder):
     def fit(self, data: Dataset) -> Self:
         """Learns vocabulary and idf; raises `DataError` where the items have no words."""
         super().fit(data)
-        texts = render(data.items[data.warm_items], self.template_)
-        counter = self._learnt_from(texts) or self._learnt_from(render(data.items, self.template_))
+        texts = self.texts_of(data.items[data.warm_items])
+        counter = self._learnt_from(texts) or self._learnt_from(self.texts_of(data.items))
         if counter is None:
             raise self._no_words()
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
@@ -81,7 +80,7 @@ class Tfidf(TemplateEncoder):
         """Raises the `DataError` that `fit` would for items without words, but counts nothing."""
         super().fit(data)
         for items in (data.items.head(_PROBE), data.items):
-            for text in render(items, self.template_):
+            for text in self.texts_of(items):
                 if len(tokenise(text, segment=self.segment)) >= self.ngrams[0]:
                     return
         raise self._no_words()
@@ -122,7 +121,7 @@ class Tfidf(TemplateEncoder):
         return self._counted(self._of_items, texts)
 
     def _counted(self, counter: Any, texts: Sequence[str]) -> sparse.csr_array:
-        texts = as_texts(texts)
+        texts = self.tidied(texts)
         check_unicode(texts)
         if not texts:
             return sparse.csr_array((0, len(self.vocabulary_)), dtype=np.float32)

@@ -118,11 +118,11 @@ class Transformer(TemplateEncoder):
         super().fit(data)
         self.idf_ = self.attention_ = None
         if "idf" in self._kinds:
-            texts = render(data.items[data.warm_items], self.template_)
+            texts = self.texts_of(data.items[data.warm_items])
             vocabulary = int(self._language.network.config.vocab_size)
             self.idf_ = token_weights.rarity(texts, self._tokeniser(), vocabulary)
         if "attention" in self._kinds:
-            texts, histories = render(data.items, self.template_), histories_of(data)
+            texts, histories = self.texts_of(data.items), histories_of(data)
             self.attention_ = token_weights.attention(
                 texts, histories, self._tokeniser(), self.encode_tokens
             )
@@ -185,7 +185,7 @@ class Transformer(TemplateEncoder):
 
     def _encode_with(self, prefix: str, texts: Sequence[str]) -> Floats:
         return encode_cached(
-            texts,
+            self.tidied(texts),
             fingerprint=self._fingerprint(prefix),
             batches=lambda texts: self._inference.stream(texts, self._tokeniser(prefix)),
             doing=lambda: f"with {backends.NAMES[self._backend]}, {self._hardware[1]}",
