@@ -39,6 +39,13 @@ SHOWN = {
         "after i018, then i027: i027, i018, i",
         "the loaded model says the same: True",
     ),
+    "anybodys_model": (
+        "of items: item_id, facts.category=",
+        "of people: user_id, history.facts.category=",
+        r"AUC of the trees 0\.[67]\d, of popularity alone 0\.[56]\d",
+        r"sparse stays sparse: Sparse\[float32, 0\.0\]",
+        r"from words: (9\d|100)% right",
+    ),
     "many_modalities": (
         r"Features\(90 rows; title: \d+, photo: 7, price: 1, reviews: \d+, clicks: 16\)",
         r"photo +\+0\.0\d{3}▲ .*\+0\.1\d{3}▲",

@@ -121,13 +121,15 @@ def _kind(path: Path, to: str | None) -> Target:
 
 def _chosen(features: Features, blocks: Sequence[str] | None) -> tuple[Features, dict[str, int]]:
     """The features to write, and the widths of sparse blocks that nobody named."""
+    if not features.parts:
+        raise DataError("there are no features to write: the pipeline has no encoder")
     if blocks is None:
         others = {name: part for name, part in features.parts.items() if sparse.issparse(part)}
         blocks = [name for name in features.parts if name not in others]
         if not blocks:
             raise ConfigError(
-                "there is no dense block: name those to write, as ",
-                Setting("blocks", list(features.parts)[:1]),
+                f"all blocks are sparse ({', '.join(features.parts)}): name those to write by ",
+                Setting("blocks"),
             )
         return features.select(blocks), _widths(others)
     for name in blocks:
