@@ -10,7 +10,7 @@ import pytest
 from palate.core import files
 from palate.core.errors import ArtefactError
 from palate.pipeline import artefact
-from palate.pipeline.artefact import MANIFEST, read_origin, save_pipeline
+from palate.pipeline.artefact import CARD, MANIFEST, read_origin, save_pipeline
 from palate.pipeline.pipeline import load
 
 CHILD = """
@@ -63,7 +63,7 @@ try:
 except OSError as error:
     print(error)
 """
-BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 11, 13
+BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 11, 16
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def saving(model, folder):
 
 def names_in_manifest(folder):
     manifest = json.loads((folder / MANIFEST).read_text())
-    return {MANIFEST, manifest["arrays"], *manifest["tables"].values()}
+    return {MANIFEST, CARD, manifest["arrays"], *manifest["tables"].values()}
 
 
 def test_processes_that_save_again_and_again(component, child, tmp_path):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from palate import __version__
-from palate.cli.models import register
+from palate.cli import models, saved
 from palate.cli.options import (
     Allow,
     ConfigFile,
@@ -24,7 +24,7 @@ from palate.cli.options import (
     from_home,
     history_items,
 )
-from palate.core.errors import ConfigError, DataError, PalateError
+from palate.core.errors import ArtefactError, ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
 
 if TYPE_CHECKING:
@@ -89,22 +89,35 @@ def fit(
     everything: Annotated[
         bool, typer.Option("--all", help="Learn from all events: to go live, not to evaluate.")
     ] = False,
+    measure: Annotated[
+        bool, typer.Option("--evaluate", help="Measure it too, and keep the figures in its card.")
+    ] = False,
+    keep: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
+    ] = saved.KEPT,
     drop_unknown: DropUnknown = False,
 ) -> None:
     """Fit a pipeline on the training part of its data and save it as one folder.
 
+    What the folder held stays there as an older version: see `palate show`, `palate rollback`.
+
     Example: `palate fit films.toml --out model`
     """
     from palate.cli.console import console, shown_progress
+    from palate.evaluation.compare import compare
     from palate.pipeline.artefact import check_place, save_pipeline
     from palate.pipeline.config import read_config
 
+    if everything and measure:
+        raise ConfigError("--all learns from all events: nothing is left to --evaluate on")
     settings = read_config(config)
     check_place(out)
     data = _read(settings, drop_unknown)
-    train = data if everything else settings.cut(data).train
+    split = None if everything else settings.cut(data)
+    train = data if split is None else split.train
     with shown_progress():
         model = _fitted(settings, train)
+        measured = compare({settings.name: model}, split) if measure and split else None
     whole = whole_path(str(config), Path.cwd())
     origin = {
         "config": str(whole),
@@ -112,7 +125,9 @@ def fit(
         "all": everything,
         "drop_unknown": drop_unknown,
     }
-    save_pipeline(model, out, origin=origin)
+    save_pipeline(model, out, origin=origin, figures=measured, keep=keep)
+    if measured is not None:
+        console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
 
@@ -121,13 +136,16 @@ def fit(
 def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None) -> None:
     """Evaluate a fitted model on the part of its data that it has not seen.
 
+    The figures go into the model's card, which `palate show` prints.
+
     Example: `palate evaluate model`
     """
-    from palate.cli.console import console, shown_progress, write_json
+    from palate.cli.console import console, errors, shown_progress, write_json
     from palate.evaluation.compare import compare
-    from palate.pipeline.artefact import read_fit
+    from palate.pipeline.card import scoring_events
     from palate.pipeline.config import read_config
     from palate.pipeline.pipeline import load
+    from palate.pipeline.saved import attach_figures, read_fit
 
     origin = read_fit(model)
     if origin is None:
@@ -138,13 +156,18 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     fitted = load(model, allow=allow or ())
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
-    if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
+    learnt = scoring_events(split.train.interactions)
+    if not (same_items and fitted.data_.interactions.equals(learnt)):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split)
     console.print(comparison.render())
     write_json(json_file, comparison.to_json())
+    try:
+        attach_figures(model, comparison)
+    except ArtefactError as error:  # a folder to read alone
+        errors.print(f"its card stays as it was: {error}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -244,7 +267,8 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
     return data
 
 
-register(app)
+models.register(app)
+saved.register(app)
 
 
 def main() -> None:

@@ -27,18 +27,22 @@ ENVIRONMENT_VARIABLE = "PALATE_CACHE"
 STRAY_AFTER_SECONDS = 3600.0
 
 
-def write_whole(path: Path, content: bytes) -> Path:
+def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> Path:
     """`content` takes the place of `path` in one step, once all of it is on the disk.
 
-    Until then `path` is as it was. What is not finished lies beside it as `.NAME.….tmp`, and is
-    removed unless the process is killed. A pipe or a terminal is written to as it is. Raises
-    `OSError`; where there is no room its `strerror` says how much is needed and what to do.
+    `mode` are the rights of the new file, by default those of the system. Until then `path` is as
+    it was. What is not finished lies beside it as `.NAME.….tmp`, and is removed unless the process
+    is killed. A pipe or a terminal is written to as it is. Raises `OSError`; where there is no room
+    its `strerror` says how much is needed and what to do.
     """
     if _is_stream(path):
         path.write_bytes(content)
         return path
     try:
         with whole_file(path) as temporary:
+            if mode is not None:  # before anything is in it
+                temporary.touch(mode=mode, exist_ok=False)
+                temporary.chmod(mode)
             temporary.write_bytes(content)
     except OSError as error:
         if error.errno in _FULL:

@@ -3,6 +3,7 @@
 Files are named by their content and the manifest is replaced last, in one step, so a save that is
 killed or runs out of disk leaves the folder as it was. One process saves at a time; readers wait
 for nobody, and read again where a newer model took the place of the one that they were reading.
+Manifests of older versions stay beside it under their numbers, and so do the files that they name.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -32,7 +32,8 @@ from palate.core.errors import (
 from palate.core.files import LOCK, alone_in, write_whole
 from palate.core.forks import check_process
 from palate.core.learnt import agree, check_type
-from palate.core.paths import found_again, path_of
+from palate.core.paths import path_of
+from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in
 from palate.pipeline.received import check_received
 from palate.pipeline.stages import Stages
 from palate.pipeline.tree import Reader, Writer
@@ -40,55 +41,156 @@ from palate.pipeline.tree import Reader, Writer
 FORMAT = 3
 Whole = TypeVar("Whole", bound=Stages)
 MANIFEST = "manifest.json"
+CARD = "CARD.md"
+KEPT_VERSIONS = 3
 _PLENTY = 2**22  # rows that a table may have, however small its file
-_MOST_BYTES = 2**24  # of a pipeline file
 _ROWS_A_BYTE = 64  # where it has more: a table of one value is far smaller, and nobody's events
 _CONTENT = re.compile(r"[0-9a-f]{32}\.(safetensors|parquet)")
-_TEMPORARY = re.compile(rf"\.({re.escape(MANIFEST)}|{_CONTENT.pattern})\.[0-9a-f]{{8}}\.tmp")
+_VERSION = re.compile(r"manifest\.(\d{1,9})\.json")
+_WRITTEN = rf"{re.escape(MANIFEST)}|{_VERSION.pattern}|{re.escape(CARD)}|{_CONTENT.pattern}"
+_TEMPORARY = re.compile(rf"\.({_WRITTEN})\.[0-9a-f]{{8}}\.tmp")
 
 
 def save_pipeline(
-    pipeline: Stages, folder: str | Path, *, origin: Mapping[str, Any] | None = None
+    pipeline: Stages,
+    folder: str | Path,
+    *,
+    origin: Mapping[str, Any] | None = None,
+    figures: Any = None,
+    keep: int = 0,
 ) -> Path:
     """Writes a fitted pipeline into `folder` (made if absent); the old content stays until the end.
 
-    `origin` (JSON) says where it came from; `read_origin` gives it back. Raises `ArtefactError`
-    where the disk is full, where the folder cannot be written, and for a folder with files of
-    somebody else.
+    `origin` (JSON) says where it came from; `read_origin` gives it back. `figures` go into
+    its card. The last `keep` models that were saved there stay beside it. Only who owns the folder
+    may read it, unless that was changed. Raises `ArtefactError` where the disk is full, where the
+    folder cannot be written, and for a folder with files of somebody else.
     """
     root = path_of(folder, "the folder to save a model in", ArtefactError)
+    check_kept(keep)
     writer = Writer(root, type(pipeline))
     tree = writer.tree(pipeline, "pipeline")
+    with writing_in(root, keep=keep):
+        mode = _rights(root)
+        new = {
+            "format": FORMAT,
+            "palate": __version__,
+            "origin": dict(origin or {}),
+            "arrays": _write(root, save(writer.arrays), "safetensors", mode),
+            "tables": {
+                name: _write(root, _parquet(table), "parquet", mode)
+                for name, table in writer.tables.items()
+            },
+            "tree": tree,
+        }
+        size = sum((root / name).stat().st_size for name in _content_of(new))
+        card = _numbered(Card.of(pipeline, size=size, figures=figures), new, root)
+        if keep:
+            archive(root)
+        put_in_place(root, new, card)
+    return root
+
+
+def check_kept(keep: object) -> None:
+    """Raises `ConfigError` for what is no number of versions."""
+    if not isinstance(keep, int) or isinstance(keep, bool) or keep < 0:
+        raise ConfigError(f"keep = {keep!r}: say how many older versions stay, 0 or more")
+
+
+@contextlib.contextmanager
+def writing_in(root: Path, *, keep: int | None = None) -> Iterator[None]:
+    """Alone in a folder of a model, which is made if absent; what is left over goes at the end.
+
+    All but the last `keep` versions are left over; None keeps those there are. Raises
+    `ArtefactError` as `save_pipeline` does.
+    """
     try:
         check_place(root)
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone_in(root) as alone:
             try:
-                _write_all(root, writer, origin or {}, tree)
+                yield
             finally:
                 if alone:
-                    _sweep(root)
+                    _sweep(root, keep)
     except OSError as error:
         if isinstance(error, PalateError):
             raise
         raise ArtefactError(
             f"{root} could not be written ({error.strerror or error}); what it held is untouched"
         ) from error
-    return root
 
 
-def _write_all(root: Path, writer: Writer, origin: Mapping[str, Any], tree: Any) -> None:
-    manifest = {
-        "format": FORMAT,
-        "palate": __version__,
-        "origin": dict(origin),
-        "arrays": _write(root, save(writer.arrays), "safetensors"),
-        "tables": {
-            name: _write(root, _parquet(table), "parquet") for name, table in writer.tables.items()
-        },
-        "tree": tree,
-    }
-    write_whole(root / MANIFEST, _sealed(manifest))
+def _rights(root: Path) -> int:
+    """Of the files: those of the folder, which is its owner's alone until somebody opens it.
+
+    One that was a palate model's before models had cards is closed like a new one.
+    """
+    if "card" not in (_manifest_at(root) or ()):
+        with contextlib.suppress(OSError):  # somebody else's, who lets us write in it
+            root.chmod(0o700)
+    return root.stat().st_mode & 0o666
+
+
+def _numbered(card: Card, new: Mapping[str, Any], root: Path) -> Card:
+    """With its number in the folder; the same model once more stays the same version."""
+    now = current(root)
+    if now is None:
+        return card.model_copy(update={"version": 1 + max(numbers(root), default=0)})
+    before = card_in(now)
+    if all(now.get(name) == part for name, part in new.items()):
+        same = {name: getattr(before, name) for name in ("version", "before", "figures")}
+        return card.model_copy(update=same).with_figures(card.figures)
+    latest = max(before.version, *numbers(root), 0)
+    new_number = latest + 1 if latest < LAST_VERSION else 1
+    return card.model_copy(update={"version": new_number, "before": before.version})
+
+
+def current(root: Path) -> dict[str, Any] | None:
+    """The manifest of a folder, where it is whole and of this format."""
+    try:
+        manifest = read_manifest(root)
+        card_in(manifest)
+    except (ArtefactError, ValueError):
+        return None
+    return manifest
+
+
+def numbers(root: Path) -> list[int]:
+    """The versions that lie beside the manifest, the newest first."""
+    found = (_VERSION.fullmatch(path.name) for path in root.iterdir())
+    of_palate = (int(match[1]) for match in found if match and _is_ours(root, match[0]))
+    return sorted(of_palate, reverse=True)
+
+
+def _is_ours(root: Path, name: str) -> bool:
+    """Whether palate wrote a manifest; there are others of that name."""
+    manifest = _manifest_at(root, name)
+    return isinstance(manifest, dict) and {"format", "palate"} <= manifest.keys()
+
+
+def archive(root: Path) -> None:
+    """A copy of the manifest under its number, where there is one that can be loaded."""
+    manifest = current(root)
+    if manifest is not None:
+        path = root / version_name(card_in(manifest).version)
+        write_whole(path, _sealed(manifest), mode=_rights(root))
+
+
+def version_name(number: int) -> str:
+    """The manifest of a version."""
+    return f"manifest.{number}.json"
+
+
+def put_in_place(root: Path, manifest: Mapping[str, Any], card: Card) -> None:
+    """The manifest with a card becomes the folder's, in one step; then the card's page."""
+    mode = _rights(root)
+    write_whole(
+        root / MANIFEST, _sealed({**manifest, "card": card.model_dump(mode="json")}), mode=mode
+    )
+    page = root / CARD
+    if not page.exists() or page.read_bytes().startswith(MARK.encode()):
+        write_whole(page, card.page(), mode=mode)
 
 
 def check_place(folder: str | Path) -> None:
@@ -115,19 +217,20 @@ def check_place(folder: str | Path) -> None:
 
 def _check_owner(root: Path) -> None:
     names = sorted(path.name for path in root.iterdir())
-    links = [name for name in names if _is_own(name) and (root / name).is_symlink()]
+    links = [
+        name for name in names if (_is_own(name) or name == CARD) and (root / name).is_symlink()
+    ]
     if links:  # what is written would land where they lead, in somebody else's place
         raise ArtefactError(
             f"{root} holds links in place of files ({first_offenders(links, len(links))}): name "
             "the folder that they lead to, or a new one"
         )
-    others = [name for name in names if not _is_own(name)]
+    others = [name for name in names if not _is_own(name) or _VERSION.fullmatch(name)]
     if MANIFEST in names:
-        manifest = _manifest_at(root)
-        if isinstance(manifest, dict) and {"format", "palate"} <= manifest.keys():
+        if _is_ours(root, MANIFEST):
             return
         # a damaged one is ours beside files that palate alone calls so; there are other manifests
-        if manifest is not None or not any(_CONTENT.fullmatch(name) for name in names):
+        if _manifest_at(root) is not None or not any(_CONTENT.fullmatch(name) for name in names):
             others.append(MANIFEST)
     if others:
         raise ArtefactError(
@@ -137,13 +240,13 @@ def _check_owner(root: Path) -> None:
 
 
 def _is_own(name: str) -> bool:
-    patterns = (_CONTENT, _TEMPORARY)
+    patterns = (_CONTENT, _TEMPORARY, _VERSION)
     return name in (MANIFEST, LOCK) or any(pattern.fullmatch(name) for pattern in patterns)
 
 
-def _manifest_at(root: Path) -> Any:
+def _manifest_at(root: Path, name: str = MANIFEST) -> Any:
     """The JSON of a manifest, or None where there is none to be read."""
-    path = root / MANIFEST
+    path = root / name
     try:
         return json.loads(path.read_bytes()) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
@@ -156,11 +259,11 @@ def _parquet(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _write(root: Path, content: bytes, suffix: str) -> str:
+def _write(root: Path, content: bytes, suffix: str, mode: int) -> str:
     digest = hashlib.blake2b(content, digest_size=16).hexdigest()
     path = root / f"{digest}.{suffix}"
     if not path.exists() or _digest(path) != digest:
-        write_whole(path, content)
+        write_whole(path, content, mode=mode)
     return path.name
 
 
@@ -169,21 +272,37 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def _sweep(root: Path) -> None:
-    """Deletes what the manifest does not name, older files and halves; others' files stay."""
-    keep = {MANIFEST, LOCK}
+def _sweep(root: Path, kept: int | None) -> None:
+    """Deletes what no manifest names, older versions, files and halves; others' files stay."""
+    stay = {MANIFEST, LOCK}
     if (root / MANIFEST).exists():
-        manifest = _manifest_at(root)
+        manifests = {MANIFEST: _manifest_at(root)}
+        now = _number_of(manifests[MANIFEST])
+        older = [number for number in numbers(root) if number != now][:kept]
+        manifests |= {version_name(n): _manifest_at(root, version_name(n)) for n in older}
         try:
-            if manifest["format"] != FORMAT:
+            if any(manifest["format"] != FORMAT for manifest in manifests.values()):
                 return
-            keep |= {manifest["arrays"], *manifest["tables"].values()}
+            stay |= manifests.keys()
+            stay |= {name for manifest in manifests.values() for name in _content_of(manifest)}
         except (AttributeError, KeyError, TypeError):
             return
     for path in root.iterdir():
-        if path.name not in keep and _is_own(path.name):
+        theirs = _VERSION.fullmatch(path.name) and not _is_ours(root, path.name)
+        if path.name not in stay and _is_own(path.name) and not theirs:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def _number_of(manifest: Any) -> int | None:
+    with contextlib.suppress(AttributeError, ValueError):
+        return card_in(manifest).version
+    return None
+
+
+def _content_of(manifest: Mapping[str, Any]) -> set[str]:
+    """The files that a manifest names."""
+    return {manifest["arrays"], *manifest["tables"].values()}
 
 
 def load_pipeline(folder: str | Path, whole: type[Whole], *, allow: Collection[str]) -> Whole:
@@ -211,8 +330,9 @@ def _saved_at(root: Path) -> tuple[int, int] | None:
 
 
 def _load_once(root: Path, whole: type[Whole], allow: Collection[str]) -> Whole:
-    manifest = _read_manifest(root)
+    manifest = read_manifest(root)
     try:
+        card_in(manifest)
         arrays = load_file(_checked(root, manifest["arrays"]))
         tables = {name: _read_table(root, file) for name, file in manifest["tables"].items()}
         reader = Reader(arrays, tables, whole=whole, allow=allow, source=str(root))
@@ -252,50 +372,26 @@ def _unusable(root: Path, manifest: Mapping[str, Any], error: Exception) -> Arte
 def read_origin(folder: str | Path) -> dict[str, Any]:
     """What `save_pipeline` was told about where the model came from."""
     root = path_of(folder, "the folder of a model", ArtefactError)
-    origin = _read_manifest(root).get("origin", {})
+    origin = read_manifest(root).get("origin", {})
     if not isinstance(origin, dict):
         raise ArtefactError(f"{root} is damaged: its origin is {origin!r:.40}; fit it again")
     return origin
 
 
-@dataclass(frozen=True)
-class Fit:
-    """How `palate fit` made a model: of which pipeline file, with what options."""
-
-    config: str
-    everything: bool
-    drop_unknown: bool
-
-
-def read_fit(folder: Path) -> Fit | None:
-    """How a model was made; None for one that `palate fit` did not make.
-
-    Raises `ArtefactError` for what that command does not write. A pipeline file that lies in the
-    model's folder is not yours: whoever made the folder would say what is read here.
-    """
-    origin = read_origin(folder)
-    if "config" not in origin:
-        return None
-    kinds = {"config": str, "beside": str | None, "all": bool, "drop_unknown": bool}
+def check_whole(root: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises `ArtefactError` unless all files that a manifest names are as they were written."""
     try:
-        for name, kind in kinds.items():
-            check_type(origin.get(name), kind, f"origin[{name!r}]")
-        near = origin.get("beside")
-        agree("\0" not in origin["config"] + (near or ""), "a path with a zero character")
-        agree(not Path(near or "").is_absolute(), f"{near!r} is beside nothing")
-        config = Path(os.path.realpath(found_again(origin["config"], near, folder)))
-        agree(not config.is_relative_to(os.path.realpath(folder)), "a file of the folder's own")
-        plain = not config.exists() or (config.is_file() and config.stat().st_size < _MOST_BYTES)
-        agree(plain, f"{config} is no file, or too large")
-    except (ValueError, OSError) as error:
-        raise ArtefactError(
-            f"{folder} names a pipeline file as `palate fit` does not ({error}): fit it again"
-        ) from error
-    return Fit(str(config), origin["all"], origin["drop_unknown"])
+        for name in _content_of(manifest):
+            _checked(root, name)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, PalateError):
+            raise
+        raise _unusable(root, manifest, error) from error
 
 
-def _read_manifest(root: Path) -> dict[str, Any]:
-    path = root / MANIFEST
+def read_manifest(root: Path, name: str = MANIFEST) -> dict[str, Any]:
+    """What a sealed manifest holds; `ArtefactError` where it cannot be used."""
+    path = root / name
     if not root.exists():
         raise ArtefactError(
             f"there is no folder {root}: `palate fit CONFIG --out {root}` makes one, "
@@ -304,7 +400,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
     if not root.is_dir():
         raise ArtefactError(f"{root} is a file: name the folder that `palate fit` wrote")
     if not path.is_file():
-        raise ArtefactError(f"{root} holds no palate model: there is no {MANIFEST} in it")
+        raise ArtefactError(f"{root} holds no palate model: there is no {name} in it")
     try:
         manifest = json.loads(path.read_text("utf-8"))
         check_type(version := manifest["format"], int, "format")
@@ -320,7 +416,7 @@ def _read_manifest(root: Path) -> dict[str, Any]:
             + ("pip install --upgrade palate" if newer else "fit the pipeline again")
         )
     if not _is_sealed(manifest):
-        raise ArtefactError(f"{root} is damaged: {MANIFEST} has changed; fit the pipeline again")
+        raise ArtefactError(f"{root} is damaged: {name} has changed; fit the pipeline again")
     return dict(manifest)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from palate.core import registry
 from palate.core.errors import UNSAID, Message, PalateError, Setting, in_python
 
 _DROP_UNKNOWN = Setting("drop_unknown", True, "data")  # which the commands have as an option
@@ -35,6 +36,15 @@ def toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml(part) for part in value) + "]"
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def component_line(component: object) -> str:
+    """The component's name, and its settings where they are not the defaults."""
+    defaults = registry.defaults_of(type(component))
+    settings = registry.settings_of(component)
+    changed = {name: value for name, value in settings.items() if value != defaults[name]}
+    listed = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
+    return registry.name_of(component) + (f" ({listed})" if listed else "")
 
 
 def _key(name: object) -> str:

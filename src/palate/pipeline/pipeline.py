@@ -319,9 +319,16 @@ class Pipeline(Stages):
         }
         return Recommendations(pl.DataFrame(table))
 
-    def save(self, folder: str | Path) -> Path:
-        """Writes the fitted pipeline as one folder that `palate.load` reads."""
-        return artefact.save_pipeline(self._now(), folder)
+    def save(
+        self, folder: str | Path, *, figures: Any = None, keep: int = artefact.KEPT_VERSIONS
+    ) -> Path:
+        """Writes the fitted pipeline as one folder that `palate.load` reads, with a card.
+
+        `figures` are what `evaluate` or `compare` measured, for the card. What was saved there
+        before stays as an older version, the last `keep` of them: `palate.rollback` goes back.
+        Only you may read a new folder. It holds ids in the clear, and no texts of events.
+        """
+        return artefact.save_pipeline(self._now(), folder, figures=figures, keep=keep)
 
 
 def load(folder: str | Path, *, allow: Collection[str] = ()) -> Pipeline:

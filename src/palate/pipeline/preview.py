@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
-from palate.core import registry
 from palate.core.dataset import Dataset
 from palate.core.optional import check_installed, requirements_of
 from palate.core.split import Split
@@ -16,7 +15,7 @@ from palate.data.notes import describe
 from palate.features.default_encoders import default_encoders
 from palate.pipeline.checks import check_blocks
 from palate.pipeline.config import Config
-from palate.pipeline.dialect import in_toml, toml
+from palate.pipeline.dialect import component_line, in_toml
 from palate.pipeline.features import errors_name
 from palate.pipeline.pipeline import Pipeline
 
@@ -86,7 +85,7 @@ def _encoder_lines(
     if not encoders:
         yield "encoders: none, so items are ids and no more"
     for name, encoder in encoders.items():
-        yield f"encoder {name}: {_shown(encoder)}{'' if chosen else ' (by default)'}"
+        yield f"encoder {name}: {component_line(encoder)}{'' if chosen else ' (by default)'}"
         with errors_name(name):
             yield from _described(encoder, train)
 
@@ -110,15 +109,6 @@ def _stages(pipeline: Pipeline) -> Mapping[str, Sequence[object]]:
 def _stage_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
     for stage, components in _stages(pipeline).items():
         if components:
-            yield f"{stage}: {', then '.join(_shown(component) for component in components)}"
+            yield f"{stage}: {', then '.join(map(component_line, components))}"
         for component in components:
             yield from _described(component, train)
-
-
-def _shown(component: object) -> str:
-    """The component's name, and its settings where they are not the defaults."""
-    defaults = registry.defaults_of(type(component))
-    settings = registry.settings_of(component)
-    changed = {name: value for name, value in settings.items() if value != defaults[name]}
-    listed = ", ".join(f"{name} = {toml(value)}" for name, value in changed.items())
-    return registry.name_of(component) + (f" ({listed})" if listed else "")

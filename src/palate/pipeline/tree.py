@@ -20,6 +20,7 @@ from palate.core.ids import Ids
 from palate.core.learnt import agree, check_declared, check_sparse, check_type
 from palate.core.paths import WholePath, beside, found_again
 from palate.core.registry import located_whole
+from palate.pipeline.card import scoring_events
 
 _KIND = "$"
 _NUMBERS = "biuf"  # numpy's letters for truth values, whole numbers and floats
@@ -82,6 +83,7 @@ class Writer:
             behavioural = sorted(value.behavioural)
             return {_KIND: "features", "behavioural": behavioural, **self._fields(parts, where)}
         if isinstance(value, Dataset):
+            value = value.with_interactions(scoring_events(value.interactions))
             tables = {entry.name: getattr(value, entry.name) for entry in fields(value)}
             return {_KIND: "dataset", **self._fields(tables, where)}
         if is_dataclass(value) and not isinstance(value, type):
