@@ -63,7 +63,7 @@ try:
 except OSError as error:
     print(error)
 """
-BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 11, 16
+BEFORE_THE_MANIFEST, BEFORE_THE_SWEEP = 11, 17
 
 
 @pytest.fixture

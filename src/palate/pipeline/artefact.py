@@ -108,11 +108,13 @@ def writing_in(root: Path, *, keep: int | None = None) -> Iterator[None]:
         check_place(root)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone_in(root) as alone:
+            kept = None  # of the versions, where it comes to no end
             try:
                 yield
+                kept = keep
             finally:
                 if alone:
-                    _sweep(root, keep)
+                    _sweep(root, kept)
     except OSError as error:
         if isinstance(error, PalateError):
             raise
@@ -188,9 +190,19 @@ def put_in_place(root: Path, manifest: Mapping[str, Any], card: Card) -> None:
     write_whole(
         root / MANIFEST, _sealed({**manifest, "card": card.model_dump(mode="json")}), mode=mode
     )
-    page = root / CARD
-    if not page.exists() or page.read_bytes().startswith(MARK.encode()):
-        write_whole(page, card.page(), mode=mode)
+    if not (root / CARD).exists() or _is_page(root):
+        with contextlib.suppress(OSError):  # better none than an old one
+            (root / CARD).unlink(missing_ok=True)
+            write_whole(root / CARD, card.page(), mode=mode)
+
+
+def _is_page(root: Path) -> bool:
+    """Whether palate wrote the page, which people may have, too."""
+    try:
+        with (root / CARD).open("rb") as file:
+            return file.read(len(MARK.encode())) == MARK.encode()
+    except OSError:
+        return False
 
 
 def check_place(folder: str | Path) -> None:
@@ -225,7 +237,10 @@ def _check_owner(root: Path) -> None:
             f"{root} holds links in place of files ({first_offenders(links, len(links))}): name "
             "the folder that they lead to, or a new one"
         )
-    others = [name for name in names if not _is_own(name) or _VERSION.fullmatch(name)]
+    others = [name for name in names if not _is_own(name)]
+    others += [name for name in names if _VERSION.fullmatch(name) and not _is_ours(root, name)]
+    if CARD in others and _is_page(root):
+        others.remove(CARD)
     if MANIFEST in names:
         if _is_ours(root, MANIFEST):
             return
@@ -295,7 +310,7 @@ def _sweep(root: Path, kept: int | None) -> None:
 
 
 def _number_of(manifest: Any) -> int | None:
-    with contextlib.suppress(AttributeError, ValueError):
+    with contextlib.suppress(AttributeError, TypeError, ValueError):
         return card_in(manifest).version
     return None
 
