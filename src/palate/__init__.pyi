@@ -52,6 +52,8 @@ from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
 from palate.pipeline.pipeline import Pipeline as Pipeline
 from palate.pipeline.pipeline import load as load
+from palate.pipeline.saved import read_card as read_card
+from palate.pipeline.saved import rollback as rollback
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit

@@ -129,23 +129,49 @@ def test_an_order_and_dates_of_today_are_not_told(times):
     [
         *("avg_rating", "average_rating", "review_count", "ratings_count", "num_reviews", "rating"),
         *("rating_number", "vote_average", "popularity", "salesRank", "stars", "评论数", "销量"),
+        *("mean_score", "units_sold", "order_count", "num_favorites", "followers_count", "月销量"),
+        *("like_count", "num_ratings", "users_rated", "豆瓣评分", "评分人数", "点赞数", "人气"),
     ],
 )
 def test_statistics_of_items_are_told(name):
     items = pl.DataFrame({"item": list("wxyz"), "title": list("WXYZ"), name: [1.5, 2, 3, 4]})
     _, lines = told(LOG, items)
     assert any(
-        f"column {name!r} of the items: if it was counted over all events" in line for line in lines
+        f"column {name!r} of the items: if it was counted over all events" in line
+        and f"leave it out (drop=['{name}'])" in line
+        for line in lines
     )
+    data, lines = told(LOG, items, drop=[name])
+    assert data.items.columns == ["item_id", "title"]
+    assert not any("counted over" in line for line in lines)
 
 
 @pytest.mark.parametrize(
     ("name", "values"),
-    [("price", [1, 2, 3, 4]), ("rating", ["PG", "R", "G", "X"]), ("page_count", [1, 2, 3, 4])],
+    [
+        ("price", [1, 2, 3, 4]),
+        ("rating", ["PG", "R", "G", "X"]),
+        *((name, [1, 2, 3, 4]) for name in ("page_count", "order", "share", "watch", "年份")),
+    ],
 )
 def test_other_columns_of_items_are_not_told(name, values):
     items = pl.DataFrame({"item": list("wxyz"), "title": list("WXYZ"), name: values})
     assert not any("counted over" in line for line in told(LOG, items)[1])
+
+
+def test_what_is_left_out_has_to_be_there():
+    items = pl.DataFrame({"item": list("wxyz"), "avg_rating": [1, 2, 3, 4]})
+    with pytest.raises(DataError, match=r"drop= names 'avg_rateing'.*Did you mean 'avg_rating'"):
+        read(LOG, items, drop=["avg_rateing"])
+    with pytest.raises(DataError, match="drop= names 'user'"):
+        read(LOG, items, drop=["user"])
+
+
+def test_events_that_are_still_to_come_are_told():
+    days = ["01/02/2020", "01/03/2020", "01/02/2199", "02/03/2098"]
+    _, lines = told(LOG.with_columns(ts=pl.Series(days)), time_format="%m/%d/%Y")
+    said = "2 events are still to come: '2199-01-02', '2098-02-03'"
+    assert any(said in line and 'time_format="%d/%m/%Y"' in line for line in lines)
 
 
 # ---- times that are stated

@@ -57,15 +57,34 @@ _FLAGS = frozenset(
         *("recommended", "isrecommended", "是否点击", "点击标签"),
     ]
 )
+_BEFORE, _AFTER = (
+    "(avg|average|mean|bayesaverage|num|n|no|total)",
+    "(number|count|avg|average|mean|rank|total|score|volume|rate)",
+)
+_COUNTED = "rating|review|vote|sale|play|download|purchase|click|view|like|comment|install"
+_COUNTED_TOO = (  # which alone may mean something else
+    "score|order|watch|fav|favorite|favourite|bookmark|share|follower|subscriber|listener|sold|rated"
+)
 _STATISTIC = re.compile(
-    "(avg|average|mean|num|n|no|total)?(rating|review|vote|sale|play|download|purchase|click|view|like|comment|install)s?"
-    "(number|count|avg|average|mean|rank|total|score)?"
+    f"{_BEFORE}?({_COUNTED})s?{_AFTER}?|{_BEFORE}(user|unit)?({_COUNTED_TOO})s?"
+    f"|(user|unit)?({_COUNTED_TOO})s?{_AFTER}|(user|unit)s(rated|sold)"
+    "|(月|年|总|累计)?(评分|评价|评论|点评|点赞|收藏|播放|浏览|点击|下载|转发|分享|弹幕|购买|想看|看过|阅读|观看|关注|销|销售)"
+    "(人|次)?(数|量|率)"
 )
 _STATISTICS = frozenset(
     [
         *("stars", "score", "popularity", "salesrank", "bestsellersrank", "averageuserrating"),
         *("helpfulvotes", "评分", "平均评分", "评论数", "评价数", "销量", "热度"),
-        *("播放量", "点击量", "浏览量", "收藏数"),
+        *("均分", "平均分", "豆瓣评分", "用户评分", "综合评分", "人气", "好评率", "点赞", "排名"),
+        *(
+            "播放次数",
+            "bestsellerrank",
+            "ranking",
+            "trending",
+            "ctr",
+            "conversionrate",
+            "likability",
+        ),
     ]
 )
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
 from palate.data.columns import check_given, find_columns, is_statistic
 from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
 from palate.data.interactions import match_items, read_interactions
-from palate.data.notes import ReadNotes, TableNotes, date_of, log_notes
+from palate.data.notes import DAY, ReadNotes, TableNotes, date_of, log_notes
 from palate.data.subset import empty_items, text_columns
 from palate.data.times import check_time_format
 
@@ -48,6 +50,7 @@ def read(
     drop_unknown: bool = False,
     drop_missing: bool = False,
     keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
     lists: Mapping[str, str] | None = None,
     encoding: str | Mapping[str, str] = "utf-8",
     time_format: str | None = None,
@@ -66,6 +69,7 @@ def read(
     - `drop_unknown`: leave out events whose item the items table lacks; by default they raise.
     - `drop_missing`: leave out rows without an id, a time or a weight; by default they raise.
     - `keep`: further columns of the events to keep as they are; others are not read.
+    - `drop`: columns of items or users to leave out, as those that know the future.
     - `lists`: column of items or users → the mark between its parts. `genres`, `tags`,
       `categories` and the like are split at "|" without being told.
     - `encoding`: of text files; or of each table's, `{"items": "latin-1"}`, others being UTF-8.
@@ -80,8 +84,10 @@ def read(
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
     _check_arguments(columns, events, keep, lists, encoding, time_format)
+    check_names(drop, "drop", section="data")
     sources = {"interactions": interactions, "items": items, "users": users}
     tables = _open_all(sources, encoding, [*(columns or {}), *keep])
+    tables = _without(tables, drop)
     found = _find_all(tables, columns or {}, keep, lists or {})
     log, ours = tables["interactions"], found["interactions"]
     happened, notes = read_interactions(
@@ -138,6 +144,23 @@ def _open_all(
             source, what=kind, key=_KEYS[kind], encoding=own, named=named, if_utf8=fix
         )
     return tables
+
+
+def _without(tables: Mapping[str, Table], drop: Sequence[str]) -> dict[str, Table]:
+    """The tables without some columns of items and people; `DataError` where none has it."""
+    known = [name for kind in tables if kind != "interactions" for name in tables[kind].schema]
+    for name in drop:
+        if name not in known:
+            raise DataError(
+                Setting("drop", section="data"),
+                f" names {quoted(name)}, no column of items/users.{did_you_mean(name, known)}",
+            )
+    return {
+        kind: table
+        if kind == "interactions"
+        else replace(table, frame=table.frame.drop(drop, strict=False))
+        for kind, table in tables.items()
+    }
 
 
 def _read_catalogues(
@@ -246,8 +269,8 @@ def _remarks(data: Dataset) -> list[str | Message]:
     return [*_remarks_on_items(data.items), *_remarks_on_events(data)]
 
 
-def _remarks_on_items(items: pl.DataFrame) -> list[str]:
-    remarks = _doubts_about_statistics(items)
+def _remarks_on_items(items: pl.DataFrame) -> list[str | Message]:
+    remarks: list[str | Message] = _doubts_about_statistics(items)
     if not text_columns(items):
         remarks.append("the items have no column of text: nothing can be learnt from what they say")
         return remarks
@@ -258,7 +281,7 @@ def _remarks_on_items(items: pl.DataFrame) -> list[str]:
     return remarks
 
 
-def _doubts_about_statistics(items: pl.DataFrame) -> list[str]:
+def _doubts_about_statistics(items: pl.DataFrame) -> list[str | Message]:
     """What of the items may have been counted after the events that shall be foretold."""
     numbers = [name for name, kind in items.schema.items() if kind.is_numeric()]
     counted = [name for name in numbers if is_statistic(name)]
@@ -266,15 +289,43 @@ def _doubts_about_statistics(items: pl.DataFrame) -> list[str]:
         return []
     names = ", ".join(repr(name) for name in counted)
     return [
-        f"column {names} of the items: if it was counted over all events, it knows the future, and"
-        " what is measured with it is too good; leave it out of the table, or count it up to the"
-        " cut"
+        Message.of(
+            f"column {names} of the items: if it was counted over all events, it knows the future,"
+            " and what is measured with it is too good; leave it out (",
+            Setting("drop", counted, "data"),
+            "), or count it up to the cut",
+        )
     ]
 
 
-def _remarks_on_times(data: Dataset) -> list[str]:
-    """Dates from before anything was sold by computer: a missing one, or one of something else."""
+def _remarks_on_times(data: Dataset) -> list[str | Message]:
+    """Dates from before anything was sold by computer, a missing one or one of something else, and
+    dates that are still to come.
+    """
     if data.times is None or not len(data.times) or float(data.times.max()) < FIRST_DATES:
+        return []
+    return [*_early(data), *_to_come(data)]
+
+
+def _to_come(data: Dataset) -> list[str | Message]:
+    """A clock that is wrong, days and months the wrong way round, or another unit."""
+    times = data.times if data.times is not None else np.empty(0)
+    late = np.flatnonzero(times > time.time() + DAY)
+    if not len(late):
+        return []
+    days = [date_of(float(times[row])) for row in late[-SHOWN_OFFENDERS:][::-1]]
+    return [
+        Message.of(
+            f"{len(late):,} events are still to come: {first_offenders(days, len(late))}; if days"
+            " and months are the wrong way round, say how times are written (",
+            Setting("time_format", "%d/%m/%Y", "data"),
+            "), else leave these rows out: what is cut by time would ask about them alone",
+        )
+    ]
+
+
+def _early(data: Dataset) -> list[str]:
+    if data.times is None:
         return []
     early = np.flatnonzero(data.times < FIRST_DATES)
     if not len(early):

@@ -49,6 +49,7 @@ class DataSection(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     events: dict[str, float] | None = None
     keep: list[str] = Field(default_factory=list)
+    drop: list[str] = Field(default_factory=list)
     lists: dict[str, str] = Field(default_factory=dict)
     encoding: str | dict[str, str] = "utf-8"
     time_format: str | None = None

@@ -46,6 +46,7 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
+from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
@@ -146,7 +147,7 @@ class Pipeline(Stages):
         now = self._now()
         check_histories(histories)
         return reranked_rows(
-            now,
+            to_others(now),
             now.rerankers_,
             histories,
             wanted_places(k),
@@ -300,7 +301,7 @@ class Pipeline(Stages):
         chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))
         for start in range(0, len(users), chunk):
             part = users.take(slice(start, start + chunk))
-            matrix = now.score(part)
+            matrix = to_others(now).score(part)
             if exclude_seen:
                 seen = part.in_catalogue(now.item_ids).seen().tocoo()
                 matrix[seen.row, seen.col] = -np.inf

@@ -18,6 +18,7 @@ from palate.pipeline.config import Config
 from palate.pipeline.dialect import component_line, in_toml
 from palate.pipeline.features import errors_name
 from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.social import social_lines
 
 
 def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
@@ -63,6 +64,7 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
         *notes.lines(in_toml),
         "",
         *describe(data).splitlines(),
+        *social_lines(data),
         _split_line(split),
         "",
         *_encoder_lines(encoders, split.train, chosen=pipeline.encoders is not None),
