@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-CHEAP = {"check", "compare", "evaluate", "fit", "list", "recommend"}
+CHEAP = {"check", "compare", "evaluate", "fit", "list", "recommend", "rollback", "show"}
 COMMANDS = typer.main.get_command(app)
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
