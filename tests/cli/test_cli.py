@@ -38,7 +38,10 @@ n_estimators = 5
 n_train_queries = 200
 candidates = 20
 """
-COMMANDS = ("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench")
+COMMANDS = (
+    *("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench"),
+    *("show", "rollback"),
+)
 
 
 @pytest.fixture(scope="module")
