@@ -64,6 +64,7 @@ _HOME = {
     "read": "palate.data.read",
     "read_card": "palate.pipeline.saved",
     "read_features": "palate.features.vectors",
+    "robustness": "palate.evaluation.robustness",
     "rollback": "palate.pipeline.saved",
     "split_by_time": "palate.data.split",
     "split_given": "palate.data.split",

@@ -18,6 +18,7 @@ from palate.evaluation.ablation import ablate as ablate
 from palate.evaluation.compare import compare as compare
 from palate.evaluation.compare import evaluate as evaluate
 from palate.evaluation.report.report import write_report as write_report
+from palate.evaluation.robustness import robustness as robustness
 from palate.features.batch.job import encode_table as encode_table
 from palate.features.encoders.aggregates import Aggregates as Aggregates
 from palate.features.encoders.attributes import Attributes as Attributes

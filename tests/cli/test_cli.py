@@ -40,7 +40,7 @@ candidates = 20
 """
 COMMANDS = (
     *("demo", "check", "fit", "evaluate", "recommend", "compare", "list", "bench"),
-    *("show", "rollback"),
+    *("show", "rollback", "robustness"),
 )
 
 

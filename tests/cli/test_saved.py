@@ -79,3 +79,22 @@ def test_a_folder_to_read_alone_is_evaluated(shop, tmp_path, command, monkeypatc
     done = command("evaluate", folder)
     assert "shop-1" in good(done)
     assert "its card stays as it was" in done.err
+
+
+def test_what_noise_costs(shop, tmp_path, command):
+    config, file = shop / "words.toml", tmp_path / "noise.json"
+    words = '[encoders.words]\ntype = "tfidf"\n[recommender]\ntype = "content"\n'
+    config.write_text(SHOP.partition("[encoders]")[0] + words)
+    good(command("fit", config, "--out", tmp_path / "model"))
+    said = good(command("robustness", tmp_path / "model", "--letters", 0.5, "--json", file))
+    for name in ("as it is", "typing errors", "missing words", "without title"):
+        assert name in said
+    told = json.loads(file.read_text())
+    assert told["same_nearest_neighbour"]["typing errors"] < 1
+    assert [row["name"] for row in told["rows"]][:3] == [
+        "as it is",
+        "typing errors",
+        "missing words",
+    ]
+    done = command("robustness", tmp_path / "model", "--words", 2)
+    assert done.code == 2

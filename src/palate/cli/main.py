@@ -142,24 +142,9 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     """
     from palate.cli.console import console, errors, shown_progress, write_json
     from palate.evaluation.compare import compare
-    from palate.pipeline.card import scoring_events
-    from palate.pipeline.config import read_config
-    from palate.pipeline.pipeline import load
-    from palate.pipeline.saved import attach_figures, read_fit
+    from palate.pipeline.saved import attach_figures
 
-    origin = read_fit(model)
-    if origin is None:
-        raise ConfigError(f"{model} was not made by `palate fit`: use palate.evaluate in Python")
-    if origin.everything:
-        raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
-    settings = read_config(origin.config, components=False)  # the model brings its own
-    fitted = load(model, allow=allow or ())
-    split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
-    same_items = fitted.data_.items.equals(split.train.items)
-    learnt = scoring_events(split.train.interactions)
-    if not (same_items and fitted.data_.interactions.equals(learnt)):
-        cut = f"the data or the [split] of {origin.config}"
-        raise DataError(f"{cut} changed since {model} was fitted: fit again")
+    settings, fitted, split = saved.unseen_part(model, allow)
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split)
     console.print(comparison.render())
