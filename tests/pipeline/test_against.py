@@ -159,12 +159,12 @@ def test_each_request_knows_what_was_turned_down_before_it_and_no_more(cut, time
 
 def expected(data, split, *, cut, rolling):
     """A plain account: of each asked choice, that person's low ratings before it, in order."""
-    events = data.events.to_dicts()
+    events, choices = data.events.to_dicts(), data.chosen.tolist()
     train = set(split.train.events.iter_rows())
     cold = {data.item_ids[row] for row in split.cold_items} if cut == "cold" else set()
     held = {}
     for place, event in enumerate(events):
-        chosen = event["value"] >= 3
+        chosen = choices[place]
         later = tuple(event.values()) not in train
         held.setdefault(event["user_id"], []).append((place, event["item_id"], chosen, later))
     asked = []
@@ -238,12 +238,15 @@ def test_whoever_turned_everything_down_is_known():
     assert not {HATED, "i3"} & set(shown)
 
 
-def test_a_saved_model_knows_it_too(tmp_path):
-    data = palate.read(rated(), catalogue(), positive="rating > 2")
+@pytest.mark.parametrize("times", [True, False])
+def test_a_saved_model_knows_it_too(tmp_path, times):
+    log = rated() if times else rated().drop("ts")
+    data = palate.read(log, catalogue(), positive="rating > 2")
     model = fitted("popular", data)
     again = palate.load(model.save(tmp_path / "model"))
     assert again.data_.against is not None
     assert again.data_.against.equals(data.against)
+    assert again.data_.events.equals(data.events)
     assert again.data_.positive == "rating > 2"
     people = data.user_ids.tolist()
     one, other = (known.recommend(people, k=15).table for known in (model, again))
