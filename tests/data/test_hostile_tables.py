@@ -52,7 +52,7 @@ def test_utf_16_without_a_mark(write):
     for encoding in ("utf-16-le", "utf-16-be"):
         path = write("log.csv", LOG.encode(encoding))
         fails(path, "log.csv, line 1", "NUL", f'encoding="{encoding}"')
-        assert len(read(path, encoding=encoding).interactions) == 12
+        assert len(read(path, encoding=encoding).events) == 12
 
 
 def test_a_byte_order_mark_before_json(write):
@@ -241,7 +241,7 @@ def test_nul_characters_in_ids(write):
 def test_doubts_about_ids_are_told(write):
     log = LOG.replace("u1", " u1").replace("u2", "nan").replace("i1", "i1 ")
     data, lines = told(write("log.csv", log))
-    assert data.user_ids.tolist() == ["u0", " u1", "nan", "u3"]
+    assert sorted(data.user_ids.tolist()) == [" u1", "nan", "u0", "u3"]
     assert any("'user': the spaces around ids are parts of them: ' u1'" in line for line in lines)
     assert any("'item': the spaces around ids" in line for line in lines)
     assert any("'user': taken as ids like others in 3 rows: 'nan'" in line for line in lines)

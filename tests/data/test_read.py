@@ -27,7 +27,7 @@ IN_ORDER = [
 
 
 def rows(data, *names):
-    return data.interactions.select(names or ("user_id", "item_id", "timestamp", "value")).rows()
+    return data.events.select(names or ("user_id", "item_id", "timestamp", "value")).rows()
 
 
 def read_with_notes(*sources, **settings):
@@ -137,7 +137,8 @@ def test_items_and_users(tmp_path):
         ("z", "Never seen", None, 3.0, "10001", True),
     ]
     assert data.items.columns == ["item_id", "title", "genres", "price", "zip", "new"]
-    assert data.item_rows.tolist() == [0, 0, 1, 1]
+    assert data.item_rows.tolist() == [0, 1, 1]
+    assert data.event_items.tolist() == [0, 0, 1, 1]
     assert data.users.rows() == [("9", 31), ("1", 20)]
     assert any("movieId → item_id, name → title" in line for line in notes.lines())
     assert any(
@@ -274,7 +275,8 @@ def test_describe_counts():
         {"item": ["a", "b", "c"], "title": ["A", "B", "C"], "tags": [["x"], [], []]}
     )
     said = describe(read(EVENTS, items))
-    assert "4 events of 3 people with 2 of 3 items (1 items nobody touched)" in said
+    assert "3 events of 2 people with 2 of 3 items (1 items nobody touched)" in said
+    assert "against: 1 of 4 events, of 1 people about 1 items, are no choices" in said
     assert "title (text), tags (list)" in said
     assert "value: least 1, mean 3.375, most 5" in said
 

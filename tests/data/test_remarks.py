@@ -19,15 +19,26 @@ def told(source, items=None, **options):
 
 
 @pytest.mark.parametrize(
-    "name", ["label", "is_click", "isClick", "clicked", "is_recommended", "是否点击"]
+    ("name", "turned"),
+    [
+        *((name, ["x", "z"]) for name in ("label", "is_recommended", "isPositive")),
+        *((name, []) for name in ("is_click", "isClick", "clicked", "是否点击")),
+    ],
 )
 @pytest.mark.parametrize(
     "flags", [[1, 0, 1, 0], [True, False, True, False], ["1", "0", "1.0", "0.0"]]
 )
-def test_zero_is_no_choice(name, flags):
+def test_zero_is_no_choice(name, turned, flags):
+    """What was shown and not clicked was not turned down; a "no" was."""
     data, lines = told(LOG.with_columns(pl.Series(name, flags)))
     assert data.interactions["item_id"].to_list() == ["w", "y"]
-    assert any(f"left out 2 rows where {name!r} is 0: no choices" in line for line in lines)
+    assert ([] if data.against is None else data.against["item_id"].to_list()) == turned
+    said = (
+        f"2 events where {name!r} is 0 count against their item, not as choices"
+        if turned
+        else f"left out 2 rows where {name!r} is 0: no choices"
+    )
+    assert any(said in line for line in lines)
     assert not any("not read" in line for line in lines)
 
 
@@ -40,7 +51,7 @@ def test_one_of_several_is_enough():
     log = LOG.with_columns(click=pl.Series([1, 0, 0, 0]), label=pl.Series([0, 1, 0, 0]))
     data, lines = told(log)
     assert data.interactions["item_id"].to_list() == ["w", "x"]
-    assert any("left out 2 rows where 'click' and 'label' is 0" in line for line in lines)
+    assert any("2 events where 'click' and 'label' is 0 count against" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +61,16 @@ def test_what_is_no_flag_changes_nothing(flags):
     assert len(read(LOG.with_columns(label=pl.Series(flags))).interactions) == 4
 
 
-@pytest.mark.parametrize("options", [{"keep": ["label"]}, {"columns": {"label": "value"}}])
+@pytest.mark.parametrize(
+    "options", [{"keep": ["label"]}, {"columns": {"label": "value"}}, {"positive": "all"}]
+)
 def test_a_flag_with_another_meaning(options):
     log = LOG.with_columns(label=pl.Series([1, 0, 1, 0]))
     assert len(read(log, **options).interactions) == 4
 
 
 def test_no_choice_at_all():
-    with pytest.raises(DataError, match=r"'label' is 0 in every row.*keep=\['label'\]"):
+    with pytest.raises(DataError, match=r"'label' is 0 in every row.*positive=\"all\""):
         read(LOG.with_columns(label=pl.lit(0)))
 
 
@@ -65,23 +78,63 @@ def test_no_choice_at_all():
     ("name", "values", "remark"),
     [
         ("rating", [1, 5, 2, 4], "2 of 4 ratings are below 3, the middle of 1 to 5"),
-        ("Book-Rating", [0, 10, 9, 8], "1 of 4 ratings are below 5"),
-        ("评分", [-1, 1, 1, 1], "1 of 4 ratings are below 0"),
-        ("amount", [5, -5, 5, 5], "1 of 4 values are negative"),
+        ("rating", [3, 5, 4, 4], ""),
+        ("rating", [2, 4, 4, 3], "1 of 4 ratings are below 2.5, the middle of 1 to 4"),
+        ("stars", ["0.5", "5", "2.5", "3"], "2 of 4 ratings are below 2.75, the middle of 0.5 to"),
+        ("score", [-10, 10, -1, 0], "2 of 4 ratings are below 0, the middle of -10 to 10"),
+        ("评分", [-1, 1, 1, 1], "1 of 4 ratings are below 0, the middle of -1 to 1"),
+        ("Book-Rating", [0, 10, 9, 3], "1 of 3 ratings are below 5.5, the middle of 1 to 10"),
+        ("rating", [-1, 10, 9, 3], "1 of 3 ratings are below 5.5, the middle of 1 to 10"),
+        ("overall", [1, None, 5, 5], "1 of 3 ratings are below 3"),
     ],
 )
-def test_values_that_may_say_no(name, values, remark):
-    _, lines = told(LOG.with_columns(pl.Series(name, values)))
-    assert any(
-        f"column {name!r}: {remark}" in line and "counts as a choice" in line for line in lines
-    )
+def test_what_is_below_the_middle_of_its_scale_is_no_choice(name, values, remark):
+    data, lines = told(LOG.with_columns(pl.Series(name, values)))
+    said = [line for line in lines if "count against their item" in line]
+    assert len(said) == bool(remark)
+    low = int(remark.split()[0]) if remark else 0
+    assert (0 if data.against is None else len(data.against)) == low
+    assert len(data.events) == 4
+    if remark:
+        assert f"column {name!r}: {remark}" in said[0]
+        assert 'positive="all" counts every event' in said[0]
 
 
-@pytest.mark.parametrize(("name", "values"), [("rating", [5, 5, 5, 5]), ("clicks", [1, 9, 1, 1])])
-def test_values_that_say_nothing_of_the_kind(name, values):
-    assert not any(
-        "counts as a choice" in line for line in told(LOG.with_columns(pl.Series(name, values)))[1]
-    )
+@pytest.mark.parametrize(
+    ("name", "values", "remark"),
+    [
+        ("Book-Rating", [0, 10, 9, 8], "1 values of 0 are taken as not rated"),
+        ("rating", [5, 5, 5, 5], "every rating is 5, which says nothing for or against"),
+        ("rating", [1, 1, 1, 1], "every rating is 1, which says nothing for or against"),
+        ("amount", [5, -5, 5, 5], "1 of 4 values are negative: every event counts as a choice"),
+    ],
+)
+def test_values_that_say_nothing_for_sure_leave_every_event_a_choice(name, values, remark):
+    data, lines = told(LOG.with_columns(pl.Series(name, values)))
+    assert data.against is None
+    assert any(f"column {name!r}: {remark}" in line for line in lines), lines
+
+
+def test_two_scales_in_one_column():
+    both = pl.DataFrame({"user": ["u"] * 10, "item": [f"i{n}" for n in range(10)]})
+    values = [1, 2, 3, 4, 5, 20, 40, 60, 80, 100]
+    data, lines = told(both.with_columns(rating=pl.Series(values)))
+    assert data.against is None
+    assert any("from 1 to 100 are on more than one scale" in line for line in lines)
+
+
+def test_a_slip_is_no_end_of_the_scale():
+    many = pl.DataFrame({"user": ["u"] * 3000, "item": [f"i{n}" for n in range(3000)]})
+    values = [1 + n % 5 for n in range(2999)] + [55]
+    data, lines = told(many.with_columns(rating=pl.Series(values)))
+    assert any("1,200 of 3,000 ratings are below 3, the middle of 1 to 5" in line for line in lines)
+    assert len(data.against) == 1200
+
+
+def test_clicks_say_nothing_of_the_kind():
+    data, lines = told(LOG.with_columns(clicks=pl.Series([1, 9, 1, 1])))
+    assert data.against is None
+    assert not any("choice" in line for line in lines)
 
 
 # ---- ids

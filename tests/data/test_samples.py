@@ -44,7 +44,7 @@ def test_movielens_from_a_folder(tmp_path):
         ("267", None, None, None),
     ]
     assert data.items.columns == ["item_id", "title", "year", "genres"]
-    assert data.interactions["value"].to_list() == [4.0, 3.0, 5.0]
+    assert data.events["value"].to_list() == [4.0, 3.0, 5.0]
     assert data.users.row(1) == ("2", 53, "F", "other", "00501")
 
 
@@ -61,7 +61,9 @@ def test_movielens_that_is_not_there(tmp_path, monkeypatch):
 )
 def test_movielens_as_installed():
     data = movielens()
-    assert (len(data.interactions), len(data.items), len(data.users)) == (100_000, 1_682, 943)
+    assert (len(data.events), len(data.items), len(data.users)) == (100_000, 1_682, 943)
+    assert len(data.interactions) == 82_520
+    assert len(movielens(positive="all").interactions) == 100_000
     assert data.items.filter(pl.col("title") == "The Net").row(0, named=True)["genres"] == [
         "Sci-Fi",
         "Thriller",

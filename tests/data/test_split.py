@@ -224,7 +224,8 @@ def test_given_from_files(tmp_path):
     split = split_given(
         tmp_path / "train.csv", tmp_path / "test.parquet", items, columns={"thing": "item_id"}
     )
-    assert asked(split) == [("v", "bd", "a"), ("x", "a", "e")]
+    assert asked(split) == [("v", "b", "a")], "e is no answer: it was given the least of the scale"
+    assert [split.train.item_ids[row] for row in split.histories.against.row(0)] == ["d"]
     assert split.train.items["title"].to_list() == [name.upper() for name in CATALOGUE]
 
 
@@ -250,7 +251,8 @@ def test_given_data_sets_leave_nothing_to_read():
         with pytest.raises(DataError, match=rf"nothing is read with '{name}'.*palate\.read"):
             split_given(data, data, **given)
     frame = pl.DataFrame(EVENTS[8:], schema=["user", "thing", "ts", "rating"], orient="row")
-    split = split_given(dataset(EVENTS[:8]), frame, items, columns={"thing": "item_id"})
+    given = {"columns": {"thing": "item_id"}, "positive": "all"}
+    split = split_given(dataset(EVENTS[:8]), frame, items, **given)
     assert asked(split) == [("v", "bd", "a"), ("x", "a", "e")]
 
 

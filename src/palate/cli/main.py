@@ -138,7 +138,9 @@ def evaluate(model: ModelFolder, allow: Allow = None, json_file: JsonFile = None
     fitted = load(model, allow=allow or ())
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
-    if not (same_items and fitted.data_.interactions.equals(split.train.interactions)):
+    trained, train = fitted.data_, split.train
+    same_events = trained.interactions.equals(train.interactions)
+    if not (same_items and same_events and trained.events.equals(train.events)):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     with shown_progress(), settings.spoken():

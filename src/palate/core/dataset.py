@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Mask, Rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.ids import Ids
 
@@ -21,9 +21,12 @@ class Dataset:
 
     `interactions` holds `user_id`, `item_id` (strings) and where known `timestamp` (float seconds),
     `event`, `value`, `text`, `weight`; its rows are in order of time, ties in order of the file.
-    `items` holds `item_id` and any columns: it is the whole catalogue, touched or not. What it was
-    read with is remembered, for items that arrive later: `item_columns` (their name → ours) and
-    `item_lists` (column → the mark between its parts).
+    These events are choices. `against` holds, with the same columns, those that speak against their
+    item, as low ratings do; None for none. `items` holds `item_id` and any columns: it is the whole
+    catalogue, touched or not. What it was read with is remembered, for what arrives later:
+    `item_columns` (their name → ours), `item_lists` (column → the mark between its parts) and
+    `positive`, which events are choices. Where there are no times, `choices_before` says how many
+    choices come before each row of `against` (None: all of them).
     """
 
     interactions: pl.DataFrame
@@ -31,6 +34,9 @@ class Dataset:
     users: pl.DataFrame | None = None
     item_columns: Mapping[str, str] = field(default_factory=dict)
     item_lists: Mapping[str, str] = field(default_factory=dict)
+    against: pl.DataFrame | None = None
+    positive: str | None = None
+    choices_before: NDArray[np.int64] | None = None
 
     @cached_property
     def item_ids(self) -> Ids:
@@ -39,8 +45,13 @@ class Dataset:
 
     @cached_property
     def user_ids(self) -> Ids:
-        """Everybody in `users`, then everybody else in the order of their first event."""
+        """Everybody in `users`, then everybody else in the order of their first choice.
+
+        Whoever chose nothing, and turned something down, comes last.
+        """
         names = self.interactions[USER].unique(maintain_order=True)
+        if self.against is not None:
+            names = pl.concat([names, self.against[USER]]).unique(maintain_order=True)
         if self.users is not None:
             names = pl.concat([self.users[USER], names]).unique(maintain_order=True)
         return Ids(names)
@@ -80,6 +91,108 @@ class Dataset:
         warm = np.flatnonzero(self.item_counts).astype(np.int32)
         return warm if len(warm) else np.arange(len(self.item_ids), dtype=np.int32)
 
-    def with_interactions(self, interactions: pl.DataFrame) -> Dataset:
-        """The same catalogue and people with other interactions (a part of these, in order)."""
-        return replace(self, interactions=interactions)
+    @cached_property
+    def events(self) -> pl.DataFrame:
+        """Choices and what speaks against items together, in order of time, choices first in ties.
+
+        Without times in the order of the file.
+        """
+        if self.against is None:
+            return self.interactions
+        return pl.concat([self.interactions, self.against], how="vertical_relaxed")[self._order]
+
+    @cached_property
+    def event_items(self) -> Rows:
+        """The catalogue row of each of the `events`."""
+        if self.against is None:
+            return self.item_rows
+        return self.item_ids.rows(self.events[ITEM], what="item ids in the events")
+
+    @cached_property
+    def event_users(self) -> Rows:
+        """The row in `user_ids` of each of the `events`."""
+        if self.against is None:
+            return self.user_rows
+        return self.user_ids.rows(self.events[USER], what="user ids in the events")
+
+    @cached_property
+    def turned_down(self) -> Rows:
+        """Items that people chose less than half as often as they choose what they meet.
+
+        People who chose it over those expected to, had it been like all others, each with one more:
+        where few met an item, that says nothing yet. Empty where nothing speaks against any item.
+        """
+        if self.against is None:
+            return np.empty(0, dtype=np.int32)
+        pairs = self.event_users.astype(np.int64) * len(self.item_ids) + self.event_items
+        met = np.unique(pairs)
+        liked = np.isin(met, pairs[self.chosen])
+        items, size = met % len(self.item_ids), len(self.item_ids)
+        expected = np.bincount(items, minlength=size) * liked.mean()
+        found = np.bincount(items[liked], minlength=size)
+        return np.flatnonzero((found + 1) / (expected + 1) < 0.5).astype(np.int32)
+
+    @cached_property
+    def chosen(self) -> Mask:
+        """(len(events),) which of the `events` are choices."""
+        return self._order < len(self.interactions)
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """Where each of the `events` stands in `interactions` with `against` below."""
+        count = len(self.interactions)
+        if self.against is None:
+            return np.arange(count)
+        if TIME in self.interactions.columns:
+            tables = (self.interactions, self.against)
+            place = np.concatenate([table[TIME].to_numpy() for table in tables])
+        else:
+            before = self.choices_before
+            given = np.full(len(self.against), count) if before is None else before
+            place = np.concatenate([np.arange(1, count + 1), given])
+        return np.argsort(place, kind="stable")
+
+    def every(self) -> Dataset:
+        """The same data with all `events` as if each were a choice."""
+        if self.against is None:
+            return self
+        return replace(self, interactions=self.events, against=None, choices_before=None)
+
+    def part(self, kept: Mask) -> Dataset:
+        """The same catalogue and people with some of the `events`, each still what it was."""
+        if self.against is None:
+            return self.with_interactions(self.interactions.filter(pl.Series(kept)))
+        count = len(self.interactions)
+        held = np.zeros(len(self._order), dtype=np.bool_)
+        held[self._order[kept]] = True
+        before = self.choices_before
+        if before is not None:
+            until = np.concatenate([[0], np.cumsum(held[:count])]).astype(np.int64)
+            before = np.take(until, before[held[count:]])
+        return replace(
+            self,
+            interactions=self.interactions.filter(pl.Series(held[:count])),
+            against=self.against.filter(pl.Series(held[count:])),
+            choices_before=before,
+        )
+
+    def with_interactions(
+        self, interactions: pl.DataFrame, against: pl.DataFrame | None = None
+    ) -> Dataset:
+        """The same catalogue and people with other events: a part of these, in order.
+
+        What spoke against items is left out unless it is given: it may be later than these.
+        """
+        return replace(self, interactions=interactions, against=against, choices_before=None)
+
+    def with_events(self, events: pl.DataFrame, chosen: Mask) -> Dataset:
+        """The same catalogue and people with these events, in order; `chosen` are the choices."""
+        if chosen.all():
+            return self.with_interactions(events)
+        before = None if TIME in events.columns else np.cumsum(chosen).astype(np.int64)[~chosen]
+        return replace(
+            self,
+            interactions=events.filter(pl.Series(chosen)),
+            against=events.filter(pl.Series(~chosen)),
+            choices_before=before,
+        )

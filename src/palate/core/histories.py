@@ -36,6 +36,8 @@ class Histories:
     Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
     the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
     people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    `against` holds, one row a request, what that person turned down so far: it is not recommended
+    to them again, and no choice.
     """
 
     item_ids: Ids
@@ -46,11 +48,14 @@ class Histories:
     weights: Floats
     times: NDArray[np.float64] | None = None
     queries: Mapping[str, Floats] = field(default_factory=dict)
+    against: Histories | None = None
 
     def __post_init__(self) -> None:
         check_process()
         if not len(self.user_ids) == len(self.starts) == len(self.stops):
             raise AlignmentError("histories need one user id, start and stop a row")
+        if self.against is not None and len(self.against) != len(self):
+            raise AlignmentError("what speaks against items needs one row a request")
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -69,6 +74,7 @@ class Histories:
             starts=self.starts[index],
             stops=self.stops[index],
             queries={name: vectors[index] for name, vectors in self.queries.items()},
+            against=None if self.against is None else self.against.take(index),
         )
 
     def last(self, length: int) -> Histories:
@@ -77,7 +83,25 @@ class Histories:
 
     def without_last(self, count: int = 1) -> Histories:
         """All but the newest `count` events of each row."""
-        return replace(self, stops=np.maximum(self.starts, self.stops - count))
+        return self.first(np.maximum(self.lengths - count, 0))
+
+    def first(self, lengths: NDArray[np.int64]) -> Histories:
+        """The oldest `lengths` events of each row, and what was turned down before the next one.
+
+        Without times nobody knows what that was: of rows that lose an event nothing of it is kept.
+        """
+        stops = self.starts + np.minimum(self.lengths, lengths)
+        cut = replace(self, stops=stops)
+        if self.against is None:
+            return cut
+        turned, shorter = self.against, stops < self.stops
+        row, position = ragged_positions(turned.starts, turned.stops)
+        early = ~shorter[row]
+        if self.times is not None and turned.times is not None and len(self.times):
+            limit = self.times[np.minimum(stops, len(self.times) - 1)]
+            early |= turned.times[position] < limit[row]
+        kept = turned.starts + np.bincount(row[early], minlength=len(self))
+        return replace(cut, against=replace(turned, stops=kept))
 
     def row(self, row: int) -> Rows:
         """The catalogue rows of one request, oldest first."""
@@ -114,11 +138,47 @@ class Histories:
         shape = (len(self), len(self.item_ids))
         return sparse.csr_array((value[newest], column[newest], indptr), shape=shape)
 
-    def seen(self) -> sparse.csr_array:
-        """(n, n_items) ones where a person touched an item."""
+    def chosen(self) -> sparse.csr_array:
+        """(n, n_items) ones where a person chose an item."""
         matrix = self.matrix(weighted=False)
         matrix.data[:] = 1.0
         return matrix
+
+    def seen(self) -> sparse.csr_array:
+        """(n, n_items) ones where a person touched an item: chose it or turned it down."""
+        if self.against is None:
+            return self.chosen()
+        both = sparse.csr_array(self.chosen() + self.against.chosen())
+        both.data[:] = 1.0
+        return both
+
+    def every(self) -> Histories:
+        """The same requests with what they turned down among their events, in order of time.
+
+        Among equal times, and where there are none, choices come first.
+        """
+        if self.against is None:
+            return self
+        parts = (self, self.against)
+        rows, positions = zip(*(ragged_positions(p.starts, p.stops) for p in parts), strict=True)
+        pairs = list(zip(parts, positions, strict=True))
+        row = np.concatenate(rows)
+        times = None
+        keys = [row]
+        if self.times is not None and self.against.times is not None:
+            times = np.concatenate([p.times[at] for p, at in pairs if p.times is not None])
+            keys.insert(0, times)
+        order = np.lexsort(keys)
+        stops = np.cumsum(np.bincount(row, minlength=len(self)))
+        return replace(
+            self,
+            starts=stops - self.lengths - self.against.lengths,
+            stops=stops,
+            items=np.concatenate([part.items[at] for part, at in pairs])[order],
+            weights=np.concatenate([part.weights[at] for part, at in pairs])[order],
+            times=None if times is None else times[order],
+            against=None,
+        )
 
     def in_catalogue(self, item_ids: Ids) -> Histories:
         """The same requests over their own catalogue, or over one that has grown at its end.
@@ -136,7 +196,8 @@ class Histories:
                 f"these histories belong to another catalogue: its row {row} is {ours[row]!r}, "
                 f"here that is {theirs[row]!r}; make them from the ids of this one"
             )
-        return replace(self, item_ids=item_ids)
+        against = None if self.against is None else self.against.in_catalogue(item_ids)
+        return replace(self, item_ids=item_ids, against=against)
 
     def compact(self) -> Histories:
         """The same requests over arrays that hold their own ranges and nothing else."""
@@ -149,22 +210,33 @@ class Histories:
             items=self.items[position],
             weights=self.weights[position],
             times=None if self.times is None else self.times[position],
+            against=None if self.against is None else self.against.compact(),
         )
 
     def renumbered(self, item_ids: Ids, places: Rows) -> Histories:
         """The same requests over the same items in another order: row i is now row `places[i]`."""
         whole = self if self.lengths.sum() >= len(self.items) else self.compact()
-        return replace(whole, item_ids=item_ids, items=places[whole.items])
+        against = None if self.against is None else self.against.renumbered(item_ids, places)
+        return replace(whole, item_ids=item_ids, items=places[whole.items], against=against)
 
 
 def histories_of(data: Dataset) -> Histories:
     """One row for each person of `data.user_ids`, with everything that person did."""
-    order = np.argsort(data.user_rows, kind="stable")
-    counts = np.bincount(data.user_rows, minlength=len(data.user_ids))
+    chosen = _person_by_person(data, data, data.user_rows)
+    if data.against is None:
+        return chosen
+    turned = data.with_interactions(data.against)
+    users = data.user_ids.rows(data.against[USER])
+    return replace(chosen, against=_person_by_person(data, turned, users))
+
+
+def _person_by_person(people: Dataset, data: Dataset, users: Rows) -> Histories:
+    order = np.argsort(users, kind="stable")
+    counts = np.bincount(users, minlength=len(people.user_ids))
     stops = np.cumsum(counts)
     return Histories(
-        item_ids=data.item_ids,
-        user_ids=data.user_ids.series,
+        item_ids=people.item_ids,
+        user_ids=people.user_ids.series,
         starts=stops - counts,
         stops=stops,
         items=data.item_rows[order],
@@ -178,6 +250,10 @@ def dataset_of(histories: Histories, data: Dataset) -> Dataset:
 
     Events, values and texts come along where these are histories of `data`.
     """
+    against = None
+    if histories.against is not None and data.against is not None:
+        turned = data.with_interactions(data.against)
+        against = dataset_of(histories.against, turned).interactions
     row, position = ragged_positions(histories.starts, histories.stops)
     columns: dict[str, Any] = {
         USER: histories.user_ids[row],
@@ -190,7 +266,11 @@ def dataset_of(histories: Histories, data: Dataset) -> Dataset:
     source = _event_rows(histories, data) if others else None
     if source is not None:
         columns |= data.interactions[source[position]].select(others).to_dict()
-    return data.with_interactions(pl.DataFrame(columns))
+    events = pl.DataFrame(columns)
+    if against is not None:
+        shared = [name for name in events.columns if name in against.columns]
+        return data.with_interactions(events.select(shared), against.select(shared))
+    return data.with_interactions(events)
 
 
 def event_rows(histories: Histories, data: Dataset) -> NDArray[np.int64]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from palate.core.arrays import Rows
-from palate.core.columns import USER
+from palate.core.columns import TIME, USER
 from palate.core.dataset import Dataset
 from palate.core.histories import Histories
 from palate.core.ids import Ids
@@ -26,10 +27,18 @@ def settled(data: Dataset) -> tuple[Dataset, Rows]:
     users = data.users
     if users is not None:
         users = users[by_id(Ids(users[USER]))]
-    events = data.interactions
-    if data.times is not None and bool((np.diff(data.times) >= 0).all()):
-        events = events[np.lexsort((tie_order(data.user_ids)[data.user_rows], data.times))]
-    return replace(data, interactions=events, items=data.items[rows], users=users), rows
+    place = tie_order(data.user_ids)
+
+    def in_order(events: pl.DataFrame, people: Rows) -> pl.DataFrame:
+        if TIME not in events.columns or not events[TIME].is_sorted():
+            return events
+        return events[np.lexsort((place[people], events[TIME].to_numpy()))]
+
+    chosen, against = in_order(data.interactions, data.user_rows), data.against
+    if against is not None:
+        against = in_order(against, data.user_ids.rows(against[USER]))
+    items = data.items[rows]
+    return replace(data, interactions=chosen, against=against, items=items, users=users), rows
 
 
 def with_users_settled(histories: Histories) -> Histories:

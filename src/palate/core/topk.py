@@ -127,6 +127,20 @@ def rank_rows(
     return rows, best
 
 
+def with_last(scores: Floats, rows: Rows) -> Floats:
+    """The same scores with some items below all others, in their own order."""
+    others = np.delete(np.arange(scores.shape[1]), rows)
+    if not len(rows) or not len(others):
+        return scores
+    own = scores[:, rows].astype(np.float64)
+    floor = scores[:, others].min(axis=1, keepdims=True).astype(np.float64)
+    gap = np.maximum(np.abs(floor), 1.0)
+    spread = own.max(axis=1, keepdims=True) - own
+    below = np.array(scores, dtype=np.float32)
+    below[:, rows] = floor - gap * (1.0 + spread / (1.0 + spread))
+    return below
+
+
 def _masked_scores(model: Scorer, histories: Histories, *, exclude_seen: bool) -> Floats:
     """A copy of the model's scores, -inf where a request has seen the item."""
     scores = np.array(model.score(histories), dtype=np.float32)

@@ -93,7 +93,7 @@ class _Run:
         self.steps.append(
             Step(
                 name,
-                events=len(before.interactions) - len(after.interactions),
+                events=len(before.events) - len(after.events),
                 items=len(before.items) - len(after.items),
                 users=_users(before) - _users(after),
                 values=values,
@@ -170,7 +170,7 @@ def _check_columns(missing: Any, text_columns: Any, normalise: Any) -> None:
 
 
 def _duplicates(data: Dataset) -> Mask:
-    events = data.interactions
+    events = data.events
     if TIME in events.columns:
         first = events.with_row_index("row").unique(subset=events.columns, keep="first")["row"]
         repeated = np.ones(len(events), dtype=np.bool_)
@@ -185,7 +185,7 @@ def _duplicates(data: Dataset) -> Mask:
 
 
 def _repeats(data: Dataset, window: float) -> Mask:
-    events = data.interactions
+    events = data.events
     if TIME not in events.columns:
         raise DataError("repeats_within= needs times, and these events have none; leave it out")
     same = [name for name in (USER, ITEM, EVENT) if name in events.columns]

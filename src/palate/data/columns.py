@@ -57,6 +57,7 @@ _FLAGS = frozenset(
         *("recommended", "isrecommended", "是否点击", "点击标签"),
     ]
 )
+_IMPRESSIONS = frozenset(["click", "isclick", "clicked", "isclicked", "是否点击", "点击标签"])
 _STATISTIC = re.compile(
     "(avg|average|mean|num|n|no|total)?(rating|review|vote|sale|play|download|purchase|click|view|like|comment|install)s?"
     "(number|count|avg|average|mean|rank|total|score)?"
@@ -131,6 +132,11 @@ def is_flag(column: str) -> bool:
     return plain_name(column) in _FLAGS
 
 
+def is_impression(column: str) -> bool:
+    """Whether 0 under this name says that something was shown and left: no choice, no dislike."""
+    return plain_name(column) in _IMPRESSIONS
+
+
 def is_statistic(column: str) -> bool:
     """Whether an item's numbers under this name are counted over what people did with it."""
     plain = plain_name(column)
@@ -179,6 +185,17 @@ def find_columns(
     return found
 
 
+def further_values(
+    columns: Sequence[str], found: Mapping[str, str], kept: Sequence[str]
+) -> list[str]:
+    """Columns of the events with numbers, as dwell beside clicks, that are not the one `value`."""
+    free = [column for column in columns if column not in kept and column not in found.values()]
+    known = [column for column in free if plain_name(column) in _KNOWN[VALUE]]
+    if known or VALUE in found:
+        return known
+    return [column for column in free if plain_name(column) in _OTHERS_KNOWN[VALUE]]
+
+
 def _no_header(columns: Sequence[str]) -> Message:
     """A hint where a row stands in the place of the names: names are no numbers."""
     numbers = [column for column in columns if re.fullmatch(r"-?\d+(\.\d+)?", column)]
@@ -205,6 +222,8 @@ def _by_convention(
     if not matches:
         others = _OTHERS_KNOWN.get(role, ())
         matches = [column for column in columns if plain_name(column) in others]
+    if len(matches) > 1 and role == VALUE:
+        matches = [column for column in matches if is_rating(column)]
     if len(matches) > 1 and role in (USER, ITEM):
         links = [column for column in matches if column in beside]
         matches = links if len(links) == 1 else matches

@@ -18,9 +18,10 @@ from palate.core.errors import (
     first_offenders,
 )
 from palate.core.ids import Ids
-from palate.data.columns import is_flag, is_rating
+from palate.data.columns import is_flag, is_impression
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
+from palate.data.positive import Positive, column_of, columns_of, decide
 from palate.data.texts import without_markup
 from palate.data.times import to_seconds
 from palate.data.values import (
@@ -35,6 +36,8 @@ from palate.data.values import (
 )
 
 _EVENTS = Setting("events", section="data")
+CHOSEN = "palate: chosen"
+"""A column of truth values that travels with the events until they are divided by it."""
 
 
 def read_interactions(
@@ -45,19 +48,25 @@ def read_interactions(
     keep: Sequence[str] = (),
     form: str | None = None,
     drop_missing: bool = False,
-) -> tuple[pl.DataFrame, TableNotes]:
+    positive: Positive | None = None,
+) -> tuple[pl.DataFrame, TableNotes, str | None]:
     """The events in order of time, ties in order of the file; columns that nobody named are left.
 
     `found` maps our columns to theirs; `form` says how times are written; `drop_missing` leaves out
-    rows without an id, a time or a weight. Where a column says which events are choices (`label`,
-    `is_click`, 1 or 0), the others are left out. Raises `DataError` for values that cannot be used.
+    rows without an id, a time or a weight. The column `CHOSEN` says which events are choices: those
+    that `positive` says, else those that a column of 1 and 0 (`label`) and the scale of the ratings
+    leave. Of events that were shown and not clicked (`is_click` = 0) nothing is kept. The third
+    that comes back is the rule. Raises `DataError` for values that cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
-    notes = _notes(table, found, keep, list(schema))
+    asked = _asked(positive, [*found, *keep], list(schema), found, table.name)
+    notes = _notes(table, found, [*keep, *asked], list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     flags = [name for name in notes.ignored if is_flag(name) and name not in found]
-    raw = table.collect([*wanted, *[pl.col(name) for name in [*keep, *flags] if name in schema]])
+    flags = flags if positive is None else []
+    others = [*keep, *asked, *flags]
+    raw = table.collect([*wanted, *[pl.col(name) for name in others if name in schema]])
     raw, place, remarks = without_blank_rows(raw, table, found)
     notes.messages += remarks
     if not len(raw):
@@ -65,7 +74,7 @@ def read_interactions(
     if drop_missing:
         raw, place = _without_gaps(raw, place, found, events=events, notes=notes)
         check_left(raw, table)
-    chosen = _choices([raw.drop_in_place(name) for name in flags], notes)
+    liked, known = _choices([raw.drop_in_place(name) for name in flags], notes)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
@@ -76,11 +85,50 @@ def read_interactions(
             columns[ours] = _understood(ours, columns[ours], where=where, place=place, notes=notes)
     if events is not None:
         columns[WEIGHT] = _event_weights(columns, events, place=place, notes=notes)
-    if chosen is not None:
-        columns = {name: series.filter(chosen) for name, series in columns.items()}
-    notes.messages += _doubts_about_values(columns, found.get(VALUE, ""))
+    if known is not None:
+        columns = {name: series.filter(known) for name, series in columns.items()}
+    if liked is not None:
+        columns[CHOSEN] = liked.alias(CHOSEN)
     notes.rows = len(columns[USER])
-    return pl.DataFrame(_in_order(columns)), notes
+    happened, rule = _decided(pl.DataFrame(_in_order(columns)), positive, found, notes=notes)
+    return happened.drop(asked), notes, rule
+
+
+def _asked(
+    positive: Positive | None,
+    read: Sequence[str],
+    columns: Sequence[str],
+    found: Mapping[str, str],
+    source: str,
+) -> list[str]:
+    """The columns that `positive` names and nothing else reads."""
+    theirs = dict(found)
+    named = [
+        column_of(name, [*read, *columns], theirs, source=source) for name in columns_of(positive)
+    ]
+    return [name for name in dict.fromkeys(named) if name not in read]
+
+
+def _decided(
+    events: pl.DataFrame,
+    positive: Positive | None,
+    found: Mapping[str, str],
+    *,
+    notes: TableNotes,
+) -> tuple[pl.DataFrame, str | None]:
+    """The events with which of them are choices, told in the notes."""
+    liked = events[CHOSEN] if CHOSEN in events.columns else None
+    decision = decide(events, positive, found, source=notes.source)
+    notes.messages += decision.messages
+    chosen = decision.chosen if liked is None else decision.chosen & liked
+    if not chosen.any():
+        raise DataError(
+            f"{notes.source}: no event is a choice: none is both marked as one and rated so. Say"
+            " which are: ",
+            Setting("positive", "all", "data"),
+            " counts every event",
+        )
+    return events.with_columns(chosen.alias(CHOSEN)), decision.rule
 
 
 def _without_gaps(
@@ -108,35 +156,38 @@ def _notes(
     return notes
 
 
-def _choices(flags: Sequence[pl.Series], notes: TableNotes) -> pl.Series | None:
-    """Which events are choices, where columns of 1 and 0 say so; None: all are.
+def _choices(
+    flags: Sequence[pl.Series], notes: TableNotes
+) -> tuple[pl.Series | None, pl.Series | None]:
+    """(which events are choices, which stay), where columns of 1 and 0 say so; None: all.
 
-    With several, as clicks beside purchases, one 1 is enough.
+    With several, as clicks beside purchases, one 1 is enough. The first is of those that stay:
+    what was shown and not clicked was not turned down, and goes.
     """
     read = {flag.name: yes for flag in flags if (yes := _yes_or_no(flag)) is not None}
     if not read:
-        return None
+        return None, None
     notes.ignored = [name for name in notes.ignored if name not in read]
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
-    kept = Setting("keep", [next(iter(read))], "data")
+    counted = Setting("positive", "all", "data")
     if not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
             " something else, say so: ",
-            kept,
+            counted,
             " lets all rows count",
         )
+    shown = all(is_impression(name) for name in read)
     if left := len(chosen) - int(chosen.sum()):
-        notes.messages.append(
-            Message.of(
-                f"left out {left:,} rows where {names} is 0: no choices. If it means something"
-                " else, ",
-                kept,
-                " lets all rows count",
-            )
+        what = (
+            f"left out {left:,} rows where {names} is 0: no choices"
+            if shown
+            else f"{left:,} events where {names} is 0 count against their item, not as choices"
         )
-    return chosen
+        otherwise = f"{what}. If it means something else, "
+        notes.messages.append(Message.of(otherwise, counted, " lets all rows count"))
+    return (None, chosen) if shown else (chosen, None)
 
 
 def _yes_or_no(flag: pl.Series) -> pl.Series | None:
@@ -147,23 +198,6 @@ def _yes_or_no(flag: pl.Series) -> pl.Series | None:
     yes = texts.is_in(["1", "1.0", "true"])
     known = (yes | texts.is_in(["0", "0.0", "false"])).fill_null(False)
     return yes.alias(flag.name) if known.all() else None
-
-
-def _doubts_about_values(columns: Mapping[str, pl.Series], theirs: str) -> list[str]:
-    """What is told of values that may say "no": today every event counts as a choice."""
-    if VALUE not in columns or not len(known := columns[VALUE].drop_nulls()):
-        return []
-    least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
-    middle = (least + most) / 2
-    means = "every event counts as a choice, whatever its value; leave out what was not liked"
-    if is_rating(theirs) and (low := int((known < middle).sum())):
-        return [
-            f"column {theirs!r}: {low:,} of {len(known):,} ratings are below {middle:g}, the middle"
-            f" of {least:g} to {most:g}: {means}"
-        ]
-    if negative := int((known < 0).sum()):
-        return [f"column {theirs!r}: {negative:,} of {len(known):,} values are negative: {means}"]
-    return []
 
 
 def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
@@ -179,7 +213,7 @@ def _understood(
         ids = as_ids(series, where=where, place=place)
         notes.messages += doubts_about_ids(ids, where=where.removeprefix(f"{notes.source}: "))
         return ids.alias(ours)
-    if ours in (VALUE, WEIGHT):
+    if ours not in (EVENT, TEXT):
         series = as_numbers(series, where=where, place=place)
     elif series.dtype.is_nested() or series.dtype == pl.Object:
         raise DataError(f"{where} holds {series.dtype}; it must hold text")

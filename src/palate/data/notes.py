@@ -117,17 +117,26 @@ def describe(data: Dataset) -> str:
     users = data.interactions[USER].n_unique()
     interacted = data.interactions[ITEM].n_unique()
     events = len(data.interactions)
+    against = [] if data.against is None else [_against_line(data.against, len(data.events))]
     lines = [
         f"{events:,} events of {users:,} people with {interacted:,} of {len(data.items):,} items"
         f" ({len(data.items) - interacted:,} items nobody touched)",
         f"{events / max(users, 1):.1f} events a person, {events / max(interacted, 1):.1f} an item",
+        *against,
         _time_line(data),
-        *_event_lines(data.interactions),
+        *_event_lines(data.events),
         f"items: {_columns(data.items, ITEM)}",
     ]
     if data.users is not None:
         lines.append(f"people: {len(data.users):,} rows; {_columns(data.users, USER)}")
     return "\n".join(lines)
+
+
+def _against_line(against: pl.DataFrame, events: int) -> str:
+    return (
+        f"against: {len(against):,} of {events:,} events, of {against[USER].n_unique():,} people"
+        f" about {against[ITEM].n_unique():,} items, are no choices"
+    )
 
 
 def _time_line(data: Dataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ from palate.core.errors import (
 )
 from palate.core.visible import quoted
 from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
-from palate.data.columns import check_given, find_columns, is_statistic
+from palate.data.columns import check_given, find_columns, further_values, is_statistic
 from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
-from palate.data.interactions import match_items, read_interactions
+from palate.data.interactions import CHOSEN, match_items, read_interactions
 from palate.data.notes import ReadNotes, TableNotes, date_of, log_notes
 from palate.data.subset import empty_items, text_columns
 from palate.data.times import check_time_format
@@ -51,6 +52,7 @@ def read(
     lists: Mapping[str, str] | None = None,
     encoding: str | Mapping[str, str] = "utf-8",
     time_format: str | None = None,
+    positive: str | pl.Expr | None = None,
     tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
@@ -70,13 +72,17 @@ def read(
       `categories` and the like are split at "|" without being told.
     - `encoding`: of text files; or of each table's, `{"items": "latin-1"}`, others being UTF-8.
     - `time_format`: how times are written, as "%d/%m/%Y", where it is none of the ways below.
+    - `positive`: which events are choices, as "rating >= 4" or a polars expression of the events'
+      columns (theirs or ours); "all": every event. The others become `Dataset.against`: what speaks
+      against an item is not learnt as a choice, and not recommended again. By default ratings below
+      the middle of their scale, and events with `label` = 0, are no choices.
     - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
     times all do. Times in seconds to nanoseconds, ISO 8601 and dates become seconds; small whole
-    numbers are an order, and stay. Ids become text. Where `label`, `is_click` or the like is 1 or
-    0, events of 0 are left out. Without a table of items, the catalogue is the items of the events,
-    sorted by id; items without events stay.
+    numbers are an order, and stay. Ids become text. Where `is_click` or the like is 1 or 0, events
+    of 0 are left out. Without a table of items, the catalogue is the items of the events, sorted by
+    id; items without events stay.
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
     _check_arguments(columns, events, keep, lists, encoding, time_format)
@@ -84,11 +90,18 @@ def read(
     tables = _open_all(sources, encoding, [*(columns or {}), *keep])
     found = _find_all(tables, columns or {}, keep, lists or {})
     log, ours = tables["interactions"], found["interactions"]
-    happened, notes = read_interactions(
-        log, ours, events=events, keep=keep, form=time_format, drop_missing=drop_missing
+    happened, notes, rule = read_interactions(
+        log,
+        ours,
+        events=events,
+        keep=keep,
+        form=time_format,
+        drop_missing=drop_missing,
+        positive=positive,
     )
     catalogues, others = _read_catalogues(tables, found, lists or {}, drop_missing=drop_missing)
     data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
+    data = replace(data, positive=rule)
     tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
 
@@ -174,14 +187,22 @@ def _joined(
     if "items" not in catalogues:
         items = catalogue_of(happened)
         messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
-        return Dataset(happened, items, users), messages
+        return _divided(Dataset(happened, items, users)), messages
     catalogue = catalogues["items"]
     happened, messages = match_items(
         happened, catalogue.frame, source=source, drop_unknown=drop_unknown
     )
     names = {theirs: ours for ours, theirs in found["items"].items() if theirs != ours}
     data = Dataset(happened, catalogue.frame, users, item_columns=names, item_lists=catalogue.lists)
-    return data, messages
+    return _divided(data), messages
+
+
+def _divided(data: Dataset) -> Dataset:
+    """The same events, with those that are no choices apart."""
+    chosen = data.interactions[CHOSEN].to_numpy()
+    if not chosen.any():
+        raise DataError("no event of the catalogue's items is a choice")
+    return data.with_events(data.interactions.drop(CHOSEN), chosen)
 
 
 def _find_all(
@@ -205,6 +226,9 @@ def _find_all(
         kept = keep if kind == "interactions" else ()
         beside = [column for other in names if other != kind for column in names[other]]
         found[kind] = find_columns(kind, tables[kind].name, columns, given, kept, beside)
+    ours = found["interactions"]
+    further = further_values(names["interactions"], ours, keep)
+    found["interactions"] = ours | {name: name for name in further if name not in ours}
     _check_kept(tables["interactions"].name, found["interactions"], keep)
     _check_lists(lists, names, found)
     return found
@@ -288,7 +312,7 @@ def _remarks_on_times(data: Dataset) -> list[str]:
 
 def _remarks_on_events(data: Dataset) -> list[str | Message]:
     remarks: list[str | Message] = []
-    users = data.interactions[USER]
+    users = data.events[USER]
     if (users == users[0]).all():
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:

@@ -15,6 +15,7 @@ from palate.core.arrays import Rows
 from palate.core.columns import EVENT, ITEM, TIME, TITLE, USER, VALUE, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
+from palate.data.positive import Positive
 from palate.data.read import read
 
 __all__ = ["Truth", "catalogue", "movielens", "synthetic", "synthetic_truth"]
@@ -60,20 +61,22 @@ CATEGORIES: Final = {
 }
 
 
-def movielens(folder: str | Path | None = None) -> Dataset:
+def movielens(folder: str | Path | None = None, *, positive: Positive | None = None) -> Dataset:
     """MovieLens-100K: 943 people, 1,682 films, 100,000 ratings from 1997 and 1998.
 
     Films have `title` ("The Net", not "Net, The"), `year` and `genres` (a list); people have `age`,
     `gender`, `occupation`, `zip_code`; `value` is the rating, 1 to 5. The files are those of the
     installed `recbole` distribution, which is not imported, or of `folder`, which holds
-    ml-100k.inter, .item and .user. Raises `DataError` where they are missing.
+    ml-100k.inter, .item and .user. Ratings of 1 and 2 are no choices, unless `positive` says
+    otherwise (as `palate.read` takes it). Raises `DataError` where the files are missing.
     Source: Harper and Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015.
     """
     place = Path(folder) if folder is not None else _installed()
     stem = place / "ml-100k"
     if not stem.with_suffix(".inter").is_file():
         raise DataError(f"{place} holds no MovieLens-100K: ml-100k.inter is missing")
-    data = read(*(stem.with_suffix(suffix) for suffix in (".inter", ".item", ".user")))
+    files = (stem.with_suffix(suffix) for suffix in (".inter", ".item", ".user"))
+    data = read(*files, positive=positive)
     known = data.items.with_columns(pl.col(TITLE).replace("unkonwn", None))
     year = pl.col("release_year").cast(pl.Int64, strict=False)
     in_title = r" \((\d{4})\)$"

@@ -2,7 +2,8 @@
 
 Everywhere: an event's place is its time, and among equal times the order of the table; a request's
 history holds what that person did before its answer by that order. The training part keeps the
-whole catalogue.
+whole catalogue. Answers are choices; what speaks against an item is cut by the same order, and
+stands in the training part and in the histories, where it is known.
 """
 
 from __future__ import annotations
@@ -77,23 +78,21 @@ def split_by_time(
             "), or leave each person's last event out with ",
             _named(LAST_OUT),
         )
-    moment = moment_of(data.times, test, at)
-    asked = data.times >= moment
-    how = describe_cut(moment, data.times)
+    times = data.events[TIME].to_numpy()
+    moment = moment_of(times, test, at)
+    later = times >= moment
+    asked = later & data.chosen
+    how = describe_cut(moment, times)
     fix = Message.of("choose another ", _TEST_OR_AT)
-    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix=fix)
+    check_parts(int((~later & data.chosen).sum()), int(asked.sum()), how=how, fix=fix)
     histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
-    train = _only(data, ~asked)
+    train = data.part(~later)
     return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train))
 
 
 def _named(split: str) -> Setting:
     """A split as code calls it, by its function, and as a pipeline file does."""
     return Setting("type", split, "split", python=SPLITS[split].__name__)
-
-
-def _only(data: Dataset, events: Mask) -> Dataset:
-    return data.with_interactions(data.interactions.filter(pl.Series(events)))
 
 
 def _untrained(train: Dataset) -> Rows:
@@ -118,11 +117,11 @@ def split_leave_last_out(
     check_count(min_events, "min_events", least=held, section="split")
     data = in_order(data)
     sequences = Sequences.of(data)
-    enough = (sequences.counts >= min_events)[data.user_rows]
-    asked = enough & (sequences.from_end == 0)
-    trained = ~(enough & (sequences.from_end < held))
+    enough = (sequences.choices >= min_events)[sequences.data.user_rows]
+    asked = enough & sequences.chosen & (sequences.choices_after == 0)
+    trained = ~(enough & (sequences.choices_after < held))
     check_parts(
-        int(trained.sum()),
+        int((trained & sequences.chosen).sum()),
         int(asked.sum()),
         how=f"leaving the last {held} out",
         fix=Message.of(
@@ -130,7 +129,7 @@ def split_leave_last_out(
         ),
     )
     histories, sealed = requests(sequences, asked, np.ones_like(asked))
-    train = _only(data, trained)
+    train = data.part(trained)
     name = LAST_TWO_OUT if validation else LAST_OUT
     return Split(name, train, histories, sealed, exclude_seen, _untrained(train))
 
@@ -154,13 +153,15 @@ def split_cold_items(
     drawn = np.random.default_rng(seed).permutation(warm)[:count]
     held = np.zeros(len(data.item_ids), dtype=np.bool_)
     held[drawn] = True
-    asked = held[data.item_rows]
+    sequences = Sequences.of(data)
+    away = held[sequences.data.item_rows]
+    asked = away & sequences.chosen
     how = f"holding back {count} of {len(warm)} items"
     fix = Message.of("choose another ", Setting("share", section="split"))
-    check_parts(int((~asked).sum()), int(asked.sum()), how=how, fix=fix)
-    histories, sealed = requests(Sequences.of(data), asked, ~asked)
+    check_parts(int((~away & sequences.chosen).sum()), int(asked.sum()), how=how, fix=fix)
+    histories, sealed = requests(sequences, asked, ~away)
     cold_items = np.flatnonzero(held).astype(np.int32)
-    return Split(COLD_ITEMS, _only(data, ~asked), histories, sealed, exclude_seen, cold_items)
+    return Split(COLD_ITEMS, data.part(~away), histories, sealed, exclude_seen, cold_items)
 
 
 def split_given(
@@ -182,17 +183,20 @@ def split_given(
     side is empty, and where two data sets come with something to be read.
     """
     _check_there_is_a_reader(train, test, {"items": items, "users": users, **options})
-    first, second = (_as_data(part, items, users, options) for part in (train, test))
+    first = _as_data(train, items, users, options)
+    by_the_same = {"positive": first.positive} if first.positive else {}
+    second = _as_data(test, items, users, {**by_the_same, **options})
     first, second = _in_one_catalogue(in_order(first), in_order(second))
     check_parts(
         len(first.interactions), len(second.interactions), how="the split", fix="give other tables"
     )
     shared = [name for name in first.interactions.columns if name in second.interactions.columns]
-    parts = [part.interactions.select(shared) for part in (first, second)]
+    parts = [part.events.select(shared) for part in (first, second)]
     both = first.with_interactions(pl.concat(parts, how="vertical_relaxed"))
-    asked = np.arange(len(both.interactions)) >= len(first.interactions)
-    usable = np.ones_like(asked) if rolling else ~asked
-    histories, sealed = requests(Sequences.of(both), asked, usable)
+    sequences = Sequences.of(both, np.concatenate([first.chosen, second.chosen]))
+    later = np.arange(len(both.interactions)) >= len(first.events)
+    asked = later & sequences.chosen
+    histories, sealed = requests(sequences, asked, np.ones_like(later) if rolling else ~later)
     if not rolling:
         rows, sealed = _grouped(both, asked)
         histories = histories.take(rows)
@@ -345,40 +349,53 @@ def _seconds(at: float | str) -> float:
 def in_order(data: Dataset) -> Dataset:
     """The same events by time, ties in the order of the table, as `read` leaves them."""
     check_data(data, what="a split")
-    if data.times is None or bool((np.diff(data.times) >= 0).all()):
+    tables = [data.interactions] + ([] if data.against is None else [data.against])
+    if data.times is None or all(table[TIME].is_sorted() for table in tables):
         return data
-    return data.with_interactions(data.interactions.sort(TIME, maintain_order=True))
+    return data.with_interactions(*(table.sort(TIME, maintain_order=True) for table in tables))
 
 
 @dataclass(frozen=True)
 class Sequences:
     """The events of a data set person by person, each person's oldest first.
 
-    `events[p]` is the event at flat position p, `place[e]` the position of event e; `starts` and
-    `counts` hold one range a person of `data.user_ids`.
+    `data` holds all of them as interactions, `chosen` says which are choices. `events[p]` is the
+    event at flat position p, `place[e]` the position of event e; `starts` and `counts` hold one
+    range a person of `data.user_ids`.
     """
 
     data: Dataset
+    chosen: Mask
     events: NDArray[np.int64]
     place: NDArray[np.int64]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, data: Dataset) -> Sequences:
+    def of(cls, data: Dataset, chosen: Mask | None = None) -> Sequences:
         """The sequences of all people of `data`, whose events are in order."""
+        chosen = data.chosen if chosen is None else chosen
+        data = data.every()
         users = data.user_rows
         events = np.argsort(users, kind="stable")
         place = np.empty_like(events)
         place[events] = np.arange(len(events))
         counts = np.bincount(users, minlength=len(data.user_ids)).astype(np.int64)
-        return cls(data, events, place, np.cumsum(counts) - counts, counts)
+        return cls(data, chosen, events, place, np.cumsum(counts) - counts, counts)
 
     @property
-    def from_end(self) -> NDArray[np.int64]:
-        """How many events that person did after each event."""
+    def choices(self) -> NDArray[np.int64]:
+        """How many choices each person made."""
+        users = self.data.user_rows[self.chosen]
+        return np.bincount(users, minlength=len(self.counts)).astype(np.int64)
+
+    @property
+    def choices_after(self) -> NDArray[np.int64]:
+        """How many choices that person made after each event."""
+        until = np.concatenate([[0], np.cumsum(self.chosen[self.events])]).astype(np.int64)
         users = self.data.user_rows
-        return (self.starts + self.counts)[users] - 1 - self.place
+        last: NDArray[np.int64] = until[(self.starts + self.counts)[users]]
+        return last - until[self.place + 1]
 
 
 def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories, Answers]:
@@ -387,6 +404,16 @@ def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories
     Requests are in the order of the events. The flat arrays hold usable events that some request
     may see, and no others: an answer that nobody sees later is not in them.
     """
+    histories = _before(sequences, asked, usable & sequences.chosen)
+    if not sequences.chosen.all():
+        histories = replace(
+            histories, against=_before(sequences, asked, usable & ~sequences.chosen)
+        )
+    return histories, answers(sequences.data, asked)
+
+
+def _before(sequences: Sequences, asked: Mask, usable: Mask) -> Histories:
+    """The `usable` events before each of the `asked`, of the same person."""
     data = sequences.data
     users = data.user_rows
     last_asked = np.full(len(data.user_ids), -1, dtype=np.int64)
@@ -395,7 +422,7 @@ def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories
     flat = seen[sequences.events]
     before = np.concatenate([[0], np.cumsum(flat)])
     kept = sequences.events[flat]
-    histories = Histories(
+    return Histories(
         item_ids=data.item_ids,
         user_ids=data.user_ids.series[users[asked]],
         starts=before[sequences.starts[users[asked]]],
@@ -404,7 +431,6 @@ def requests(sequences: Sequences, asked: Mask, usable: Mask) -> tuple[Histories
         weights=data.weights[kept],
         times=None if data.times is None else data.times[kept],
     )
-    return histories, answers(data, asked)
 
 
 def answers(data: Dataset, asked: Mask) -> Answers:

@@ -18,14 +18,14 @@ _PROTECTED = (USER, ITEM, TIME)
 
 def tables_of(data: Dataset) -> dict[str, pl.DataFrame]:
     """The tables there are, by the names that "table.column" takes."""
-    tables = {"interactions": data.interactions, "items": data.items}
+    tables = {"interactions": data.events, "items": data.items}
     return tables if data.users is None else tables | {"users": data.users}
 
 
 def with_table(data: Dataset, table: str, frame: pl.DataFrame) -> Dataset:
     """The same data with one table in another state: same rows, other values or columns."""
     if table == "interactions":
-        return replace(data, interactions=frame)
+        return data.with_events(frame, data.chosen)
     return replace(data, items=frame) if table == "items" else replace(data, users=frame)
 
 
@@ -61,19 +61,20 @@ def keep_rows(data: Dataset, table: str, keep: Mask) -> Dataset:
     """Some rows of one table; what names a row that is gone goes with it."""
     rows = pl.Series(keep)
     if table == "interactions":
-        return data.with_interactions(data.interactions.filter(rows))
+        return data.part(keep)
     if table == "items":
-        events = data.interactions.filter(pl.Series(keep[data.item_rows]))
-        return replace(data, interactions=events, items=data.items.filter(rows))
+        left = data.part(keep[data.item_ids.rows(data.events[ITEM])])
+        return replace(left, items=data.items.filter(rows))
     assert data.users is not None
     gone = data.users.filter(~rows)[USER]
-    events = data.interactions.filter(~pl.col(USER).is_in(gone.implode()))
-    return replace(data, interactions=events, users=data.users.filter(rows))
+    left = data.part((~data.events[USER].is_in(gone.implode())).to_numpy())
+    return replace(left, users=data.users.filter(rows))
 
 
 def core(data: Dataset, *, min_user_events: int, min_item_events: int) -> Dataset:
     """The k-core: every person and item left has that many events with the others left.
 
+    Events are choices here; what speaks against an item goes with it, and with its person.
     Removal repeats until nothing changes, so the result does not depend on who goes first. Items
     below `min_item_events` leave the catalogue, people below `min_user_events` the table of users:
     those without any event too. A minimum of 0 leaves its side alone.
@@ -87,7 +88,13 @@ def core(data: Dataset, *, min_user_events: int, min_item_events: int) -> Datase
         if not (alive & ~enough).any():
             break
         alive &= enough
-    left = data.with_interactions(data.interactions.filter(pl.Series(alive)))
+    kept = np.ones(len(data.events), dtype=np.bool_)
+    kept[data.chosen] = alive
+    if data.against is not None:
+        others = np.flatnonzero(~data.chosen)
+        kept[others] = (of_user >= min_user_events)[data.user_ids.rows(data.against[USER])]
+        kept[others] &= (of_item >= min_item_events)[data.item_ids.rows(data.against[ITEM])]
+    left = data.part(kept)
     if min_item_events:
         left = replace(left, items=data.items.filter(pl.Series(of_item >= min_item_events)))
     if min_user_events and data.users is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.core.arrays import Floats
-from palate.core.columns import EVENT, VALUE
+from palate.core.columns import EVENT, TIME, VALUE, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.histories import Histories, ragged_positions
 
@@ -21,6 +21,7 @@ Whole: TypeAlias = NDArray[np.int64]
 
 NOTHING = "no events"
 _DAY = 86_400.0
+_NAMED = (TIME, VALUE, WEIGHT)
 _MOST = 5.0
 _SKEWED = 2.0
 _WEAKEST, _STRONGEST = 1.0, 100.0
@@ -40,6 +41,7 @@ def learn(events: Events, *, recent: float, max_events: int, other: str) -> Reci
     recipe["values"] = [
         _value_plan(events, kind) for kind in _kinds_with_values(events, recipe["kinds"])
     ]
+    recipe["values"] += [_value_plan(events, None, name) for name in events.further]
     recipe["times"] = _time_plan(events, recent)
     known = events.totals > 0
     columns = measured(events, recipe)
@@ -113,17 +115,20 @@ def _kinds_with_values(events: Events, kinds: list[str]) -> list[str | None]:
 
 def _chosen(events: Events, plan: Mapping[str, Any]) -> tuple[Any, Numbers]:
     """(own, value) of the events of a kind that have a value."""
-    if events.values is None:
+    column = plan.get("column")
+    values = events.values if column is None else events.further.get(column)
+    if values is None:
         return np.empty(0, dtype=np.int64), np.empty(0)
-    chosen = ~np.isnan(events.values) & (_is_kind(events, plan["kind"]) > 0)
-    return events.own[chosen], events.values[chosen]
+    chosen = ~np.isnan(values) & (_is_kind(events, plan["kind"]) > 0)
+    return events.own[chosen], values[chosen]
 
 
-def _value_plan(events: Events, kind: str | None) -> dict[str, Any]:
-    own, values = _chosen(events, {"kind": kind})
+def _value_plan(events: Events, kind: str | None, column: str | None = None) -> dict[str, Any]:
+    """How the numbers of `column` (None: the value) are counted at events of a kind."""
+    own, values = _chosen(events, {"kind": kind, "column": column})
     deviation = values.std()
     skew = float(((values - values.mean()) ** 3).mean() / deviation**3) if deviation else 0.0
-    plan = {"kind": kind, "log": abs(skew) > _SKEWED}
+    plan = {"kind": kind, "column": column, "log": abs(skew) > _SKEWED}
     return {**plan, "prior": prior_of(own, _on_scale(values, plan), events.count)}
 
 
@@ -134,12 +139,14 @@ def _on_scale(values: Numbers, plan: Mapping[str, Any]) -> Numbers:
 def _values(events: Events, plan: Mapping[str, Any]) -> dict[str, Numbers]:
     own, values = _chosen(events, plan)
     prefix = "" if plan["kind"] is None else f"{plan['kind']}: "
+    column = plan.get("column")
+    one, many = (column, column) if column else ("value", "values")
     on_scale, count, prior = _on_scale(values, plan), events.count, plan["prior"]
     total = sums(own, values, count)
     return {
-        f"{prefix}mean value": shrunk_means(own, on_scale, count, prior),
-        f"{prefix}spread of values": shrunk_spreads(own, on_scale, count, prior),
-        f"{prefix}total value": np.sign(total) * np.log1p(np.abs(total)),
+        f"{prefix}mean {one}": shrunk_means(own, on_scale, count, prior),
+        f"{prefix}spread of {many}": shrunk_spreads(own, on_scale, count, prior),
+        f"{prefix}total {one}": np.sign(total) * np.log1p(np.abs(total)),
     }
 
 
@@ -204,6 +211,7 @@ class Events:
     other: Whole
     times: Numbers | None = None
     values: Numbers | None = None
+    further: Mapping[str, Numbers] = field(default_factory=dict)
     kinds: pl.Series | None = None
 
     @property
@@ -214,16 +222,19 @@ class Events:
 
 def events_of_items(data: Dataset) -> Events:
     """Every item of the catalogue, and the people who touched it."""
-    return _events(data, data.item_rows, len(data.item_ids), data.user_rows, len(data.user_ids))
+    users, items = data.event_users, data.event_items
+    return _events(data, items, len(data.item_ids), users, len(data.user_ids))
 
 
 def events_of_users(data: Dataset) -> Events:
     """Everybody in `data.user_ids`, and the items that they touched."""
-    return _events(data, data.user_rows, len(data.user_ids), data.item_rows, len(data.item_ids))
+    users, items = data.event_users, data.event_items
+    return _events(data, users, len(data.user_ids), items, len(data.item_ids))
 
 
 def events_of_histories(histories: Histories) -> Events:
     """Every request, and the items in its history; histories know neither kinds nor values."""
+    histories = histories.every()
     row, position = ragged_positions(histories.starts, histories.stops)
     return Events(
         count=len(histories),
@@ -241,21 +252,30 @@ def nothing() -> Events:
 
 
 def _events(data: Dataset, own: Any, count: int, other: Any, others: int) -> Events:
-    table = data.interactions
+    table = data.events
     values = None
     if VALUE in table.columns and table[VALUE].dtype.is_numeric():
-        values = table[VALUE].cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
-        values[~np.isfinite(values)] = np.nan
+        values = _known_numbers(table[VALUE])
         values = None if np.isnan(values).all() else values
+    decimals = [name for name, kind in table.schema.items() if kind == pl.Float64]
+    further = {name: _known_numbers(table[name]) for name in decimals if name not in _NAMED}
     return Events(
         count=count,
         own=own.astype(np.int64),
         others=others,
         other=other.astype(np.int64),
-        times=data.times,
+        times=table[TIME].to_numpy().astype(np.float64) if TIME in table.columns else None,
         values=values,
+        further={name: one for name, one in further.items() if not np.isnan(one).all()},
         kinds=table[EVENT].cast(pl.String) if EVENT in table.columns else None,
     )
+
+
+def _known_numbers(column: pl.Series) -> Numbers:
+    """NaN where there is no finite number."""
+    numbers = column.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
+    numbers[~np.isfinite(numbers)] = np.nan
+    return numbers
 
 
 def sums(own: Whole, numbers: Numbers, count: int) -> Numbers:

@@ -73,8 +73,9 @@ class HistoryText:
 def history_texts(histories: Histories, data: Dataset, history_text: HistoryText) -> list[str]:
     """What each of these histories of `data` holds, in words: "" for an empty one.
 
-    Nothing but the histories' own events is said.
+    Nothing but the histories' own events is said, what was turned down among them.
     """
+    histories, data = histories.every(), data.every()
     called = names_of(data.items) if history_text.names is None else list(history_text.names)
     source, events = event_rows(histories, data), data.interactions
     known = len(histories.item_ids)  # a history may know fewer items than the data, or more
@@ -116,9 +117,11 @@ def pooled_reviews(
 ) -> dict[str, Matrix]:
     """Block → (n, d): the mean of what people wrote at the events of their histories.
 
-    The k-th newest text counts `decay`^k, times its event's weight if `weighted`; somebody who
-    wrote nothing gets zeros. A bounded number of texts is held at a time.
+    What was turned down counts too. The k-th newest text counts `decay`^k, times its event's
+    weight if `weighted`; somebody who wrote nothing gets zeros. A bounded number of texts is held
+    at a time.
     """
+    histories, data = histories.every(), data.every()
     texts = data.interactions[TEXT].fill_null("").str.strip_chars()[event_rows(histories, data)]
     recent = histories if length is None else histories.last(length)
     row, position = ragged_positions(recent.starts, recent.stops)

@@ -52,6 +52,7 @@ class DataSection(BaseModel):
     lists: dict[str, str] = Field(default_factory=dict)
     encoding: str | dict[str, str] = "utf-8"
     time_format: str | None = None
+    positive: str | None = None
     drop_unknown: bool = False
     drop_missing: bool = False
 

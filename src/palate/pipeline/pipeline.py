@@ -25,7 +25,7 @@ from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
-from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
+from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order, with_last
 from palate.core.types import FitContext, Recommendations, Reranker
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
@@ -124,11 +124,14 @@ class Pipeline(Stages):
         return self.features_
 
     def score(self, histories: Histories) -> Floats:
-        """(len(histories), n_items) float32: higher is better; nothing is masked."""
+        """(len(histories), n_items) float32: higher is better; nothing is masked.
+
+        Items that people mostly turned down (`Dataset.turned_down`) stand below all others.
+        """
         now = self._now()
         check_histories(histories)
         check_queries(histories, now.features_)
-        return now.recommender_.score(histories)
+        return with_last(now.recommender_.score(histories), now.data_.turned_down)
 
     def rank_histories(
         self,

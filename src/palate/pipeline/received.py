@@ -48,10 +48,22 @@ def _check_dataset(data: Dataset) -> None:
     for table, names in ((events, (USER, ITEM)), (items, (ITEM,)), (users, (USER,))):
         for name in names if table is not None else ():
             _check_column(table, name, pl.String)
+    against = data.against
+    if against is not None:
+        agree(against.schema == events.schema, "what speaks against items has other columns")
+        _check_before(data.choices_before, len(events), len(against))
+        events = pl.concat([events, against])
     for name, kind in ((TIME, None), (WEIGHT, None), (VALUE, None), *_TEXTS):
         if name in events.columns:
             _check_column(events, name, kind, gaps=name not in (TIME, WEIGHT))
-    _ = data.item_rows  # which raises for items of nobody's catalogue
+    _ = data.event_items  # which raises for items of nobody's catalogue
+
+
+def _check_before(before: Any, choices: int, others: int) -> None:
+    """Whether the places of what speaks against items are places among the choices, or None."""
+    if before is not None:
+        right = len(before) == others and bool(((before >= 0) & (before <= choices)).all())
+        agree(right, "what speaks against items has no place among the choices")
 
 
 def _check_column(table: pl.DataFrame | None, name: str, kind: Any, *, gaps: bool = False) -> None:

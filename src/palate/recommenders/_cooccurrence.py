@@ -122,7 +122,7 @@ def cooccurrence(
     (None: all), which bounds time and memory.
     """
     recent = histories if length is None else histories.last(length)
-    seen = recent.seen()
+    seen = recent.chosen()
     users_of = sparse.csr_array(seen.T)
     users = np.diff(users_of.indptr)
     factors = (1.0 / (np.sqrt(users) + shrink + 1e-9)).astype(np.float32)

@@ -50,7 +50,7 @@ class Ease(CatalogueModel):
             )
         self._know(data, context)
         self.rows_ = rows
-        seen = histories_of(data).seen()[:, rows].astype(np.float64)
+        seen = histories_of(data).chosen()[:, rows].astype(np.float64)
         self.weights_ = _closed_form((seen.T @ seen).toarray(order="F"), self.l2)
         return self
 
@@ -60,7 +60,7 @@ class Ease(CatalogueModel):
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) rebuilt histories, about 0 to 1; items without events score the lowest."""
-        seen = self._asking(histories).seen()[:, self.rows_]
+        seen = self._asking(histories).chosen()[:, self.rows_]
         found = np.asarray(seen @ self.weights_, dtype=np.float32)
         floor = found.min(axis=1, keepdims=True, initial=0.0)
         scores = np.repeat(floor, len(self.item_ids_), axis=1)

@@ -45,7 +45,7 @@ class UserKNN(CatalogueModel):
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
-        self.users_ = with_users_settled(histories_of(data)).seen()
+        self.users_ = with_users_settled(histories_of(data)).chosen()
         self.__dict__.pop("_users_by_item", None)
         return self
 
@@ -68,7 +68,7 @@ class UserKNN(CatalogueModel):
         return found
 
     def _chosen_nearby(self, histories: Histories) -> Floats:
-        asking = known_columns(self._asking(histories).seen(), self.users_.shape[1])
+        asking = known_columns(self._asking(histories).chosen(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
         step = max(1, _BLOCK_CELLS // max(self.users_.shape[0], 1))
         for start in range(0, asking.shape[0], step):

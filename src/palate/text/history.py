@@ -155,6 +155,7 @@ def describe_users(
 
     Settings as in `verbalise`; `texts` says what each item of `data.items` is called.
     """
+    data = data.every()
     order = np.argsort(data.user_rows, kind="stable")
     table = data.interactions
     sentences = verbalise(

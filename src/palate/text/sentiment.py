@@ -78,10 +78,10 @@ _IN_READ = "read(..., {})"
 
 def events_with_text(data: Dataset) -> pl.DataFrame:
     """The events in which somebody wrote something, with the rows of their item and person."""
-    table = data.interactions
+    table = data.events
     if TEXT not in table.columns:
         table = table.with_columns(pl.lit(None, pl.String).alias(TEXT))
-    rows = {"item_row": pl.Series(data.item_rows), "user_row": pl.Series(data.user_rows)}
+    rows = {"item_row": pl.Series(data.event_items), "user_row": pl.Series(data.event_users)}
     wrote = pl.col(TEXT).fill_null("").str.strip_chars() != ""
     return table.with_columns(**rows).filter(wrote)
 

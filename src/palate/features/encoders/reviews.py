@@ -14,7 +14,7 @@ from scipy import sparse
 
 from palate.core import registry
 from palate.core.arrays import Floats, to_dense
-from palate.core.columns import TEXT
+from palate.core.columns import TEXT, TIME
 from palate.core.component import LoadsItself, check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import Setting
@@ -106,9 +106,9 @@ def _newest(data: Dataset, most: int) -> pl.DataFrame:
         return pl.DataFrame(
             {"row": pl.Series([], dtype=pl.Int32), TEXT: pl.Series([], dtype=pl.String)}
         )
-    events = data.interactions.select(TEXT).with_columns(row=pl.Series(data.item_rows))
+    events = data.events.select(TEXT).with_columns(row=pl.Series(data.event_items))
     if data.times is not None:  # part of a data set stands person by person
-        events = events[np.argsort(data.times, kind="stable")]
+        events = events[np.argsort(data.events[TIME].to_numpy(), kind="stable")]
     said = events.filter(pl.col(TEXT).fill_null("").str.strip_chars() != "")
     newest = pl.int_range(pl.len(), 0, -1).over("row") <= most
     return said.filter(newest).sort("row", maintain_order=True).select("row", TEXT)

@@ -150,7 +150,7 @@ def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories,
     """
     lengths = histories.lengths
     kept = np.maximum(lengths - held, np.minimum(lengths, 1))
-    known = replace(histories, stops=histories.starts + kept)
+    known = histories.first(kept)
     asking, answers = prefix_cases(histories)
     after = asking.lengths >= np.repeat(kept, np.maximum(lengths - 1, 0))
     return known, asking.take(after), answers[after]
@@ -174,6 +174,7 @@ def without_items(histories: Histories, hidden: NDArray[np.bool_]) -> Histories:
         items=histories.items[kept],
         weights=histories.weights[kept],
         times=None if histories.times is None else histories.times[kept],
+        against=None if histories.against is None else without_items(histories.against, hidden),
     )
 
 

@@ -108,7 +108,7 @@ def _newest_counts(histories: Histories) -> Floats:
 def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: int) -> Statistics:
     counts = covisit_counts(histories, window=WINDOW)
     sums = np.asarray(counts.sum(axis=1)).ravel()
-    seen = histories.last(LINKS_PER_ITEM).seen()
+    seen = histories.last(LINKS_PER_ITEM).chosen()
     directed = normalised_covisits(counts, item_popularity)
     conditional = sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts)
     conditional = conditional.astype(np.float32)
