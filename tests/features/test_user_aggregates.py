@@ -96,3 +96,70 @@ def test_what_cannot_be_used():
     twice = history_of_items(data.item_ids, [["tea"], ["cup"]], user_ids=["x", "x"])
     with pytest.raises(AlignmentError, match="repeated: 'x'"):
         user_aggregates(twice)
+
+
+def test_several_columns_of_numbers_are_each_aggregated():
+    """Dwell, clicks and an amount in one log: none is refused, each tells people apart."""
+    rng = np.random.default_rng(4)
+    people = [f"u{n}" for n in range(12) for _ in range(8)]
+    large = np.repeat(np.arange(12) % 3, 8)
+    log = pl.DataFrame(
+        {
+            "user": people,
+            "item": [f"i{n}" for n in rng.integers(0, 6, len(people))],
+            "dwell": (10.0 * (large == 0) + rng.random(len(people))).round(2),
+            "clicks": (large == 1) * 5 + rng.integers(0, 2, len(people)),
+            "amount": ["" if n % 5 == 0 else f"{n * (kind == 2)}" for n, kind in enumerate(large)],
+        }
+    )
+    data = palate.read(log)
+    assert data.events.schema["dwell"] == data.events.schema["amount"] == pl.Float64
+    assert "value" not in data.events.columns, "none of them is more a value than the others"
+    names = palate.Aggregates().fit(data).names
+    for column in ("dwell", "clicks", "amount"):
+        assert {f"mean {column}", f"spread of {column}", f"total {column}"} <= set(names)
+    names = [name.replace("users", "items") for name in names]
+    found = by_user(user_aggregates(data), names)
+    assert min(found["mean dwell"]["u0"], found["mean clicks"]["u1"]) > 0.5
+    assert max(found["mean dwell"]["u1"], found["mean clicks"]["u2"]) < 0
+
+
+def test_a_rating_is_the_value_and_the_other_numbers_stay_beside_it():
+    log = pl.DataFrame(
+        {"user": ["u", "u", "v"], "item": list("aba"), "clicks": [1, 2, 9], "rating": [5, 1, 4]}
+    )
+    data = palate.read(log)
+    assert data.events["value"].to_list() == [5, 1, 4]
+    assert data.events["clicks"].to_list() == [1, 2, 9]
+    broken = log.with_columns(clicks=pl.Series(["1", "many", "2"]))
+    with pytest.raises(DataError, match=r"column 'clicks' must hold numbers.*'many'"):
+        palate.read(broken)
+
+
+def test_what_was_turned_down_counts_in_the_numbers():
+    """Who rates low has a low mean, and an item rated low has one."""
+    log = pl.DataFrame(
+        {
+            "user": [f"u{n % 6}" for n in range(36)],
+            "item": [f"i{n // 6}" for n in range(36)],
+            "rating": [1 if n % 6 == 0 or n // 6 == 3 else 5 for n in range(36)],
+            "review": ["awful" if n % 6 == 0 or n // 6 == 3 else "fine" for n in range(36)],
+        }
+    )
+    items = pl.DataFrame({"item": [f"i{n}" for n in range(6)], "title": list("abcdef")})
+    data = palate.read(log, items)
+    aggregates = palate.Aggregates().fit(data)
+    means = aggregates.encode(data).parts["aggregates"][:, aggregates.names.index("mean value")]
+    assert means.argmin() == 3
+    names = [name.replace("users", "items") for name in aggregates.names]
+    means = by_user(user_aggregates(data), names)["mean value"]
+    assert min(means, key=means.get) == "u0"
+    wrote = palate.user_views(data, reader=awful)
+    bad = dict(zip(wrote.ids.tolist(), wrote.parts["reviews"][:, 0].tolist(), strict=True))
+    assert bad["u0"] == 1.0
+    assert 0 < bad["u1"] < 1
+
+
+def awful(texts):
+    said = [["awful" in text] for text in texts]
+    return {"": np.array(said, dtype=np.float32).reshape(len(texts), 1)}
