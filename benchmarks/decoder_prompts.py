@@ -96,7 +96,7 @@ def figures_of(data: Dataset, names: list[str], name: str, encoder: Encoder) -> 
 
 def worth(model: str) -> list[dict[str, Any]]:
     """NDCG@10 of `content` with each one's vectors of films, on the last fifth of the events."""
-    split = palate.split_by_time(movielens(), test=0.2)
+    split = palate.split_by_time(movielens(positive="all"), test=0.2)
     films = {"template": "{title} ({year})"}
     asked = {"prefix": "Film: ", "suffix": "\nGenre:", "backend": "torch"}
     chosen: dict[str, Encoder] = {

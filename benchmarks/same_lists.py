@@ -138,7 +138,7 @@ def fit_one(name: str, encoder: str, variant: str, out: str) -> None:
 
 def split_of(name: str) -> Split:
     if name == "movielens":
-        return palate.split_leave_last_out(movielens())
+        return palate.split_leave_last_out(movielens(positive="all"))
     folder = os.environ.get("PALATE_DATA")
     if not folder:
         sys.exit(f"PALATE_DATA must name the folder that holds {name}")

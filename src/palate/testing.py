@@ -256,7 +256,7 @@ def _check_cosines(found: Features, wanted: Features, component: object, toleran
 
 
 def _with_items(data: Dataset, rows: NDArray[Any] | Rows) -> Dataset:
-    return Dataset(interactions=data.interactions, items=data.items[rows], users=data.users)
+    return replace(data, items=data.items[rows])
 
 
 def _arriving(data: Dataset) -> Dataset:

@@ -526,3 +526,35 @@ def test_what_is_encoded_stays_as_it_is(command, tmp_path, theirs):
     with pytest.raises(DataError) as caught:
         encode_table(table, "tfidf", tmp_path / "out")
     assert str(caught.value).endswith('Say which it is: id="COLUMN"')
+
+
+def test_which_events_are_choices(command, shop):
+    """[data] positive goes all the way: `check` tells it, the model remembers and masks by it."""
+    config = CONFIG.replace("[encoders", 'positive = "rating >= 4"\n[encoders', 1)
+    path = shop(config=config)
+    model = both_work(command, path, '36 of 60 events are no choices by [data] positive = "rating')
+    assert model.data_.positive == "rating >= 4"
+    assert model.data_.interactions["value"].min() == 4
+    assert model.data_.against["value"].max() == 3
+    out = path.parent / "model"
+    done = command("evaluate", out)
+    assert done.code == 0, done.err
+    done = command("recommend", out, "--user", "u0", "-k", "8", "--json", path.parent / "found.json")
+    assert done.code == 0, done.err
+    shown = {line["item_id"] for line in json.loads((path.parent / "found.json").read_text())}
+    assert not shown & set(model.data_.events.filter(pl.col("user_id") == "u0")["item_id"])
+    path.write_text(path.read_text().replace(">= 4", ">= 5"))
+    assert "changed since" in command("evaluate", out).err
+
+
+@pytest.mark.parametrize(
+    ("positive", "words"),
+    [
+        ("rating >", "what is it compared with"),
+        ("rating >= 4 or stars > 1", "no column 'stars'"),
+        ("rating > 9", "leaves no event"),
+    ],
+)
+def test_which_events_are_choices_said_wrongly(command, shop, positive, words):
+    config = CONFIG.replace("[encoders", f'positive = "{positive}"\n[encoders', 1)
+    both_fail(command, shop(config=config), "[data] positive", words)

@@ -229,6 +229,19 @@ def test_given_from_files(tmp_path):
     assert split.train.items["title"].to_list() == [name.upper() for name in CATALOGUE]
 
 
+def test_given_parts_are_read_by_one_rule():
+    """What is a choice in the training part is one in the test part, whatever range that has."""
+    schema = ["user", "item", "ts", "rating"]
+    train = [("u", "a", 1, 1), ("u", "b", 2, 10), ("v", "a", 3, 9), ("v", "c", 4, 3)]
+    test = pl.DataFrame([("u", "c", 5, 5), ("v", "b", 6, 6)], schema=schema, orient="row")
+    train = pl.DataFrame(train, schema=schema, orient="row")
+    split = split_given(train, test)
+    assert split.train.positive == "value >= 5.5"
+    assert asked(split) == [("v", "a", "b")]
+    assert [split.train.item_ids[row] for row in split.histories.against.row(0)] == ["c"]
+    assert len(split_given(train, test, positive="all").histories) == 2
+
+
 def test_given_without_a_catalogue_joins_both():
     columns = ["user_id", "item_id", "timestamp", "value"]
     frame = pl.DataFrame(EVENTS, schema=columns, orient="row")

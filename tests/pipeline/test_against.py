@@ -67,6 +67,20 @@ def test_what_everybody_hated_is_never_first_and_nobody_chose_it(name):
     assert HATED not in own.table["item_id"].to_list(), "whoever turned it down is not shown it"
 
 
+def test_what_was_turned_down_is_no_new_item():
+    """An item that one person turned down has no place of those that are kept for arrivals."""
+    once = {"user": ["u1"], "item": ["odd"], "rating": [1], "ts": [2.0]}
+    log = pl.concat([rated(), pl.DataFrame(once, schema=rated().schema)])
+    more = pl.DataFrame({"item": ["odd", "fresh"], "title": ["tea leaf 1", "tea leaf 2"]})
+    data = palate.read(log, pl.concat([catalogue(), more]))
+    model = fitted("ranker", data)
+    counts = model.recommender_.statistics_["counts"]
+    never = model.item_ids.series.gather(model.recommender_.order_[counts == 0])
+    assert never.to_list() == ["fresh"]
+    split = palate.split_by_time(data, test=0.2)
+    assert "odd" not in [data.item_ids[row] for row in split.cold_items]
+
+
 @pytest.mark.parametrize("name", [n for n in registry.names("recommenders") if n != "content"])
 def test_the_ratings_matter(name):
     """The same events with the ratings dealt out anew give other lists."""

@@ -57,8 +57,12 @@ def run_demo(out: Path, console: Console) -> Demo:
     data = movielens()
     users, items = len(data.user_ids), len(data.items)
     console.print(
-        f"MovieLens-100K: {users:,} people, {items:,} films, {len(data.interactions):,} ratings"
+        f"MovieLens-100K: {users:,} people, {items:,} films, {len(data.events):,} ratings"
     )
+    if data.against is not None:
+        console.print(
+            f"{len(data.against):,} of them are low: they count against their film, not as choices"
+        )
     split = split_by_time(data, test=0.2)
     console.print(
         f"Split by time: {len(split.train.interactions):,} ratings to learn from, "

@@ -116,6 +116,11 @@ class Dataset:
         return self.user_ids.rows(self.events[USER], what="user ids in the events")
 
     @cached_property
+    def event_counts(self) -> NDArray[np.int64]:
+        """Events per catalogue row: 0 for items that nobody chose or turned down."""
+        return np.bincount(self.event_items, minlength=len(self.item_ids))
+
+    @cached_property
     def turned_down(self) -> Rows:
         """Items that people chose less than half as often as they choose what they meet.
 

@@ -96,7 +96,7 @@ def _named(split: str) -> Setting:
 
 
 def _untrained(train: Dataset) -> Rows:
-    return np.flatnonzero(train.item_counts == 0).astype(np.int32)
+    return np.flatnonzero(train.event_counts == 0).astype(np.int32)
 
 
 def split_leave_last_out(

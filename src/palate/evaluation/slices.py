@@ -68,7 +68,7 @@ def cold_users(split: Split) -> Mask:
 def slices_of(split: Split, answers: OpenAnswers) -> list[Slice]:
     """All slices, "all" first; one may be empty."""
     head = head_items(split.train)[answers.item]
-    new = (split.train.item_counts == 0)[answers.item]
+    new = (split.train.event_counts == 0)[answers.item]
     lengths = split.histories.lengths
     everybody = np.ones(answers.n, dtype=bool)
     return [

@@ -52,9 +52,10 @@ def fit_statistics(
 ) -> Statistics:
     """Everything the retrievers need; nothing but `histories` and content enters."""
     counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
+    met = np.bincount(_flat_items(histories.every()), minlength=catalogue.n_items)
     statistics: Statistics = {
         "popularity": popularity(histories),
-        "counts": counts.astype(np.float32),
+        "counts": met.astype(np.float32),  # what was turned down is no new item
         "newest": _newest_counts(histories),
     }
     if behaviour:
