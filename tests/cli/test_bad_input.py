@@ -539,7 +539,9 @@ def test_which_events_are_choices(command, shop):
     out = path.parent / "model"
     done = command("evaluate", out)
     assert done.code == 0, done.err
-    done = command("recommend", out, "--user", "u0", "-k", "8", "--json", path.parent / "found.json")
+    done = command(
+        "recommend", out, "--user", "u0", "-k", "8", "--json", path.parent / "found.json"
+    )
     assert done.code == 0, done.err
     shown = {line["item_id"] for line in json.loads((path.parent / "found.json").read_text())}
     assert not shown & set(model.data_.events.filter(pl.col("user_id") == "u0")["item_id"])

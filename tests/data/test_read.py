@@ -275,7 +275,7 @@ def test_describe_counts():
         {"item": ["a", "b", "c"], "title": ["A", "B", "C"], "tags": [["x"], [], []]}
     )
     said = describe(read(EVENTS, items))
-    assert "3 events of 2 people with 2 of 3 items (1 items nobody touched)" in said
+    assert "4 events of 3 people with 2 of 3 items (1 items nobody touched)" in said
     assert "against: 1 of 4 events, of 1 people about 1 items, are no choices" in said
     assert "title (text), tags (list)" in said
     assert "value: least 1, mean 3.375, most 5" in said

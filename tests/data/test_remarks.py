@@ -100,6 +100,27 @@ def test_what_is_below_the_middle_of_its_scale_is_no_choice(name, values, remark
         assert 'positive="all" counts every event' in said[0]
 
 
+def test_what_is_clearly_below_what_its_person_gave_so_far_is_no_choice():
+    log = pl.DataFrame(
+        {
+            "user": ["a"] * 5 + ["b"] * 3,
+            "item": [f"i{n}" for n in range(8)],
+            "rating": [5, 5, 4, 3, 5, 3, 3, 5],
+            "ts": range(8),
+        }
+    )
+    data, lines = told(log)
+    assert data.against["item_id"].to_list() == ["i3"], "b's 3 are no less than b gave before"
+    assert data.positive == "value >= 3 and value >= mean - 1"
+    assert read(log, positive=data.positive).against.equals(data.against)
+    assert any(
+        "1 of 8 ratings are below 3, the middle of 1 to 5, or more than 1 below what their person"
+        " gave on average until then: they count against their item" in line
+        for line in lines
+    )
+    assert told(log.drop("ts"))[0].against is None, "without times nobody knows what was so far"
+
+
 @pytest.mark.parametrize(
     ("name", "values", "remark"),
     [

@@ -62,7 +62,7 @@ def test_movielens_that_is_not_there(tmp_path, monkeypatch):
 def test_movielens_as_installed():
     data = movielens()
     assert (len(data.events), len(data.items), len(data.users)) == (100_000, 1_682, 943)
-    assert len(data.interactions) == 82_520
+    assert len(data.interactions) == 79_899
     assert len(movielens(positive="all").interactions) == 100_000
     assert data.items.filter(pl.col("title") == "The Net").row(0, named=True)["genres"] == [
         "Sci-Fi",

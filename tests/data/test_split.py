@@ -236,7 +236,7 @@ def test_given_parts_are_read_by_one_rule():
     test = pl.DataFrame([("u", "c", 5, 5), ("v", "b", 6, 6)], schema=schema, orient="row")
     train = pl.DataFrame(train, schema=schema, orient="row")
     split = split_given(train, test)
-    assert split.train.positive == "value >= 5.5"
+    assert split.train.positive == "value >= 5.5 and value >= mean - 2.25"
     assert asked(split) == [("v", "a", "b")]
     assert [split.train.item_ids[row] for row in split.histories.against.row(0)] == ["c"]
     assert len(split_given(train, test, positive="all").histories) == 2

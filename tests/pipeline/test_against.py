@@ -159,12 +159,12 @@ def test_each_request_knows_what_was_turned_down_before_it_and_no_more(cut, time
 
 def expected(data, split, *, cut, rolling):
     """A plain account: of each asked choice, that person's low ratings before it, in order."""
-    events = data.events.to_dicts()
+    events, choices = data.events.to_dicts(), data.chosen.tolist()
     train = set(split.train.events.iter_rows())
     cold = {data.item_ids[row] for row in split.cold_items} if cut == "cold" else set()
     held = {}
     for place, event in enumerate(events):
-        chosen = event["value"] >= 3
+        chosen = choices[place]
         later = tuple(event.values()) not in train
         held.setdefault(event["user_id"], []).append((place, event["item_id"], chosen, later))
     asked = []

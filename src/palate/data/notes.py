@@ -114,10 +114,10 @@ def log_notes(notes: ReadNotes | CleanNotes) -> None:
 
 def describe(data: Dataset) -> str:
     """A data set in a few lines: sizes, time span, events, values, columns."""
-    users = data.interactions[USER].n_unique()
-    interacted = data.interactions[ITEM].n_unique()
-    events = len(data.interactions)
-    against = [] if data.against is None else [_against_line(data.against, len(data.events))]
+    users = data.events[USER].n_unique()
+    interacted = data.events[ITEM].n_unique()
+    events = len(data.events)
+    against = [] if data.against is None else [_against_line(data.against, events)]
     lines = [
         f"{events:,} events of {users:,} people with {interacted:,} of {len(data.items):,} items"
         f" ({len(data.items) - interacted:,} items nobody touched)",

@@ -40,6 +40,8 @@ _EXAMPLE = "rating >= 4"
 _DEEPEST = 50
 _RARE = 0.001
 """Values of a smaller share of the ratings are slips rather than an end of the scale."""
+_CLEARLY = 0.25
+"""What is clearly below a person's mean, as a share of the scale."""
 _GAP = 3.0
 _THUMBS = 1.0
 _NOT_RATED = {"bookrating": 0.0}
@@ -338,8 +340,9 @@ def means_so_far(events: pl.DataFrame, numbers: pl.Series) -> pl.Series:
 def _by_scale(events: pl.DataFrame, theirs: str) -> Decision:
     """Where the value is a rating: what is below the middle of the scale is no choice.
 
-    The middle is that of the least and the greatest rating, without slips. It belongs to the form
-    that people filled in, not to what anybody did, so it is the same in every part of the data.
+    Nor is what is more than a quarter of the scale below what its person gave on average so far,
+    where times say what "so far" is. The middle is that of the least and the greatest rating,
+    without slips. Nothing later decides about an event, so it is the same in every split.
     """
     everything = pl.repeat(True, len(events), dtype=pl.Boolean, eager=True)
     if VALUE not in events.columns:
@@ -366,17 +369,23 @@ def _by_scale(events: pl.DataFrame, theirs: str) -> Decision:
         )
         return Decision(everything, None, (*messages, said))
     middle = (ends[0] + ends[1]) / 2
+    rule, words = f"{VALUE} >= {middle:g}", f"the middle of {ends[0]:g} to {ends[1]:g}"
     chosen = (rated >= middle).fill_null(True)
+    if TIME in events.columns:
+        clearly = (ends[1] - ends[0]) * _CLEARLY
+        rule += f" and {VALUE} >= {_MEAN} - {clearly:g}"
+        words += f", or more than {clearly:g} below what their person gave on average until then"
+        chosen &= (rated >= means_so_far(events, rated) - clearly).fill_null(True)
     low = len(chosen) - int(chosen.sum())
     said = Message.of(
-        f"{where}: {low:,} of {len(known):,} ratings are below {middle:g}, the middle of"
-        f" {ends[0]:g} to {ends[1]:g}: they count against their item, not as choices; ",
+        f"{where}: {low:,} of {len(known):,} ratings are below {middle:g}, {words}: they count"
+        " against their item, not as choices; ",
         Setting("positive", ALL, "data"),
         " counts every event",
     )
     if low:
         messages.append(said)
-    return Decision(chosen, f"{VALUE} >= {middle:g}", tuple(messages))
+    return Decision(chosen, rule, tuple(messages))
 
 
 def _rated(values: pl.Series, theirs: str) -> tuple[pl.Series, list[str | Message]]:

@@ -75,7 +75,8 @@ def read(
     - `positive`: which events are choices, as "rating >= 4" or a polars expression of the events'
       columns (theirs or ours); "all": every event. The others become `Dataset.against`: what speaks
       against an item is not learnt as a choice, and not recommended again. By default ratings below
-      the middle of their scale, and events with `label` = 0, are no choices.
+      the middle of their scale, or clearly below what their person gave so far, and events with
+      `label` = 0, are no choices.
     - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
 
     Events are sorted by time; events of the same time keep the order of the file, and without

@@ -67,8 +67,8 @@ def movielens(folder: str | Path | None = None, *, positive: Positive | None = N
     Films have `title` ("The Net", not "Net, The"), `year` and `genres` (a list); people have `age`,
     `gender`, `occupation`, `zip_code`; `value` is the rating, 1 to 5. The files are those of the
     installed `recbole` distribution, which is not imported, or of `folder`, which holds
-    ml-100k.inter, .item and .user. Ratings of 1 and 2 are no choices, unless `positive` says
-    otherwise (as `palate.read` takes it). Raises `DataError` where the files are missing.
+    ml-100k.inter, .item and .user. Low ratings are no choices, unless `positive` says otherwise
+    (both as in `palate.read`). Raises `DataError` where the files are missing.
     Source: Harper and Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015.
     """
     place = Path(folder) if folder is not None else _installed()
