@@ -238,12 +238,15 @@ def test_whoever_turned_everything_down_is_known():
     assert not {HATED, "i3"} & set(shown)
 
 
-def test_a_saved_model_knows_it_too(tmp_path):
-    data = palate.read(rated(), catalogue(), positive="rating > 2")
+@pytest.mark.parametrize("times", [True, False])
+def test_a_saved_model_knows_it_too(tmp_path, times):
+    log = rated() if times else rated().drop("ts")
+    data = palate.read(log, catalogue(), positive="rating > 2")
     model = fitted("popular", data)
     again = palate.load(model.save(tmp_path / "model"))
     assert again.data_.against is not None
     assert again.data_.against.equals(data.against)
+    assert again.data_.events.equals(data.events)
     assert again.data_.positive == "rating > 2"
     people = data.user_ids.tolist()
     one, other = (known.recommend(people, k=15).table for known in (model, again))
