@@ -50,7 +50,6 @@ from palate.pipeline.lists import (
     top_users_of,
     write_lists,
 )
-from palate.pipeline.profile_row import profile_row
 from palate.pipeline.requests import (
     OnUnknown,
     Unknown,
@@ -64,13 +63,10 @@ from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import (
     UserStages,
-    check_reads_profile,
     check_users,
     context_of_both,
     fit_both,
-    of_profile,
-    reading,
-    strangers,
+    known_of,
     take_users,
     user_encoders,
     with_users_of,
@@ -326,21 +322,10 @@ class Pipeline(Stages):
         if user_ids is not None:
             asking = with_users_of(asking, self.user_features_)
         else:
-            asking = replace(asking, users=self._known_of(profile, len(asking)))
+            asking = replace(asking, users=known_of(self, profile, len(asking)))
         if texts is None or wanted is None:
             return asking
         return with_words(asking, self.queries(texts), wanted)
-
-    def _known_of(self, profile: object, count: int) -> dict[str, Matrix]:
-        """The same rows for every request: those of a profile, or of a stranger."""
-        if profile is None:
-            return {} if self.user_features_ is None else strangers(self.user_features_, count)
-        check_reads_profile(self.recommender_, self.user_features_, self.data_.users)
-        stages = UserStages(self.user_encoders_, self.user_transforms_)
-        words = reading(self.encoders_, self.transforms_)
-        known = of_profile(stages, profile_row(profile, self.data_.users), words)
-        each = np.zeros(count, dtype=np.int32)
-        return {name: part[each] for name, part in known.items()}
 
     def _allowed(self, candidates: object, exclude: object, where: Condition | None) -> Rows | None:
         return allowed_rows(

@@ -29,6 +29,7 @@ from palate.core.settings import blocks_named
 from palate.core.types import Encoder, FitContext, Transform
 from palate.features.default_encoders import default_user_encoders
 from palate.pipeline.features import encode_items, encode_words, fit_features
+from palate.pipeline.profile_row import profile_row
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.profiles import QUERY
 from palate.text.template import render
@@ -246,6 +247,19 @@ def of_profile(stages: UserStages, row: pl.DataFrame, words: Words | None) -> di
     data = Dataset(interactions=nobody, items=pl.DataFrame({ITEM: ["none"]}), users=row)
     encoded = stages.encode(data, words)
     return {} if encoded is None else encoded.parts
+
+
+def known_of(stages: Stages, profile: object, count: int) -> dict[str, Matrix]:
+    """The same rows for every request: those of a profile, or of a stranger."""
+    if profile is None:
+        return {} if stages.user_features_ is None else strangers(stages.user_features_, count)
+    users = stages.data_.users
+    check_reads_profile(stages.recommender_, stages.user_features_, users)
+    people = UserStages(stages.user_encoders_, stages.user_transforms_)
+    words = reading(stages.encoders_, stages.transforms_)
+    known = of_profile(people, profile_row(profile, users), words)
+    each = np.zeros(count, dtype=np.int32)
+    return {name: part[each] for name, part in known.items()}
 
 
 def take_users(features: Features | None, ids: Ids) -> Features | None:
