@@ -238,6 +238,7 @@ def _components(pipeline: Stages) -> Iterator[tuple[str, Any]]:
     """(what it is, a fitted component), from left to right."""
     yield from ((f"encoder {name}", one) for name, one in pipeline.encoders_.items())
     yield from (("transform", one) for one in pipeline.transforms_)
+    yield from ((f"users {name}", one) for name, one in pipeline.user_encoders_.items())
     yield "recommender", pipeline.recommender_
     yield from (("reranker", one) for one in pipeline.rerankers_)
 
@@ -249,7 +250,7 @@ def _settings(pipeline: Stages) -> Iterator[str]:
 
 def _chosen(pipeline: Stages) -> Iterator[str]:
     """What the parts say that they found out while they were fitted."""
-    encoders = pipeline.encoders_.values()
+    encoders = [*pipeline.encoders_.values(), *pipeline.user_encoders_.values()]
     for what, component in _components(pipeline):
         lines = _as_lines(getattr(component, "chosen_", None))
         if not any(component is encoder for encoder in encoders):  # these say what they would read
