@@ -88,7 +88,7 @@ def world(tiny, tmp_path_factory):
         **{"row": 0, "length": 2, "item_ids": ids, "names": ["vectors"], "comparison": None},
         **{"context": palate.FitContext(items=features), "queries": numbers[:2]},
         **{"recommendations": model.recommend_histories(asking)},
-        **{"table": tiny.items, "encoder": palate.Tfidf()},
+        **{"table": tiny.items, "X": tiny.items, "y": None, "encoder": palate.Tfidf()},
     }
     return place, right, model, features
 
@@ -181,7 +181,7 @@ def test_nothing_but_palates_own_errors_leaves_a_public_door(doors, world, monke
     warnings.simplefilter("ignore")
     found = {name: list(_raw(door, world[1], given)) for name, door, given in doors(world)}
     assert len(found) > 40
-    assert {name: raw for name, raw in found.items() if raw} == {}
+    assert [f"{name}: {raw}" for name, raw in found.items() if raw] == []
 
 
 def test_what_is_refused_says_what_belongs_there(tiny):

@@ -132,7 +132,7 @@ def test_without_a_table_of_users_nothing_changes(split):
     default, none = pipeline(users=None).fit(bare), pipeline(users={}).fit(bare)
     asking = palate.split_by_time(bare, test=0.2).histories
     assert (default.score(asking) == none.score(asking)).all()
-    assert default.user_features is None
+    assert not default.user_features.parts
 
 
 def test_a_reason_names_the_profile(model):

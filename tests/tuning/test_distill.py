@@ -121,7 +121,7 @@ def test_settings_are_checked(letters, tmp_path, setting):
 
 
 def test_what_is_no_catalogue(letters, tmp_path):
-    with pytest.raises(DataError, match="a list of texts"):
+    with pytest.raises(DataError, match="a list, each part of it a text"):
         distill("a text", model=letters(), out=tmp_path / "x")
 
 

@@ -137,8 +137,9 @@ def unseen_part(model: Path, allow: list[str] | None) -> tuple[Config, Pipeline,
     fitted = load(model, allow=allow or ())
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
-    learnt = scoring_events(split.train.events)
-    if not (same_items and fitted.data_.events.equals(learnt)):
+    now, learnt = split.train, fitted.data_
+    same_choices = learnt.interactions.equals(scoring_events(now.interactions))
+    if not (same_items and same_choices and learnt.events.equals(scoring_events(now.events))):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     return settings, fitted, split

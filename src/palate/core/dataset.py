@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats, Mask, Rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.doors import door_of
+from palate.core.errors import DataError
 from palate.core.html import page_table
 from palate.core.ids import Ids
 
@@ -43,6 +44,17 @@ class Dataset:
     against: pl.DataFrame | None = None
     positive: str | None = None
     choices_before: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        wanted = {"interactions": (USER, ITEM), "items": (ITEM,)}
+        wanted |= {"users": (USER,), "against": (USER, ITEM)}
+        for name, columns in wanted.items():
+            table = getattr(self, name)
+            missing = [] if table is None else [one for one in columns if one not in table.columns]
+            if missing:
+                raise DataError(
+                    f"{name} lacks the column {missing[0]!r}: palate.read makes a Dataset"
+                )
 
     def __repr__(self) -> str:
         spoken = self._span()

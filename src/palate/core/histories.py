@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -70,6 +71,10 @@ class Histories:
             )
         if not len(self.user_ids) == len(self.starts) == len(self.stops):
             raise AlignmentError("histories need one user id, start and stop a row")
+        if not isinstance(self.against, Histories | None):
+            raise DataError(
+                f"against must be Histories, one row a request, not {reprlib.repr(self.against)}"
+            )
         if self.against is not None and len(self.against) != len(self):
             raise AlignmentError("what speaks against items needs one row a request")
 

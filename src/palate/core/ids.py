@@ -34,6 +34,7 @@ class Ids:
     and of items where that says neither.
     """
 
+    @door("values")
     def __init__(self, values: Iterable[str] | pl.Series, *, of: str | None = None) -> None:
         of = of or getattr(values, "name", ITEM)
         self.series = _texts(values, USER if of == USER else ITEM)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats, Rows
 from palate.core.dataset import Dataset
 from palate.core.doors import door_of
+from palate.core.errors import DataError
 from palate.core.histories import Histories
 from palate.core.html import page_table
 
@@ -42,6 +43,10 @@ class Split:
     sealed: Answers
     exclude_seen: bool = True
     cold_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.cold_items) != 1:
+            raise DataError("cold_items are catalogue rows: an array of one dimension")
 
     def __repr__(self) -> str:
         lines = [f"{part}: {what}" for part, what in self._parts()]

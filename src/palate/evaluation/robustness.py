@@ -20,6 +20,8 @@ from scipy import sparse
 
 from palate.core.arrays import Matrix, Rows, row_norms
 from palate.core.columns import ITEM
+from palate.core.component import check_fitted
+from palate.core.doors import door
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.progress import task
@@ -78,6 +80,7 @@ class Robustness:
         return table
 
 
+@door()
 def robustness(
     model: Pipeline,
     split: Split,
@@ -98,6 +101,7 @@ def robustness(
     for name, share in (("letters", letters), ("words", words)):
         if not 0 <= share <= 1:
             raise ConfigError(f"{name} = {share!r} must be a share, from 0 to 1")
+    check_fitted(model)
     catalogues = dict(_damaged(split.train.items, letters, words, seed))
     models: dict[str, Any] = {CLEAN: model}
     neighbours: dict[str, float] = {}

@@ -207,6 +207,8 @@ def figures_of(measured: Any) -> list[Figures]:
         return [each for part in measured for each in figures_of(part)]
     told = measured.to_json() if hasattr(measured, "to_json") else measured
     try:
+        if not isinstance(told, Mapping):
+            raise TypeError
         return [_row(told, row) for row in told["rows"]]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ConfigError(

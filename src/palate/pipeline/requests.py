@@ -31,7 +31,7 @@ class Unknown:
     skipped: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.choice not in _CHOICES:
+        if not isinstance(self.choice, str) or self.choice not in _CHOICES:
             raise ConfigError(
                 f"unknown = {reprlib.repr(self.choice)} cannot be used."
                 f"{did_you_mean(str(self.choice), _CHOICES)}"
@@ -126,7 +126,8 @@ def texts_of(text: object) -> list[str] | None:
     if isinstance(text, str):
         check_words(text)
         return [text]
-    if not isinstance(text, Iterable) or isinstance(text, bytes | Mapping):
+    unsized = getattr(text, "ndim", 1) == 0  # an array of one number
+    if unsized or not isinstance(text, Iterable) or isinstance(text, bytes | Mapping):
         check_words(text)
         return None
     texts: list[str] = list(text)

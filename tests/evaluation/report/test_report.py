@@ -49,6 +49,7 @@ class StandIn(Pipeline):
         self.asked: list[Histories] = []
         self.encoders_, self.transforms_, self.rerankers_ = {}, [], []
         self.withdrawn_ = []
+        self.user_encoders_, self.user_transforms_, self.user_features_ = {}, [], None
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):
         self.asked.append(histories)

@@ -32,7 +32,7 @@ Engine: TypeAlias = Literal["local", "ray"]
 SHOWN_FAULTS = 3
 
 
-@door()
+@door("columns")
 def encode_table(
     table: str | Path,
     encoder: Any,
