@@ -212,7 +212,8 @@ def recommend(
     lists.check_writes(everybody, out, asked)
     if not everybody and not user and not history and text is None and not profile:
         raise DataError(
-            'nobody asks: give --user ID, --history "a,b", --text "a wish" or --profile JSON'
+            'nobody asks: give --user ID, --history "a,b", --text "a wish", or --profile with what '
+            "is known of somebody"
         )
     items, users, said = history_items(history), user or None, profile_of(profile)
     fitted = load(model, allow=allow or ())
