@@ -176,7 +176,7 @@ def _trees(draw, manifest, arrays, into):
 
 def asked(model) -> pl.DataFrame:
     """What a model says when everything is asked of it."""
-    users = model.users.histories.user_ids.to_list()
+    users = model.known_users.histories.user_ids.to_list()
     parts = [model.recommend(users[:12], k=8, reasons=True).table]
     ids = model.item_ids.tolist()
     parts.append(model.recommend(history=ids[:3], k=5, reasons=True).table)

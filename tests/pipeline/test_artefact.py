@@ -82,8 +82,8 @@ def test_what_was_saved_comes_back(model, saved, tiny):
     assert again.recommender == model.recommender
     assert again.encoders == model.encoders
     assert np.array_equal(again.features.values, model.features.values)
-    scores = again.score(again.users.histories)
-    assert np.array_equal(scores, model.score(model.users.histories))
+    scores = again.score(again.known_users.histories)
+    assert np.array_equal(scores, model.score(model.known_users.histories))
 
 
 def test_the_folder_holds_palates_own_files_and_no_more(saved, model, other):

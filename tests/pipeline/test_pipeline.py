@@ -317,7 +317,7 @@ def test_fitting_again_forgets_the_people_of_before(shop):
     model.fit(type(shop)(part.interactions, part.items))
     with pytest.raises(UnknownIdError, match="u07"):
         model.recommend(["u07"])
-    assert len(model.users.histories) == 39
+    assert len(model.known_users.histories) == 39
 
 
 def test_labels_are_unseen_by_features_learnt_from_behaviour(shop):
@@ -348,7 +348,7 @@ def test_the_rest_of_the_data_is_never_seen(shop):
     )
     changed = split_by_time(shop.with_interactions(other), test=0.3)
     found = Pipeline(encoders=text(), recommender=ranker()).fit(changed.train)
-    asking = wanted.users.histories
+    asking = wanted.known_users.histories
     assert np.array_equal(wanted.score(asking), found.score(asking))
 
 
@@ -404,7 +404,7 @@ def test_new_items_are_recommended_by_what_they_say(shop):
     model = Pipeline(encoders=text(), recommender=Content()).fit(shop)
     assert model.add_items(arrivals(shop)) is model
     assert model.item_ids.tolist()[-2:] == ["twin", "blank"]
-    assert model.users.histories.item_ids == model.item_ids
+    assert model.known_users.histories.item_ids == model.item_ids
     assert model.recommend(history=["i00"], k=1).table["item_id"].to_list() == ["twin"]
     assert model.recommend(history=["twin"], k=1).table["item_id"].to_list() == ["i00"]
     assert not to_dense(model.features.parts["text"])[-1].any(), "a blank text is a row of zeros"

@@ -119,7 +119,7 @@ if start == "polars":
     pl.DataFrame({"a": [2, 1]}).lazy().sort("a").group_by("a").len().collect()
 asks = {
     "recommend": lambda: model.recommend(["person-3"], reasons=True),
-    "score": lambda: model.score(model.users.histories),
+    "score": lambda: model.score(model.known_users.histories),
     "add": lambda: model.add_items(items),
     "save": lambda: model.save(folder + "-again"),
     "load": lambda: palate.load(folder).recommend(["person-3"], reasons=True),

@@ -110,7 +110,7 @@ def _show_recommendations(model: Pipeline, split: Split, console: Console) -> No
 
 def _somebody(model: Pipeline) -> str:
     """A person with a middling history: the median length."""
-    histories = model.users.histories
+    histories = model.known_users.histories
     order = np.argsort(histories.lengths, kind="stable")
     return str(histories.user_ids[int(order[len(order) // 2])])
 
@@ -126,7 +126,7 @@ def _best_cold_item(model: Pipeline, split: Split) -> str:
     """The film without a training rating whose best places, as many as are shown, are the best."""
     if not len(split.cold_items):
         raise DataError("every film of the sample has a training rating")
-    users, count = model.users.histories, len(model.item_ids)
+    users, count = model.known_users.histories, len(model.item_ids)
     rows, _ = model.rank_histories(users, count)
     places = np.full((len(rows), count + 1), count)  # the last column takes the ends of lists, -1
     np.put_along_axis(places, rows, np.arange(count)[None, :], axis=1)

@@ -169,7 +169,7 @@ def by_request(
     fresh = np.ones(len(histories), dtype=bool)
     fresh[1:] = np.diff(histories.starts) != 0
     fresh[1:] |= np.diff(histories.stops) != 0
-    for words in histories.queries.values():
+    for words in (*histories.queries.values(), *histories.users.values()):
         changed: Any = words[1:] != words[:-1]
         fresh[1:] |= np.asarray(changed.sum(axis=1)).ravel() > 0
     request = np.cumsum(fresh) - 1

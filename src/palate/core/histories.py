@@ -11,10 +11,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Matrix, Rows, scale_rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, DataError
+from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.ids import Ids
 
@@ -36,6 +37,7 @@ class Histories:
     Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
     the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
     people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
     """
 
     item_ids: Ids
@@ -46,6 +48,7 @@ class Histories:
     weights: Floats
     times: NDArray[np.float64] | None = None
     queries: Mapping[str, Floats] = field(default_factory=dict)
+    users: Mapping[str, Matrix] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_process()
@@ -69,7 +72,18 @@ class Histories:
             starts=self.starts[index],
             stops=self.stops[index],
             queries={name: vectors[index] for name, vectors in self.queries.items()},
+            users={name: vectors[index] for name, vectors in self.users.items()},
         )
+
+    def with_users(self, features: Features | None) -> Histories:
+        """The same requests with the features of who asks, found by id: zeros for strangers."""
+        if features is None:
+            return replace(self, users={})
+        rows = features.ids.find(self.user_ids)
+        known = (rows >= 0).astype(np.float32)
+        rows = np.maximum(rows, 0)
+        parts = {name: scale_rows(part[rows], known) for name, part in features.parts.items()}
+        return replace(self, users=parts)
 
     def last(self, length: int) -> Histories:
         """The newest `length` events of each row."""

@@ -11,12 +11,14 @@ from palate.core.optional import is_installed
 from palate.core.types import Encoder
 from palate.core.visible import visible
 from palate.features.encoders.attributes import Attributes
-from palate.features.encoders.muse import TextEncoder
+from palate.features.encoders.columns.plans import is_attribute
+from palate.features.encoders.muse import NEEDED, TextEncoder
 from palate.features.encoders.tfidf import Tfidf
 from palate.features.encoders.transformer import Transformer
 from palate.features.template_encoder import TemplateEncoder
 from palate.nn.hub.find import E5, GEMMA, MINILM, PACKAGE, find_model
-from palate.text.template import default_template
+from palate.text.profile import is_title_name
+from palate.text.template import default_template, text_columns
 
 USE = "muse"
 
@@ -39,6 +41,33 @@ def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> d
             encoders["words"] = Tfidf()
     if _has_attributes(data):
         encoders["attributes"] = Attributes()
+    return encoders
+
+
+def default_user_encoders(people: Dataset) -> dict[str, Encoder]:
+    """What suits a table of users, given in the place of the items: attributes, and texts if any.
+
+    Columns of few different values are attributes and no texts; names say nothing of a taste. The
+    language model is left out where it is not installed: nobody asked for it here.
+    """
+    encoders: dict[str, Encoder] = {}
+    told = [
+        name
+        for name in text_columns(people.items)
+        if not is_title_name(name)
+        and (people.items[name].dtype.is_nested() or not is_attribute(people.items[name]))
+    ]
+    if _has_attributes(people):
+        encoders["attributes"] = Attributes()
+    if told:
+        template = ". ".join(f"{{{name}}}" for name in told)
+        if is_installed(*NEEDED.modules):
+            encoders["text"] = TextEncoder(template=template)
+        encoders["words"] = Tfidf(template=template)
+        try:
+            Tfidf(template=template).check_words(people)
+        except DataError:
+            del encoders["words"]
     return encoders
 
 

@@ -30,6 +30,7 @@ from palate.core.settings import blocks_named
 from palate.core.split import Split
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.importance import check_block_names
+from palate.recommenders.two_stage.profiles import QUERY
 
 if TYPE_CHECKING:
     from palate.core.types import Encoder
@@ -51,7 +52,9 @@ _users: WeakKeyDictionary[Dataset, Users] = WeakKeyDictionary()
 def check_parts(pipeline: Stages) -> None:
     """Raises `ConfigError` for a part that is no component, or stands in the wrong place."""
     if pipeline.encoders is not None:
-        _check_encoders(pipeline.encoders)
+        _check_encoders(pipeline.encoders, "encoders")
+    if pipeline.users is not None:
+        _check_encoders(pipeline.users, "users")
     for setting, kind in _LISTS.items():
         parts = getattr(pipeline, setting)
         if not isinstance(parts, list | tuple):
@@ -64,17 +67,21 @@ def check_parts(pipeline: Stages) -> None:
         _check_part(getattr(pipeline, setting), kind, _STAGES.get(setting, setting), setting)
 
 
-def _check_encoders(encoders: Any) -> None:
+def _check_encoders(encoders: Any, setting: str) -> None:
     if not isinstance(encoders, Mapping):
-        raise ConfigError(
-            f"encoders must have names, as {{'words': Tfidf()}}, not {reprlib.repr(encoders)}"
-        )
+        example = "{'words': Tfidf()}" if setting == "encoders" else "{'profile': Attributes()}"
+        raise ConfigError(f"{setting} must have names, as {example}, not {reprlib.repr(encoders)}")
     for name, encoder in encoders.items():
         if not isinstance(name, str) or not name:
             raise ConfigError(
-                f"encoders: {name!r} is no name; blocks are called by it: give a word"
+                f"{setting}: {name!r} is no name; blocks are called by it: give a word"
             )
-        _check_part(encoder, "encoder", "encoders", f"encoders[{name!r}]")
+        if setting == "users" and name.startswith(QUERY):
+            raise ConfigError(
+                f"users: a block cannot be called {name!r}: names that begin with {QUERY!r} are "
+                "those of people's words; call its encoder something else"
+            )
+        _check_part(encoder, "encoder", "encoders", f"{setting}[{name!r}]")
 
 
 def _check_part(part: Any, kind: str, stage: str, where: str) -> None:
@@ -211,15 +218,15 @@ def users_of(data: Dataset) -> Users:
     return found
 
 
-def check_request(user_ids: object, history: object, text: object) -> None:
-    """Raises `DataError` unless known people ask, or somebody by a history, words or both."""
+def check_request(user_ids: object, history: object, text: object, profile: object) -> None:
+    """Raises `DataError` unless known people ask, or somebody by a history, words or a profile."""
     if user_ids is not None:
-        if history is not None or text is not None:
+        if history is not None or text is not None or profile is not None:
             raise DataError(
-                "ask for known people, or for somebody by history and text, not for both"
+                "ask for known people, or for somebody by history, text and profile, not for both"
             )
-    elif history is None and text is None:
-        raise DataError("nobody asks: give user_ids, a history or a text")
+    elif history is None and text is None and profile is None:
+        raise DataError("nobody asks: give user_ids, a history, a text or a profile")
     if text is not None:
         check_words(text)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +10,7 @@ from palate.core.arrays import Matrix
 from palate.core.dataset import Dataset
 from palate.core.errors import DataError, PalateError
 from palate.core.features import Features
-from palate.core.types import Encoder, FitContext, Transform
+from palate.core.types import Encoder, Transform
 
 
 def fit_features(
@@ -27,25 +26,6 @@ def fit_features(
     for transform in transforms:
         features = transform.fit(features, data).transform(features)
     return features
-
-
-def refit_features(
-    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], part: Dataset
-) -> Features | None:
-    """As `fit_features` on a part of the data, with copies: the components stay as they are."""
-    fresh_encoders, fresh_transforms = copy.deepcopy((dict(encoders), list(transforms)))
-    return fit_features(fresh_encoders, fresh_transforms, part)
-
-
-def context_of(
-    features: Features | None, encoders: Mapping[str, Encoder], transforms: Sequence[Transform]
-) -> FitContext:
-    """What a recommender may use: `features`, and the unfitted stages that make them again."""
-
-    def remake(part: Dataset) -> FitContext:
-        return context_of(refit_features(encoders, transforms, part), encoders, transforms)
-
-    return FitContext(items=features, remake=remake)
 
 
 def encode_items(

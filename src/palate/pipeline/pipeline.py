@@ -45,8 +45,22 @@ from palate.pipeline.checks import (
     wanted_places,
 )
 from palate.pipeline.explain.sentences import explain
-from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
+from palate.pipeline.features import encode_items, encode_words
 from palate.pipeline.stages import Stages
+from palate.pipeline.user_features import (
+    UserStages,
+    check_reads_profile,
+    check_users,
+    context_of_both,
+    fit_both,
+    of_profile,
+    profile_row,
+    reading,
+    strangers,
+    take_users,
+    user_encoders,
+    with_users_of,
+)
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
@@ -60,7 +74,9 @@ class Pipeline(Stages):
     """Everything between tables and recommendations, fitted as one and saved as one folder.
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
-    `selection` transform them; `recommender` scores histories; `rerankers` mix the result. The
+    `selection` transform them; `users` (None: what suits the table of users) are encoders of
+    people, whose blocks go through `representation` too; `recommender` scores histories;
+    `rerankers` mix the result. The
     components that are given stay as they are: `fit` learns with copies, under names that end in
     `_`. Raises `ConfigError` for what is no component, and for settings that name unknown blocks.
     """
@@ -84,11 +100,14 @@ class Pipeline(Stages):
         blank = [*self.representation, self.fusion, *self.selection]
         encoders, transforms = copy.deepcopy((chosen, blank))
         recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
+        blank_people = UserStages.blank(user_encoders(self, ordered), self.representation)
+        people = copy.deepcopy(blank_people)
         with one_blas_thread:
-            features = fit_features(encoders, transforms, ordered)
+            features, users = fit_both(encoders, transforms, people, ordered)
         if features is not None:
             features = features.take(places_of(rows))
-        context = context_of(features, chosen, blank)
+        users = take_users(users, data.user_ids)
+        context = context_of_both(features, users, chosen, blank, blank_people)
         _fit_rerankers(rerankers, data, context)
         recommender.fit(data, context)
         vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
@@ -96,6 +115,9 @@ class Pipeline(Stages):
             features_=features,
             encoders_=encoders,
             transforms_=transforms,
+            user_encoders_=dict(people.encoders),
+            user_transforms_=list(people.transforms),
+            user_features_=users,
             recommender_=recommender,
             rerankers_=rerankers,
         )
@@ -123,11 +145,19 @@ class Pipeline(Stages):
         check_fitted(self)
         return self.features_
 
+    @property
+    def user_features(self) -> Features | None:
+        """The features of everybody who is known; None where there is no encoder of people."""
+        check_fitted(self)
+        return self.user_features_
+
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked."""
         now = self._now()
         check_histories(histories)
         check_queries(histories, now.features_)
+        histories = with_users_of(histories, now.user_features_)
+        check_users(histories, now.user_features_)
         return now.recommender_.score(histories)
 
     def rank_histories(
@@ -163,6 +193,7 @@ class Pipeline(Stages):
         *,
         history: Sequence[str] | None = None,
         text: str | None = None,
+        profile: Mapping[str, object] | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         candidates: Sequence[str] | None = None,
@@ -170,12 +201,13 @@ class Pipeline(Stages):
     ) -> Recommendations:
         """The best `k` items for known people, for a history, for a text query, or a mix.
 
+        `profile` says what is known of somebody new, under columns of the table of users.
         `candidates` limits what may be recommended; `reasons` adds a sentence to each line. Raises
         `UnknownIdError` for people or items that are not known, `DataError` for no request at all.
         """
         now = self._now()
         k = wanted_places(k)
-        histories = now.histories(user_ids, history=history, text=text)
+        histories = now.histories(user_ids, history=history, text=text, profile=profile)
         rows = None
         if candidates is not None:
             rows = now.item_ids.rows(
@@ -197,7 +229,7 @@ class Pipeline(Stages):
         """As `recommend`, for requests that are histories; `candidates` are catalogue rows."""
         now = self._now()
         check_histories(histories)
-        histories = histories.in_catalogue(now.item_ids)
+        histories = with_users_of(histories.in_catalogue(now.item_ids), now.user_features_)
         rows, scores = now.rank_histories(
             histories,
             min(wanted_places(k), max(len(now.item_ids), 1)),
@@ -213,15 +245,26 @@ class Pipeline(Stages):
         *,
         history: Sequence[str] | None = None,
         text: str | None = None,
+        profile: Mapping[str, object] | None = None,
     ) -> Histories:
-        """Requests for known people, for a history of item ids, for words, or for both of these."""
+        """Requests for known people, or for somebody by a history of ids, words and a profile."""
         now = self._now()
-        check_request(user_ids, history, text)
+        check_request(user_ids, history, text, profile)
         if user_ids is not None:
-            return now.users.find(user_ids)
+            return with_users_of(now.known_users.find(user_ids), now.user_features_)
         history_ids = [] if history is None else id_list(history, "history")
         queries = {} if text is None else now.queries([text])
-        return history_of_items(now.item_ids, [history_ids], queries=queries)
+        asking = history_of_items(now.item_ids, [history_ids], queries=queries)
+        return replace(asking, users=now._known_of(profile))
+
+    def _known_of(self, profile: Mapping[str, object] | None) -> dict[str, Matrix]:
+        """One row a block of people: of a profile, or of a stranger."""
+        if profile is None:
+            return {} if self.user_features_ is None else strangers(self.user_features_, 1)
+        check_reads_profile(self.recommender_, self.user_features_, self.data_.users)
+        stages = UserStages(self.user_encoders_, self.user_transforms_)
+        words = reading(self.encoders_, self.transforms_)
+        return of_profile(stages, profile_row(profile, self.data_.users), words)
 
     @property
     def item_ids(self) -> Ids:
@@ -229,7 +272,7 @@ class Pipeline(Stages):
         return self.data_.item_ids
 
     @property
-    def users(self) -> Users:
+    def known_users(self) -> Users:
         """Everybody in the data that it was fitted on, and what they did."""
         return users_of(self.data_)
 
@@ -294,7 +337,7 @@ class Pipeline(Stages):
         now = self._now()
         k = wanted_places(k)
         row = int(now.item_ids.rows(id_list([item_id], "item ids"), what="item ids")[0])
-        users, tie = now.users.histories, tie_order(now.item_ids)
+        users, tie = now.known_users.histories, tie_order(now.item_ids)
         before = tie < tie[row]
         places, scores = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.float32)]
         chunk = max(1, 32_000_000 // max(len(now.item_ids), 1))

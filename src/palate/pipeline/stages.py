@@ -21,6 +21,7 @@ class Stages:
     """
 
     encoders: dict[str, Encoder] | None = None
+    users: dict[str, Encoder] | None = None
     representation: list[Transform] = field(default_factory=lambda: [Whiten()])
     fusion: Transform = field(default_factory=Concat)
     selection: list[Transform] = field(default_factory=list)
@@ -30,5 +31,8 @@ class Stages:
     features_: Features | None = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
+    user_encoders_: dict[str, Encoder] = learnt()
+    user_transforms_: list[Transform] = learnt()
+    user_features_: Features | None = learnt()
     recommender_: Recommender = learnt()
     rerankers_: list[Reranker] = learnt()

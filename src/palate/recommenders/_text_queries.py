@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -64,8 +65,9 @@ def evidence_of_parts(
 
 
 def _parts(mixed: Histories) -> tuple[Histories, Histories]:
-    """The same requests without their words, and without their histories."""
-    return replace(mixed, queries={}), replace(mixed, stops=mixed.starts)
+    """The same requests without their words, and with these alone."""
+    strangers: dict[str, Any] = {name: part * 0 for name, part in mixed.users.items()}
+    return replace(mixed, queries={}), replace(mixed, stops=mixed.starts, users=strangers)
 
 
 def has_query(histories: Histories) -> Mask:

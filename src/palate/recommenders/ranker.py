@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -42,6 +42,11 @@ from palate.recommenders.two_stage.labels import (
     LabelPlan,
     labelled_rows,
     share_of_repeats,
+)
+from palate.recommenders.two_stage.profiles import (
+    check_profiles,
+    profile_blocks,
+    with_known_users,
 )
 from palate.recommenders.two_stage.statistics import (
     Statistics,
@@ -86,11 +91,14 @@ class Ranker:
     new_share: Annotated[float, Field(ge=0, lt=1)] | None = None
     seed: NonNegativeInt = 0
 
+    reads_users: ClassVar[bool] = True
+
     item_ids_: Ids = learnt()
     order_: Rows = learnt()
     features_: Features | None = learnt()
     statistics_: Statistics = learnt()
     neighbour_pool_: Rows | None = learnt()
+    user_blocks_: list[str] = learnt()
     repeats_: bool = learnt()
     names_: list[str] = learnt()
     trees_: str = learnt()
@@ -116,8 +124,14 @@ class Ranker:
         self.added_ = 0
         self.features_ = context.honest.items
         check_block_names(() if self.features_ is None else self.features_.parts)
+        users = context.honest.users
+        self.user_blocks_ = [] if users is None else list(users.parts)
         self.neighbour_pool_ = neighbour_pool(histories, held=HELD_EVENTS)
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
+        known = self.features_
+        self.__dict__["_catalogue"] = self._catalogue_from(
+            None if known is None else known.take(self._rows), users
+        )
         plan = LabelPlan(
             n_train_queries=self.n_train_queries,
             candidates=self.candidates,
@@ -140,14 +154,15 @@ class Ranker:
 
     def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""
-        if self.features_ is None or not self.features_.behavioural:
+        if not context.honest.knows_events:
             return lambda _known: self._catalogue
 
         def catalogue_of(known: Histories) -> Catalogue:
-            features = context.on_part(dataset_of(known, data)).items
+            remade = context.on_part(dataset_of(known, data))
+            features = remade.items
             if features is not None and features.ids != data.item_ids:
                 features = features.take(features.ids.rows(data.item_ids.series))
-            return self._catalogue_from(features)
+            return self._catalogue_from(features, remade.users)
 
         return catalogue_of
 
@@ -204,8 +219,11 @@ class Ranker:
         known = self.features_
         return self._catalogue_from(None if known is None else known.take(self._rows))
 
-    def _catalogue_from(self, features: Features | None) -> Catalogue:
-        return Catalogue.of(features, len(self.item_ids_), neighbour_pool=self.neighbour_pool_)
+    def _catalogue_from(
+        self, features: Features | None, users: Features | None = None
+    ) -> Catalogue:
+        pool = self.neighbour_pool_
+        return Catalogue.of(features, len(self.item_ids_), neighbour_pool=pool, users=users)
 
     def _candidates(self, histories: Histories) -> Candidates:
         found = candidates(
@@ -224,7 +242,12 @@ class Ranker:
         A history and words are each scored alone and fused, by reciprocal ranks.
         """
         check_fitted(self)
-        return fused_with_queries(self._score_all, histories.in_catalogue(self.item_ids_))
+        return fused_with_queries(self._score_all, self._asking(histories))
+
+    def _asking(self, histories: Histories) -> Histories:
+        """Over this catalogue, with what was known of people at the fit."""
+        asking = histories.in_catalogue(self.item_ids_)
+        return with_known_users(asking, self.user_blocks_, self.statistics_, self._catalogue)
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
@@ -298,7 +321,7 @@ class Ranker:
         Beside a history, words are asked alone: that part speaks which places the item higher.
         """
         check_fitted(self)
-        asking = histories.in_catalogue(self.item_ids_)
+        asking = self._asking(histories)
         return evidence_of_parts(self._evidence, self._score_all, asking, items)
 
     def _evidence(self, asking: Histories, items: Rows) -> list[Evidence]:
@@ -334,7 +357,9 @@ class Ranker:
             "order_ is no order of the items",
         )
         check_statistics(self.statistics_, self._catalogue, behaviour=self.behaviour)
-        names = feature_names(features, behaviour=self.behaviour)
+        check_profiles(self.statistics_, self.user_blocks_, n_items)
+        blocks = profile_blocks(self.statistics_, self.user_blocks_)
+        names = feature_names(features, behaviour=self.behaviour, users=blocks)
         agree(self.names_ in (names, []), "features of rows that this version does not make")
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
         check_importances(self.importances_, self.names_)

@@ -101,9 +101,9 @@ def test_every_recommender_takes_any_blocks(fitted, tmp_path, recommender, fusio
     assert loaded.recommend(["person-3"], k=5, reasons=True).table.equals(found)
     for each in (model, loaded):
         each.add_items(arriving(each.data_))
-    scores = model.score(model.users.histories)
+    scores = model.score(model.known_users.histories)
     assert np.isfinite(scores).all()
-    np.testing.assert_array_equal(loaded.score(loaded.users.histories), scores)
+    np.testing.assert_array_equal(loaded.score(loaded.known_users.histories), scores)
 
 
 def test_blocks_keep_their_names_their_kind_and_their_share(fitted):

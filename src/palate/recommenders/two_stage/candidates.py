@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,21 +88,34 @@ def candidates(
     return Candidates(items, without_noise(stacked), names, mix, requests)
 
 
-def feature_names(features: Features | None, *, behaviour: bool) -> list[str]:
-    """What the columns of `Candidates.features` are called, as a catalogue of two items shows."""
+def feature_names(
+    features: Features | None,
+    *,
+    behaviour: bool,
+    users: Mapping[str, Matrix] = MappingProxyType({}),
+) -> list[str]:
+    """What the columns of `Candidates.features` are called, as a catalogue of two items shows.
+
+    `users` are blocks of people, of which the names count, and whether they are sparse.
+    """
     item_ids = Ids(["one", "other"])
     small: Features | None = None
     if features is not None:
-        blank = np.zeros((2, 1), dtype=np.float32)
-        parts: dict[str, Matrix] = {
-            name: sparse.csr_array(blank) if sparse.issparse(part) else blank
-            for name, part in features.parts.items()
-        }
-        small = Features(item_ids, parts, behavioural=features.behavioural)
-    catalogue = Catalogue.of(small, 2)
+        small = Features(item_ids, _blank(features.parts), behavioural=features.behavioural)
     histories = history_of_items(item_ids, [["one", "other"], ["other"]])
+    people = Features(Ids(histories.user_ids), _blank(users)) if users else None
+    histories = histories.with_users(people)
+    catalogue = Catalogue.of(small, 2, users=people)
     statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
     return candidates(histories, statistics, catalogue, count=2, repeats=False).names
+
+
+def _blank(parts: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    blank = np.zeros((2, 1), dtype=np.float32)
+    return {
+        name: sparse.csr_array(blank) if sparse.issparse(part) else blank
+        for name, part in parts.items()
+    }
 
 
 def without_noise(values: Floats) -> Floats:

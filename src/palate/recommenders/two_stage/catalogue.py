@@ -26,17 +26,24 @@ CHUNK_CELLS = 16_000_000
 class Catalogue:
     """What retrievers compare: blocks of unit rows, those learnt from behaviour last.
 
-    `neighbour_pool` are the rows that may be somebody's neighbour; None: all.
+    `neighbour_pool` are the rows that may be somebody's neighbour; None: all. `users` are the
+    features of people that a fit may learn from.
     """
 
     n_items: int
     dense_blocks: dict[str, Floats]
     sparse_blocks: dict[str, sparse.csr_array]
     neighbour_pool: Rows | None = None
+    users: Features | None = None
 
     @classmethod
     def of(
-        cls, features: Features | None, n_items: int, *, neighbour_pool: Rows | None = None
+        cls,
+        features: Features | None,
+        n_items: int,
+        *,
+        neighbour_pool: Rows | None = None,
+        users: Features | None = None,
     ) -> Catalogue:
         parts: dict[str, Matrix] = {}
         if features is not None:
@@ -48,6 +55,7 @@ class Catalogue:
             {name: on_grid(to_dense(part)) for name, part in dense.items()},
             {name: part for name, part in parts.items() if name not in dense},
             neighbour_pool,
+            users,
         )
 
     def ready(self, *, behaviour: bool) -> None:

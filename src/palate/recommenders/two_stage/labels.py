@@ -88,7 +88,7 @@ def labelled_rows(
 def _rows(
     turn: _Turn, statistics: Statistics, catalogue: Catalogue, plan: LabelPlan, chunk: slice
 ) -> LabelledRows:
-    asking, answers = turn.asking.take(chunk), turn.answers[chunk]
+    asking, answers = turn.asking.take(chunk).with_users(catalogue.users), turn.answers[chunk]
     found = candidates(
         asking,
         statistics,

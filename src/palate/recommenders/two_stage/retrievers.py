@@ -16,6 +16,7 @@ from palate.core.histories import Histories
 from palate.core.sparse import inner_products, product
 from palate.recommenders._cooccurrence import even_chunks, first_of_each_row, keep_largest
 from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.profiles import profile_signals
 from palate.recommenders.two_stage.statistics import (
     DECAY,
     LENGTH,
@@ -116,6 +117,8 @@ def retrieve(
         yield Signal(name, product(profile, transposed), CONTENT_WEIGHT)
         newest = sparse.csr_array(profiles.newest @ block)
         yield Signal(f"{name}:newest", product(newest, transposed))
+    for name, scores, weight in profile_signals(histories, statistics, catalogue):
+        yield Signal(name, scores, weight)
 
 
 def _behaviour(

@@ -23,6 +23,11 @@ from palate.recommenders._cooccurrence import (
     popularity,
 )
 from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.profiles import (
+    grown_profiles,
+    is_profile,
+    profile_statistics,
+)
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
@@ -50,7 +55,7 @@ _OF_SPACE = ("space_in", "space_out", "space_unit")
 def fit_statistics(
     histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
 ) -> Statistics:
-    """Everything the retrievers need; nothing but `histories` and content enters."""
+    """Everything the retrievers need; `histories`, content and who people are, nothing else."""
     counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
     statistics: Statistics = {
         "popularity": popularity(histories),
@@ -59,6 +64,7 @@ def fit_statistics(
     }
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
+        statistics |= profile_statistics(histories, catalogue.users)
     for name, vectors in catalogue.dense_blocks.items():
         statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
     return statistics
@@ -75,7 +81,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
         shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
         shapes |= {"users": (widths["users"], n_items)}
         shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
-    agree(statistics.keys() == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
+    names = {name for name in statistics if not is_profile(name)}
+    agree(names == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
     for name, shape in shapes.items():
         value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "users")
         kind = sparse.csr_array if kept_sparse else np.ndarray
@@ -206,8 +213,10 @@ def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
 
 def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
     """Statistics for a catalogue that has grown at its end: nobody touched the new items yet."""
-    grown: Statistics = {}
+    grown: Statistics = grown_profiles(statistics, catalogue.n_items)
     for name, value in statistics.items():
+        if is_profile(name):
+            continue
         if name.startswith("map."):
             grown[name] = value
         elif name == "users":

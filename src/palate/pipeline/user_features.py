@@ -1,0 +1,335 @@
+"""People's side: the users table through encoders and representation, as the items go."""
+
+from __future__ import annotations
+
+import copy
+import reprlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from palate.core import registry
+from palate.core.arrays import Floats, Mask, Matrix, scale_rows
+from palate.core.columns import ITEM, USER
+from palate.core.dataset import Dataset
+from palate.core.errors import (
+    AlignmentError,
+    ConfigError,
+    DataError,
+    PalateError,
+    did_you_mean,
+)
+from palate.core.features import Features
+from palate.core.histories import Histories
+from palate.core.ids import Ids
+from palate.core.settings import blocks_named
+from palate.core.types import Encoder, FitContext, Transform
+from palate.features.default_encoders import default_user_encoders
+from palate.pipeline.features import encode_items, encode_words, fit_features
+from palate.pipeline.stages import Stages
+from palate.recommenders.two_stage.profiles import QUERY
+from palate.text.template import render
+
+Words = Callable[[Sequence[str]], Mapping[str, Matrix]]
+"""Texts → the items' blocks in whose space they were read, each (n, d)."""
+
+
+@dataclass(frozen=True)
+class UserStages:
+    """What makes features of people: encoders, and what is done to their blocks."""
+
+    encoders: Mapping[str, Encoder]
+    transforms: Sequence[Transform]
+
+    @classmethod
+    def blank(cls, encoders: Mapping[str, Encoder], representation: Sequence[Any]) -> UserStages:
+        """Unfitted ones; a representation that names blocks of the items is theirs alone."""
+        shared = [
+            part
+            for part in representation
+            if not is_dataclass(part)
+            or not any(blocks_named(type(part), registry.settings_of(part)))
+        ]
+        return cls(*copy.deepcopy((dict(encoders), shared)))
+
+    def fit(self, data: Dataset, words: Words | None) -> Features | None:
+        """Features of everybody in `data.user_ids`; None where there is no encoder of people.
+
+        Learns from people with events alone, where there are any. `words` reads what people say as
+        the items' texts are read.
+        """
+        if not self.encoders or not len(data.user_ids):
+            return None
+        people = users_as_items(data)
+        with errors_about_users():
+            fit_features(self.encoders, (), people)
+            encoded = self._encode(people)
+        for transform in self.transforms:
+            encoded = transform.fit(encoded, people).transform(encoded)
+        return self._with_words(encoded, people, words)
+
+    def encode(self, data: Dataset, words: Words | None) -> Features | None:
+        """The same by stages that are fitted already."""
+        if not self.encoders:
+            return None
+        people = users_as_items(data)
+        with errors_about_users():
+            encoded = self._encode(people)
+        for transform in self.transforms:
+            encoded = transform.transform(encoded)
+        return self._with_words(encoded, people, words)
+
+    def _encode(self, people: Dataset) -> Features:
+        """Zeros for people of whom nothing is known, whatever an encoder makes of gaps."""
+        encoded = encode_items(self.encoders, (), people)
+        assert encoded is not None  # there are encoders
+        known = about_whom(people).astype(np.float32)
+        parts = {
+            name: part if name in encoded.behavioural else scale_rows(part, known)
+            for name, part in encoded.parts.items()
+        }
+        return encoded.with_parts(parts)
+
+    def _with_words(self, encoded: Features, people: Dataset, words: Words | None) -> Features:
+        said = self._texts(people.items)
+        if words is None or said is None:
+            return encoded
+        parts = {f"{QUERY}{name}": vectors for name, vectors in words(said).items()}
+        return encoded.beside(Features(encoded.ids, parts))
+
+    def _texts(self, people: pl.DataFrame) -> list[str] | None:
+        """What each person says, as the first encoder of texts reads it; None without one."""
+        templates = (getattr(encoder, "template_", None) for encoder in self.encoders.values())
+        template = next((one for one in templates if isinstance(one, str)), None)
+        return None if template is None else render(people, template)
+
+
+def reading(encoders: Mapping[str, Encoder], transforms: Sequence[Transform]) -> Words | None:
+    """How the items' texts are read; None where no encoder reads any."""
+    if not any(hasattr(encoder, "encode_texts") for encoder in encoders.values()):
+        return None
+    return partial(encode_words, encoders, transforms)
+
+
+def fit_both(
+    encoders: Mapping[str, Encoder],
+    transforms: Sequence[Transform],
+    people: UserStages,
+    data: Dataset,
+) -> tuple[Features | None, Features | None]:
+    """Features of the items and of the people of `data`, all stages fitted on it."""
+    items = fit_features(encoders, transforms, data)
+    return items, people.fit(data, reading(encoders, transforms))
+
+
+def context_of_both(
+    items: Features | None,
+    users: Features | None,
+    encoders: Mapping[str, Encoder],
+    transforms: Sequence[Transform],
+    people: UserStages,
+) -> FitContext:
+    """What a recommender may use: features, and the unfitted stages that make them again."""
+
+    def remake(part: Dataset) -> FitContext:
+        fresh = copy.deepcopy((dict(encoders), list(transforms), people))
+        return context_of_both(*fit_both(*fresh, part), encoders, transforms, people)
+
+    return FitContext(items=items, users=users, remake=remake)
+
+
+def reads_users(recommender: object) -> bool:
+    """Whether it says that it uses features of people; those outside palate may."""
+    said = getattr(recommender, "reads_users", None)
+    return ":" in registry.name_of(recommender) if said is None else bool(said)
+
+
+def user_encoders(pipeline: Stages, data: Dataset) -> Mapping[str, Encoder]:
+    """Those that are given; else what suits the table of users, if the recommender reads them."""
+    if pipeline.users is not None:
+        return pipeline.users
+    if data.users is None or not reads_users(pipeline.recommender):
+        return {}
+    return default_user_encoders(users_as_items(data))
+
+
+def users_as_items(data: Dataset) -> Dataset:
+    """People in the place of items, so that every encoder of items reads them.
+
+    Rows are those of `data.user_ids`; who has none in the users table has empty cells. An event is
+    that of the person with the item.
+    """
+    people = pl.DataFrame({ITEM: data.user_ids.series})
+    if data.users is not None:
+        table = data.users.rename({ITEM: f"original_{ITEM}"} if ITEM in data.users.columns else {})
+        people = people.join(table.rename({USER: ITEM}), on=ITEM, how="left", maintain_order="left")
+    events = data.interactions.rename({USER: ITEM, ITEM: USER})
+    return Dataset(interactions=events, items=people)
+
+
+def about_whom(people: Dataset) -> Mask:
+    """(n,) of whom the table says anything at all."""
+    columns = people.items.drop(ITEM)
+    if not columns.width:
+        return np.zeros(len(people.items), dtype=np.bool_)
+    return columns.select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+
+
+@contextmanager
+def errors_about_users() -> Iterator[None]:
+    """Errors of encoders inside speak of users where they would speak of items."""
+    try:
+        yield
+    except PalateError as error:
+        for ours, theirs in ((ITEM, USER), ("no item ", "no user "), ("items", "users")):
+            error.message = error.message.about(theirs, instead_of=ours)
+        if error.encoder is not None and not error.encoder.startswith("users."):
+            error.encoder = f"users.{error.encoder}"
+        raise
+
+
+def profile_row(profile: object, users: pl.DataFrame | None) -> pl.DataFrame:
+    """One row like those of the users table, of what is said; what is not said is empty.
+
+    Raises `DataError` for columns that the table lacks, and for values of another kind.
+    """
+    if not isinstance(profile, Mapping) or not all(isinstance(name, str) for name in profile):
+        raise DataError(
+            f"a profile says what is known of somebody, as {{'age': 31}}, not "
+            f"{reprlib.repr(profile)}"
+        )
+    known = [] if users is None else [name for name in users.columns if name != USER]
+    for name in profile:
+        if name not in known:
+            raise DataError(
+                f"profile: the users table has no column {name!r}.{did_you_mean(name, known)}"
+            )
+    if all(_is_empty(value) for value in profile.values()):
+        raise DataError("the profile says nothing: leave it out, or say what is known")
+    assert users is not None  # or it had no column
+    cells = [
+        _cell(name, profile.get(name), kind) for name, kind in users.schema.items() if name != USER
+    ]
+    return pl.DataFrame([pl.Series(USER, ["profile"], dtype=pl.String), *cells])
+
+
+def _is_empty(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _cell(name: str, value: Any, kind: pl.DataType) -> pl.Series:
+    """A column of one value, read as the users table holds it; text is read where it can be."""
+    if _is_empty(value):
+        return pl.Series(name, [None], dtype=kind)
+    try:
+        if isinstance(kind, pl.List) and isinstance(value, str):
+            value = [part.strip() for part in value.split("|")]
+        if kind == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
+            value = str(value)
+        if kind == pl.Boolean and isinstance(value, str):
+            value = {"true": True, "false": False}[value.strip().lower()]
+        if isinstance(value, bool) and kind != pl.Boolean:
+            raise TypeError
+        if kind.is_temporal() and isinstance(value, str):
+            column = _moment(name, value, kind)
+        elif kind.is_numeric() and isinstance(value, str):
+            column = pl.Series(name, [float(value)])
+        else:
+            column = pl.Series(name, [value])
+        if column.dtype.is_nested() != kind.is_nested():
+            raise TypeError
+        if kind.is_numeric():  # 30.5 years where the table holds whole ones
+            column = column.cast(pl.Float64)
+            if not column.is_finite().all():
+                raise ValueError
+            return column
+        return column.cast(kind)
+    except (TypeError, ValueError, KeyError, OverflowError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"profile: {name} = {reprlib.repr(value)} is not {_wanted(kind)}, as the users table "
+            "holds there"
+        ) from error
+
+
+def _moment(name: str, value: str, kind: pl.DataType) -> pl.Series:
+    text = pl.Series(name, [value])
+    return text.str.to_date() if kind == pl.Date else text.str.to_datetime().cast(kind)
+
+
+def _wanted(kind: pl.DataType) -> str:
+    if kind.is_numeric():
+        return "a number"
+    if kind.is_nested():
+        return "a list"
+    if kind.is_temporal():
+        return "a date or time, as 2024-05-31"
+    return "true or false" if kind == pl.Boolean else "a text"
+
+
+def check_reads_profile(
+    recommender: object, features: Features | None, users: pl.DataFrame | None
+) -> None:
+    """Raises `ConfigError` for a model that knows nothing of people but what they did."""
+    if not reads_users(recommender):
+        raise ConfigError(
+            f"the recommender {registry.name_of(recommender)!r} does not read profiles: 'ranker' "
+            "does"
+        )
+    if users is None:
+        raise ConfigError(
+            "this model was fitted without a table of users, so it cannot read a profile: give "
+            "palate.read(..., users=...) one, or [data] users in a pipeline file, and fit again"
+        )
+    if features is None:
+        raise ConfigError(
+            "this model has no encoder of users, so it cannot read a profile: give the pipeline "
+            "users={'profile': Attributes()}, or [users.profile] in a pipeline file, and fit again"
+        )
+
+
+def check_users(histories: Histories, features: Features | None) -> None:
+    """Raises `AlignmentError` for blocks of people that the model lacks, or of other widths."""
+    parts = {} if features is None else features.parts
+    for name, vectors in histories.users.items():
+        if name not in parts:
+            raise AlignmentError(f"users: no block is called {name!r}.{did_you_mean(name, parts)}")
+        wanted = (len(histories), parts[name].shape[1])
+        if vectors.shape != wanted:
+            raise AlignmentError(
+                f"users[{name!r}] has shape {vectors.shape}, but these histories and block "
+                f"{name!r} need {wanted}: model.histories(profile=...) makes such rows"
+            )
+
+
+def with_users_of(histories: Histories, features: Features | None) -> Histories:
+    """The same requests with what is known of who asks, unless they bring that themselves."""
+    if features is None or histories.users:
+        return histories
+    return histories.with_users(features)
+
+
+def strangers(features: Features, count: int) -> dict[str, Matrix]:
+    """Rows of people of whom nothing is known."""
+    zeros: Floats = np.zeros(count, dtype=np.float32)
+    rows = np.zeros(count, dtype=np.int32)
+    return {name: scale_rows(part[rows], zeros) for name, part in features.parts.items()}
+
+
+def of_profile(stages: UserStages, row: pl.DataFrame, words: Words | None) -> dict[str, Matrix]:
+    """One row a block: what a fitted model makes of a profile."""
+    nobody = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
+    data = Dataset(interactions=nobody, items=pl.DataFrame({ITEM: ["none"]}), users=row)
+    encoded = stages.encode(data, words)
+    return {} if encoded is None else encoded.parts
+
+
+def take_users(features: Features | None, ids: Ids) -> Features | None:
+    """The same rows in the order of `ids`."""
+    if features is None or features.ids == ids:
+        return features
+    return features.take(features.ids.rows(ids.series))

@@ -1,0 +1,131 @@
+"""What is known about a person changes their list."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import palate
+from palate.core.dataset import Dataset
+from palate.recommenders.ranker import Ranker
+
+PROFILE = {"age": 21, "occupation": "student"}
+
+
+def pipeline(**settings):
+    quick = Ranker(n_estimators=20, n_train_queries=800, candidates=30)
+    users = {"profile": palate.Attributes(), "about": palate.Tfidf(template="{about}")}
+    given = {"encoders": {"words": palate.Tfidf()}, "users": users, "recommender": quick}
+    return palate.Pipeline(**given | settings)
+
+
+def with_shuffled_columns(data: Dataset) -> Dataset:
+    """Ids stay, and what is known of them goes to somebody else."""
+    columns = data.users.drop("user_id").sample(fraction=1.0, shuffle=True, seed=2)
+    return replace(data, users=pl.concat([data.users.select("user_id"), columns], how="horizontal"))
+
+
+@pytest.fixture(scope="module")
+def split(clubs):
+    return palate.split_by_time(clubs, test=0.25)
+
+
+@pytest.fixture(scope="module")
+def model(split):
+    return pipeline().fit(split.train)
+
+
+def listed(recommendations):
+    return recommendations.table["item_id"].to_list()
+
+
+def share_of(topic, items):
+    return sum(item.startswith(topic) for item in items) / len(items)
+
+
+def ndcg(model, split, clubs):
+    """NDCG@10 of the lists of people without an event so far, by all that they did then."""
+    asking = split.histories.take(split.histories.lengths == 0)
+    rows, _ = model.rank_histories(asking, 10)
+    discounts = 1 / np.log2(np.arange(2, 12))
+    found = []
+    for name, row in zip(asking.user_ids, rows, strict=True):
+        chosen = clubs.item_rows[(clubs.interactions["user_id"] == name).to_numpy()]
+        found.append((np.isin(row, chosen) * discounts).sum() / discounts[: len(chosen)].sum())
+    assert len(found) > 50
+    return float(np.mean(found))
+
+
+def test_whose_profile_is_whose_matters(clubs, split, model):
+    shuffled = pipeline().fit(with_shuffled_columns(split.train))
+    without = pipeline(users={}).fit(split.train)
+    asking = split.histories
+    assert (model.rank_histories(asking, 5)[0] != shuffled.rank_histories(asking, 5)[0]).any()
+    own = ndcg(model, split, clubs)
+    assert own > ndcg(without, split, clubs) + 0.1
+    assert own > ndcg(shuffled, split, clubs) + 0.1
+
+
+def test_who_has_a_history_loses_nothing(split, model):
+    without = pipeline(users={}).fit(split.train)
+    compared = palate.compare({"with": model, "without": without}, split, reference="without")
+    assert compared.cell("with", "ndcg@10").difference.high > 0
+
+
+@pytest.mark.parametrize("occupation, age", [("student", 21), ("nurse", 40), ("pilot", 57)])
+def test_a_stranger_with_a_profile_gets_what_people_like_that_one_chose(model, occupation, age):
+    profile = {"age": age, "occupation": occupation}
+    stranger = listed(model.recommend(profile=profile, k=8))
+    anybody = listed(model.recommend(history=[], k=8))
+    assert share_of("news", anybody) > 0.7
+    assert share_of(occupation, stranger) > 0.7
+
+
+def test_a_profile_of_words_lifts_items_whose_text_agrees(model):
+    found = listed(model.recommend(profile={"about": "likes roses and herbs"}, k=8))
+    assert share_of("nurse", found) > 0.7
+
+
+def test_words_reach_items_that_nobody_has_chosen(model):
+    new = pl.DataFrame(
+        {
+            "item_id": ["new-garden", "new-news"],
+            "title": ["A first garden", "The late paper"],
+            "description": ["roses herbs orchards", "papers of tomorrow"],
+        }
+    )
+    grown = pipeline().fit(model.data_).add_items(new)
+    found = grown.recommend(profile={"about": "roses, herbs and orchards"}, k=60)
+    items = listed(found)
+    assert items.index("new-garden") < 10
+    assert items.index("new-garden") < items.index("new-news")
+
+
+def test_a_known_person_without_an_event_is_served_by_their_row(split, model):
+    silent = pl.DataFrame(
+        {"user_id": ["p", "s"], "age": [58, 20], "occupation": ["pilot", "student"], "about": None},
+        schema_overrides={"about": pl.String},
+    )
+    users = pl.concat([split.train.users, silent])
+    fitted = pipeline().fit(replace(split.train, users=users))
+    found = fitted.recommend(["p", "s"], k=8).table
+    assert share_of("pilot", found.filter(pl.col("user_id") == "p")["item_id"]) > 0.7
+    assert share_of("student", found.filter(pl.col("user_id") == "s")["item_id"]) > 0.7
+
+
+def test_a_profile_counts_after_saving_and_loading(model, tmp_path):
+    again = palate.load(model.save(tmp_path / "model"))
+    for asked in (PROFILE, {"about": "robots and rockets"}, {**PROFILE, "about": "jazz"}):
+        one = model.recommend(profile=asked, k=10).table
+        assert again.recommend(profile=asked, k=10).table.equals(one)
+    known = model.user_features.ids.tolist()[:5]
+    assert again.recommend(known).table.equals(model.recommend(known).table)
+
+
+def test_without_a_table_of_users_nothing_changes(split):
+    bare = replace(split.train, users=None)
+    default, none = pipeline(users=None).fit(bare), pipeline(users={}).fit(bare)
+    asking = palate.split_by_time(bare, test=0.2).histories
+    assert (default.score(asking) == none.score(asking)).all()
+    assert default.user_features is None
