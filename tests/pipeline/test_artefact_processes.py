@@ -34,6 +34,7 @@ def component(seed):
     made = Pipeline(encoders={"clicks": clicks}, representation=[], recommender=Popular())
     made.data_, made.encoders_, made.transforms_, made.rerankers_ = data, {"clicks": clicks}, [], []
     made.features_ = Features(data.item_ids, {"clicks": clicks.vectors_})
+    made.user_encoders_, made.user_transforms_, made.user_features_ = {}, [], None
     made.recommender_ = Popular().fit(data)
     return made
 

@@ -1,5 +1,6 @@
 """What is known about a person changes their list."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import palate
 from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError, DataError
 from palate.recommenders.ranker import Ranker
 
 PROFILE = {"age": 21, "occupation": "student"}
@@ -73,7 +75,7 @@ def test_who_has_a_history_loses_nothing(split, model):
     assert compared.cell("with", "ndcg@10").difference.high > 0
 
 
-@pytest.mark.parametrize("occupation, age", [("student", 21), ("nurse", 40), ("pilot", 57)])
+@pytest.mark.parametrize(("occupation", "age"), [("student", 21), ("nurse", 40), ("pilot", 57)])
 def test_a_stranger_with_a_profile_gets_what_people_like_that_one_chose(model, occupation, age):
     profile = {"age": age, "occupation": occupation}
     stranger = listed(model.recommend(profile=profile, k=8))
@@ -129,3 +131,98 @@ def test_without_a_table_of_users_nothing_changes(split):
     asking = palate.split_by_time(bare, test=0.2).histories
     assert (default.score(asking) == none.score(asking)).all()
     assert default.user_features is None
+
+
+def test_a_reason_names_the_profile(model):
+    (first, *_) = model.recommend(profile=PROFILE, k=3, reasons=True).table["reasons"]
+    assert first == "people with a similar profile chose it"
+    said = {"about": "roses and herbs in orchards"}
+    reasons = model.recommend(profile=said, k=3, reasons=True).table["reasons"].to_list()
+    assert "comes close to what your profile says" in reasons
+
+
+def test_a_profile_goes_with_a_history_and_with_words(model):
+    history = ["pilot-1", "pilot-2"]
+    alone = listed(model.recommend(history=history, k=10))
+    both = listed(model.recommend(history=history, profile=PROFILE, k=10))
+    assert both != alone
+    words = model.recommend(text="jazz trumpet", profile=PROFILE, k=10).table
+    assert share_of("pilot", words["item_id"]) > 0
+
+
+def test_a_stranger_is_nobody_who_happens_to_have_the_name_of_a_request(split):
+    named = pl.DataFrame(
+        {"user_id": ["request 0"], "age": [58], "occupation": ["pilot"], "about": [None]},
+        schema_overrides={"about": pl.String},
+    )
+    users = pl.concat([split.train.users, named])
+    fitted = pipeline().fit(replace(split.train, users=users))
+    one, other = fitted.histories(history=[]), fitted.histories(["request 0"])
+    assert not any(abs(part).sum() for part in one.users.values())
+    assert any(abs(part).sum() for part in other.users.values())
+
+
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ({"agee": 31}, "no column 'agee'. Did you mean 'age'"),
+        ({"user_id": "u"}, "no column 'user_id'"),
+        ({"age": "old"}, "age = 'old' is not a number"),
+        ({"age": True}, "age = True is not a number"),
+        ({"age": float("nan")}, "is not a number"),
+        ({"age": [31]}, "is not a number"),
+        ({"occupation": ["a", "b"]}, "is not a text"),
+        ({}, "says nothing"),
+        ({"about": " "}, "says nothing"),
+        ("age 31", "as {'age': 31}"),
+        ({1: 2}, "as {'age': 31}"),
+    ],
+)
+def test_profiles_that_cannot_be_read(model, profile, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        model.recommend(profile=profile)
+
+
+def test_what_is_written_as_text_is_read_as_its_column(model):
+    one = model.recommend(profile={"age": "21", "occupation": " student "}).table
+    assert one.equals(model.recommend(profile=PROFILE).table)
+
+
+def test_models_that_cannot_read_a_profile_say_what_to_do(split):
+    bare = pipeline(users=None).fit(replace(split.train, users=None))
+    with pytest.raises(ConfigError, match=r"palate.read\(..., users=...\)"):
+        bare.recommend(profile=PROFILE)
+    with pytest.raises(ConfigError, match=r"users=\{'profile': Attributes"):
+        pipeline(users={}).fit(split.train).recommend(profile=PROFILE)
+    with pytest.raises(ConfigError, match="'popular' does not read profiles"):
+        pipeline(recommender=palate.Popular()).fit(split.train).recommend(profile=PROFILE)
+    with pytest.raises(DataError, match="not for both"):
+        pipeline(users={}).fit(split.train).recommend(["person-1"], profile=PROFILE)
+
+
+def test_errors_of_encoders_speak_of_users(split):
+    lacking = pipeline(users={"profile": palate.Attributes(columns=["salary"])})
+    with pytest.raises(DataError, match="the users have no column 'salary'"):
+        lacking.fit(split.train)
+    with pytest.raises(ConfigError, match="users must have names"):
+        pipeline(users=[palate.Attributes()])
+    with pytest.raises(ConfigError, match=r"users: a block cannot be called 'query\.x'"):
+        pipeline(users={"query.x": palate.Attributes()})
+
+
+def test_people_who_only_act_and_people_who_only_have_a_row(split):
+    some = split.train.users.head(30)
+    fitted = pipeline().fit(replace(split.train, users=some))
+    rows = fitted.user_features
+    assert rows.ids == fitted.data_.user_ids
+    assert not abs(rows.parts["profile"][30:]).sum()
+    assert len(fitted.recommend(["person-100"], k=5).table) == 5
+
+
+def test_the_order_of_the_table_of_users_changes_nothing(split, model):
+    turned = replace(split.train, users=split.train.users.reverse())
+    again = pipeline().fit(turned)
+    asking = split.histories
+    assert (again.score(asking) == model.score(asking)).all()
+    alone = [model.score(asking.take(np.array([row]))) for row in range(0, 100, 20)]
+    assert (np.vstack(alone) == model.score(asking)[:100:20]).all()

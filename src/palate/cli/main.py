@@ -23,6 +23,7 @@ from palate.cli.options import (
     forgive_streams,
     from_home,
     history_items,
+    profile_of,
 )
 from palate.core.errors import ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
@@ -156,11 +157,17 @@ def recommend(
         typer.Option(metavar='"a,b"', help="Item ids, oldest first (repeatable; or a JSON list)."),
     ] = None,
     text: Annotated[str | None, typer.Option(help="A wish in words.")] = None,
+    profile: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE", help="What is known of somebody new (repeatable; or JSON)."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many.")] = 10,
     allow: Allow = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Recommend to a known person, for a history of items, or for a wish in words.
+    """Recommend to a known person, for a history of items, a wish in words or a profile.
 
     Ids with commas or outer blanks: `--history` once for each, or `--history '["a,b", " c"]'`.
 
@@ -170,11 +177,14 @@ def recommend(
     from palate.pipeline.explain.sentences import titles_of
     from palate.pipeline.pipeline import load
 
-    if user is None and not history and text is None:
-        raise DataError('nobody asks: give --user ID, --history "a,b" or --text "a wish"')
+    if user is None and not history and text is None and not profile:
+        raise DataError(
+            'nobody asks: give --user ID, --history "a,b", --text "a wish" or --profile age=31'
+        )
     items, users = history_items(history), None if user is None else [user]
+    said = profile_of(profile)
     fitted = load(model, allow=allow or ())
-    found = fitted.recommend(users, history=items, text=text, k=k, reasons=True)
+    found = fitted.recommend(users, history=items, text=text, profile=said, k=k, reasons=True)
     catalogue = fitted.data_.items
     titles = dict(zip(catalogue["item_id"], titles_of(catalogue), strict=True))
     console.print(recommendations_table(found, titles))

@@ -128,6 +128,39 @@ def history_items(given: list[str] | None) -> list[str] | None:
     return items
 
 
+def profile_of(given: list[str] | None) -> dict[str, Any] | None:
+    """Column → value, of "COLUMN=VALUE" given for each, or of a JSON object.
+
+    `DataError` for what is neither, and for a column that is said twice.
+    """
+    said: dict[str, Any] = {}
+    for value in given or ():
+        if value.lstrip().startswith("{"):
+            pairs = _json_object(value)
+        else:
+            name, mark, rest = value.partition("=")
+            if not (mark and name.strip()):
+                raise DataError(
+                    f"--profile {quoted(value)} says nothing of a column: write COLUMN=VALUE, as "
+                    "in --profile age=31"
+                )
+            pairs = {name.strip(): rest}
+        if twice := sorted(pairs.keys() & said.keys()):
+            raise DataError(f"--profile says {quoted(twice[0])} twice: say it once")
+        said |= pairs
+    return said or None
+
+
+def _json_object(value: str) -> dict[str, Any]:
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"--profile {shorten(value)} is no JSON: write '{{\"age\": 31}}', or age=31"
+        ) from error
+    return dict(found)
+
+
 def _json_list(value: str) -> list[str] | None:
     """The ids of a JSON list, numbers as they are written; None for what is none."""
     if not value.lstrip().startswith("["):

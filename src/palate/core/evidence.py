@@ -17,7 +17,7 @@ from palate.core.types import content_of
 
 FLATTER = 2.0  # how much less the cosines of words to items vary than those of items to items
 
-Kind = Literal["together", "alike", "words", "peers", "popular"]
+Kind = Literal["together", "alike", "words", "peers", "profile", "about", "popular"]
 Links: TypeAlias = Callable[[Rows, Rows], Floats]
 
 _ANCHORS = 20
@@ -30,7 +30,8 @@ class Evidence:
     """What speaks most for one recommended item, and the item of the history it comes from.
 
     "together": people chose both; "alike": both say or are the like; "words": it is like what the
-    person said; "peers": people with a like history chose it; "popular": nothing else speaks.
+    person said; "peers": people with a like history chose it; "profile": people with a like
+    profile did; "about": it is like what the profile says; "popular": nothing else speaks.
     """
 
     kind: Kind

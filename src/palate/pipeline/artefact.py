@@ -37,7 +37,7 @@ from palate.pipeline.received import check_received
 from palate.pipeline.stages import Stages
 from palate.pipeline.tree import Reader, Writer
 
-FORMAT = 3
+FORMAT = 4
 Whole = TypeVar("Whole", bound=Stages)
 MANIFEST = "manifest.json"
 _PLENTY = 2**22  # rows that a table may have, however small its file

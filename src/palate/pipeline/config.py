@@ -29,6 +29,7 @@ SECTIONS = (
     "data",
     "split",
     "encoders",
+    "users",
     "representation",
     "fusion",
     "selection",
@@ -36,6 +37,7 @@ SECTIONS = (
     "rerankers",
 )
 LISTS = ("representation", "selection", "rerankers")
+ENCODERS = ("encoders", "users")
 
 
 class DataSection(BaseModel):
@@ -94,11 +96,12 @@ class Config:
         """A fresh pipeline, not fitted; what the file leaves out has the default."""
         given: dict[str, Any] = {}
         tables = self.tables
-        if "encoders" in tables:
-            given["encoders"] = {
-                name: registry.build("encoders", table, where=f"[encoders.{name}]")
-                for name, table in tables["encoders"].items()
-            }
+        for section in ENCODERS:
+            if section in tables:
+                given[section] = {
+                    name: registry.build("encoders", table, where=f"[{section}.{name}]")
+                    for name, table in tables[section].items()
+                }
         for section in LISTS:
             if section in tables:
                 given[section] = [
@@ -115,7 +118,8 @@ class Config:
     @contextmanager
     def spoken(self) -> Iterator[None]:
         """Errors raised inside speak as the file does, and name the table of their encoder."""
-        with speaking_toml(self.tables.get("encoders", ())):
+        users = [f"users.{name}" for name in self.tables.get("users", ())]
+        with speaking_toml([*self.tables.get("encoders", ()), *users]):
             yield
 
 
@@ -179,7 +183,8 @@ def config_of(
             raise ConfigError(f"{section} must be written as {brackets}")
     if "data" not in tables:
         raise ConfigError('[data] is missing; it needs at least interactions = "FILE"')
-    _check_encoders(tables.get("encoders", {}))
+    for section in ENCODERS:
+        _check_encoders(section, tables.get(section, {}))
     config = Config(
         name=name,
         data=_data_section(tables["data"]).below(folder),
@@ -196,9 +201,10 @@ def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]
     found = dict(tables)
     for section in set(tables) - {"data", "split"}:
         stage = "recommenders" if section == "recommender" else section
-        if section == "encoders":
+        if section in ENCODERS:
             found[section] = {
-                name: located_table(stage, table, folder) for name, table in tables[section].items()
+                name: located_table("encoders", table, folder)
+                for name, table in tables[section].items()
             }
         elif section in LISTS:
             found[section] = [
@@ -210,12 +216,12 @@ def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]
     return found
 
 
-def _check_encoders(tables: Mapping[str, Any]) -> None:
+def _check_encoders(section: str, tables: Mapping[str, Any]) -> None:
     for name, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(
-                f"[encoders] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
-                f'and a table of its own, as [encoders.text] with type = "tfidf"'
+                f"[{section}] holds {shorten(name)} = {quoted(table)}: give each encoder a name "
+                f'and a table of its own, as [{section}.text] with type = "tfidf"'
             )
 
 

@@ -47,14 +47,15 @@ def _key(name: object) -> str:
 def speaking_toml(encoders: Collection[str] = ()) -> Iterator[None]:
     """Palate's errors speak as a pipeline file does, and name the table of their encoder.
 
-    `encoders` are those that have a table in the file.
+    `encoders` are those that have a table in the file, people's as "users.NAME".
     """
     try:
         yield
     except PalateError as error:
         error.dialect = in_toml
-        if error.encoder in encoders:
-            error.message = Message.of(f"[encoders.{error.encoder}]: ", error)
+        if error.encoder is not None and error.encoder in encoders:
+            whose = "" if error.encoder.startswith("users.") else "encoders."
+            error.message = Message.of(f"[{whose}{error.encoder}]: ", error)
             error.encoder = None
         raise
 

@@ -46,6 +46,7 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import encode_items, encode_words
+from palate.pipeline.profile_row import profile_row
 from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import (
     UserStages,
@@ -54,7 +55,6 @@ from palate.pipeline.user_features import (
     context_of_both,
     fit_both,
     of_profile,
-    profile_row,
     reading,
     strangers,
     take_users,

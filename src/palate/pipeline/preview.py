@@ -19,6 +19,12 @@ from palate.pipeline.config import Config
 from palate.pipeline.dialect import in_toml, toml
 from palate.pipeline.features import errors_name
 from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.user_features import (
+    errors_about_users,
+    reads_users,
+    user_encoders,
+    users_as_items,
+)
 
 
 def preview(config: Config, *, drop_unknown: bool = False) -> list[str]:
@@ -38,6 +44,8 @@ def check_fit(config: Config, train: Dataset) -> None:
         pipeline = config.pipeline()
         encoders = _checked_encoders(pipeline, train)
         for _ in _encoder_lines(encoders, train, chosen=True):
+            pass
+        for _ in _user_lines(pipeline, train):
             pass
 
 
@@ -67,6 +75,7 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
         _split_line(split),
         "",
         *_encoder_lines(encoders, split.train, chosen=pipeline.encoders is not None),
+        *_user_lines(pipeline, split.train),
         *_stage_lines(pipeline, split.train),
     ]
 
@@ -89,6 +98,23 @@ def _encoder_lines(
         yield f"encoder {name}: {_shown(encoder)}{'' if chosen else ' (by default)'}"
         with errors_name(name):
             yield from _described(encoder, train)
+
+
+def _user_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
+    """What each encoder of people would read; nothing where there is none, and no table."""
+    encoders = user_encoders(pipeline, train)
+    if train.users is not None and not encoders:
+        silent = reads_users(pipeline.recommender) and pipeline.users is None
+        yield "users: what they did counts, and no more" + (
+            ": no column of their table says anything" if silent else ""
+        )
+    people = users_as_items(train)
+    for name, encoder in encoders.items():
+        check_installed(requirements_of(encoder))
+        chosen = "" if pipeline.users is not None else " (by default)"
+        yield f"users {name}: {_shown(encoder)}{chosen}"
+        with errors_about_users(), errors_name(name):
+            yield from (line.replace("items", "users") for line in _described(encoder, people))
 
 
 def _described(component: object, train: Dataset) -> list[str]:

@@ -36,10 +36,29 @@ def check_received(pipeline: Stages) -> None:
         agree(not lacking, f"an encoder of columns that the items lack: {sorted(lacking)}")
     for transform in pipeline.transforms_ if pipeline.encoders_ else ():
         check_fitted(transform)
+    _check_people(pipeline)
     blocks = {} if features is None else features.parts
+    people = {} if pipeline.user_features_ is None else pipeline.user_features_.parts
     for part in _with_parts([pipeline.recommender_, *pipeline.rerankers_]):
         check_fitted(part)
         _check_scorer(part, data.item_ids, blocks)
+        lost = set(getattr(part, "user_blocks_", ())) - set(people)
+        agree(not lost, f"a part knows blocks of users that are not made: {sorted(lost)}")
+
+
+def _check_people(pipeline: Stages) -> None:
+    data, features, encoders = pipeline.data_, pipeline.user_features_, pipeline.user_encoders_
+    agree((features is None) == (not encoders), "features of users without encoders, or none")
+    if features is None:
+        return
+    agree(_same(features.ids, data.user_ids), "features of other users")
+    columns = {ITEM, *(() if data.users is None else data.users.columns)}
+    for encoder in encoders.values():
+        check_fitted(encoder)
+        lacking = _columns_of(encoder) - columns
+        agree(not lacking, f"an encoder of columns that the users lack: {sorted(lacking)}")
+    for transform in pipeline.user_transforms_:
+        check_fitted(transform)
 
 
 def _check_dataset(data: Dataset) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass
@@ -20,7 +19,6 @@ from palate.core.dataset import Dataset
 from palate.core.errors import (
     AlignmentError,
     ConfigError,
-    DataError,
     PalateError,
     did_you_mean,
 )
@@ -191,84 +189,6 @@ def errors_about_users() -> Iterator[None]:
         if error.encoder is not None and not error.encoder.startswith("users."):
             error.encoder = f"users.{error.encoder}"
         raise
-
-
-def profile_row(profile: object, users: pl.DataFrame | None) -> pl.DataFrame:
-    """One row like those of the users table, of what is said; what is not said is empty.
-
-    Raises `DataError` for columns that the table lacks, and for values of another kind.
-    """
-    if not isinstance(profile, Mapping) or not all(isinstance(name, str) for name in profile):
-        raise DataError(
-            f"a profile says what is known of somebody, as {{'age': 31}}, not "
-            f"{reprlib.repr(profile)}"
-        )
-    known = [] if users is None else [name for name in users.columns if name != USER]
-    for name in profile:
-        if name not in known:
-            raise DataError(
-                f"profile: the users table has no column {name!r}.{did_you_mean(name, known)}"
-            )
-    if all(_is_empty(value) for value in profile.values()):
-        raise DataError("the profile says nothing: leave it out, or say what is known")
-    assert users is not None  # or it had no column
-    cells = [
-        _cell(name, profile.get(name), kind) for name, kind in users.schema.items() if name != USER
-    ]
-    return pl.DataFrame([pl.Series(USER, ["profile"], dtype=pl.String), *cells])
-
-
-def _is_empty(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _cell(name: str, value: Any, kind: pl.DataType) -> pl.Series:
-    """A column of one value, read as the users table holds it; text is read where it can be."""
-    if _is_empty(value):
-        return pl.Series(name, [None], dtype=kind)
-    try:
-        if isinstance(kind, pl.List) and isinstance(value, str):
-            value = [part.strip() for part in value.split("|")]
-        if kind == pl.String and isinstance(value, int | float) and not isinstance(value, bool):
-            value = str(value)
-        if kind == pl.Boolean and isinstance(value, str):
-            value = {"true": True, "false": False}[value.strip().lower()]
-        if isinstance(value, bool) and kind != pl.Boolean:
-            raise TypeError
-        if kind.is_temporal() and isinstance(value, str):
-            column = _moment(name, value, kind)
-        elif kind.is_numeric() and isinstance(value, str):
-            column = pl.Series(name, [float(value)])
-        else:
-            column = pl.Series(name, [value])
-        if column.dtype.is_nested() != kind.is_nested():
-            raise TypeError
-        if kind.is_numeric():  # 30.5 years where the table holds whole ones
-            column = column.cast(pl.Float64)
-            if not column.is_finite().all():
-                raise ValueError
-            return column
-        return column.cast(kind)
-    except (TypeError, ValueError, KeyError, OverflowError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"profile: {name} = {reprlib.repr(value)} is not {_wanted(kind)}, as the users table "
-            "holds there"
-        ) from error
-
-
-def _moment(name: str, value: str, kind: pl.DataType) -> pl.Series:
-    text = pl.Series(name, [value])
-    return text.str.to_date() if kind == pl.Date else text.str.to_datetime().cast(kind)
-
-
-def _wanted(kind: pl.DataType) -> str:
-    if kind.is_numeric():
-        return "a number"
-    if kind.is_nested():
-        return "a list"
-    if kind.is_temporal():
-        return "a date or time, as 2024-05-31"
-    return "true or false" if kind == pl.Boolean else "a text"
 
 
 def check_reads_profile(

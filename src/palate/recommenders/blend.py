@@ -64,6 +64,11 @@ class Blend:
         """What its parts need."""
         return tuple(chain.from_iterable(map(requirements_of, self._build())))
 
+    @property
+    def reads_users(self) -> bool:
+        """Whether a part does."""
+        return any(getattr(part, "reads_users", False) for part in self._build())
+
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         check_context(context)
         self.parts_ = [part.fit(data, context) for part in self._build()]

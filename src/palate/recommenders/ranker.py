@@ -29,10 +29,10 @@ from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries
 from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
+from palate.recommenders.two_stage.evidence import Shares, families_of, with_profiles
 from palate.recommenders.two_stage.importance import (
     check_block_names,
     check_importances,
-    content_outweighs,
     importances,
 )
 from palate.recommenders.two_stage.labels import (
@@ -325,24 +325,29 @@ class Ranker:
         return evidence_of_parts(self._evidence, self._score_all, asking, items)
 
     def _evidence(self, asking: Histories, items: Rows) -> list[Evidence]:
-        content = from_content(self.features_, asking, items)
-        if "directed" not in self.statistics_:
-            return content
-        together = from_links(self._links, asking, items)
-        return stronger(together, content, self._prefers_content(asking, items))
+        found = from_content(self.features_, asking, items)
+        shares = self._shares(asking, items)
+        if "directed" in self.statistics_:
+            together = from_links(self._links, asking, items)
+            found = stronger(together, found, shares.content > shares.behaviour)
+        if self.user_blocks_:
+            found = with_profiles(
+                found, shares, asking, self._places[items], self.statistics_, self._catalogue
+            )
+        return found
 
     @property
     def _links(self) -> Links:
         links, places = links_in(self.statistics_["directed"]), self._places
         return lambda sources, targets: links(places[sources], places[targets])
 
-    def _prefers_content(self, asking: Histories, items: Rows) -> Mask:
-        """(n,) whether content moved the trees' score of a candidate more than behaviour did."""
-        if not self.trees_:
-            return np.zeros(len(items), dtype=np.bool_)
+    def _shares(self, asking: Histories, items: Rows) -> Shares:
+        if not self.trees_ or not (self._has_content or self.user_blocks_):
+            return Shares.none(len(items))
         shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
-        return content_outweighs(self._candidates, shares, families, self.features_, asking, items)
+        columns = families_of(self.names_, families, self.features_)
+        return Shares.of(self._candidates, shares, columns, asking, items)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for learnt values that do not fit each other."""

@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 
 from palate.core.features import Features
 from palate.core.histories import histories_of
+from palate.core.ids import Ids
 from palate.core.types import FitContext
 from palate.recommenders.two_stage import importance
 from palate.recommenders.two_stage.importance import (
@@ -119,9 +123,13 @@ def every_name(small, rings, said):
     clicks = said.parts["text"][:, :5]
     parts = {**said.parts, "clicks": clicks, "text 2": clicks}
     items = Features(rings.item_ids, parts, behavioural=["clicks"])
-    model = small().fit(
-        rings, FitContext(items=items, remake=lambda _part: FitContext(items=items))
+    ages = sparse.csr_array(rings.users.select("age").to_numpy(), dtype=np.float32)
+    users = Features(
+        Ids(rings.users["user_id"]),
+        {"facts": ages, "query.text": np.ones((len(ages.indptr) - 1, 24), dtype=np.float32)},
     )
+    context = FitContext(items=items, users=users)
+    model = small().fit(rings, replace(context, remake=lambda _part: context))
     return model.importances_
 
 

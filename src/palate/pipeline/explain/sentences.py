@@ -30,6 +30,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "both": "{count} people who chose {anchor} also chose it",
         "both_one": "1 person who chose {anchor} also chose it",
         "peers": "people with a history like yours chose it",
+        "profile": "people with a similar profile chose it",
+        "about": "comes close to what your profile says",
+        "untried_about": "nobody has chosen it yet, but it {sentence}",
         "alike_whole": "like {anchor}",
         "alike_named": "like {anchor}: {names}",
         "alike_text": "like {anchor} in what it says",
@@ -51,6 +54,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "both": "有 {count} 人既选过{anchor}也选过它",
         "both_one": "有 1 人既选过{anchor}也选过它",
         "peers": "与你选择相近的人选过它",
+        "profile": "与你资料相近的人选过它",
+        "about": "与你的资料所说的相近",
+        "untried_about": "还没有人选过，但{sentence}",
         "alike_whole": "与{anchor}相近",
         "alike_named": "与{anchor}相近：{names}",
         "alike_text": "内容与{anchor}相近",
@@ -163,15 +169,18 @@ class _Wording:
     support: Support
 
     def sentence(self, found: Evidence, item: int, similarity: Similarity) -> str:
-        if found.kind == "peers":
-            return self._say("peers")
+        untried = self.data.item_counts[item] == 0
+        if found.kind == "about":
+            said = self._say("about")
+            return self._say("untried_about", sentence=said) if untried else said
+        if found.kind == "peers" or (found.kind == "profile" and not untried):
+            return self._say(found.kind)
         if found.kind == "together" and found.anchor >= 0:
             return self._together(found.anchor, item) or self._popular(item)
         if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
             kind = f"{found.kind}_{similarity.kind}"
             called = self._called(found.anchor, item)
             said = self._say(kind, anchor=called, names=similarity.names)
-            untried = self.data.item_counts[item] == 0
             return self._say(f"untried_{found.kind}", sentence=said) if untried else said
         return self._popular(item)
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from palate.core.arrays import Floats, Mask, Rows
 from palate.core.errors import ConfigError
-from palate.core.evidence import by_request
-from palate.core.features import Features
-from palate.core.histories import Histories
 from palate.core.learnt import agree
-from palate.core.types import content_of
-from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.labels import LabelledRows
 
 MEASURED_ROWS = 5_000
@@ -112,37 +106,6 @@ def family(name: str, blocks: Collection[str]) -> str:
     """The block that a feature reads, or what else it is about."""
     source = name.partition(" (")[0].partition(":")[0]
     return source if source in blocks else FAMILIES.get(source, "context")
-
-
-def content_outweighs(
-    candidates_of: Callable[[Histories], Candidates],
-    shares_of: Callable[[Floats], Any],
-    families: Sequence[str],
-    features: Features | None,
-    asking: Histories,
-    items: Rows,
-) -> Mask:
-    """(n,) whether content moved the trees' score of item i at request i more than behaviour did.
-
-    `shares_of` gives SHAP values of rows, the expectation last. What was no candidate, no tree has
-    judged: False.
-    """
-    outweighs = np.zeros(len(items), dtype=np.bool_)
-    content = content_of(features)
-    if features is None or content is None:
-        return outweighs
-    behaviour = np.isin(families, ["behaviour", *features.behavioural])
-    for lines, requests, place in by_request(asking):
-        found = candidates_of(requests)
-        at = found.items[place] == items[lines, None]
-        proposed = at.any(axis=1)
-        if not proposed.any():
-            continue
-        rows = found.features[place[proposed], at[proposed].argmax(axis=1)]
-        shares = np.asarray(shares_of(rows))[:, :-1]
-        said = shares[:, np.isin(families, list(content.parts))].sum(axis=1)
-        outweighs[lines[proposed]] = said > shares[:, behaviour].sum(axis=1)
-    return outweighs
 
 
 def meaning(name: str, blocks: Collection[str]) -> str:

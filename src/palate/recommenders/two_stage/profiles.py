@@ -107,7 +107,8 @@ def _log_odds(values: sparse.csr_array, chosen: sparse.csr_array) -> Floats:
     together = to_dense(sparse.csr_array(values.T @ chosen)).astype(np.float64)
     often = np.bincount(chosen.indices, minlength=chosen.shape[1]) / max(chosen.nnz, 1)
     expected = together.sum(axis=1, keepdims=True) * often
-    return np.log((together + PRIOR) / (expected + PRIOR)).astype(np.float32)
+    odds: Floats = np.log((together + PRIOR) / (expected + PRIOR)).astype(np.float32)
+    return odds
 
 
 def profile_signals(
