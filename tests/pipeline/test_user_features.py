@@ -9,7 +9,9 @@ import pytest
 
 import palate
 from palate.core.dataset import Dataset
-from palate.core.errors import ConfigError, DataError
+from palate.core.errors import AlignmentError, ConfigError, DataError
+from palate.features.default_encoders import default_user_encoders
+from palate.pipeline.user_features import users_as_items
 from palate.recommenders.ranker import Ranker
 
 PROFILE = {"age": 21, "occupation": "student"}
@@ -226,3 +228,43 @@ def test_the_order_of_the_table_of_users_changes_nothing(split, model):
     assert (again.score(asking) == model.score(asking)).all()
     alone = [model.score(asking.take(np.array([row]))) for row in range(0, 100, 20)]
     assert (np.vstack(alone) == model.score(asking)[:100:20]).all()
+
+
+def test_encoders_that_learn_from_events_learn_of_people_too(clubs, split):
+    """Whose events they read is turned round; the ranker makes them again for what it holds out."""
+    users = {"clicks": palate.Behaviour(dim=8), "acts": palate.Aggregates()}
+    fitted = pipeline(users=users).fit(split.train)
+    features = fitted.user_features
+    assert features.behavioural == {"clicks", "acts"}
+    assert features.ids == split.train.user_ids
+    vectors = features.parts["clicks"] @ features.parts["clicks"].T
+    occupation = clubs.users["occupation"].to_numpy()
+    acting = np.flatnonzero(np.bincount(split.train.user_rows, minlength=len(occupation)) > 0)
+    same = occupation[acting][:, None] == occupation[acting]
+    near = vectors[np.ix_(acting, acting)]
+    assert near[same].mean() > near[~same].mean() + 0.1
+    assert len(fitted.recommend(["person-1"], k=3).table) == 3
+
+
+def test_items_that_arrive_keep_what_is_known_of_people(split):
+    fitted = pipeline().fit(split.train)
+    before = fitted.recommend(profile=PROFILE, k=5).table
+    new = pl.DataFrame({"item_id": ["late"], "title": ["Late"], "description": ["late papers"]})
+    after = fitted.add_items(new).recommend(profile=PROFILE, k=6).table
+    assert set(before["item_id"]) <= {*after["item_id"], "late"}
+
+
+def test_histories_with_other_blocks_are_refused(model, split):
+    asking = split.histories.take(slice(0, 2))
+    with pytest.raises(AlignmentError, match="users: no block is called 'profil'"):
+        model.score(replace(asking, users={"profil": np.zeros((2, 3), dtype=np.float32)}))
+    with pytest.raises(AlignmentError, match="need"):
+        model.score(replace(asking, users={"profile": np.zeros((2, 3), dtype=np.float32)}))
+
+
+def test_what_suits_a_table_of_users(clubs):
+    found = default_user_encoders(users_as_items(clubs))
+    assert list(found) == ["attributes", "text", "words"]
+    assert found["words"].template == "{about}"
+    names = clubs.users.select("user_id", pl.col("user_id").alias("name"))
+    assert default_user_encoders(users_as_items(replace(clubs, users=names))) == {}

@@ -64,7 +64,7 @@ def candidates(
     popularity = np.log1p(statistics["popularity"])
     mix = np.tile(1e-3 * popularity, (len(histories), 1))
     for signal, (mean, deviation) in zip(signals, moments, strict=True):
-        if signal.weight:
+        if np.any(signal.weight):
             mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
     items = _choose(histories, mix, new, count=count, repeats=repeats)

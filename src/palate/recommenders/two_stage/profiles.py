@@ -113,21 +113,26 @@ def _log_odds(values: sparse.csr_array, chosen: sparse.csr_array) -> Floats:
 
 def profile_signals(
     histories: Histories, statistics: Mapping[str, Any], catalogue: Catalogue
-) -> Iterator[tuple[str, Matrix, float]]:
-    """(name, (n, n_items) scores, weight in the sum that proposes) from the people's side."""
+) -> Iterator[tuple[str, Matrix, Floats]]:
+    """(name, (n, n_items) scores, (n, 1) weights in the sum that proposes) from the people's side.
+
+    Events say more than a profile: it counts as much as one of them, so that it fades.
+    """
+    fading = (1 / (1 + histories.lengths[:, None])).astype(np.float32)
+    near, odds, words = (fading * np.float32(w) for w in (NEAR_WEIGHT, ODDS_WEIGHT, SAID_WEIGHT))
     if _CHOSEN in statistics:
         nearest = _near_people(histories, statistics)
-        yield NEAR, sparse.csr_array(nearest @ statistics[_CHOSEN]), NEAR_WEIGHT
+        yield NEAR, sparse.csr_array(nearest @ statistics[_CHOSEN]), near
         values = _values_of(histories.users)[:, statistics[_VALUES]]
-        yield ODDS, np.asarray(values @ statistics[_LOG_ODDS], dtype=np.float32), ODDS_WEIGHT
+        yield ODDS, np.asarray(values @ statistics[_LOG_ODDS], dtype=np.float32), odds
     for name, vectors in catalogue.dense_blocks.items():
         if (said := histories.users.get(f"{QUERY}{name}")) is not None:
-            words = unit_rows(to_dense(said))
-            yield f"{name}{SAID}", inner_products(words, vectors), SAID_WEIGHT
+            own = unit_rows(to_dense(said))
+            yield f"{name}{SAID}", inner_products(own, vectors), words
     for name in catalogue.sparse_blocks:
         if (said := histories.users.get(f"{QUERY}{name}")) is not None:
             rows = sparse.csr_array(unit_rows(said))
-            yield f"{name}{SAID}", product(rows, catalogue.transposed[name]), SAID_WEIGHT
+            yield f"{name}{SAID}", product(rows, catalogue.transposed[name]), words
 
 
 def _near_people(histories: Histories, statistics: Mapping[str, Any]) -> sparse.csr_array:

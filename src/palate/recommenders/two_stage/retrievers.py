@@ -35,11 +35,14 @@ ROUNDING = 1e-3  # a deviation below this share of the mean is none
 
 @dataclass(frozen=True)
 class Signal:
-    """One retriever's (n, n_items) scores; `weight` is its part in the sum that proposes."""
+    """One retriever's (n, n_items) scores; `weight` is its part in the sum that proposes.
+
+    One weight for all, or (n, 1).
+    """
 
     name: str
     scores: Matrix
-    weight: float = 0.0
+    weight: float | Floats = 0.0
 
     def moments(self) -> tuple[Floats, Floats]:
         """(n, 1) mean and deviation of each request's scores over the catalogue."""
@@ -58,7 +61,8 @@ class Signal:
         return to_dense(self.scores)
 
     def take(self, rows: Rows) -> Signal:
-        return Signal(self.name, self.scores[rows], self.weight)
+        weight = self.weight if isinstance(self.weight, float) else self.weight[rows]
+        return Signal(self.name, self.scores[rows], weight)
 
 
 def _sums(scores: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
