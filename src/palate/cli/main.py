@@ -179,7 +179,8 @@ def recommend(
 
     if user is None and not history and text is None and not profile:
         raise DataError(
-            'nobody asks: give --user ID, --history "a,b", --text "a wish" or --profile age=31'
+            'nobody asks: give --user ID, --history "a,b", --text "a wish", or --profile with what '
+            "is known of somebody"
         )
     items, users = history_items(history), None if user is None else [user]
     said = profile_of(profile)
