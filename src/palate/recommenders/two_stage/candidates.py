@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from palate.recommenders.two_stage.pair_features import (
     newest_items,
     places,
 )
+from palate.recommenders.two_stage.recency import popular_lately
 from palate.recommenders.two_stage.retrievers import Profiles, Signal, retrieve
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 
@@ -65,7 +66,8 @@ def candidates(
         if signal.weight:
             mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
-    items = _choose(histories, mix, new, count=count, repeats=repeats)
+    always = popular_lately(statistics, tie_order(histories.item_ids))
+    items = _choose(histories, mix, new, always, count=count, repeats=repeats)
     requests = np.arange(len(histories), dtype=np.int32)
     if answers is not None:
         requests = requests[(items == answers[:, None]).any(axis=1)]
@@ -86,7 +88,9 @@ def candidates(
     return Candidates(items, without_noise(stacked), names, mix, requests)
 
 
-def feature_names(features: Features | None, *, behaviour: bool) -> list[str]:
+def feature_names(
+    features: Features | None, *, behaviour: bool, times: bool, ease: bool
+) -> list[str]:
     """What the columns of `Candidates.features` are called, as a catalogue of two items shows."""
     item_ids = Ids(["one", "other"])
     small: Features | None = None
@@ -99,7 +103,11 @@ def feature_names(features: Features | None, *, behaviour: bool) -> list[str]:
         small = Features(item_ids, parts, behavioural=features.behavioural)
     catalogue = Catalogue.of(small, 2)
     histories = history_of_items(item_ids, [["one", "other"], ["other"]])
+    if times:
+        histories = replace(histories, times=np.zeros(len(histories.items)))
     statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
+    if not ease:
+        statistics.pop("ease", None)
     return candidates(histories, statistics, catalogue, count=2, repeats=False).names
 
 
@@ -125,7 +133,13 @@ def _of_signal(
 
 
 def _choose(
-    histories: Histories, mix: Floats, new: NDArray[np.bool_], *, count: int, repeats: bool
+    histories: Histories,
+    mix: Floats,
+    new: NDArray[np.bool_],
+    always: Rows,
+    *,
+    count: int,
+    repeats: bool,
 ) -> Rows:
     seen = histories.seen().tocoo()
     order = mix.copy()
@@ -137,6 +151,10 @@ def _choose(
         wanted = min(NEW_ITEMS, len(rows_of_new))
         extra, _ = top_rows(order[:, rows_of_new], wanted, tie[rows_of_new])
         extra = np.where(extra < 0, -1, rows_of_new[extra]).astype(np.int32)
+        again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
+        chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
+    if len(always):
+        extra = np.where(np.isneginf(order[:, always]), np.int32(-1), always)
         again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
         chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
     if repeats:

@@ -17,6 +17,7 @@ from palate.core.learnt import agree
 from palate.core.types import content_of
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.labels import LabelledRows
+from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 
 MEASURED_ROWS = 5_000
 
@@ -25,6 +26,7 @@ FAMILIES = {
     "adjacent": "behaviour",
     "conditional": "behaviour",
     "two steps": "behaviour",
+    "ease": "behaviour",
     "together": "behaviour",
     "space": "behaviour",
     "similar users": "behaviour",
@@ -32,6 +34,8 @@ FAMILIES = {
     "mix": "sum of retrievers",
     "popularity": "popularity",
     "trend": "popularity",
+    "age": "popularity",
+    "last chosen": "popularity",
     "interacted": "the person's own past",
     "history length": "the person's own past",
 }
@@ -54,6 +58,10 @@ SIGNALS = {
     "popularity (of newest)": "popularity of the newest item",
     "popularity (gap)": "popularity, against that of the newest item",
     "trend": "how often it is what people chose last",
+    "age": "how long ago it was first chosen",
+    "last chosen": "how long ago it was last chosen",
+    "ease": "what the whole history points to",
+    **{window_feature(days): f"popularity of the last {days:g} days" for days in WINDOWS},
     "history length": "length of the history",
     "interacted (age)": "how long ago the person chose it",
     "interacted (times)": "how often the person chose it lately",
