@@ -115,6 +115,8 @@ def fit(
     save_pipeline(model, out, origin=origin)
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
+    for line in getattr(model.recommender_, "chosen_", []):
+        console.print(f"chosen for {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -37,8 +37,9 @@ Doubles = NDArray[np.float64]
 TREES: Final = "trees"
 SUM: Final = "mix"
 NEW: Final = "new items"
+STRANGERS: Final = "no history"
 WHO: Final = {
-    "no history": (0, 0),
+    STRANGERS: (0, 0),
     "1 to 5 events": (1, 5),
     "6 to 20 events": (6, 20),
     "over 20 events": (21, 2**62),
@@ -302,18 +303,44 @@ def way_of(chosen: pl.DataFrame, who: str) -> Way | None:
     return Way(row["trees"], row["ordered_by"], row["weight"])
 
 
+def in_words(chosen: pl.DataFrame) -> list[str]:
+    """One sentence a row: for whom, what orders, and what it was worth on the newest stretch."""
+    return [_sentence(row) for row in chosen.iter_rows(named=True)]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    worth = f"NDCG@10 {row['ndcg']:.4f} in {row['requests']:,} trial requests"
+    if row["who"] == NEW:
+        how, otherwise = f"lifted by {row['weight']:g} deviations", "not lifted"
+    elif row["trees"]:
+        how, otherwise = "trees", "trees alone"
+        if row["weight"]:
+            how += f" and {row['weight']:g} times {_plain(row['ordered_by'])}"
+    else:
+        usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
+        how = usual if row["ordered_by"] == SUM else _plain(row["ordered_by"])
+        otherwise = usual if row["who"] == STRANGERS else "trees alone"
+    if row["ndcg"] != row["ndcg_otherwise"]:
+        worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"
+    return f"{row['who']}: {how} ({worth})"
+
+
+def _plain(feature: str) -> str:
+    return "the plain sum" if feature == SUM else feature.removesuffix(" (z)")
+
+
 def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
     """Raises `ValueError` for a table that `chosen_ways` does not make."""
-    agree(chosen.schema == _COLUMNS, "chosen_ is no table of choices")
+    agree(chosen.schema == _COLUMNS, "choices_ is no table of choices")
     if not len(chosen):
         return
     who = chosen["who"].to_list()
-    agree(who in ([*WHO], [*WHO, NEW]), f"chosen_ is for {', '.join(map(str, who))[:80]}")
+    agree(who in ([*WHO], [*WHO, NEW]), f"choices_ is for {', '.join(map(str, who))[:80]}")
     numbers = chosen.select("trees", "weight", "ndcg", "ndcg_otherwise").to_numpy()
-    check_finite(numbers, "chosen_")
+    check_finite(numbers, "choices_")
     for row in chosen.iter_rows(named=True):
         way = Way(row["trees"], row["ordered_by"], row["weight"])
         known = way.ordered_by in names or way.ordered_by == TREES
-        agree(known and way.trees in (0.0, 1.0), f"chosen_ orders by {way.ordered_by[:40]!r}")
-        agree(row["who"] == NEW or way in ways_of(names), "chosen_ holds no way that is tried")
-        agree(0 <= way.weight <= LIFTS.max(), f"chosen_ weighs {way.weight}")
+        agree(known and way.trees in (0.0, 1.0), f"choices_ orders by {way.ordered_by[:40]!r}")
+        agree(row["who"] == NEW or way in ways_of(names), "choices_ holds no way that is tried")
+        agree(0 <= way.weight <= LIFTS.max(), f"choices_ weighs {way.weight}")
