@@ -35,11 +35,13 @@ from palate.recommenders.two_stage.candidates import Candidates, candidates, fea
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
     NEW,
+    TAIL,
     by_choice,
     check_chosen,
     in_words,
     learn,
     lifted,
+    tail_items,
     way_of,
 )
 from palate.recommenders.two_stage.importance import (
@@ -269,6 +271,11 @@ class Ranker:
         values = self._order(found, asking)
         lowest = np.where(kept, values, np.inf).min(axis=1, keepdims=True)
         values = np.where(kept, values - lowest, -np.inf)
+        tail = way_of(self.choices_, TAIL)
+        if tail is not None:
+            rows = (asking.lengths > 0)[:, None] & kept
+            of_tail = tail_items(self.statistics_["counts"])[self._places[found.items]]
+            values = lifted(values, of_tail & rows, kept, tail.weight)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
             values = self._with_new_items(values, new, asking)
