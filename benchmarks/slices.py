@@ -162,10 +162,9 @@ def main() -> None:
         lost = worse(found)
         for row in lost:
             print(row)
-        chosen = getattr(default.recommender_, "chosen_", None)
-        print(record(f"slices-{name}", {"worse": lost, **found.to_json()}))
-        if chosen is not None:
-            print(chosen)
+        chosen = getattr(default.recommender_, "chosen_", [])
+        print(record(f"slices-{name}", {"chosen": chosen, "worse": lost, **found.to_json()}))
+        print("\n".join(chosen))
 
 
 if __name__ == "__main__":

@@ -138,6 +138,8 @@ def fit(
         console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
+    for line in getattr(model.recommender_, "chosen_", []):
+        console.print(f"chosen for {line}", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -40,10 +40,13 @@ from palate.recommenders.two_stage.candidates import (
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
     NEW,
+    TAIL,
     by_choice,
     check_chosen,
+    in_words,
     learn,
     lifted,
+    tail_items,
     way_of,
 )
 from palate.recommenders.two_stage.evidence import Shares, families_of, with_profiles
@@ -119,7 +122,7 @@ class Ranker:
     names_: list[str] = learnt()
     trees_: str = learnt()
     importances_: pl.DataFrame = learnt()
-    chosen_: pl.DataFrame = learnt()
+    choices_: pl.DataFrame = learnt()
     added_: int = learnt()
 
     def __post_init__(self) -> None:
@@ -159,7 +162,7 @@ class Ranker:
         )
         catalogue_of = self._catalogue_of(data, context)
         with one_blas_thread:
-            rows, self.chosen_ = learn(histories, catalogue_of, plan, self._first_booster)
+            rows, self.choices_ = learn(histories, catalogue_of, plan, self._first_booster)
             self.names_ = rows.names
             self.trees_ = self._train(rows)
             blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -168,6 +171,12 @@ class Ranker:
                 histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
             )
         return self
+
+    @property
+    def chosen_(self) -> list[str]:
+        """What was chosen for whom, and what it is worth, in sentences; empty without times."""
+        check_fitted(self)
+        return in_words(self.choices_)
 
     def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""
@@ -290,6 +299,11 @@ class Ranker:
         values = self._order(found, asking)
         lowest = np.where(kept, values, np.inf).min(axis=1, keepdims=True)
         values = np.where(kept, values - lowest, -np.inf)
+        tail = way_of(self.choices_, TAIL)
+        if tail is not None:
+            rows = (asking.lengths > 0)[:, None] & kept
+            of_tail = tail_items(self.statistics_["counts"])[self._places[found.items]]
+            values = lifted(values, of_tail & rows, kept, tail.weight)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
             values = self._with_new_items(values, new, asking)
@@ -299,9 +313,9 @@ class Ranker:
     def _with_new_items(self, values: Floats, new: Mask, asking: Histories) -> Floats:
         """New items lifted as was chosen, or on their stated share of the places."""
         floor = np.ones(len(values), dtype=np.bool_)
-        if self.new_share is None and len(self.chosen_):
+        if self.new_share is None and len(self.choices_):
             floor = has_query(asking)
-            lift = way_of(self.chosen_, NEW)
+            lift = way_of(self.choices_, NEW)
             if lift is None:
                 floor |= asking.lengths > 0
             else:
@@ -343,8 +357,8 @@ class Ranker:
         flat = self._booster.predict(rows, num_threads=1)
         values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
         served = somebody
-        if len(self.chosen_):
-            values = by_choice(self.chosen_, values, found, asking.lengths)
+        if len(self.choices_):
+            values = by_choice(self.choices_, values, found, asking.lengths)
             served = somebody | ~has_query(asking)
         return agreed(np.where(served[:, None], values, by_sum), found, somebody)
 
@@ -425,7 +439,7 @@ class Ranker:
         agree(self.names_ in (names, []), "features of rows that this version does not make")
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
         check_importances(self.importances_, self.names_)
-        check_chosen(self.chosen_, self.names_)
+        check_chosen(self.choices_, self.names_)
         _ = self._booster
 
 

@@ -15,6 +15,7 @@ from palate.core.features import Features
 from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids
 from palate.core.topk import tie_order, top_rows
+from palate.recommenders._text_queries import has_query
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.pair_features import (
     comparisons,
@@ -31,6 +32,7 @@ from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 LEFT = 0.5  # of the candidates that a filter must leave to a list, or it gets candidates of its own
 SAY = {"mix": 0.5, "directed": 1.5}  # of retrievers inside a filter, where that of the trees is 1
+FIRST_FOR_STRANGERS = 1_000.0  # to the plain sum of what is popular lately
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
@@ -172,16 +174,14 @@ def _choose(
     order = mix.copy()
     order[seen.row, seen.col] = -np.inf
     tie = tie_order(histories.item_ids)
+    strangers = (histories.lengths == 0) & ~has_query(histories)
+    order[np.ix_(strangers, always)] += FIRST_FOR_STRANGERS
     chosen, _ = top_rows(order, min(count, order.shape[1]), tie)
     rows_of_new = np.flatnonzero(new)
     if len(rows_of_new):
         wanted = min(NEW_ITEMS, len(rows_of_new))
         extra, _ = top_rows(order[:, rows_of_new], wanted, tie[rows_of_new])
         extra = np.where(extra < 0, -1, rows_of_new[extra]).astype(np.int32)
-        again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
-        chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
-    if len(always):
-        extra = np.where(np.isneginf(order[:, always]), np.int32(-1), always)
         again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
         chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
     if repeats:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Mask
+from palate.core.arrays import Floats, Mask, Rows
 from palate.core.histories import Histories
 from palate.core.learnt import agree, check_finite
 from palate.recommenders.two_stage.candidates import Candidates
@@ -38,8 +38,11 @@ Doubles = NDArray[np.float64]
 TREES: Final = "trees"
 SUM: Final = "mix"
 NEW: Final = "new items"
+TAIL: Final = "long tail"
+LIFTED: Final = (NEW, TAIL)
+STRANGERS: Final = "no history"
 WHO: Final = {
-    "no history": (0, 0),
+    STRANGERS: (0, 0),
     "1 to 5 events": (1, 5),
     "6 to 20 events": (6, 20),
     "over 20 events": (21, 2**62),
@@ -50,17 +53,20 @@ _COLUMNS: Final = {
     "requests": pl.Int64,
 }
 
-EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)", *map(window_feature, (7.0, 30.0)))
+EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
 PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
 PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
-WEIGHTS = (0.25, 0.5, 1.0)
+WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
-SURE_OF_WINDOW = 1.0  # and a window over popularity of all time, for strangers
+SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
+SURE_OF_WINDOW = 1.0  # a window over popularity of all time, for strangers, and over longer ones
 FEWEST = 20  # requests of a kind that a choice is made for
-LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])
-LOSS = 0.02  # share of NDCG@10 that places for new items may cost
+LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
+LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
 PLACES = 10
+HEAD = 0.8  # of the events that the most popular items hold; all other items are the long tail
+TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 
 
 @dataclass(frozen=True)
@@ -133,18 +139,16 @@ def learn(
     if folds is None:
         return labelled_rows(histories, catalogue_of, plan), nothing_chosen()
     rest = replace(plan, n_train_queries=int(plan.n_train_queries * (1 - 2 * REQUESTS)))
-    earlier = joined(
-        [
-            labelled_rows(folds.late.known, catalogue_of, rest),
-            rows_of_turns([folds.early], catalogue_of, plan),
-        ]
-    )
+    by_person = labelled_rows(folds.late.known, catalogue_of, rest)
+    before = Trial(folds.early, folds.new, by_person.names)
+    by_time = rows_of_turns([folds.early], catalogue_of, plan, before.judge)
+    earlier = joined([by_person, by_time])
     booster = train(earlier)
     if booster is None:
         return joined([earlier, rows_of_turns([folds.late], catalogue_of, plan)]), nothing_chosen()
-    trial = Trial(folds.late, folds.new, partial(booster.predict, num_threads=1), earlier.names)
+    trial = Trial(folds.late, folds.new, earlier.names, partial(booster.predict, num_threads=1))
     late = rows_of_turns([folds.late], catalogue_of, plan, trial.judge)
-    return joined([earlier, late]), chosen_ways(trial, folds)
+    return joined([earlier, late]), chosen_ways(trial, before, folds)
 
 
 def by_choice(
@@ -160,38 +164,71 @@ def by_choice(
 
 
 class Trial:
-    """Every way on every request of a stretch: NDCG@10, and the places of new items."""
+    """Every way on every request of a stretch: NDCG@10, and the places of new items.
+
+    Without a `predict` only strangers are tried, for whom no tree is asked.
+    """
 
     def __init__(
-        self, turn: Turn, new: Mask, predict: Callable[[Floats], Any], names: Sequence[str]
+        self,
+        turn: Turn,
+        new: Mask,
+        names: Sequence[str],
+        predict: Callable[[Floats], Any] | None = None,
     ) -> None:
         self.new, self.predict = new, predict
         self.ways = ways_of(names)
         self.lengths = turn.asking.lengths
         self.users = turn.asking.starts
-        self.gains = np.zeros((len(self.lengths), len(self.ways)))
-        self.lifted = np.zeros((len(self.lengths), len(LIFTS)))
-        self.places = np.zeros((len(self.lengths), len(LIFTS)))
+        n, n_lifts = len(self.lengths), len(LIFTS)
+        self.mixed = [place for place, way in enumerate(self.ways) if way.trees]
+        self.gains = np.zeros((n, len(self.ways)))
+        self.lifted = np.zeros((n, len(self.ways), n_lifts))
+        self.places = np.zeros((n, len(self.ways), n_lifts))
+        self.of_tail = np.zeros(n, dtype=np.bool_)
+        self.tail = np.zeros((n, n_lifts))
+        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
 
     def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
         """Marks the candidates of a chunk of requests; the rows are each chunk's own."""
-        if not len(found.items):
+        lines = found.requests + chunk.start
+        if not len(lines):
             return
         kept = found.items >= 0
-        flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
-        trees = np.asarray(flat, dtype=np.float32).reshape(kept.shape)
-        lines = found.requests + chunk.start
+        if self.predict is None:
+            trees = np.zeros(kept.shape, dtype=np.float32)
+        else:
+            flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
+            trees = np.asarray(flat, dtype=np.float32).reshape(kept.shape)
         said = _said(found)
-        for place, way in enumerate(self.ways):
-            self.gains[lines, place] = ndcg(way.values(trees, said, kept), hits, kept)
         untouched = kept & (statistics["counts"] == 0)[found.items]
         arriving = untouched & self.new[found.items]
         # what nobody ever chose may be no longer there: only what arrived says how arrivals do
         there = kept & (arriving | ~untouched)
+        for place, way in enumerate(self.ways):
+            values = way.values(trees, said, kept)
+            self.gains[lines, place] = ndcg(values, hits, kept)
+            if place not in self.mixed or self.predict is None:
+                continue
+            for nth, lift in enumerate(LIFTS.tolist()):
+                raised = lifted(values, arriving, there, lift)
+                self.lifted[lines, place, nth] = ndcg(raised, hits, there)
+                self.places[lines, place, nth] = new_places(raised, arriving, there)
+        if self.predict is not None:
+            self._judge_tail(lines, found, hits, trees, statistics)
+
+    def _judge_tail(
+        self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, statistics: Statistics
+    ) -> None:
+        kept = found.items >= 0
+        tail = kept & tail_items(statistics["counts"])[found.items]
+        self.of_tail[lines] = (tail & hits).any(axis=1)
         for place, lift in enumerate(LIFTS.tolist()):
-            values = lifted(trees, arriving, there, lift)
-            self.lifted[lines, place] = ndcg(values, hits, there)
-            self.places[lines, place] = new_places(values, arriving, there)
+            self.tail[lines, place] = ndcg(lifted(trees, tail, kept, lift), hits, kept)
+        for place, name in enumerate(TAIL_EXPERTS):
+            if name in found.names:
+                said = found.features[:, :, found.names.index(name)]
+                self.experts[lines, place] = ndcg(said, hits, kept)
 
 
 def ndcg(values: Floats, hits: Mask, kept: Mask) -> Doubles:
@@ -203,6 +240,15 @@ def ndcg(values: Floats, hits: Mask, kept: Mask) -> Doubles:
     found: Doubles = np.where(
         (hits & kept).any(axis=1) & (place < PLACES), 1 / np.log2(place + 2), 0.0
     )
+    return found
+
+
+def tail_items(counts: Floats) -> Mask:
+    """(n_items,) touched items outside the head: the fewest that hold most of the events."""
+    falling = np.sort(counts)[::-1].astype(np.float64)
+    last = int(np.searchsorted(np.cumsum(falling), HEAD * falling.sum()))
+    threshold = falling[min(last, len(falling) - 1)] if len(falling) else 0.0
+    found: Mask = (counts > 0) & (counts < threshold)
     return found
 
 
@@ -227,30 +273,53 @@ def ways_of(names: Sequence[str]) -> list[Way]:
     return [BY_TREES, BY_SUM, *mixed, *alone]
 
 
-def chosen_ways(trial: Trial, folds: TimeFolds) -> pl.DataFrame:
-    """For each kind of request what orders it, and for new items how far they are lifted."""
+def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
+    """For each kind of request what orders it, and how far new items and the long tail are lifted.
+
+    Of strangers, who are few, those of both stretches are asked.
+    """
     rows = []
+    used = np.zeros(len(trial.lengths), dtype=np.int64)
+    usual = trial.ways.index(BY_TREES)
+    others = [place for place, way in enumerate(trial.ways) if way.trees or way == BY_SUM]
     for who, (low, high) in WHO.items():
         asked = (trial.lengths >= low) & (trial.lengths <= high)
-        stranger = high == 0
-        usual = trial.ways.index(BY_SUM if stranger else BY_TREES)
-        others = [place for place, way in enumerate(trial.ways) if way.trees == 0 or not stranger]
-        sure = SURE_OF_WINDOW if stranger else SURE
-        best = _best(trial.gains[asked], trial.users[asked], usual, others, sure)
-        way, means = trial.ways[best], trial.gains[asked].mean(axis=0) if asked.any() else None
+        gains, otherwise = trial.gains[asked], usual
+        if who == STRANGERS:
+            gains = np.concatenate([gains, before.gains[before.lengths == 0]])
+            otherwise = trial.ways.index(BY_SUM)
+            best = _window(gains, trial.ways)
+        else:
+            best = _best(gains, trial.users[asked], usual, others, SURE)
+        used[asked] = best
+        way, means = trial.ways[best], gains.sum(axis=0) / max(len(gains), 1)
         rows.append(
             {
                 "who": who,
                 "ordered_by": way.ordered_by,
                 "trees": way.trees,
                 "weight": way.weight,
-                "ndcg": 0.0 if means is None else float(means[best]),
-                "ndcg_otherwise": 0.0 if means is None else float(means[usual]),
-                "requests": int(asked.sum()),
+                "ndcg": float(means[best]),
+                "ndcg_otherwise": float(means[otherwise]),
+                "requests": len(gains),
             }
         )
-    rows += _new_items(trial, folds)
+    rows += [*_new_items(trial, folds, used), *_long_tail(trial)]
     return pl.DataFrame(rows, schema=_COLUMNS)
+
+
+def _window(gains: Doubles, ways: Sequence[Way]) -> int:
+    """The longest window of popularity that no shorter one surely beats."""
+    named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
+    falling = [named[SUM], *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
+    best = falling[0]
+    if len(gains) < FEWEST:
+        return best
+    for place in falling[1:]:
+        apart = gains[:, place] - gains[:, best]
+        if apart.mean() > SURE_OF_WINDOW * apart.std() / np.sqrt(len(apart)):
+            best = place
+    return best
 
 
 def _best(
@@ -271,29 +340,50 @@ def _best(
     return best
 
 
-def _new_items(trial: Trial, folds: TimeFolds) -> list[dict[str, Any]]:
+def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[dict[str, Any]]:
     """The largest lift that gives new items no more places than their share of the choices, and
-    costs little; nothing where too few items arrived.
+    costs little, each request by the way that is used; nothing where too few items arrived.
     """
-    asked = trial.lengths > 0
-    if folds.new.sum() < FEWEST_NEW or asked.sum() < FEWEST:
+    asked = np.flatnonzero((trial.lengths > 0) & np.isin(used, trial.mixed))
+    if folds.new.sum() < FEWEST_NEW or len(asked) < FEWEST:
         return []
-    means, places = trial.lifted[asked].mean(axis=0), trial.places[asked].mean(axis=0)
+    means = trial.lifted[asked, used[asked]].mean(axis=0)
+    places = trial.places[asked, used[asked]].mean(axis=0)
     share = folds.new_asked / max(folds.late_asked, 1)
     best = int(means.argmax())
     allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
     place = int(np.flatnonzero(allowed).max(initial=0))
-    return [
-        {
-            "who": NEW,
-            "ordered_by": TREES,
-            "trees": 1.0,
-            "weight": float(LIFTS[place]),
-            "ndcg": float(means[place]),
-            "ndcg_otherwise": float(means[0]),
-            "requests": int(asked.sum()),
-        }
-    ]
+    return [_lift(NEW, place, means, len(asked))]
+
+
+def _long_tail(trial: Trial) -> list[dict[str, Any]]:
+    """How far items of the long tail are lifted: until an expert that finds more of them than the
+    trees do, surely, does so no more, as far as that costs little; nothing where none does.
+    """
+    asked = (trial.lengths > 0) & trial.of_tail
+    best = int(trial.experts[asked].mean(axis=0).argmax()) if asked.any() else 0
+    ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
+    if not asked.any() or not _best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
+        return []
+    everybody = trial.lengths > 0
+    means = trial.tail[everybody].mean(axis=0)
+    cheap = means >= (1 - LOSS) * means[0]
+    enough = trial.tail[asked].mean(axis=0) >= ways[asked, 1].mean()
+    wanted = int(enough.argmax()) if enough.any() else len(LIFTS) - 1
+    place = int(np.flatnonzero(cheap[: wanted + 1]).max(initial=0))
+    return [_lift(TAIL, place, means, int(everybody.sum()))] if place else []
+
+
+def _lift(who: str, place: int, means: Doubles, requests: int) -> dict[str, Any]:
+    return {
+        "who": who,
+        "ordered_by": TREES,
+        "trees": 1.0,
+        "weight": float(LIFTS[place]),
+        "ndcg": float(means[place]),
+        "ndcg_otherwise": float(means[0]),
+        "requests": requests,
+    }
 
 
 def nothing_chosen() -> pl.DataFrame:
@@ -310,18 +400,48 @@ def way_of(chosen: pl.DataFrame, who: str) -> Way | None:
     return Way(row["trees"], row["ordered_by"], row["weight"])
 
 
+def in_words(chosen: pl.DataFrame) -> list[str]:
+    """One sentence a row: for whom, what orders, and what it was worth on the newest stretch."""
+    return [_sentence(row) for row in chosen.iter_rows(named=True)]
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    worth = f"NDCG@10 {row['ndcg']:.4f} in {row['requests']:,} trial requests"
+    if row["who"] in LIFTED:
+        how, otherwise = f"lifted by {row['weight']:g} deviations", "not lifted"
+    elif row["trees"]:
+        how, otherwise = "trees", "trees alone"
+        if row["weight"]:
+            how += f" and {row['weight']:g} times {_plain(row['ordered_by'])}"
+    else:
+        usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
+        how = usual if row["ordered_by"] == SUM else _plain(row["ordered_by"])
+        otherwise = usual if row["who"] == STRANGERS else "trees alone"
+    if row["ndcg"] != row["ndcg_otherwise"]:
+        worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"
+    return f"{row['who']}: {how} ({worth})"
+
+
+def _plain(feature: str) -> str:
+    return "the plain sum" if feature == SUM else feature.removesuffix(" (z)")
+
+
 def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
     """Raises `ValueError` for a table that `chosen_ways` does not make."""
-    agree(chosen.schema == _COLUMNS, "chosen_ is no table of choices")
+    agree(chosen.schema == _COLUMNS, "choices_ is no table of choices")
     if not len(chosen):
         return
     who = chosen["who"].to_list()
-    agree(who in ([*WHO], [*WHO, NEW]), f"chosen_ is for {', '.join(map(str, who))[:80]}")
+    lifts = [name for name in who if name in LIFTED]
+    agree(
+        who == [*WHO, *lifts] and lifts in ([], [NEW], [TAIL], [NEW, TAIL]),
+        f"choices_ is for {', '.join(map(str, who))[:80]}",
+    )
     numbers = chosen.select("trees", "weight", "ndcg", "ndcg_otherwise").to_numpy()
-    check_finite(numbers, "chosen_")
+    check_finite(numbers, "choices_")
     for row in chosen.iter_rows(named=True):
         way = Way(row["trees"], row["ordered_by"], row["weight"])
         known = way.ordered_by in names or way.ordered_by == TREES
-        agree(known and way.trees in (0.0, 1.0), f"chosen_ orders by {way.ordered_by[:40]!r}")
-        agree(row["who"] == NEW or way in ways_of(names), "chosen_ holds no way that is tried")
-        agree(0 <= way.weight <= LIFTS.max(), f"chosen_ weighs {way.weight}")
+        agree(known and way.trees in (0.0, 1.0), f"choices_ orders by {way.ordered_by[:40]!r}")
+        agree(row["who"] in LIFTED or way in ways_of(names), "choices_ holds no way that is tried")
+        agree(0 <= way.weight <= LIFTS.max(), f"choices_ weighs {way.weight}")

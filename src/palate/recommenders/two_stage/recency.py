@@ -15,7 +15,7 @@ DAY = 86_400.0
 WINDOWS = (1.0, 3.0, 7.0, 30.0, 90.0)
 """Days before the newest event in which it is counted what people chose."""
 
-PROPOSED = 10  # items of each window, to everybody
+PROPOSED = 10  # items of each window, to strangers
 
 
 def window_feature(days: float) -> str:
@@ -43,7 +43,7 @@ def recency_statistics(histories: Histories, n_items: int) -> dict[str, Any]:
 
 
 def popular_lately(statistics: Mapping[str, Any], tie: NDArray[np.int64]) -> Rows:
-    """The most chosen of each window, which are proposed to everybody; none without times."""
+    """The most chosen of each window, which are proposed to strangers; none without times."""
     if "windows" not in statistics:
         return np.empty(0, dtype=np.int32)
     counts = [*statistics["windows"].T, statistics["popularity"]]
