@@ -13,6 +13,7 @@ from palate.core.visible import shorten
 from palate.evaluation.report.charts import Pair, paired_bars
 from palate.evaluation.report.html import Words, count, escape, named, say
 from palate.evaluation.report.map import CatalogueMap, Categories
+from palate.recommenders.two_stage.recency import WINDOWS
 
 TOP_FEATURES: Final = 15
 _IMPORTANCE_COLUMNS: Final = ("feature", "family", "gain", "contribution")
@@ -24,6 +25,7 @@ FAMILIES_ZH: Mapping[str, str] = MappingProxyType(
         "sum of retrievers": "各召回器之和",
         "popularity": "热度",
         "the person's own past": "本人的过去",
+        "the person's profile": "本人的资料",
         "context": "情境",
     }
 )
@@ -47,6 +49,20 @@ WORDS_ZH: Mapping[str, str] = MappingProxyType(
         "popularity of the newest item": "最新物品的热度",
         "popularity, against that of the newest item": "热度，与最新物品相比",
         "how often it is what people chose last": "多常是人们最近的选择",
+        "how long ago it was first chosen": "多久前首次被选",
+        "how long ago it was last chosen": "多久前最近被选",
+        "what the whole history points to": "整个历史所指向的",
+        **{f"popularity of the last {days:g} days": f"最近{days:g}天的热度" for days in WINDOWS},
+        "chosen by people with a similar profile": "资料相似的人所选",
+        "chosen more by people with such a profile than by others": "此类资料的人比他人更常选",
+        "popularity with people of such a profile": "在此类资料的人中的热度",
+        **{
+            f"popularity of the last {days:g} days with such a profile": (
+                f"最近{days:g}天在此类资料的人中的热度"
+            )
+            for days in WINDOWS
+        },
+        "like the words of the person's profile": "像本人资料中的文字",
         "length of the history": "历史长度",
         "how long ago the person chose it": "此人多久前选过它",
         "how often the person chose it lately": "此人近来选过它几次",

@@ -54,8 +54,8 @@ _COLUMNS: Final = {
 }
 
 EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
-PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
-PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
+PLAIN_WINDOWS = tuple(map(window_feature, sorted(WINDOWS, reverse=True)))
+PROFILE_WINDOWS = tuple(map(profile_window, (None, *sorted(WINDOWS, reverse=True))))
 WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
@@ -311,7 +311,8 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
 def _window(gains: Doubles, ways: Sequence[Way]) -> int:
     """The longest window of popularity that no shorter one surely beats."""
     named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
-    falling = [named[SUM], *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
+    known = PROFILE_WINDOWS if PROFILE_WINDOWS[0] in named else PLAIN_WINDOWS
+    falling = [named[name] for name in (SUM, *known)]
     best = falling[0]
     if len(gains) < FEWEST:
         return best

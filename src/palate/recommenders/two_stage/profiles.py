@@ -56,7 +56,7 @@ def profile_statistics(histories: Histories, users: Features | None) -> dict[str
     if users is None or not names:
         return {}
     asking = histories.take(histories.lengths > 0).with_users(users.select(names))
-    chosen = asking.seen()
+    chosen = asking.chosen()
     pool = np.flatnonzero(has_profile(asking))[:POOL]
     found: dict[str, Any] = {
         f"{_BLOCK}{name}": _comparable(part[pool]) for name, part in asking.users.items()

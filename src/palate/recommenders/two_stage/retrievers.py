@@ -141,7 +141,7 @@ def _behaviour(
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
     if "ease" in statistics:
-        yield Signal("ease", histories.seen() @ statistics["ease"], 0.5)
+        yield Signal("ease", histories.chosen() @ statistics["ease"], 0.5)
     users = near_users(histories, statistics)
     yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:

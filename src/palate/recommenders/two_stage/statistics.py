@@ -145,7 +145,7 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
 
 def _ease(histories: Histories) -> Floats:
     """(n_items, n_items) linear weights of who touched what; zeros of items without events."""
-    seen = histories.seen().astype(np.float64)
+    seen = histories.chosen().astype(np.float64)
     return closed_form((seen.T @ seen).toarray(order="F"), EASE_L2)
 
 
