@@ -48,8 +48,9 @@ def test_from_a_file_to_the_lists_of_strangers(shop, command):
     said = ["--profile", "age=21", "--profile", "occupation=student"]
     done = command("recommend", shop / "model", *said, "-k", 5, "--json", shop / "list.json")
     assert done.code == 0
-    assert "people with a similar profile chose it" in " ".join(done.out.split())
-    found = [line["item_id"] for line in json.loads((shop / "list.json").read_text())]
+    lines = json.loads((shop / "list.json").read_text())
+    assert "people with a similar profile chose it" in [line["reasons"] for line in lines]
+    found = [line["item_id"] for line in lines]
     model = palate.load(shop / "model")
     wanted = model.recommend(profile={"age": 21, "occupation": "student"}, k=5).table["item_id"]
     assert found == wanted.to_list()

@@ -15,6 +15,7 @@ from scipy import sparse
 
 from palate.core.arrays import Matrix, to_dense
 from palate.core.columns import ITEM
+from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, Setting, did_you_mean, first_offenders
 from palate.core.features import Features
 from palate.core.files import write_whole
@@ -63,6 +64,7 @@ class Written:
         return "\n".join(lines)
 
 
+@door("path")
 def write_features(
     features: Features,
     path: str | Path,

@@ -92,8 +92,10 @@ class Ranker:
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
     from a history's text to the next item's. `behaviour=False` leaves only the content. The labels
     are `n_train_queries` held-out events of the training data, which no statistic has seen; items
-    proposed again are learnt from the data. At least `new_share` of a list's places go to items
-    that nobody has touched (None: the estimated share of arrivals). What no retriever proposed
+    proposed again are learnt from the data. Where events have times, what orders strangers, each
+    length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
+    least `new_share` of a list's places go to items that nobody has touched (None: as many as they
+    earned there, else the estimated share of arrivals). What no retriever proposed
     stands below, in order of the plain sum of z-scores. The same data give the same lists, whatever
     the order of their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010)
     in LightGBM (Ke et al. 2017).
