@@ -35,7 +35,8 @@ class Histories:
 
     Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
     the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
-    people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    people say in words as vectors in that block's space, (n, d), zeros for somebody silent; `texts`
+    are the words themselves, null for the silent, by which a pipeline searches.
     """
 
     item_ids: Ids
@@ -46,6 +47,7 @@ class Histories:
     weights: Floats
     times: NDArray[np.float64] | None = None
     queries: Mapping[str, Floats] = field(default_factory=dict)
+    texts: pl.Series | None = None
 
     def __post_init__(self) -> None:
         check_process()
@@ -69,6 +71,7 @@ class Histories:
             starts=self.starts[index],
             stops=self.stops[index],
             queries={name: vectors[index] for name, vectors in self.queries.items()},
+            texts=None if self.texts is None else self.texts[index],
         )
 
     def last(self, length: int) -> Histories:

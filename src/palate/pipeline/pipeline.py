@@ -46,6 +46,8 @@ from palate.pipeline.checks import (
 )
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import context_of, encode_items, encode_words, fit_features
+from palate.pipeline.search.meaning import column_vectors, grown_vectors, in_rows
+from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.stages import Stages
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
@@ -86,6 +88,7 @@ class Pipeline(Stages):
         recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
         with one_blas_thread:
             features = fit_features(encoders, transforms, ordered)
+            columns = column_vectors(encoders, ordered)
         if features is not None:
             features = features.take(places_of(rows))
         context = context_of(features, chosen, blank)
@@ -94,6 +97,7 @@ class Pipeline(Stages):
         vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
             data_=data,
             features_=features,
+            column_vectors_=in_rows(columns, places_of(rows)),
             encoders_=encoders,
             transforms_=transforms,
             recommender_=recommender,
@@ -128,7 +132,7 @@ class Pipeline(Stages):
         now = self._now()
         check_histories(histories)
         check_queries(histories, now.features_)
-        return now.recommender_.score(histories)
+        return scored(now, histories)
 
     def rank_histories(
         self,
@@ -220,8 +224,10 @@ class Pipeline(Stages):
         if user_ids is not None:
             return now.users.find(user_ids)
         history_ids = [] if history is None else id_list(history, "history")
-        queries = {} if text is None else now.queries([text])
-        return history_of_items(now.item_ids, [history_ids], queries=queries)
+        if text is None:
+            return history_of_items(now.item_ids, [history_ids])
+        asking = history_of_items(now.item_ids, [history_ids], queries=read_words(now, [text]))
+        return replace(asking, texts=pl.Series([text]))
 
     @property
     def item_ids(self) -> Ids:
@@ -282,6 +288,7 @@ class Pipeline(Stages):
         return {
             "data_": data,
             "features_": every,
+            "column_vectors_": grown_vectors(self.column_vectors_, self.encoders_, arrived),
             "recommender_": recommender,
             "rerankers_": rerankers,
         }

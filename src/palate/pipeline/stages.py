@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
@@ -28,6 +31,7 @@ class Stages:
     rerankers: list[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
     features_: Features | None = learnt()
+    column_vectors_: dict[str, dict[str, NDArray[np.float16]]] = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
     recommender_: Recommender = learnt()
