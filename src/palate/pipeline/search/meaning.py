@@ -57,8 +57,7 @@ def grown_vectors(
         with errors_name(name):
             new = {template: _vectors(encoder, template, arrived) for template in columns}
         found[name] = {
-            template: np.concatenate([part, new[template]])
-            for template, part in columns.items()
+            template: np.concatenate([part, new[template]]) for template, part in columns.items()
         }
     return found
 
@@ -107,7 +106,17 @@ def _is_prose(column: pl.Series) -> bool:
     return words >= _FEWEST_WORDS and listed < _MOST_SEPARATORS * words
 
 
-def standing(model: Stages, texts: Sequence[str]) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+def to_compare(vectors: ColumnVectors) -> dict[str, dict[str, Floats]]:
+    """The same as `standing` multiplies them."""
+    return {
+        name: {template: on_grid(part.astype(np.float32)) for template, part in columns.items()}
+        for name, columns in vectors.items()
+    }
+
+
+def standing(
+    model: Stages, vectors: Mapping[str, Mapping[str, Floats]], texts: Sequence[str]
+) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """How near each item comes to each text, in deviations from the mean item.
 
     (q, n) the mean over the models that understand the text; (q, n) how much nearer the sentences
@@ -116,7 +125,7 @@ def standing(model: Stages, texts: Sequence[str]) -> tuple[Floats, Floats, NDArr
     n_items = len(model.data_.item_ids)
     total, nearer = np.zeros((2, len(texts), n_items), dtype=np.float32)
     understood = np.zeros(len(texts), dtype=np.int64)
-    for cosines, difference, asked in _of_models(model, texts):
+    for cosines, difference, asked in _of_models(model, vectors, texts):
         total += _standardised(cosines) * asked[:, None]
         nearer += difference
         understood += asked
@@ -125,9 +134,9 @@ def standing(model: Stages, texts: Sequence[str]) -> tuple[Floats, Floats, NDArr
 
 
 def _of_models(
-    model: Stages, texts: Sequence[str]
+    model: Stages, vectors: Mapping[str, Mapping[str, Floats]], texts: Sequence[str]
 ) -> Iterator[tuple[Floats, Floats, NDArray[np.bool_]]]:
-    vectors, others = model.column_vectors_, {}
+    others = {}
     for name, encoder in model.encoders_.items():
         if name in vectors:
             with errors_name(name):
@@ -149,17 +158,16 @@ def _near(words: Matrix, part: Matrix) -> Floats:
     return inner_products(unit_rows(to_dense(words)), on_grid(unit_rows(to_dense(part))))
 
 
-def _cosines(said: Floats, columns: Mapping[str, NDArray[np.float16]]) -> tuple[Floats, Floats]:
+def _cosines(said: Floats, columns: Mapping[str, Floats]) -> tuple[Floats, Floats]:
     """The weighted mean over the columns that an item has, and sentences less title."""
     shape = (len(said), len(next(iter(columns.values()))))
     total, of_title, of_sentences = np.zeros((3, *shape), dtype=np.float32)
     weights = np.zeros(shape[1], dtype=np.float32)
     for template, part in columns.items():
-        own = part.astype(np.float32)
-        cosines = inner_products(said, on_grid(own))
+        cosines = inner_products(said, part)
         title = len(columns) > 1 and is_title_name(template.strip("{}"))
         weight = TITLE_WEIGHT if title else 1.0
-        weights += np.where(row_norms(own) > 0, np.float32(weight), np.float32(0))
+        weights += np.where(row_norms(part) > 0, np.float32(weight), np.float32(0))
         total += np.float32(weight) * cosines
         if title:
             of_title = cosines

@@ -23,7 +23,7 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
-from palate.pipeline.search.meaning import standing
+from palate.pipeline.search.meaning import standing, to_compare
 from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
@@ -43,6 +43,7 @@ class _Index:
 
     words: WordIndex
     titles: TitleIndex
+    vectors: dict[str, dict[str, Floats]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def index_of(model: Stages) -> _Index:
         texts = render(items, "\n".join(f"{{{name}}}" for name in read)) if read else []
         titles = render(items, f"{{{title}}}") if title else []
         index = _Index(
-            WordIndex.of(texts or [""] * len(items)), TitleIndex(titles or [""] * len(items))
+            WordIndex.of(texts or [""] * len(items)),
+            TitleIndex(titles or [""] * len(items)),
+            to_compare(model.column_vectors_),
         )
         known = _indices[model.data_] = (model.encoders_, index)
     return known[1]
@@ -102,7 +105,7 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     """
     index = index_of(model)
     titles = index.titles.likeness(texts)
-    near, sentences, read = standing(model, texts)
+    near, sentences, read = standing(model, index.vectors, texts)
     scores = MEANING * near + WORDS * index.words.shares(texts)
     scores += CALLED * np.maximum(titles - NEARLY, 0)
     named = titles.max(axis=1, initial=0.0) >= NEARLY
@@ -111,28 +114,26 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
 
 
 def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
-    """Warns of texts that nothing understands, and of those of which no item holds a word."""
+    """Warns of texts that nothing understands, and of those that nobody here would write."""
     words = index_of(model).words
     lost = [text for text, heard in zip(texts, found.understood, strict=True) if not heard]
     if lost:
-        _warn(lost, "nothing here understands it: no item holds a word of it or is called so")
+        _warn(f"nothing in this catalogue understands {_shown(lost)}: what is popular stands there")
     guessed = [
         text
         for text, heard, titles in zip(texts, found.understood, found.titles, strict=True)
-        if heard
-        and not words.knows(text)
-        and words.could_know(text)
-        and titles.max(initial=0.0) < NEARLY
+        if heard and titles.max(initial=0.0) < NEARLY and words.is_strange(text)
     ]
     if guessed:
-        _warn(guessed, "no item holds a word of it, so the order is a language model's guess")
+        _warn(f"no item holds a word like {_shown(guessed)}: the order is a language model's guess")
 
 
-def _warn(texts: list[str], what: str) -> None:
-    shown = first_offenders(texts, len(texts))
-    warnings.warn(
-        f"a text query was not understood: {shown}; {what}", NotUnderstoodWarning, stacklevel=5
-    )
+def _shown(texts: list[str]) -> str:
+    return first_offenders(texts, len(texts))
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, NotUnderstoodWarning, stacklevel=5)
 
 
 def scored(model: Stages, asking: Histories) -> Floats:

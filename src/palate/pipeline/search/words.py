@@ -19,8 +19,10 @@ from palate.text.normalise import is_stop_word, is_unspaced, tokenise
 
 SATURATION, LENGTH = 1.2, 0.5  # what the source calls k1 and b
 ASIDE = 0.1  # what a stop word counts
+UNKNOWN = 0.5  # of the rarest word's weight, for a word that no text holds
 SAME, TO_THE_LETTER = 2.0, 2.1  # likeness of a title that is what was typed, beyond any likeness
 RUNS = (2, 3)  # of characters, by which titles are compared
+_TRIPLE, _STRANGE, _ENOUGH_WORDS = 3, 0.5, 1_000
 _LONGEST = 200  # characters of a title or of a query that are compared
 _WORD = re.compile(r"[^\W_]+")
 
@@ -63,9 +65,17 @@ class WordIndex:
         return cls(vocabulary, counts, rarity * aside)
 
     def shares(self, queries: Sequence[str]) -> Floats:
-        """(q, n) from 0, about 1 for a text that holds every known word of the query."""
-        asked = self._asked(queries)
-        most = np.maximum(asked.sum(axis=1), 1e-9)[:, None]
+        """(q, n) from 0, about 1 for a text that holds every word of the query.
+
+        Words that no text holds count as half as much as the rarest: without them "a ruler" would
+        be an "a" and no more.
+        """
+        words = [set(tokenise(text)) for text in queries]
+        asked = _counted([Counter(own) for own in words], self.vocabulary)
+        asked.data *= self.rarity[asked.indices]
+        unknown = np.array([sum(map(self._is_unknown, own)) for own in words])
+        rarest = float(self.rarity.max(initial=1.0))
+        most = np.maximum(asked.sum(axis=1) + UNKNOWN * rarest * unknown, 1e-9)[:, None]
         return np.asarray(to_dense(asked @ self._by_word) / most, dtype=np.float32)
 
     def knows(self, query: str) -> bool:
@@ -74,10 +84,17 @@ class WordIndex:
         telling = [word for word in words if not is_stop_word(word)]
         return any(word in self.vocabulary for word in telling or words)
 
-    def could_know(self, query: str) -> bool:
-        """Whether the texts are written as the query is: some of its scripts occur in them."""
-        scripts = {is_unspaced(word) is not None for word in tokenise(query)}
-        return (True in scripts and self._unspaced) or (False in scripts and self._spaced)
+    def is_strange(self, query: str) -> bool:
+        """Whether no word of the query is known, and hardly any of its triples of letters either.
+
+        Texts of few words, and queries in scripts without blanks, are never strange.
+        """
+        words = tokenise(query)
+        few = len(self.vocabulary) < _ENOUGH_WORDS
+        if few or self.knows(query) or not words or any(map(is_unspaced, words)):
+            return False
+        runs = [run for word in words for run in _runs_in(word, _TRIPLE)]
+        return sum(run in self._triples for run in runs) < _STRANGE * len(runs)
 
     def shared(self, query: str, row: int) -> list[str]:
         """The words of the query that text `row` holds, the weightiest first."""
@@ -90,22 +107,16 @@ class WordIndex:
         }
         return sorted(found, key=lambda word: (-found[word], word))
 
-    def _asked(self, queries: Sequence[str]) -> Counts:
-        asked = _counted([Counter(set(tokenise(text))) for text in queries], self.vocabulary)
-        asked.data *= self.rarity[asked.indices]
-        return asked
+    def _is_unknown(self, word: str) -> bool:
+        return word not in self.vocabulary and not is_stop_word(word)
 
     @cached_property
     def _by_word(self) -> Counts:
         return sparse.csr_array(self.counts.T)
 
     @cached_property
-    def _unspaced(self) -> bool:
-        return any(map(is_unspaced, self.vocabulary))
-
-    @cached_property
-    def _spaced(self) -> bool:
-        return not all(map(is_unspaced, self.vocabulary))
+    def _triples(self) -> set[str]:
+        return {run for word in self.vocabulary for run in _runs_in(word, _TRIPLE)}
 
 
 @dataclass(frozen=True)
