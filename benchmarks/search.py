@@ -1,15 +1,16 @@
 """Searching by words: is what somebody asks for found? Wishes with known answers, four ways to ask.
 
-Films with plots (MovieLens), beauty products and Chinese captions by their titles alone, and, where
-asked for, office supplies with descriptions, which helped to choose the weight of a title. Kinds of
-wishes: a title exactly; with a slip (a letter left out, doubled, swapped or wrong); in part (some of
-its words in a row); and in somebody's own words, written by hand for this (`wishes/*.csv`): what
-happens in a film, what kind of product or video it shall be. Right is, for titles, every item of the
-same title (or with that part); for kinds, every item of the kind, which no model was shown. Beside
-the default pipeline stand cosines of single encoders, each over the default template. Half of the
-wishes, drawn by seed, were for choosing settings ("tuning"); what is reported is the other half,
-which had been looked at once when the weight of words was chosen again on the first. The pipelines
-have `popular` for a recommender: the order of words does not depend on it.
+Films with plots (MovieLens), beauty products and Chinese captions by their titles alone, and,
+where asked for, office supplies with descriptions, which helped to choose the weight of a title.
+Kinds of wishes: a title exactly; with a slip (a letter left out, doubled, swapped or wrong); in
+part (some of its words in a row); and in somebody's own words, written by hand for this
+(`wishes/*.csv`): what happens in a film, what kind of product or video it shall be. Right is, for
+titles, every item of the same title (or with that part); for kinds, every item of the kind, which
+no model was shown. Beside the default pipeline stand cosines of single encoders, each over the
+default template. Half of the wishes, drawn by seed, were for choosing settings ("tuning"); what
+is reported is the other half, which had been looked at once when the weight of words was chosen
+again on the first. The pipelines have `popular` for a recommender: the order of words does not
+depend on it.
 usage: PALATE_DATA=../shared/data python benchmarks/search.py [CATALOGUE …]
 """
 

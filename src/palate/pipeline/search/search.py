@@ -32,7 +32,8 @@ from palate.text.template import parse, render, text_columns
 MEANING = 0.08  # of a deviation of the cosines
 WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
-NEARLY = 0.45  # from which on a text is taken for a title with a slip
+NEARLY = 0.45  # from which on a text may be a title with a slip,
+SURELY = 0.6  # and from which on that is said
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
 
@@ -238,7 +239,7 @@ def similarity_to_words(model: Stages, asking: Histories, items: Rows) -> list[S
             title = float(found.titles[0, item])
             alike[row] = (
                 Similarity("title" if title >= SAME else "near_title")
-                if title >= NEARLY
+                if title >= SURELY
                 else _by_words(index, text, item, float(found.sentences[0, item]))
             )
     return alike
