@@ -126,6 +126,7 @@ def _answer(enter, it):
     return "accepted"
 
 
+@pytest.mark.filterwarnings("ignore:nothing in this catalogue understands")
 @pytest.mark.parametrize("door", DOORS)
 def test_what_is_silly_is_refused_in_palates_own_words(door, given, model, split, tiny):
     right = {name: "accepted" for other, name in GOOD if other == door}

@@ -203,6 +203,20 @@ def test_recommendations_for_histories_and_words(command, model, tmp_path):
         assert {"i03", "i04"}.isdisjoint(line["item_id"] for line in lines) or number == 1
 
 
+@pytest.mark.filterwarnings("default")
+def test_a_text_that_nothing_understands_is_said_to_be_one(command, model):
+    done = command("recommend", model, "--text", "qwxzv plomf", "-k", "3")
+    assert done.code == 0
+    assert done.err.count("warning: nothing in this catalogue understands 'qwxzv plomf'") == 1
+    assert "what is popular stands there" in done.err
+    popular = load(model).recommend(history=[], k=3).table["item_id"]
+    assert all(name in done.out for name in popular)
+    title = load(model).data_.items["title"][7]
+    found = command("recommend", model, "--text", title.upper(), "-k", "1")
+    assert (found.code, found.err) == (0, "")
+    assert "typed" in found.out
+
+
 def test_more_recommendations_than_items(command, model, tmp_path):
     path = tmp_path / "all.json"
     good(command("recommend", model, "--history", "i03", "-k", "100000000", "--json", path))

@@ -245,10 +245,18 @@ def test_words_in_the_space_of_no_block(shop, name):
             model.queries(texts)
 
 
-def test_words_need_an_encoder_that_reads(shop):
-    model = Pipeline(encoders={"clicks": Behaviour(dim=4)}, recommender=Content()).fit(shop)
+def test_words_need_an_encoder_that_reads_or_items_with_words(shop):
+    clicks = {"clicks": Behaviour(dim=4)}
+    silent = replace(shop, items=shop.items.select("item_id"))
+    model = Pipeline(encoders=clicks, recommender=Content()).fit(silent)
     with pytest.raises(DataError, match="no text encoder"):
         model.recommend(text="hedge")
+    model = Pipeline(encoders=clicks, recommender=Content()).fit(shop)
+    first = model.recommend(text="hedge", k=1).table["item_id"][0]
+    said = shop.items.filter(item_id=first).select("title", "description").row(0)
+    assert "hedge" in " ".join(said)
+    with pytest.raises(DataError, match="no text encoder"):
+        model.queries(["hedge"])
 
 
 def test_not_fitted():

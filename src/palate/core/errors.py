@@ -160,6 +160,10 @@ class ConfigError(PalateError, ValueError):
     """A pipeline file, or a hyperparameter, that cannot be used."""
 
 
+class NotUnderstoodWarning(RuntimeWarning):
+    """A text that says nothing to this catalogue, or only to a language model's guess."""
+
+
 class NotFittedError(PalateError, RuntimeError):
     """A component that was asked before it was fitted."""
 

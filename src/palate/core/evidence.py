@@ -173,6 +173,8 @@ def by_request(
     for words in (*histories.queries.values(), *histories.users.values()):
         changed: Any = words[1:] != words[:-1]
         fresh[1:] |= np.asarray(changed.sum(axis=1)).ravel() > 0
+    if histories.texts is not None:
+        fresh[1:] |= histories.texts.ne_missing(histories.texts.shift(1))[1:].to_numpy()
     request = np.cumsum(fresh) - 1
     first = np.flatnonzero(fresh)
     step = max(1, _CHUNK_CELLS // max(len(histories.item_ids), 1))

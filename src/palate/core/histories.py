@@ -42,7 +42,8 @@ class Histories:
 
     Row `i` is `items[starts[i]:stops[i]]`, oldest first; many rows may share the flat arrays, so
     the rolling histories of one person cost one sequence. `queries` holds, for a block name, what
-    people say in words as vectors in that block's space, (n, d), zeros for somebody silent.
+    people say in words as vectors in that block's space, (n, d), zeros for somebody silent; `texts`
+    are the words themselves, null for the silent, by which a pipeline searches.
     `against` holds, one row a request, what that person turned down so far: it is not recommended
     to them again, and no choice.
     `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
@@ -61,6 +62,7 @@ class Histories:
     against: Histories | None = None
     users: Mapping[str, Matrix] = field(default_factory=dict)
     allowed: Rows | None = None
+    texts: pl.Series | None = None
 
     def __post_init__(self) -> None:
         check_process()
@@ -97,6 +99,7 @@ class Histories:
             queries={name: vectors[index] for name, vectors in self.queries.items()},
             against=None if self.against is None else self.against.take(index),
             users={name: vectors[index] for name, vectors in self.users.items()},
+            texts=None if self.texts is None else self.texts[index],
         )
 
     def with_users(self, features: Features | None) -> Histories:

@@ -20,6 +20,7 @@ from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.notes import LOGGER
 from palate.pipeline.features import encode_items
+from palate.pipeline.search.meaning import ColumnVectors, grown_vectors, in_rows
 from palate.pipeline.stages import Stages
 from palate.text.profile import as_text
 
@@ -97,7 +98,8 @@ def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     if every is not None and features is not None:
         every = every.replaced(features)
         recommender.update_items(every.take(every.ids.rows(rows[ITEM])))
-    return _stages(stages, data, every, recommender)
+    vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)
+    return _stages(stages, data, every, recommender, in_rows(vectors, place))
 
 
 def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
@@ -112,17 +114,23 @@ def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     data = replace(before, items=pl.concat([before.items, rows], how="vertical_relaxed"))
     recommender = registry.apart(stages.recommender_)
     recommender.add_items(Features(new.item_ids, {}) if features is None else features)
-    return _stages(stages, data, every, recommender)
+    vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)
+    return _stages(stages, data, every, recommender, vectors)
 
 
 def _stages(
-    stages: Stages, data: Dataset, features: Features | None, recommender: Recommender
+    stages: Stages,
+    data: Dataset,
+    features: Features | None,
+    recommender: Recommender,
+    vectors: ColumnVectors,
 ) -> dict[str, Any]:
     rerankers = list(map(registry.apart, stages.rerankers_))
     fit_rerankers(rerankers, data, FitContext(items=features))
     return {
         "data_": data,
         "features_": features,
+        "column_vectors_": vectors,
         "recommender_": recommender,
         "rerankers_": rerankers,
     }

@@ -58,6 +58,8 @@ from palate.pipeline.requests import (
     texts_of,
     with_words,
 )
+from palate.pipeline.search.meaning import column_vectors, in_rows
+from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
@@ -110,6 +112,7 @@ class Pipeline(Stages):
         people = copy.deepcopy(blank_people)
         with one_blas_thread:
             features, users = fit_both(encoders, transforms, people, ordered)
+            columns = column_vectors(encoders, ordered)
         if features is not None:
             features = features.take(places_of(rows))
         users = take_users(users, data.user_ids)
@@ -120,6 +123,7 @@ class Pipeline(Stages):
             data_=data,
             withdrawn_=[],
             features_=features,
+            column_vectors_=in_rows(columns, places_of(rows)),
             encoders_=encoders,
             transforms_=transforms,
             user_encoders_=dict(people.encoders),
@@ -170,7 +174,7 @@ class Pipeline(Stages):
         check_queries(histories, now.features_)
         histories = with_users_of(histories, now.user_features_)
         check_users(histories, now.user_features_)
-        return with_last(now.recommender_.score(histories), now.data_.turned_down)
+        return with_last(scored(now, histories), now.data_.turned_down)
 
     @door("k", "histories")
     def rank_histories(
@@ -325,7 +329,7 @@ class Pipeline(Stages):
             asking = replace(asking, users=known_of(self, profile, len(asking)))
         if texts is None or wanted is None:
             return asking
-        return with_words(asking, self.queries(texts), wanted)
+        return with_words(asking, read_words(self, texts), texts, wanted)
 
     def _allowed(self, candidates: object, exclude: object, where: Condition | None) -> Rows | None:
         return allowed_rows(

@@ -34,6 +34,13 @@ def check_received(pipeline: Stages) -> None:
     )
     agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
     agree(features is None or _same(features.ids, data.item_ids), "features of other items")
+    for name, columns in pipeline.column_vectors_.items():
+        rows = [part.shape for part in columns.values()]
+        right = all(len(shape) == 2 and shape[0] == len(data.item_ids) for shape in rows)
+        agree(name in pipeline.encoders_ and right, f"vectors of other items, or of no {name!r}")
+        for template in columns:
+            lacking = set(parse(template).names()) - set(data.items.columns)
+            agree(not lacking, f"vectors of columns that the items lack: {sorted(lacking)}")
     for encoder in pipeline.encoders_.values():
         check_fitted(encoder)
         lacking = _columns_of(encoder) - set(data.items.columns)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+import polars as pl
 
 from palate.core.arrays import Matrix, Rows
 from palate.core.conditions import Condition, fits
@@ -113,10 +114,12 @@ def requests_of(
     return asking, wanted
 
 
-def with_words(asking: Histories, queries: Mapping[str, Matrix], wanted: Rows) -> Histories:
+def with_words(
+    asking: Histories, queries: Mapping[str, Matrix], texts: Sequence[str], wanted: Rows
+) -> Histories:
     """The same requests, each with the text at its place."""
     chosen: Any = {name: vectors[wanted] for name, vectors in queries.items()}
-    return replace(asking, queries=chosen)
+    return replace(asking, queries=chosen, texts=pl.Series(texts, dtype=pl.String)[wanted])
 
 
 def texts_of(text: object) -> list[str] | None:

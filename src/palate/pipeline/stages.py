@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
@@ -32,6 +35,7 @@ class Stages(Parameters):
     data_: Dataset = learnt()
     withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
+    column_vectors_: dict[str, dict[str, NDArray[np.float16]]] = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
     user_encoders_: dict[str, Encoder] = learnt()

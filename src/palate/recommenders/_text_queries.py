@@ -7,13 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
 from palate.core.arrays import Floats, Mask, Rows
 from palate.core.evidence import Evidence, scores_at, stronger
 from palate.core.histories import Histories
-
-SMOOTHING = 10  # the source's 60 prefers what is middling in both lists to the best of either
+from palate.core.topk import reciprocal_ranks
 
 
 def fused_with_queries(score: Callable[[Histories], Floats], asking: Histories) -> Floats:
@@ -27,7 +25,7 @@ def fused_with_queries(score: Callable[[Histories], Floats], asking: Histories) 
     if not both.any():
         return score(asking)
     history, query = _parts(asking.take(both))
-    fused = _reciprocal_ranks(score(history)) + _reciprocal_ranks(score(query))
+    fused = reciprocal_ranks(score(history)) + reciprocal_ranks(score(query))
     scores = np.empty((len(asking), fused.shape[1]), dtype=np.float32)
     scores[both] = fused
     if not both.all():
@@ -52,7 +50,7 @@ def evidence_of_parts(
     history, query = _parts(asking.take(lines))
     placed = items[lines]
     ranks = [
-        scores_at(lambda part: _reciprocal_ranks(score(part)), part, placed)
+        scores_at(lambda part: reciprocal_ranks(score(part)), part, placed)
         for part in (history, query)
     ]
     of_history, of_query = evidence(history, placed), evidence(query, placed)
@@ -76,8 +74,3 @@ def has_query(histories: Histories) -> Mask:
     for words in histories.queries.values():
         found |= np.asarray(abs(words).sum(axis=1)).ravel() > 0
     return found
-
-
-def _reciprocal_ranks(scores: Floats) -> Floats:
-    ranks = rankdata(-scores, method="min", axis=1)
-    return np.asarray(1.0 / (SMOOTHING + ranks), dtype=np.float32)

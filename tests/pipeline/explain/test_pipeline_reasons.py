@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import polars as pl
@@ -100,10 +101,22 @@ QUERY = "galaxy rocket telescope"
 
 @pytest.mark.parametrize("recommender", [Popular(), Covisit(), ItemKNN(), UserKNN(), Ease()])
 def test_who_reads_no_words_does_not_claim_that_they_match(model, recommender):
+    """Vectors of words mean nothing to it; a text is searched for, whoever recommends."""
     deaf = Pipeline(encoders={"text": Tfidf()}, recommender=recommender).fit(model.data_)
     for history in ([], ["i00", "i04"]):
-        said = deaf.recommend(history=history, text=QUERY, k=5, reasons=True).table["reasons"]
+        asking = deaf.histories(history=history, text=QUERY)
+        vectors = replace(asking, texts=None)
+        said = deaf.recommend_histories(vectors, k=5, reasons=True).table["reasons"]
         assert not said.str.contains("words").any()
+        table = deaf.recommend_histories(asking, k=5, reasons=True).table
+        texts = dict(
+            deaf.data_.items.select("item_id", "title", "description").rows_by_key("item_id")
+        )
+        for name, reason in table.select("item_id", "reasons").iter_rows():
+            if "matches your words" in reason:
+                words = reason.rpartition(": ")[2].split(", ")
+                assert all(word in " ".join(texts[name][0]) for word in words)
+        assert table["reasons"].str.contains("words|typed").any()
 
 
 def test_words_match_where_they_do_for_who_said_them(model):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 from palate.core.arrays import Rows
 from palate.core.columns import ITEM, RANK, REASONS, TITLE, USER
 from palate.core.dataset import Dataset
-from palate.core.evidence import Evidence, from_content
+from palate.core.evidence import Evidence
 from palate.core.histories import Histories
 from palate.core.types import Recommendations
 from palate.core.visible import shorten
 from palate.pipeline.explain.shared_attributes import CommonGround
 from palate.pipeline.explain.similarity import Similarity, matched_words, similarities
+from palate.pipeline.search.search import evidence_of, similarity_to_words
 from palate.pipeline.stages import Stages
 
 SENTENCES: dict[str, dict[str, str]] = {
@@ -39,6 +39,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "alike_numbers": "like {anchor} in {names}",
         "words_text": "comes close to your words",
         "words_named": "matches your words: {names}",
+        "words_title": "is called what you typed",
+        "words_near_title": "is called nearly what you typed",
+        "words_sentences": "comes close to your words in its description",
         "popular": "popular: {count} people chose it",
         "popular_one": "popular: 1 person chose it",
         "few": "{count} people chose it",
@@ -63,6 +66,9 @@ SENTENCES: dict[str, dict[str, str]] = {
         "alike_numbers": "与{anchor}的{names}相近",
         "words_text": "与你说的话相近",
         "words_named": "符合你说的话：{names}",
+        "words_title": "名称与你说的一样",
+        "words_near_title": "名称与你说的相近",
+        "words_sentences": "介绍与你说的话相近",
         "popular": "热门：{count} 人选过",
         "popular_one": "热门：1 人选过",
         "few": "{count} 人选过",
@@ -87,11 +93,7 @@ def explain(
     table = recommendations.table
     items = pipeline.data_.item_ids.rows(table[ITEM])
     asking = histories.take(_requests_of(histories, table))
-    recommender: Any = pipeline.recommender_
-    if hasattr(recommender, "evidence"):
-        evidence = recommender.evidence(asking, items)
-    else:
-        evidence = from_content(pipeline.features_, asking, items)
+    evidence = evidence_of(pipeline, asking, items)
     sentences = sentences_of(pipeline, asking, evidence, items)
     return Recommendations(table.with_columns(pl.Series(REASONS, sentences, dtype=pl.String)))
 
@@ -158,9 +160,11 @@ def _similarities_of(
     for line, similarity in zip(alike.tolist(), shared, strict=True):
         found[line] = similarity
     words = np.flatnonzero(kinds == "words")
-    matched = matched_words(encoders, features, asking.take(words), items[words])
-    for line, names in zip(words.tolist(), matched, strict=True):
-        found[line] = Similarity("named" if names else "text", names)
+    said = asking.take(words)
+    matched = matched_words(encoders, features, said, items[words])
+    searched = similarity_to_words(pipeline, said, items[words])
+    for line, names, near in zip(words.tolist(), matched, searched, strict=True):
+        found[line] = near or Similarity("named" if names else "text", names)
     return found
 
 

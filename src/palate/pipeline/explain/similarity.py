@@ -29,10 +29,11 @@ ALIKE = 0.1
 class Similarity:
     """How two items are alike: by `names` that they share, in text, in numbers, or as a whole.
 
-    "none": nothing that a person would call alike.
+    "none": nothing that a person would call alike. To words an item may be alike by its "title",
+    exactly or nearly ("near_title"), or by its "sentences".
     """
 
-    kind: Literal["named", "text", "numbers", "whole", "none"]
+    kind: Literal["named", "text", "numbers", "whole", "none", "title", "near_title", "sentences"]
     names: Sequence[str] = ()
 
 

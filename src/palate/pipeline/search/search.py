@@ -1,0 +1,253 @@
+"""Requests in words: ordered by title, words and meaning; beside a history the two are fused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.core.arrays import Floats, Mask, Matrix, Rows
+from palate.core.columns import TITLE
+from palate.core.dataset import Dataset
+from palate.core.errors import NotUnderstoodWarning, first_offenders
+from palate.core.evidence import Evidence, from_content, scores_at
+from palate.core.histories import Histories
+from palate.core.topk import reciprocal_ranks
+from palate.features.template_encoder import TemplateEncoder
+from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
+from palate.pipeline.explain.similarity import Similarity
+from palate.pipeline.features import encode_words
+from palate.pipeline.search.meaning import standing, to_compare
+from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
+from palate.pipeline.stages import Stages
+from palate.text.profile import is_title_name
+from palate.text.template import parse, render, text_columns
+
+MEANING = 0.08  # of a deviation of the cosines
+WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
+CALLED = 3.0  # of the likeness to the title, beyond
+NEARLY = 0.45  # from which on a text may be a title with a slip,
+SURELY = 0.6  # and from which on that is said
+
+_indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class _Index:
+    """A catalogue's words and titles; made when somebody first asks, for each catalogue once."""
+
+    words: WordIndex
+    titles: TitleIndex
+    vectors: dict[str, dict[str, Floats]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search knows of texts: (q, n) scores and their parts, (q,) what was understood."""
+
+    scores: Floats
+    titles: Floats
+    sentences: Floats
+    """How much nearer an item's sentences come than its title."""
+    understood: Mask
+
+
+def index_of(model: Stages) -> _Index:
+    """Words of all columns that the text encoders read (or of all with words), and the titles."""
+    known = _indices.get(model.data_)
+    if known is None or known[0] is not model.encoders_:
+        items = model.data_.items
+        columns = dict.fromkeys(
+            column
+            for encoder in model.encoders_.values()
+            if isinstance(encoder, TemplateEncoder)
+            for column in parse(encoder.template_).names()
+        ) or dict.fromkeys(text_columns(items))
+        title = _title_of(items)
+        read = dict.fromkeys([*([title] if title else []), *columns])
+        texts = render(items, "\n".join(f"{{{name}}}" for name in read)) if read else []
+        titles = render(items, f"{{{title}}}") if title else []
+        index = _Index(
+            WordIndex.of(texts or [""] * len(items)),
+            TitleIndex(titles or [""] * len(items)),
+            to_compare(model.column_vectors_),
+        )
+        known = _indices[model.data_] = (model.encoders_, index)
+    return known[1]
+
+
+def _title_of(items: pl.DataFrame) -> str | None:
+    names = [name for name in text_columns(items) if is_title_name(name)]
+    return TITLE if TITLE in names else next(iter(names), None)
+
+
+def read_words(model: Stages, texts: Sequence[str]) -> dict[str, Matrix]:
+    """Texts in the space of every block with words; none where the catalogue has words alone.
+
+    Raises `DataError` where nothing could be found by words: no encoder reads, no column has any.
+    """
+    reads = any(hasattr(encoder, "encode_texts") for encoder in model.encoders_.values())
+    if not reads and text_columns(model.data_.items):
+        return {}
+    return encode_words(model.encoders_, model.transforms_, texts)
+
+
+def search(model: Stages, texts: Sequence[str]) -> Found:
+    """What the whole catalogue is worth to each text.
+
+    The title is what counts most where the text is nearly one; below that, the share of its words
+    that an item holds, and how near language models find it, are added up.
+    """
+    index = index_of(model)
+    titles = index.titles.likeness(texts)
+    near, sentences, read = standing(model, index.vectors, texts)
+    scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
+    scores += CALLED * np.maximum(titles - NEARLY, 0)
+    named = titles.max(axis=1, initial=0.0) >= NEARLY
+    known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
+    return Found(scores.astype(np.float32), titles, sentences, read | known | named)
+
+
+def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
+    """Warns of texts that nothing understands, and of those that nobody here would write."""
+    words = index_of(model).words
+    lost = [text for text, heard in zip(texts, found.understood, strict=True) if not heard]
+    if lost:
+        _warn(f"nothing in this catalogue understands {_shown(lost)}: what is popular stands there")
+    guessed = [
+        text
+        for text, heard, titles in zip(texts, found.understood, found.titles, strict=True)
+        if heard and titles.max(initial=0.0) < NEARLY and words.is_strange(text)
+    ]
+    if guessed:
+        _warn(f"no item holds a word like {_shown(guessed)}: the order is a language model's guess")
+
+
+def _shown(texts: list[str]) -> str:
+    return first_offenders(texts, len(texts))
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, NotUnderstoodWarning, stacklevel=5)
+
+
+def scored(model: Stages, asking: Histories) -> Floats:
+    """(n, n_items) scores of requests, some of which may say something in words.
+
+    Words alone are ordered by `search`; beside a history the two lists are fused by reciprocal
+    ranks, since their scores have no scale in common. What nothing understands is left aside.
+    """
+    said = _said(asking)
+    recommender = model.recommender_
+    if not len(said):
+        return recommender.score(asking)
+    texts = asking.texts.gather(said).to_list()  # type: ignore[union-attr]
+    found = search(model, texts)
+    _tell_unknown(model, texts, found)
+    heard = said[found.understood]
+    silent = np.setdiff1d(np.arange(len(asking)), heard)
+    scores = np.empty((len(asking), len(model.data_.item_ids)), dtype=np.float32)
+    scores[heard] = found.scores[found.understood]
+    if len(silent):
+        scores[silent] = recommender.score(_wordless(asking, said).take(silent))
+    both = heard[asking.lengths[heard] > 0]
+    if len(both):
+        history = recommender.score(_wordless(asking, said).take(both))
+        scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both])
+    return scores
+
+
+def _said(asking: Histories) -> NDArray[np.int64]:
+    """The rows of the requests with words."""
+    if asking.texts is None:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(asking.texts.is_not_null().to_numpy())
+
+
+def _wordless(asking: Histories, said: NDArray[np.int64]) -> Histories:
+    """The same requests without the words of those in `said`; vectors given by hand stay."""
+    queries: dict[str, Any] = {}
+    if len(said) < len(asking):
+        keep = np.ones(len(asking), dtype=np.float32)
+        keep[said] = 0
+        queries = {
+            name: words.multiply(keep[:, None]).tocsr()
+            if hasattr(words, "multiply")
+            else words * keep[:, None]
+            for name, words in asking.queries.items()
+        }
+    return replace(asking, queries=queries, texts=None)
+
+
+def evidence_of(model: Stages, asking: Histories, items: Rows) -> list[Evidence]:
+    """What speaks for item i at request i: words, the recommender's reason, or the stronger."""
+    said = _said(asking)
+    wordless = _wordless(asking, said)
+    recommender: Any = model.recommender_
+    if hasattr(recommender, "evidence"):
+        found = recommender.evidence(wordless, items)
+    else:
+        found = from_content(model.features_, wordless, items)
+    if not len(said):
+        return list(found)
+    heard, places = _places(model, asking.take(said), items[said])
+    both = asking.lengths[said] > 0
+    past = wordless.take(said[both])
+    history = scores_at(
+        lambda part: reciprocal_ranks(recommender.score(part)), past, items[said[both]]
+    )
+    words = heard.copy()
+    words[both] &= places[both] >= history
+    for row in said[words].tolist():
+        found[row] = Evidence("words")
+    return list(found)
+
+
+def _places(model: Stages, asking: Histories, items: Rows) -> tuple[Mask, Floats]:
+    """(n,) whether the text of line i was understood, and the reciprocal rank of item i for it."""
+    lines: dict[str, list[int]] = {}
+    for line, text in enumerate(asking.texts):  # type: ignore[arg-type]
+        lines.setdefault(text, []).append(line)
+    heard, places = np.zeros(len(items), dtype=np.bool_), np.zeros(len(items), dtype=np.float32)
+    for text, own in lines.items():
+        found = search(model, [text])
+        heard[own] = found.understood[0]
+        places[own] = reciprocal_ranks(found.scores)[0, items[own]]
+    return heard, places
+
+
+def similarity_to_words(model: Stages, asking: Histories, items: Rows) -> list[Similarity | None]:
+    """How item i is like the text of request i: by title, by words, by its sentences or at all.
+
+    None for requests that say nothing.
+    """
+    alike: list[Similarity | None] = [None] * len(items)
+    lines: dict[str, list[int]] = {}
+    for row in _said(asking).tolist():
+        lines.setdefault(asking.texts[row], []).append(row)  # type: ignore[index]
+    index = index_of(model)
+    for text, rows in lines.items():
+        found = search(model, [text])
+        for row in rows:
+            item = int(items[row])
+            title = float(found.titles[0, item])
+            alike[row] = (
+                Similarity("title" if title >= SAME else "near_title")
+                if title >= SURELY
+                else _by_words(index, text, item, float(found.sentences[0, item]))
+            )
+    return alike
+
+
+def _by_words(index: _Index, text: str, item: int, sentences: float) -> Similarity:
+    shared = index.words.shared(text, item)
+    names = [word for word in shared if word.isascii() and is_worth_naming(word)][:MOST_NAMES]
+    if names:
+        return Similarity("named", names)
+    return Similarity("sentences" if sentences > 0 else "text")
