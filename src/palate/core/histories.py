@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, Rows, chosen_rows, scale_rows
+from palate.core.arrays import Floats, Mask, Matrix, Rows, chosen_rows, row_norms, scale_rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.doors import door
@@ -101,6 +101,14 @@ class Histories:
             users={name: vectors[index] for name, vectors in self.users.items()},
             texts=None if self.texts is None else self.texts[index],
         )
+
+    @property
+    def has_profile(self) -> Mask:
+        """(n,) about whom something is known beside what they did."""
+        found = np.zeros(len(self), dtype=np.bool_)
+        for part in self.users.values():
+            found |= row_norms(part) > 0
+        return found
 
     def with_users(self, features: Features | None) -> Histories:
         """The same requests with the features of who asks, found by id: zeros for strangers."""

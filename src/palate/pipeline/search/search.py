@@ -140,8 +140,9 @@ def _warn(message: str) -> None:
 def scored(model: Stages, asking: Histories) -> Floats:
     """(n, n_items) scores of requests, some of which may say something in words.
 
-    Words alone are ordered by `search`; beside a history the two lists are fused by reciprocal
-    ranks, since their scores have no scale in common. What nothing understands is left aside.
+    Words alone are ordered by `search`; beside a history or a profile the two lists are fused by
+    reciprocal ranks, since their scores have no scale in common. What nothing understands is left
+    aside.
     """
     said = _said(asking)
     recommender = model.recommender_
@@ -156,7 +157,7 @@ def scored(model: Stages, asking: Histories) -> Floats:
     scores[heard] = found.scores[found.understood]
     if len(silent):
         scores[silent] = recommender.score(_wordless(asking, said).take(silent))
-    both = heard[asking.lengths[heard] > 0]
+    both = heard[_known(asking)[heard]]
     if len(both):
         history = recommender.score(_wordless(asking, said).take(both))
         scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both])
@@ -168,6 +169,12 @@ def _said(asking: Histories) -> NDArray[np.int64]:
     if asking.texts is None:
         return np.empty(0, dtype=np.int64)
     return np.flatnonzero(asking.texts.is_not_null().to_numpy())
+
+
+def _known(asking: Histories) -> Mask:
+    """(n,) of whom more is known than words: a history, or a profile."""
+    known: Mask = (asking.lengths > 0) | asking.has_profile
+    return known
 
 
 def _wordless(asking: Histories, said: NDArray[np.int64]) -> Histories:
@@ -197,7 +204,7 @@ def evidence_of(model: Stages, asking: Histories, items: Rows) -> list[Evidence]
     if not len(said):
         return list(found)
     heard, places = _places(model, asking.take(said), items[said])
-    both = asking.lengths[said] > 0
+    both = _known(asking)[said]
     past = wordless.take(said[both])
     history = scores_at(
         lambda part: reciprocal_ranks(recommender.score(part)), past, items[said[both]]

@@ -20,7 +20,6 @@ from palate.recommenders.two_stage.profiles import (
     NEAR,
     ODDS,
     SAID,
-    has_profile,
     profile_signals,
 )
 from palate.recommenders.two_stage.retrievers import Signal
@@ -99,7 +98,7 @@ def with_profiles(
     `items` are rows of the statistics.
     """
     strength = np.zeros((len(items), 2), dtype=np.float32)
-    known = has_profile(asking)
+    known = asking.has_profile
     history = known & (asking.lengths > 0)
     others = np.maximum(np.maximum(shares.behaviour, shares.content), 0)
     for column, own in ((_PEOPLE, shares.people), (_WORDS, shares.words)):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Mask, Matrix, row_norms, to_dense, unit_rows
+from palate.core.arrays import Floats, Matrix, to_dense, unit_rows
 from palate.core.features import Features
 from palate.core.histories import Histories
 from palate.core.learnt import agree, check_finite, check_rows
@@ -57,7 +57,7 @@ def profile_statistics(histories: Histories, users: Features | None) -> dict[str
         return {}
     asking = histories.take(histories.lengths > 0).with_users(users.select(names))
     chosen = asking.chosen()
-    pool = np.flatnonzero(has_profile(asking))[:POOL]
+    pool = np.flatnonzero(asking.has_profile)[:POOL]
     found: dict[str, Any] = {
         f"{_BLOCK}{name}": _comparable(part[pool]) for name, part in asking.users.items()
     }
@@ -72,14 +72,6 @@ def profile_statistics(histories: Histories, users: Features | None) -> dict[str
 def people_blocks(names: Collection[str]) -> list[str]:
     """The blocks that compare people, without those of their words in the items' spaces."""
     return [name for name in names if not name.startswith(QUERY)]
-
-
-def has_profile(histories: Histories) -> Mask:
-    """(n,) about whom something is known beside what they did."""
-    found = np.zeros(len(histories), dtype=np.bool_)
-    for part in histories.users.values():
-        found |= row_norms(part) > 0
-    return found
 
 
 def _comparable(part: Matrix) -> Matrix:
