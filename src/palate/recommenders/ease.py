@@ -51,7 +51,7 @@ class Ease(CatalogueModel):
         self._know(data, context)
         self.rows_ = rows
         seen = histories_of(data).seen()[:, rows].astype(np.float64)
-        self.weights_ = _closed_form((seen.T @ seen).toarray(order="F"), self.l2)
+        self.weights_ = closed_form((seen.T @ seen).toarray(order="F"), self.l2)
         return self
 
     def check_learnt(self) -> None:
@@ -81,7 +81,7 @@ class Ease(CatalogueModel):
         return found
 
 
-def _closed_form(gram: NDArray[np.float64], l2: float) -> Floats:
+def closed_form(gram: NDArray[np.float64], l2: float) -> Floats:
     """B = I - P / diag(P) with P = (gram + l2 I)⁻¹, in float64 and in place; `gram` is lost."""
     size = len(gram)
     if not size:

@@ -26,9 +26,21 @@ from palate.core.parallel import in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
-from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries
+from palate.recommenders._text_queries import (
+    evidence_of_parts,
+    fused_with_queries,
+    has_query,
+)
 from palate.recommenders.two_stage.candidates import Candidates, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
+from palate.recommenders.two_stage.choice import (
+    NEW,
+    by_choice,
+    check_chosen,
+    learn,
+    lifted,
+    way_of,
+)
 from palate.recommenders.two_stage.evidence import Shares, families_of, with_profiles
 from palate.recommenders.two_stage.importance import (
     check_block_names,
@@ -40,7 +52,6 @@ from palate.recommenders.two_stage.labels import (
     HELD_EVENTS,
     LabelledRows,
     LabelPlan,
-    labelled_rows,
     share_of_repeats,
 )
 from palate.recommenders.two_stage.profiles import (
@@ -103,6 +114,7 @@ class Ranker:
     names_: list[str] = learnt()
     trees_: str = learnt()
     importances_: pl.DataFrame = learnt()
+    chosen_: pl.DataFrame = learnt()
     added_: int = learnt()
 
     def __post_init__(self) -> None:
@@ -142,7 +154,7 @@ class Ranker:
         )
         catalogue_of = self._catalogue_of(data, context)
         with one_blas_thread:
-            rows = labelled_rows(histories, catalogue_of, plan)
+            rows, self.chosen_ = learn(histories, catalogue_of, plan, self._first_booster)
             self.names_ = rows.names
             self.trees_ = self._train(rows)
             blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -166,12 +178,17 @@ class Ranker:
 
         return catalogue_of
 
-    def _train(self, rows: LabelledRows) -> str:
+    def _first_booster(self, rows: LabelledRows) -> Any:
+        """A ranker for choosing: half the trees, as far each together; None for too few cases."""
+        return booster_of(self._train(rows, hurry=2), len(rows.names))
+
+    def _train(self, rows: LabelledRows, *, hurry: int = 1) -> str:
         if len(rows.groups) < MIN_CASES:
             return ""
+        n_estimators = -(-self.n_estimators // hurry)
         parameters = {
             "objective": "lambdarank",
-            "learning_rate": self.learning_rate,
+            "learning_rate": self.learning_rate * hurry,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "lambda_l2": self.l2,
@@ -186,9 +203,9 @@ class Ranker:
             "verbose": -1,
         }
         table = lgb.Dataset(rows.features, rows.labels, group=rows.groups, free_raw_data=False)
-        with progress.task("learn to rank: trees", self.n_estimators, "trees") as advance:
+        with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
             booster = lgb.train(
-                parameters, table, self.n_estimators, callbacks=[lambda _environment: advance(1)]
+                parameters, table, n_estimators, callbacks=[lambda _environment: advance(1)]
             )
         return str(booster.model_to_string())
 
@@ -265,12 +282,31 @@ class Ranker:
         scores: Floats = found.mix - found.mix.max(axis=1, keepdims=True) - 1
         kept = found.items >= 0
         row, _ = np.nonzero(kept)
-        values = np.where(kept, self._order(found, asking.lengths > 0), -np.inf)
+        values = self._order(found, asking)
+        lowest = np.where(kept, values, np.inf).min(axis=1, keepdims=True)
+        values = np.where(kept, values - lowest, -np.inf)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
-            values = with_places_for_new(values, new, share=self._share_of_new)
+            values = self._with_new_items(values, new, asking)
         scores[row, found.items[kept]] = values[kept]
         return scores
+
+    def _with_new_items(self, values: Floats, new: Mask, asking: Histories) -> Floats:
+        """New items lifted as was chosen, or on their stated share of the places."""
+        floor = np.ones(len(values), dtype=np.bool_)
+        if self.new_share is None and len(self.chosen_):
+            floor = has_query(asking)
+            lift = way_of(self.chosen_, NEW)
+            if lift is None:
+                floor |= asking.lengths > 0
+            else:
+                rows = asking.lengths > 0
+                kept = np.isfinite(values[rows])
+                values[rows] = lifted(values[rows], new[rows], kept, lift.weight)
+        if floor.any():
+            share = self._share_of_new
+            values[floor] = with_places_for_new(values[floor], new[floor], share=share)
+        return values
 
     @property
     def _has_content(self) -> bool:
@@ -288,21 +324,23 @@ class Ranker:
         new = arrivals(counts[: len(counts) - self.added_]) + self.added_
         return new / max(new + float((counts > 0).sum()), 1.0)
 
-    def _order(self, found: Candidates, somebody: Mask) -> Floats:
-        """(n, k) scores of the candidates, each request's worst at 0.
+    def _order(self, found: Candidates, asking: Histories) -> Floats:
+        """(n, k) values of the candidates: by the trees, or by what was chosen.
 
-        Labels never had an empty history: such requests are ordered by the plain sum.
+        Labels by person never had an empty history: without choices, and for words alone, the plain
+        sum orders.
         """
         by_sum = found.features[:, :, found.names.index("mix")]
-        values = by_sum
-        if self.trees_:
-            rows = found.features.reshape(-1, found.features.shape[2])
-            flat = self._booster.predict(rows, num_threads=1)
-            learnt_order = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
-            values = np.where(somebody[:, None], learnt_order, by_sum)
-        lowest = np.where(found.items >= 0, values, np.inf).min(axis=1, keepdims=True)
-        ordered: Floats = values - lowest
-        return ordered
+        if not self.trees_:
+            return by_sum
+        rows = found.features.reshape(-1, found.features.shape[2])
+        flat = self._booster.predict(rows, num_threads=1)
+        values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
+        somebody = asking.lengths > 0
+        if len(self.chosen_):
+            values = by_choice(self.chosen_, values, found, asking.lengths)
+            somebody |= ~has_query(asking)
+        return np.where(somebody[:, None], values, by_sum)
 
     def add_items(self, items: Features) -> Self:
         """Items that arrived later: content retrievers propose them from now on."""
@@ -363,11 +401,17 @@ class Ranker:
         )
         check_statistics(self.statistics_, self._catalogue, behaviour=self.behaviour)
         check_profiles(self.statistics_, self.user_blocks_, n_items)
-        blocks = profile_blocks(self.statistics_, self.user_blocks_)
-        names = feature_names(features, behaviour=self.behaviour, users=blocks)
+        names = feature_names(
+            features,
+            behaviour=self.behaviour,
+            times="windows" in self.statistics_,
+            ease="ease" in self.statistics_,
+            users=profile_blocks(self.statistics_, self.user_blocks_),
+        )
         agree(self.names_ in (names, []), "features of rows that this version does not make")
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
         check_importances(self.importances_, self.names_)
+        check_chosen(self.chosen_, self.names_)
         _ = self._booster
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -23,6 +23,8 @@ from palate.recommenders.two_stage.pair_features import (
     newest_items,
     places,
 )
+from palate.recommenders.two_stage.profiles import profile_popularity
+from palate.recommenders.two_stage.recency import popular_lately
 from palate.recommenders.two_stage.retrievers import Profiles, Signal, retrieve
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 
@@ -67,7 +69,8 @@ def candidates(
         if np.any(signal.weight):
             mix += (signal.dense - mean) * (signal.weight / deviation)
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
-    items = _choose(histories, mix, new, count=count, repeats=repeats)
+    always = popular_lately(statistics, tie_order(histories.item_ids))
+    items = _choose(histories, mix, new, always, count=count, repeats=repeats)
     requests = np.arange(len(histories), dtype=np.int32)
     if answers is not None:
         requests = requests[(items == answers[:, None]).any(axis=1)]
@@ -81,6 +84,7 @@ def candidates(
         features |= _of_signal(signal, around, columns, kept)
     chosen_mix = np.take_along_axis(mix, columns, axis=1)
     features |= context(histories, statistics, columns, chosen_mix, kept)
+    features |= profile_popularity(features, statistics, columns)
     features |= memory(histories, columns)
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
@@ -92,6 +96,8 @@ def feature_names(
     features: Features | None,
     *,
     behaviour: bool,
+    times: bool,
+    ease: bool,
     users: Mapping[str, Matrix] = MappingProxyType({}),
 ) -> list[str]:
     """What the columns of `Candidates.features` are called, as a catalogue of two items shows.
@@ -106,7 +112,11 @@ def feature_names(
     people = Features(Ids(histories.user_ids), _blank(users)) if users else None
     histories = histories.with_users(people)
     catalogue = Catalogue.of(small, 2, users=people)
+    if times:
+        histories = replace(histories, times=np.zeros(len(histories.items)))
     statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
+    if not ease:
+        statistics.pop("ease", None)
     return candidates(histories, statistics, catalogue, count=2, repeats=False).names
 
 
@@ -140,7 +150,13 @@ def _of_signal(
 
 
 def _choose(
-    histories: Histories, mix: Floats, new: NDArray[np.bool_], *, count: int, repeats: bool
+    histories: Histories,
+    mix: Floats,
+    new: NDArray[np.bool_],
+    always: Rows,
+    *,
+    count: int,
+    repeats: bool,
 ) -> Rows:
     seen = histories.seen().tocoo()
     order = mix.copy()
@@ -152,6 +168,10 @@ def _choose(
         wanted = min(NEW_ITEMS, len(rows_of_new))
         extra, _ = top_rows(order[:, rows_of_new], wanted, tie[rows_of_new])
         extra = np.where(extra < 0, -1, rows_of_new[extra]).astype(np.int32)
+        again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
+        chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
+    if len(always):
+        extra = np.where(np.isneginf(order[:, always]), np.int32(-1), always)
         again = (extra[:, :, None] == chosen[:, None, :]).any(axis=2)
         chosen = np.hstack([chosen, np.where(again, np.int32(-1), extra)])
     if repeats:

@@ -11,6 +11,8 @@ import polars as pl
 from palate.core.errors import ConfigError
 from palate.core.learnt import agree
 from palate.recommenders.two_stage.labels import LabelledRows
+from palate.recommenders.two_stage.profiles import profile_window
+from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 
 MEASURED_ROWS = 5_000
 
@@ -19,15 +21,19 @@ FAMILIES = {
     "adjacent": "behaviour",
     "conditional": "behaviour",
     "two steps": "behaviour",
+    "ease": "behaviour",
     "together": "behaviour",
     "space": "behaviour",
     "similar users": "behaviour",
     "smoothed": "behaviour lent by content",
     "similar profiles": "the person's profile",
     "profile choices": "the person's profile",
+    "profile popularity": "the person's profile",
     "mix": "sum of retrievers",
     "popularity": "popularity",
     "trend": "popularity",
+    "age": "popularity",
+    "last chosen": "popularity",
     "interacted": "the person's own past",
     "history length": "the person's own past",
 }
@@ -52,6 +58,15 @@ SIGNALS = {
     "popularity (of newest)": "popularity of the newest item",
     "popularity (gap)": "popularity, against that of the newest item",
     "trend": "how often it is what people chose last",
+    "age": "how long ago it was first chosen",
+    "last chosen": "how long ago it was last chosen",
+    "ease": "what the whole history points to",
+    **{window_feature(days): f"popularity of the last {days:g} days" for days in WINDOWS},
+    profile_window(None): "popularity with people of such a profile",
+    **{
+        profile_window(days): f"popularity of the last {days:g} days with such a profile"
+        for days in WINDOWS
+    },
     "history length": "length of the history",
     "interacted (age)": "how long ago the person chose it",
     "interacted (times)": "how often the person chose it lately",

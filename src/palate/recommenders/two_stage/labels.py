@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.core import progress
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Mask, Rows
 from palate.core.histories import Histories, ragged_positions
 from palate.core.parallel import in_chunks
 from palate.core.topk import tie_order
-from palate.recommenders.two_stage.candidates import candidates
+from palate.recommenders.two_stage.candidates import Candidates, candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics, prefix_cases
 
@@ -35,6 +36,10 @@ class LabelledRows:
     labels: NDArray[np.int8]
     groups: NDArray[np.int64]
     names: list[str]
+
+
+Judge: TypeAlias = Callable[[slice, Candidates, Mask, Statistics], None]
+"""Sees a chunk's candidates, which of them were the answer, and the statistics behind them."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,17 @@ def labelled_rows(
     shown: there the ranker learns to order new items among themselves. Cases whose answer no
     retriever proposed are dropped: shown, they would teach that low scores mean success.
     """
-    features: list[Floats] = []
-    labels: list[NDArray[np.int8]] = []
-    groups: list[NDArray[np.int64]] = []
-    names: list[str] = []
-    turns = list(_turns(histories, plan))
+    return rows_of_turns(list(_turns(histories, plan)), catalogue_of, plan)
+
+
+def rows_of_turns(
+    turns: Sequence[Turn],
+    catalogue_of: Callable[[Histories], Catalogue],
+    plan: LabelPlan,
+    judge: Judge | None = None,
+) -> LabelledRows:
+    """The cases of each turn as rows; `judge` sees the candidates of each chunk before they go."""
+    parts: list[LabelledRows] = []
     total = sum(max(len(turn.asking), 1) for turn in turns)
     with progress.task("learn to rank: cases", total, "cases") as advance:
         for turn in turns:
@@ -72,21 +83,31 @@ def labelled_rows(
             )
             step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
             catalogue.ready(behaviour=plan.behaviour)
-            work = partial(_rows, turn, statistics, catalogue, plan)
+            work = partial(_rows, turn, statistics, catalogue, plan, judge)
             # a turn without a case still says which features there are
             for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
-                features.append(rows.features)
-                labels.append(rows.labels)
-                groups.append(rows.groups)
-                names = rows.names
+                parts.append(rows)
                 advance(chunk.stop - chunk.start)
+    return joined(parts)
+
+
+def joined(parts: Sequence[LabelledRows]) -> LabelledRows:
+    """The cases of all parts, in order."""
     return LabelledRows(
-        np.concatenate(features), np.concatenate(labels), np.concatenate(groups), names
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.groups for part in parts]),
+        parts[-1].names,
     )
 
 
 def _rows(
-    turn: _Turn, statistics: Statistics, catalogue: Catalogue, plan: LabelPlan, chunk: slice
+    turn: Turn,
+    statistics: Statistics,
+    catalogue: Catalogue,
+    plan: LabelPlan,
+    judge: Judge | None,
+    chunk: slice,
 ) -> LabelledRows:
     asking, answers = turn.asking.take(chunk).with_users(catalogue.users), turn.answers[chunk]
     found = candidates(
@@ -98,6 +119,8 @@ def _rows(
         answers=answers,
     )
     hits = found.items == answers[found.requests, None]
+    if judge is not None:
+        judge(chunk, found, hits, statistics)
     kept = (found.items >= 0) & turn.teaching[found.items]
     shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
     kept &= shown | hits
@@ -106,7 +129,7 @@ def _rows(
 
 
 @dataclass(frozen=True)
-class _Turn:
+class Turn:
     """What is known, who asks, the answers, which items' rows teach, how many of them."""
 
     known: Histories
@@ -116,7 +139,7 @@ class _Turn:
     negatives: float
 
 
-def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
+def _turns(histories: Histories, plan: LabelPlan) -> Iterator[Turn]:
     rng = np.random.default_rng(plan.seed)
     fold = rng.integers(0, FOLDS, len(histories))
     warm = np.bincount(_events(histories), minlength=len(histories.item_ids)) > 0
@@ -128,19 +151,19 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[_Turn]:
         known, asking, answers = _held_out(histories, held)
         usable = np.ones(len(answers), dtype=bool)
         if not plan.repeats:
-            usable = ~_repeated(asking, answers)
-        chosen = _some(usable, per_fold, rng)
-        yield _Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
+            usable = ~repeated(asking, answers)
+        chosen = some_of(usable, per_fold, rng)
+        yield Turn(known, asking.take(chosen), answers[chosen], everything, NEGATIVES)
     if cases_of_new:
         drawn = (tie_order(histories.item_ids) + plan.seed * 7919) % len(warm)
         hidden = warm & (drawn < NEW_ITEMS * len(warm))
         held = np.where(fold == 0, histories.lengths // 2, 0)
         known, asking, answers = _held_out(histories, held)
         asking = without_items(asking, hidden)
-        chosen = _some(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
+        chosen = some_of(hidden[answers] & (asking.lengths > 0), cases_of_new, rng)
         known = without_items(known, hidden)
         if len(chosen) and known.lengths.any():
-            yield _Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
+            yield Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
 
 
 def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:
@@ -156,7 +179,7 @@ def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories,
     return known, asking.take(after), answers[after]
 
 
-def _some(usable: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def some_of(usable: NDArray[np.bool_], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     chosen = np.flatnonzero(usable)
     return chosen if len(chosen) <= count else np.sort(rng.permutation(chosen)[:count])
 
@@ -177,7 +200,7 @@ def without_items(histories: Histories, hidden: NDArray[np.bool_]) -> Histories:
     )
 
 
-def _repeated(asking: Histories, answers: Rows) -> NDArray[np.bool_]:
+def repeated(asking: Histories, answers: Rows) -> NDArray[np.bool_]:
     """Which answers the asking person had touched before."""
     row, position = ragged_positions(asking.starts, asking.stops)
     again = asking.items[position] == answers[row]

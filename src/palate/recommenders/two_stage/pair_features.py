@@ -9,6 +9,7 @@ from palate.core.arrays import Floats, Mask, Rows
 from palate.core.histories import Histories
 from palate.core.sparse import inner_products
 from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.retrievers import Profiles, content_profile
 from palate.recommenders.two_stage.statistics import Statistics
 
@@ -73,7 +74,19 @@ def context(
         "popularity (gap)": log_popularity[columns] - last[:, None],
         "trend": trend[columns].astype(np.float32),
         "history length": a_request(histories.lengths),
+        **recency(statistics, columns),
     }
+
+
+def recency(statistics: Statistics, columns: NDArray[np.int64]) -> dict[str, Floats]:
+    """How popular the candidate is lately, and how old; nothing where events have no times."""
+    if "windows" not in statistics:
+        return {}
+    lately, ages = np.log1p(statistics["windows"]), statistics["ages"]
+    found = {
+        window_feature(days): lately[:, column][columns] for column, days in enumerate(WINDOWS)
+    }
+    return found | {"age": ages[:, 0][columns], "last chosen": ages[:, 1][columns]}
 
 
 def memory(histories: Histories, columns: NDArray[np.int64]) -> dict[str, Floats]:

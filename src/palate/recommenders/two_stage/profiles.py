@@ -21,6 +21,7 @@ from palate.core.learnt import agree, check_finite, check_rows
 from palate.core.sparse import inner_products, on_grid, product
 from palate.recommenders._cooccurrence import even_chunks, keep_largest
 from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.recency import WINDOWS
 
 QUERY: Final = "query."
 NEAR: Final = "similar profiles"
@@ -34,6 +35,8 @@ NEAR_PAIRS = 4_000_000  # of requests and people that are compared at once
 FEWEST = 10  # people who share a value that is counted
 MOST_VALUES = 500
 MOST_CELLS = 40_000_000  # values times items
+SHRUNK = 0.02  # share of people who choose an item, that both sides of a ratio are taken to have
+WORDS_LIFT = 0.5  # in logs, of an item whose words are a deviation closer than others'
 PRIOR = 5.0  # events that every value is taken to have had more, at the items' usual shares
 
 _PREFIX = "profile."
@@ -133,6 +136,39 @@ def profile_signals(
         if (said := histories.users.get(f"{QUERY}{name}")) is not None:
             rows = sparse.csr_array(unit_rows(said))
             yield f"{name}{SAID}", product(rows, catalogue.transposed[name]), words
+
+
+def profile_popularity(
+    features: Mapping[str, Floats], statistics: Mapping[str, Any], columns: NDArray[np.int64]
+) -> dict[str, Floats]:
+    """(n, k) popularity of each window, raised where the candidate suits who asks; logs.
+
+    What a stranger is served by: what is popular lately, times how much more often people alike
+    choose it, times how close it is to their words. Of whom nothing is known, popularity alone.
+    """
+    if NEAR not in features:
+        return {}
+    near, usual = features[NEAR], _usual(statistics)[columns]
+    alike = np.log((near + SHRUNK) / (usual + SHRUNK)) * (near.max(axis=1, keepdims=True) > 0)
+    said = [values for name, values in features.items() if name.endswith(f"{SAID} (z)")]
+    words = WORDS_LIFT * sum(said) / len(said) if said else 0.0
+    lift = 0.5 * (alike + features[ODDS]) + words
+    found = {profile_window(None): np.log1p(statistics["popularity"])[columns] + lift}
+    for place, days in enumerate(WINDOWS if "windows" in statistics else ()):
+        lately = np.log1p(statistics["windows"][:, place])[columns]
+        found[profile_window(days)] = lately + lift
+    return {name: values.astype(np.float32) for name, values in found.items()}
+
+
+def profile_window(days: float | None) -> str:
+    """What popularity of so many days, or of all time, with the profile is called."""
+    return "profile popularity" if days is None else f"profile popularity ({days:g} days)"
+
+
+def _usual(statistics: Mapping[str, Any]) -> Floats:
+    chosen = statistics[_CHOSEN]
+    counts = np.bincount(chosen.indices, minlength=chosen.shape[1])
+    return np.asarray(counts / max(chosen.shape[0], 1), dtype=np.float32)
 
 
 def _near_people(histories: Histories, statistics: Mapping[str, Any]) -> sparse.csr_array:

@@ -140,6 +140,8 @@ def _behaviour(
     yield Signal("together", profiles.lasting @ statistics["together"])
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
+    if "ease" in statistics:
+        yield Signal("ease", histories.seen() @ statistics["ease"], 0.5)
     users = near_users(histories, statistics)
     yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:

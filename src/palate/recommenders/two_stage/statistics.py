@@ -22,12 +22,14 @@ from palate.recommenders._cooccurrence import (
     normalised_covisits,
     popularity,
 )
+from palate.recommenders.ease import closed_form
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.profiles import (
     grown_profiles,
     is_profile,
     profile_statistics,
 )
+from palate.recommenders.two_stage.recency import WINDOWS, recency_statistics
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
@@ -40,6 +42,8 @@ POWER_ITERATIONS = 3
 MAP_PAIRS = 50_000
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
+EASE_ITEMS = 4_000  # of a catalogue that gets an items × items matrix, at most
+EASE_L2 = 200.0
 STRONG_LINKS = 50  # that covisits are carried over, to neighbours in content or a second step
 
 Statistics = dict[str, Any]
@@ -62,9 +66,12 @@ def fit_statistics(
         "counts": counts.astype(np.float32),
         "newest": _newest_counts(histories),
     }
+    statistics |= recency_statistics(histories, catalogue.n_items)
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
         statistics |= profile_statistics(histories, catalogue.users)
+        if histories.times is not None and catalogue.n_items <= EASE_ITEMS:
+            statistics["ease"] = _ease(histories)
     for name, vectors in catalogue.dense_blocks.items():
         statistics[f"map.{name}"] = next_item_map(histories, vectors, counts, seed)
     return statistics
@@ -77,7 +84,11 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
         **dict.fromkeys(_OF_ITEMS, (n_items,)),
         **{f"map.{name}": (part.shape[1],) * 2 for name, part in catalogue.dense_blocks.items()},
     }
+    if "windows" in statistics:
+        shapes |= {"windows": (n_items, len(WINDOWS)), "ages": (n_items, 2)}
     if behaviour:
+        if "ease" in statistics:
+            shapes |= {"ease": (n_items, n_items)}
         shapes |= dict.fromkeys(_OF_PAIRS, (n_items, n_items))
         shapes |= {"users": (widths["users"], n_items)}
         shapes |= dict.fromkeys(_OF_SPACE, (n_items, widths["space_in"]))
@@ -90,7 +101,7 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
         agree(right, f"statistics: {name} is no array of float32")
         agree(value.shape == shape, f"statistics: {name} has shape {value.shape}, not {shape}")
         check_finite(value.data if kept_sparse else value, f"statistics: {name}")
-    for name in _OF_ITEMS:
+    for name in (*_OF_ITEMS, *statistics.keys() & {"windows", "ages"}):
         least = float(statistics[name].min(initial=0.0))
         agree(least > -1, f"statistics: {name} counts {least}")
 
@@ -129,6 +140,12 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
         "users": seen,
         **_behaviour_space(seen, histories.item_ids, seed),
     }
+
+
+def _ease(histories: Histories) -> Floats:
+    """(n_items, n_items) linear weights of who touched what; zeros of items without events."""
+    seen = histories.seen().astype(np.float64)
+    return closed_form((seen.T @ seen).toarray(order="F"), EASE_L2)
 
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
@@ -219,6 +236,9 @@ def extended(statistics: Statistics, catalogue: Catalogue) -> Statistics:
             continue
         if name.startswith("map."):
             grown[name] = value
+        elif name == "ease":
+            missing = catalogue.n_items - len(value)
+            grown[name] = np.pad(value, [(0, missing)] * 2)
         elif name == "users":
             grown[name] = _resized(value, value.shape[0], catalogue.n_items)
         elif sparse.issparse(value):

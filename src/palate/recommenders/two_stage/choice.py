@@ -1,0 +1,337 @@
+"""What suits these data: who is ordered by what, and how far new items are lifted.
+
+Chosen on the newest stretch of the training part, by a ranker that learnt before it. The trees have
+the last word unless something else is surely better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from palate.core.arrays import Floats, Mask
+from palate.core.histories import Histories
+from palate.core.learnt import agree, check_finite
+from palate.recommenders.two_stage.candidates import Candidates
+from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.labels import (
+    LabelledRows,
+    LabelPlan,
+    Turn,
+    joined,
+    labelled_rows,
+    rows_of_turns,
+)
+from palate.recommenders.two_stage.profiles import profile_window
+from palate.recommenders.two_stage.recency import WINDOWS, window_feature
+from palate.recommenders.two_stage.statistics import Statistics
+from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
+
+Doubles = NDArray[np.float64]
+
+TREES: Final = "trees"
+SUM: Final = "mix"
+NEW: Final = "new items"
+WHO: Final = {
+    "no history": (0, 0),
+    "1 to 5 events": (1, 5),
+    "6 to 20 events": (6, 20),
+    "over 20 events": (21, 2**62),
+}
+_COLUMNS: Final = {
+    **dict.fromkeys(("who", "ordered_by"), pl.String),
+    **dict.fromkeys(("trees", "weight", "ndcg", "ndcg_otherwise"), pl.Float64),
+    "requests": pl.Int64,
+}
+
+EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)", *map(window_feature, (7.0, 30.0)))
+PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
+PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
+WEIGHTS = (0.25, 0.5, 1.0)
+SURE = 2.5  # standard errors that anything must gain over the trees,
+SURE_OF_WINDOW = 1.0  # and a window over popularity of all time, for strangers
+FEWEST = 20  # requests of a kind that a choice is made for
+LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0])
+LOSS = 0.02  # share of NDCG@10 that places for new items may cost
+FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
+PLACES = 10
+
+
+@dataclass(frozen=True)
+class Way:
+    """How candidates are ordered: `trees` (0 or 1) times the trees, `weight` times a feature.
+
+    Both in deviations from the mean of the request's candidates.
+    """
+
+    trees: float = 1.0
+    ordered_by: str = TREES
+    weight: float = 0.0
+
+    def values(self, trees: Floats, said: Mapping[str, Floats], kept: Mask) -> Floats:
+        """(n, k) float32, higher is better, from what features say of the candidates; ties of a
+        feature go by the plain sum.
+        """
+        if not self.weight:
+            return trees
+        own = self.weight * standard(said[self.ordered_by], kept)
+        other = standard(trees if self.trees else said[SUM], kept)
+        return np.asarray(own + (1.0 if self.trees else 1e-3) * other, dtype=np.float32)
+
+
+BY_TREES = Way()
+BY_SUM = Way(0.0, SUM, 1.0)
+
+
+def _said(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
+    """What every expert says of the candidates of some requests."""
+    known = {name: place for place, name in enumerate(found.names)}
+    tried = {*EXPERTS, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
+    return {name: found.features[rows, :, known[name]] for name in sorted(tried)}
+
+
+def standard(values: Floats, kept: Mask) -> Doubles:
+    """(n, k) with mean 0 and deviation 1 over what is kept of each row."""
+    mean, deviation = _moments(values, kept)
+    found: Doubles = (values - mean) / deviation
+    return found
+
+
+def _moments(values: Floats, kept: Mask) -> tuple[Doubles, Doubles]:
+    count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    known = np.where(kept, values, 0).astype(np.float64)
+    mean = known.sum(axis=1, keepdims=True) / count
+    squares = np.where(kept, (known - mean) ** 2, 0).sum(axis=1, keepdims=True)
+    return mean, np.sqrt(squares / count) + 1e-9
+
+
+def lifted(values: Floats, new: Mask, kept: Mask, lift: float) -> Floats:
+    """New items raised by so many deviations of the request's candidates."""
+    if not lift:
+        return values
+    _, deviation = _moments(values, kept)
+    return np.where(new, values + np.float32(lift) * deviation.astype(np.float32), values)
+
+
+def learn(
+    histories: Histories,
+    catalogue_of: Callable[[Histories], Catalogue],
+    plan: LabelPlan,
+    train: Callable[[LabelledRows], Any],
+) -> tuple[LabelledRows, pl.DataFrame]:
+    """All labelled rows, and what was chosen by a ranker that `train` made without the newest.
+
+    Where the events have no times, or are too few, nothing is chosen.
+    """
+    folds = time_folds(histories, plan)
+    if folds is None:
+        return labelled_rows(histories, catalogue_of, plan), nothing_chosen()
+    rest = replace(plan, n_train_queries=int(plan.n_train_queries * (1 - 2 * REQUESTS)))
+    earlier = joined(
+        [
+            labelled_rows(folds.late.known, catalogue_of, rest),
+            rows_of_turns([folds.early], catalogue_of, plan),
+        ]
+    )
+    booster = train(earlier)
+    if booster is None:
+        return joined([earlier, rows_of_turns([folds.late], catalogue_of, plan)]), nothing_chosen()
+    trial = Trial(folds.late, folds.new, partial(booster.predict, num_threads=1), earlier.names)
+    late = rows_of_turns([folds.late], catalogue_of, plan, trial.judge)
+    return joined([earlier, late]), chosen_ways(trial, folds)
+
+
+def by_choice(
+    chosen: pl.DataFrame, trees: Floats, found: Candidates, lengths: NDArray[np.int64]
+) -> Floats:
+    """(n, k) the candidates' values, each request's by what was chosen for such as it."""
+    values, kept = trees.copy(), found.items >= 0
+    for who, (low, high) in WHO.items():
+        way, rows = way_of(chosen, who), (lengths >= low) & (lengths <= high)
+        if way is not None and rows.any():
+            way = with_profile(way, found.names)
+            values[rows] = way.values(trees[rows], _said(found, rows), kept[rows])
+    return values
+
+
+def with_profile(way: Way, names: Sequence[str]) -> Way:
+    """The same window with what is known of who asks, where that is known of anybody.
+
+    For those of whom nothing is, popularity with a profile is popularity alone.
+    """
+    profiled = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(way.ordered_by)
+    if way.trees or profiled is None or profiled not in names:
+        return way
+    return replace(way, ordered_by=profiled)
+
+
+class Trial:
+    """Every way on every request of a stretch: NDCG@10, and the places of new items."""
+
+    def __init__(
+        self, turn: Turn, new: Mask, predict: Callable[[Floats], Any], names: Sequence[str]
+    ) -> None:
+        self.new, self.predict = new, predict
+        self.ways = ways_of(names)
+        self.lengths = turn.asking.lengths
+        self.users = turn.asking.starts
+        self.gains = np.zeros((len(self.lengths), len(self.ways)))
+        self.lifted = np.zeros((len(self.lengths), len(LIFTS)))
+        self.places = np.zeros((len(self.lengths), len(LIFTS)))
+
+    def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
+        """Marks the candidates of a chunk of requests; the rows are each chunk's own."""
+        if not len(found.items):
+            return
+        kept = found.items >= 0
+        flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
+        trees = np.asarray(flat, dtype=np.float32).reshape(kept.shape)
+        lines = found.requests + chunk.start
+        said = _said(found)
+        for place, way in enumerate(self.ways):
+            self.gains[lines, place] = ndcg(way.values(trees, said, kept), hits, kept)
+        untouched = kept & (statistics["counts"] == 0)[found.items]
+        arriving = untouched & self.new[found.items]
+        # what nobody ever chose may be no longer there: only what arrived says how arrivals do
+        there = kept & (arriving | ~untouched)
+        for place, lift in enumerate(LIFTS.tolist()):
+            values = lifted(trees, arriving, there, lift)
+            self.lifted[lines, place] = ndcg(values, hits, there)
+            self.places[lines, place] = new_places(values, arriving, there)
+
+
+def ndcg(values: Floats, hits: Mask, kept: Mask) -> Doubles:
+    """(n,) NDCG@10 where each request has one answer; of ties, half stand above it."""
+    answer = np.where(hits & kept, values, -np.inf).max(axis=1, keepdims=True)
+    above = (kept & (values > answer)).sum(axis=1)
+    tied = (kept & (values == answer)).sum(axis=1) - 1
+    place = above + 0.5 * np.maximum(tied, 0)
+    found: Doubles = np.where(
+        (hits & kept).any(axis=1) & (place < PLACES), 1 / np.log2(place + 2), 0.0
+    )
+    return found
+
+
+def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
+    """(n,) the share of the first ten places that new items hold."""
+    width = min(PLACES, values.shape[1])
+    best = np.argpartition(-np.where(kept, values, -np.inf), width - 1, axis=1)[:, :width]
+    found: Doubles = np.take_along_axis(new, best, axis=1).mean(axis=1)
+    return found
+
+
+def ways_of(names: Sequence[str]) -> list[Way]:
+    """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
+
+    A window is chosen by itself; `with_profile` adds what is known of a stranger.
+    """
+    known = [name for name in EXPERTS if name in names]
+    mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
+    alone = [Way(0.0, name, 1.0) for name in PLAIN_WINDOWS if name in names]
+    return [BY_TREES, BY_SUM, *mixed, *alone]
+
+
+def chosen_ways(trial: Trial, folds: TimeFolds) -> pl.DataFrame:
+    """For each kind of request what orders it, and for new items how far they are lifted."""
+    rows = []
+    for who, (low, high) in WHO.items():
+        asked = (trial.lengths >= low) & (trial.lengths <= high)
+        stranger = high == 0
+        usual = trial.ways.index(BY_SUM if stranger else BY_TREES)
+        others = [place for place, way in enumerate(trial.ways) if way.trees == 0 or not stranger]
+        sure = SURE_OF_WINDOW if stranger else SURE
+        best = _best(trial.gains[asked], trial.users[asked], usual, others, sure)
+        way, means = trial.ways[best], trial.gains[asked].mean(axis=0) if asked.any() else None
+        rows.append(
+            {
+                "who": who,
+                "ordered_by": way.ordered_by,
+                "trees": way.trees,
+                "weight": way.weight,
+                "ndcg": 0.0 if means is None else float(means[best]),
+                "ndcg_otherwise": 0.0 if means is None else float(means[usual]),
+                "requests": int(asked.sum()),
+            }
+        )
+    rows += _new_items(trial, folds)
+    return pl.DataFrame(rows, schema=_COLUMNS)
+
+
+def _best(
+    gains: Doubles, users: NDArray[np.int64], usual: int, others: Sequence[int], sure: float
+) -> int:
+    """The way with the best mean, if it is above the usual one by so many standard errors."""
+    if len(gains) < FEWEST:
+        return usual
+    _, code = np.unique(users, return_inverse=True)
+    best, most = usual, 0.0
+    for place in others:
+        apart = gains[:, place] - gains[:, usual]
+        mean = float(apart.mean())
+        of_users = np.bincount(code, weights=apart - mean)
+        error = float(np.sqrt((of_users**2).sum())) / len(apart)
+        if mean > max(most, sure * error):
+            best, most = place, mean
+    return best
+
+
+def _new_items(trial: Trial, folds: TimeFolds) -> list[dict[str, Any]]:
+    """The largest lift that gives new items no more places than their share of the choices, and
+    costs little; nothing where too few items arrived.
+    """
+    asked = trial.lengths > 0
+    if folds.new.sum() < FEWEST_NEW or asked.sum() < FEWEST:
+        return []
+    means, places = trial.lifted[asked].mean(axis=0), trial.places[asked].mean(axis=0)
+    share = folds.new_asked / max(folds.late_asked, 1)
+    best = int(means.argmax())
+    allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
+    place = int(np.flatnonzero(allowed).max(initial=0))
+    return [
+        {
+            "who": NEW,
+            "ordered_by": TREES,
+            "trees": 1.0,
+            "weight": float(LIFTS[place]),
+            "ndcg": float(means[place]),
+            "ndcg_otherwise": float(means[0]),
+            "requests": int(asked.sum()),
+        }
+    ]
+
+
+def nothing_chosen() -> pl.DataFrame:
+    """The table of a default that had nothing to choose on."""
+    return pl.DataFrame(schema=_COLUMNS)
+
+
+def way_of(chosen: pl.DataFrame, who: str) -> Way | None:
+    """What was chosen for such requests; None where nothing was."""
+    found = chosen.filter(pl.col("who") == who)
+    if not len(found):
+        return None
+    row = found.row(0, named=True)
+    return Way(row["trees"], row["ordered_by"], row["weight"])
+
+
+def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
+    """Raises `ValueError` for a table that `chosen_ways` does not make."""
+    agree(chosen.schema == _COLUMNS, "chosen_ is no table of choices")
+    if not len(chosen):
+        return
+    who = chosen["who"].to_list()
+    agree(who in ([*WHO], [*WHO, NEW]), f"chosen_ is for {', '.join(map(str, who))[:80]}")
+    numbers = chosen.select("trees", "weight", "ndcg", "ndcg_otherwise").to_numpy()
+    check_finite(numbers, "chosen_")
+    for row in chosen.iter_rows(named=True):
+        way = Way(row["trees"], row["ordered_by"], row["weight"])
+        known = way.ordered_by in names or way.ordered_by == TREES
+        agree(known and way.trees in (0.0, 1.0), f"chosen_ orders by {way.ordered_by[:40]!r}")
+        agree(row["who"] == NEW or way in ways_of(names), "chosen_ holds no way that is tried")
+        agree(0 <= way.weight <= LIFTS.max(), f"chosen_ weighs {way.weight}")
