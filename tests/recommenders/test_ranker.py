@@ -269,11 +269,13 @@ class TestEvidence:
         wanted = content > shares[:, families == "behaviour"].sum(axis=1)
         assert wanted.any()
         assert not wanted.all()
-        prefers = ranker._prefers_content(histories, found.items[:, place])
+        shares = ranker._shares(histories, found.items[:, place])
+        prefers = shares.content > shares.behaviour
         np.testing.assert_array_equal(prefers, wanted)
         seen = histories.newest()
         assert not (found.items == seen[:, None]).any()
-        assert not ranker._prefers_content(histories, seen).any()
+        unproposed = ranker._shares(histories, seen)
+        assert not (unproposed.content > unproposed.behaviour).any()
 
     def test_blocks_learnt_from_behaviour_speak_for_behaviour(self, small, rings, said, clicks):
         items = said.select(["words"]).beside(clicks)
@@ -287,7 +289,8 @@ class TestEvidence:
         words, links, clicked = (
             shares[:, families == family].sum(axis=1) for family in ("words", "behaviour", "clicks")
         )
-        prefers = model._prefers_content(histories, found.items[:, 3])
+        shares = model._shares(histories, found.items[:, 3])
+        prefers = shares.content > shares.behaviour
         np.testing.assert_array_equal(prefers, words > links + clicked)
         assert (prefers != (words > links)).any()
 

@@ -54,8 +54,8 @@ _COLUMNS: Final = {
 }
 
 EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
-PLAIN_WINDOWS = tuple(map(window_feature, sorted(WINDOWS, reverse=True)))
-PROFILE_WINDOWS = tuple(map(profile_window, (None, *sorted(WINDOWS, reverse=True))))
+PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
+PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
 WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
@@ -159,8 +159,20 @@ def by_choice(
     for who, (low, high) in WHO.items():
         way, rows = way_of(chosen, who), (lengths >= low) & (lengths <= high)
         if way is not None and rows.any():
+            way = with_profile(way, found.names)
             values[rows] = way.values(trees[rows], _said(found, rows), kept[rows])
     return values
+
+
+def with_profile(way: Way, names: Sequence[str]) -> Way:
+    """The same window with what is known of who asks, where that is known of anybody.
+
+    For those of whom nothing is, popularity with a profile is popularity alone.
+    """
+    profiled = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(way.ordered_by)
+    if way.trees or profiled is None or profiled not in names:
+        return way
+    return replace(way, ordered_by=profiled)
 
 
 class Trial:
@@ -263,13 +275,11 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
 def ways_of(names: Sequence[str]) -> list[Way]:
     """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
 
-    Where people have features, what is said of a stranger always counts: for those of whom nothing
-    is known, popularity with a profile is popularity alone.
+    A window is chosen by itself; `with_profile` adds what is known of a stranger.
     """
     known = [name for name in EXPERTS if name in names]
     mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
-    windows = PROFILE_WINDOWS if PROFILE_WINDOWS[0] in names else PLAIN_WINDOWS
-    alone = [Way(0.0, name, 1.0) for name in windows if name in names]
+    alone = [Way(0.0, name, 1.0) for name in PLAIN_WINDOWS if name in names]
     return [BY_TREES, BY_SUM, *mixed, *alone]
 
 
@@ -311,8 +321,7 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
 def _window(gains: Doubles, ways: Sequence[Way]) -> int:
     """The longest window of popularity that no shorter one surely beats."""
     named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
-    known = PROFILE_WINDOWS if PROFILE_WINDOWS[0] in named else PLAIN_WINDOWS
-    falling = [named[name] for name in (SUM, *known)]
+    falling = [named[SUM], *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
     best = falling[0]
     if len(gains) < FEWEST:
         return best
