@@ -27,7 +27,7 @@ from palate.recommenders.two_stage.retrievers import Profiles, Signal, retrieve
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
-FIRST_FOR_STRANGERS = 1_000.0  # to the plain sum of what is popular lately
+FIRST_FOR_STRANGERS = 1.0  # to the plain sum, of some hundredths, of what is popular lately
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
