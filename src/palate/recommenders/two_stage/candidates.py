@@ -32,7 +32,7 @@ from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 LEFT = 0.5  # of the candidates that a filter must leave to a list, or it gets candidates of its own
 SAY = {"mix": 0.5, "directed": 1.5}  # of retrievers inside a filter, where that of the trees is 1
-FIRST_FOR_STRANGERS = 1_000.0  # to the plain sum of what is popular lately
+FIRST_FOR_STRANGERS = 1.0  # to the plain sum, of some hundredths, of what is popular lately
 REPEATS = 10  # newest items of the history that may be proposed again
 
 
