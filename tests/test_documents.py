@@ -60,6 +60,10 @@ def write_tables(folder):
         "timestamp",
         pl.col("value").alias("rating"),
     )
+    people = data.users.select(
+        pl.col("user_id").str.slice(1).cast(pl.Int64).alias("userId"), "age", "region"
+    )
+    people.write_csv(folder / "people.csv")
     films.write_csv(folder / "films.csv")
     ratings.write_csv(folder / "ratings.csv")
     arrived = films.head(3).with_columns(item_id="new " + pl.col("movieId").cast(pl.String))
