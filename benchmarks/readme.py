@@ -116,6 +116,60 @@ def costs() -> str:
     )
 
 
+CATALOGUES = {
+    "movielens-plots": "MovieLens-100K with plots",
+    "lastfm": "Last.fm, artists' names",
+    "reviews-en": "Musical instruments, reviews",
+}
+ASKED = {
+    "all": "all",
+    "history_0": "no history",
+    "short_history": "≤ 5 events",
+    "cold_items": "new items",
+    "long_tail": "long tail",
+}
+
+
+def by_time() -> list[str]:
+    """The default and the best simple recommender of each kind of request, side by side."""
+    lines = [
+        f"| split by time | NDCG@10 | {' | '.join(ASKED.values())} |",
+        "|---" * (2 + len(ASKED)) + "|",
+    ]
+    for name, title in CATALOGUES.items():
+        default, *others = results(f"slices-{name}")["rows"]
+        own, best = [], []
+        for asked in ASKED:
+            own.append(written(default["slices"][asked]["ndcg@10"]["mean"]))
+            means = {row["name"]: row["slices"][asked]["ndcg@10"]["mean"] for row in others}
+            most = max(means, key=lambda other: means[other])
+            best.append(f"{written(means[most])} {most}" if means[most] else written(0.0))
+        lines.append(f"| {title} | **the default** | {' | '.join(own)} |")
+        lines.append(f"| | the best of the others | {' | '.join(best)} |")
+    return lines
+
+
+def worse() -> str:
+    """Where one of the others is surely better than the default."""
+    found = [
+        f"`{row['better']}` on {title.split(',')[0].split(' with')[0]}, {row['slice']}"
+        f" ({written(row['its'])} and {written(row['default'])})"
+        for name, title in CATALOGUES.items()
+        for row in results(f"slices-{name}")["worse"]
+    ]
+    said = "; ".join(found).replace("history_6_20", "6 to 20 events") or "none"
+    return textwrap.fill(
+        f"The others: {', '.join(f'`{name}`' for name in _others())}. Of these, surely better than"
+        f" the default for some kind of request: {said}.",
+        width=100,
+        break_on_hyphens=False,
+    )
+
+
+def _others() -> list[str]:
+    return [row["name"] for row in results("slices-movielens-plots")["rows"][1:]]
+
+
 def cold_items() -> str:
     rows = results("movielens-new-items")["rows"]
     times = [row["times_chance"] for row in rows if row["name"] == "ranker"]
@@ -173,6 +227,9 @@ def figures() -> str:
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),
         cold_items(),
+        "On catalogues of other kinds, without any setting, beside everything else that palate has:",
+        "\n".join(by_time()),
+        worse(),
         "On two CPU cores:",
         costs(),
         "Encoding, beside sentence-transformers on the same two cores:",
