@@ -227,7 +227,7 @@ def figures() -> str:
         "What text adds (MiniLM, strict), for the same ranker:",
         "\n".join([*header(), *text_rows()]),
         cold_items(),
-        "On catalogues of other kinds, without any setting, beside everything else that palate has:",
+        "On other catalogues, without any setting, beside everything else that palate has:",
         "\n".join(by_time()),
         worse(),
         "On two CPU cores:",
