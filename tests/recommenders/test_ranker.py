@@ -16,6 +16,7 @@ from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import MIN_CASES, Ranker
 from palate.recommenders.two_stage import labels
 from palate.recommenders.two_stage.labels import LabelPlan
+from palate.recommenders.two_stage.time_folds import time_folds
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,9 @@ class TestBehaviouralBlocks:
         )
         ordered, _ = settled(rings)
         histories = with_users_settled(histories_of(ordered))
-        known = [dataset_of(turn.known, ordered) for turn in labels._turns(histories, plan)]
+        folds = time_folds(histories, plan)
+        turns = [*labels._turns(folds.late.known, plan), folds.early, folds.late]
+        known = [dataset_of(turn.known, ordered) for turn in turns]
         assert len(handed) == len(known)
         for part, wanted in zip(handed, known, strict=True):
             assert part.item_ids == ordered.item_ids
