@@ -383,7 +383,7 @@ def test_waiting_threads_sleep(command, monkeypatch):
     [
         (["--user", "nobody"], ["unknown people: 'nobody'", "a history of item ids, or a text"]),
         (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
-        (["--user", "u01", "--text", "tea"], ["not for both"]),
+        (["--user", "u01", "--history", "i01"], ["not for both"]),
         ([], ["nobody asks: give --user ID", "--history", "--text", "--profile"]),
         (["--text", " "], ["says nothing"]),
     ],

@@ -35,6 +35,7 @@ def component(seed):
     made.data_, made.encoders_, made.transforms_, made.rerankers_ = data, {"clicks": clicks}, [], []
     made.features_ = Features(data.item_ids, {"clicks": clicks.vectors_})
     made.user_encoders_, made.user_transforms_, made.user_features_ = {}, [], None
+    made.withdrawn_, made.column_vectors_ = [], {}
     made.recommender_ = Popular().fit(data)
     return made
 

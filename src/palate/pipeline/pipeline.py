@@ -23,7 +23,7 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids, id_list
 from palate.core.order import settled
 from palate.core.parallel import one_blas_thread
-from palate.core.topk import recommendations_of, with_last
+from palate.core.topk import recommendations_of
 from palate.core.types import Recommendations
 from palate.data.formats.open import Source
 from palate.features.default_encoders import default_encoders
@@ -167,14 +167,15 @@ class Pipeline(Stages):
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked.
 
-        Items that people mostly turned down (`Dataset.turned_down`) stand below all others.
+        Items that people mostly turned down (`Dataset.turned_down`) stand below all others, unless
+        words ask for them.
         """
         now = self._now()
         check_histories(histories)
         check_queries(histories, now.features_)
         histories = with_users_of(histories, now.user_features_)
         check_users(histories, now.user_features_)
-        return with_last(scored(now, histories), now.data_.turned_down)
+        return scored(now, histories)
 
     @door("k", "histories")
     def rank_histories(

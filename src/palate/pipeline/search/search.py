@@ -18,7 +18,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import NotUnderstoodWarning, first_offenders
 from palate.core.evidence import Evidence, from_content, scores_at
 from palate.core.histories import Histories
-from palate.core.topk import reciprocal_ranks
+from palate.core.topk import reciprocal_ranks, with_last
 from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
 from palate.pipeline.explain.similarity import Similarity
@@ -142,12 +142,12 @@ def scored(model: Stages, asking: Histories) -> Floats:
 
     Words alone are ordered by `search`; beside a history or a profile the two lists are fused by
     reciprocal ranks, since their scores have no scale in common. What nothing understands is left
-    aside.
+    aside. Items that people mostly turned down stand below all others, unless words ask for them.
     """
-    said = _said(asking)
+    said, last = _said(asking), model.data_.turned_down
     recommender = model.recommender_
     if not len(said):
-        return recommender.score(asking)
+        return with_last(recommender.score(asking), last)
     texts = asking.texts.gather(said).to_list()  # type: ignore[union-attr]
     found = search(model, texts)
     _tell_unknown(model, texts, found)
@@ -156,10 +156,10 @@ def scored(model: Stages, asking: Histories) -> Floats:
     scores = np.empty((len(asking), len(model.data_.item_ids)), dtype=np.float32)
     scores[heard] = found.scores[found.understood]
     if len(silent):
-        scores[silent] = recommender.score(_wordless(asking, said).take(silent))
+        scores[silent] = with_last(recommender.score(_wordless(asking, said).take(silent)), last)
     both = heard[_known(asking)[heard]]
     if len(both):
-        history = recommender.score(_wordless(asking, said).take(both))
+        history = with_last(recommender.score(_wordless(asking, said).take(both)), last)
         scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both])
     return scores
 
