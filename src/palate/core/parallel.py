@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
 
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
 Result = TypeVar("Result")
-
-WITH_BLAS = ("numpy", "scipy", "sklearn", "torch", "faiss")
 
 
 class _OneBlasThread:
@@ -26,18 +24,10 @@ class _OneBlasThread:
 
     def __init__(self) -> None:
         self._lock, self._users = Lock(), 0
-        self._found: tuple[list[str], Any] = ([], None)
 
-    @property
+    @cached_property
     def _libraries(self) -> Any:
-        """Found once, and again when a package with a BLAS of its own was imported since.
-
-        To look takes longer than scoring a request.
-        """
-        imported = [name for name in WITH_BLAS if name in sys.modules]
-        if imported != self._found[0]:
-            self._found = (imported, ThreadpoolController())
-        return self._found[1]
+        return ThreadpoolController()  # found once: that takes longer than scoring a request
 
     def __enter__(self) -> None:
         with self._lock:
