@@ -39,9 +39,11 @@ from palate.recommenders.two_stage.candidates import (
 )
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
+    CALIBRATED_BY,
     NEW,
     TAIL,
     by_choice,
+    calibrated,
     check_chosen,
     in_words,
     learn,
@@ -164,7 +166,7 @@ class Ranker:
         )
         catalogue_of = self._catalogue_of(data, context)
         with one_blas_thread:
-            rows, self.choices_ = learn(histories, catalogue_of, plan, self._first_booster)
+            rows, self.choices_, asked = learn(histories, catalogue_of, plan, self._first_booster)
             self.names_ = rows.names
             self.trees_ = self._train(rows)
             blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -172,7 +174,18 @@ class Ranker:
             self.statistics_ = fit_statistics(
                 histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
             )
+            if way_of(self.choices_, NEW) is not None:
+                self.choices_ = self._calibrated(asked)
         return self
+
+    def _calibrated(self, asked: Histories) -> pl.DataFrame:
+        """What was chosen, with the lift of new items that these trees need for it."""
+        asking = self._with_people(asked.take(slice(None, None, len(asked) // CALIBRATED_BY + 1)))
+        known, count = (self.statistics_, self._catalogue), self.candidates
+        found = candidates(asking, *known, count=count, repeats=self.repeats_)
+        values = np.where(found.items >= 0, self._order(found, asking), -np.inf)
+        new = (found.items >= 0) & (self.statistics_["counts"] == 0)[found.items]
+        return calibrated(self.choices_, values, new, asking.lengths)
 
     @property
     def chosen_(self) -> list[str]:
@@ -279,7 +292,9 @@ class Ranker:
 
     def _asking(self, histories: Histories) -> Histories:
         """Over this catalogue, with what was known of people at the fit."""
-        asking = histories.in_catalogue(self.item_ids_)
+        return self._with_people(histories.in_catalogue(self.item_ids_))
+
+    def _with_people(self, asking: Histories) -> Histories:
         return with_known_users(asking, self.user_blocks_, self.statistics_, self._catalogue)
 
     def _score_all(self, asking: Histories) -> Floats:

@@ -49,7 +49,7 @@ WHO: Final = {
 }
 _COLUMNS: Final = {
     **dict.fromkeys(("who", "ordered_by"), pl.String),
-    **dict.fromkeys(("trees", "weight", "ndcg", "ndcg_otherwise"), pl.Float64),
+    **dict.fromkeys(("trees", "weight", "share", "ndcg", "ndcg_otherwise"), pl.Float64),
     "requests": pl.Int64,
 }
 
@@ -63,6 +63,9 @@ SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and
 FEWEST = 20  # requests of a kind that a choice is made for
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
+EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
+STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
+CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
 PLACES = 10
 HEAD = 0.8  # of the events that the most popular items hold; all other items are the long tail
@@ -130,14 +133,17 @@ def learn(
     catalogue_of: Callable[[Histories], Catalogue],
     plan: LabelPlan,
     train: Callable[[LabelledRows], Any],
-) -> tuple[LabelledRows, pl.DataFrame]:
-    """All labelled rows, and what was chosen by a ranker that `train` made without the newest.
+) -> tuple[LabelledRows, pl.DataFrame, Histories]:
+    """All labelled rows, what was chosen by a ranker that `train` made without the newest events,
+    and the requests that it was chosen by.
 
     Where the events have no times, or are too few, nothing is chosen.
     """
     folds = time_folds(histories, plan)
     if folds is None:
-        return labelled_rows(histories, catalogue_of, plan), nothing_chosen()
+        nobody = histories.take(slice(0, 0))
+        return labelled_rows(histories, catalogue_of, plan), nothing_chosen(), nobody
+    asking = folds.late.asking
     rest = replace(plan, n_train_queries=int(plan.n_train_queries * (1 - 2 * REQUESTS)))
     by_person = labelled_rows(folds.late.known, catalogue_of, rest)
     before = Trial(folds.early, folds.new, by_person.names)
@@ -145,10 +151,11 @@ def learn(
     earlier = joined([by_person, by_time])
     booster = train(earlier)
     if booster is None:
-        return joined([earlier, rows_of_turns([folds.late], catalogue_of, plan)]), nothing_chosen()
+        late = rows_of_turns([folds.late], catalogue_of, plan)
+        return joined([earlier, late]), nothing_chosen(), asking
     trial = Trial(folds.late, folds.new, earlier.names, partial(booster.predict, num_threads=1))
     late = rows_of_turns([folds.late], catalogue_of, plan, trial.judge)
-    return joined([earlier, late]), chosen_ways(trial, before, folds)
+    return joined([earlier, late]), chosen_ways(trial, before, folds), asking
 
 
 def by_choice(
@@ -309,6 +316,7 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
                 "ordered_by": way.ordered_by,
                 "trees": way.trees,
                 "weight": way.weight,
+                "share": 0.0,
                 "ndcg": float(means[best]),
                 "ndcg_otherwise": float(means[otherwise]),
                 "requests": len(gains),
@@ -363,7 +371,32 @@ def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[
     best = int(means.argmax())
     allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
     place = int(np.flatnonzero(allowed).max(initial=0))
-    return [_lift(NEW, place, means, len(asked))]
+    return [_lift(NEW, place, means, len(asked), float(places[place]))]
+
+
+def calibrated(
+    chosen: pl.DataFrame, values: Floats, new: Mask, asked: NDArray[np.int64]
+) -> pl.DataFrame:
+    """The lift under which new items hold the share of the first places that was chosen, or half a
+    place in ten where that is more, and never a larger lift than was chosen.
+
+    `values` (n, k) are those of the trees that serve, -inf for nothing, for requests of `asked`
+    events. These trees have seen more arrivals than those that were tried, so the same lift would
+    give other places. Without new items to see that by, no lift is kept.
+    """
+    way = way_of(chosen, NEW)
+    somebody = asked > 0
+    values, new = values[somebody], new[somebody]
+    lifts = chosen["who"] == NEW
+    if way is None or np.count_nonzero(new.any(axis=1)) < FEWEST:
+        return chosen.filter(~lifts)
+    kept, best = np.isfinite(values), 0.0
+    share = max(EXPLORED, chosen.filter(lifts)["share"].item())
+    for lift in np.arange(STEP, way.weight + STEP / 2, STEP).tolist():
+        if new_places(lifted(values, new, kept, lift), new, kept).mean() > share:
+            break
+        best = lift
+    return chosen.with_columns(weight=pl.when(lifts).then(best).otherwise(pl.col("weight")))
 
 
 def _long_tail(trial: Trial) -> list[dict[str, Any]]:
@@ -384,12 +417,15 @@ def _long_tail(trial: Trial) -> list[dict[str, Any]]:
     return [_lift(TAIL, place, means, int(everybody.sum()))] if place else []
 
 
-def _lift(who: str, place: int, means: Doubles, requests: int) -> dict[str, Any]:
+def _lift(
+    who: str, place: int, means: Doubles, requests: int, share: float = 0.0
+) -> dict[str, Any]:
     return {
         "who": who,
         "ordered_by": TREES,
         "trees": 1.0,
         "weight": float(LIFTS[place]),
+        "share": share,
         "ndcg": float(means[place]),
         "ndcg_otherwise": float(means[0]),
         "requests": requests,
@@ -447,7 +483,7 @@ def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
         who == [*WHO, *lifts] and lifts in ([], [NEW], [TAIL], [NEW, TAIL]),
         f"choices_ is for {', '.join(map(str, who))[:80]}",
     )
-    numbers = chosen.select("trees", "weight", "ndcg", "ndcg_otherwise").to_numpy()
+    numbers = chosen.select("trees", "weight", "share", "ndcg", "ndcg_otherwise").to_numpy()
     check_finite(numbers, "choices_")
     for row in chosen.iter_rows(named=True):
         way = Way(row["trees"], row["ordered_by"], row["weight"])
