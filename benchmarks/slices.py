@@ -64,7 +64,7 @@ def reviews_en(folder: Path) -> Dataset:
         tempfile.TemporaryDirectory() as scratch,
         zipfile.ZipFile(folder / "Musical_Instruments.zip") as packed,
     ):
-        return palate.read(packed.extract("Musical_Instruments.json", scratch))
+        return palate.read(packed.extract("Musical_Instruments.json", scratch), positive="all")
 
 
 def _texts(*names: str) -> dict[str, Any]:
