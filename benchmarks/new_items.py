@@ -1,7 +1,7 @@
 """MovieLens-100K, a fifth of the films held back: who finds films that nobody has rated?
 
 Full ranking among all films, six draws of the held-back films, intervals over people.
-usage: python benchmarks/cold_items.py
+usage: python benchmarks/new_items.py
 """
 
 from __future__ import annotations
