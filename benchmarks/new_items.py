@@ -12,6 +12,7 @@ import palate
 from palate.data.samples import movielens
 
 DRAWS = range(6)
+ASKED = 0.2
 
 
 def main() -> None:
@@ -19,8 +20,10 @@ def main() -> None:
     rows = []
     for draw in DRAWS:
         split = palate.split_cold_items(data, share=0.2, seed=draw)
+        asked = palate.Pipeline(recommender=palate.Ranker(new_share=ASKED))
         models = {
             "ranker": palate.Pipeline().fit(split.train),
+            f"ranker, new_share={ASKED}": asked.fit(split.train),
             "ranker-ids": palate.Pipeline(encoders={}).fit(split.train),
             "content": palate.Pipeline(recommender=palate.Content()).fit(split.train),
         }

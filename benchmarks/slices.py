@@ -1,8 +1,8 @@
 """The default beside every simple recommender, slice by slice: who is it the worse choice for?
 
-Split by time, intervals over people, paired with the default. Needs the folders `movielens-plots`,
-`lastfm` and `reviews-en` in the folder that PALATE_DATA names.
-usage: PALATE_DATA=… python benchmarks/slices.py [movielens-plots|lastfm|reviews-en …]
+Split by time, or as published (strict); intervals over people, paired with the default. The folder
+that PALATE_DATA names holds those that are measured.
+usage: PALATE_DATA=… python benchmarks/slices.py [movielens-plots|lastfm|reviews-en|beauty …]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import palate
 from palate.core.dataset import Dataset
 from palate.core.split import Split
 from palate.evaluation.compare import Comparison, unless_refused
+from palate.evaluation.published.formats import load_benchmark
 
 DEFAULT = "default"
 METRICS = ("ndcg", "recall")
@@ -76,6 +77,18 @@ SETS: dict[str, Callable[[Path], Dataset]] = {
     "lastfm": lastfm,
     "reviews-en": reviews_en,
 }
+PUBLISHED = {
+    "beauty": "sequence",
+    "office": "minionerec",
+    "scientific": "unisrec",
+    "yelp": "sequence",
+}
+
+
+def split_of(name: str, folder: Path) -> Split:
+    if name in PUBLISHED:
+        return load_benchmark(PUBLISHED[name], folder / name).test
+    return palate.split_by_time(SETS[name](folder / name))
 
 
 def simple_recommenders(*, content: bool) -> dict[str, Any]:
@@ -154,8 +167,9 @@ def main() -> None:
     folder = os.environ.get("PALATE_DATA")
     if not folder:
         sys.exit("PALATE_DATA must name the folder that holds the data sets")
-    for name in [name for name in sys.argv[1:] if name in SETS] or list(SETS):
-        split = palate.split_by_time(SETS[name](Path(folder) / name))
+    known = [*SETS, *PUBLISHED]
+    for name in [name for name in sys.argv[1:] if name in known] or known:
+        split = split_of(name, Path(folder))
         default = palate.Pipeline()
         found = compared(split, default)
         print(f"\n{name}\n{shown(found)}")

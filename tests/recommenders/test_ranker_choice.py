@@ -136,6 +136,21 @@ def test_where_nobody_takes_arrivals_they_do_not():
     assert len(model.choices_.filter(pl.col("who") == "new items"))
 
 
+def test_a_fifth_of_the_catalogue_that_came_at_once_has_a_place_in_every_list():
+    data, features = arrivals(wanted=False)
+    asking = histories_of(data)
+    settled, usual = small(new_share=0.0), small()
+    held = np.random.default_rng(2).permutation(len(data.item_ids))[:34]
+    without = data.part(~np.isin(data.item_rows, held))
+    new = without.item_counts == 0
+    for model in (settled, usual):
+        model.fit(without, FitContext(items=features))
+    shown = [new[rank_rows(model, asking, 10)[0]].sum(axis=1) for model in (settled, usual)]
+    assert (shown[0] == 0).mean() > 0.5
+    assert (shown[1] >= 1).all()
+    assert shown[1].mean() < 2.5  # one place in ten, and what they reach by themselves
+
+
 def test_a_stated_share_is_kept():
     data, features = arrivals(wanted=False)
     model = small(new_share=0.3).fit(data, FitContext(items=features))

@@ -84,6 +84,7 @@ CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
 
 FIRST = 0.2  # of the gap between new items that the first one waits
+MOST_FOR_NEW = 0.1  # of the places: more than that, which costs about as much, is to be asked for
 
 
 @component
@@ -97,7 +98,7 @@ class Ranker:
     proposed again are learnt from the data. Where events have times, what orders strangers, each
     length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
     least `new_share` of a list's places go to items that nobody has touched (None: as many as they
-    earned there, else the estimated share of arrivals). What no retriever proposed
+    earned there, and the estimated share of arrivals up to one in ten). What no retriever proposed
     stands below, in order of the plain sum of z-scores. The same data give the same lists, whatever
     the order of their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010)
     in LightGBM (Ke et al. 2017).
@@ -328,15 +329,13 @@ class Ranker:
         return scores
 
     def _with_new_items(self, values: Floats, new: Mask, asking: Histories) -> Floats:
-        """New items lifted as was chosen, or on their stated share of the places."""
+        """New items lifted as was chosen, and on their share of the places."""
         floor = np.ones(len(values), dtype=np.bool_)
         if self.new_share is None and len(self.choices_):
-            floor = has_query(asking)
+            rows = asking.lengths > 0
+            floor = has_query(asking) | rows
             lift = way_of(self.choices_, NEW)
-            if lift is None:
-                floor |= asking.lengths > 0
-            else:
-                rows = asking.lengths > 0
+            if lift is not None:
                 kept = np.isfinite(values[rows])
                 values[rows] = lifted(values[rows], new[rows], kept, lift.weight)
         if floor.any():
@@ -350,7 +349,8 @@ class Ranker:
 
     @cached_property
     def _share_of_new(self) -> float:
-        """What is asked for, or the share of arrivals, before or after the fit, in what sells.
+        """What is asked for, or the share of arrivals, before or after the fit, in what sells,
+        up to one place in ten.
 
         Items that chance left untouched are counted with neither.
         """
@@ -358,7 +358,7 @@ class Ranker:
             return self.new_share
         counts = self.statistics_["counts"]
         new = arrivals(counts[: len(counts) - self.added_]) + self.added_
-        return new / max(new + float((counts > 0).sum()), 1.0)
+        return min(new / max(new + float((counts > 0).sum()), 1.0), MOST_FOR_NEW)
 
     def _order(self, found: Candidates, asking: Histories) -> Floats:
         """(n, k) values of the candidates: by the trees, or by what was chosen.
