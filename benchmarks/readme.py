@@ -225,8 +225,8 @@ def limits() -> str:
         f"Same weights, same texts, taking turns in one process. As it comes, palate computes"
         f" {reached:,.0f} of the {most:,.0f} gigaflops that large matrix products in bfloat16 reach"
         f" on these two cores, and on two that reach {faster['peak']['bfloat16']:,.0f} it is"
-        f" {faster['short']['default']['ratio']:.1f} times as fast as the peer; a catalogue that was"
-        f" encoded before is read"
+        f" {faster['short']['default']['ratio']:.1f} times as fast as the peer; a catalogue"
+        f" that was encoded before is read"
         f" {found['cached']['ratio']:,.0f} times as fast as the peer encodes it.",
         width=100,
         break_on_hyphens=False,
