@@ -10,44 +10,30 @@ from rich.console import Console
 from rich.markup import escape
 
 from palate.cli.console import recommendations_table, shown_progress
+from palate.cli.demo_tables import DEFAULT, Shown, new_films, new_people, rows_of_the_table
 from palate.core.errors import DataError
 from palate.core.split import Split
 from palate.data.samples import movielens
 from palate.data.split import split_by_time
 from palate.evaluation.compare import Comparison, compare
+from palate.evaluation.report.headline import Verdict
 from palate.evaluation.report.report import write_report
 from palate.pipeline.artefact import check_place
 from palate.pipeline.explain.sentences import titles_of
 from palate.pipeline.pipeline import Pipeline
-from palate.recommenders.ease import Ease
-from palate.recommenders.item_knn import ItemKNN
-from palate.recommenders.popular import Popular
-from palate.recommenders.ranker import Ranker
 
-IDS_ONLY = "ranker, ids only"
 TOP_USERS = 5
 LIKED = ("Star Wars", "Blade Runner", "Alien")
 
 
-def rows_of_the_table() -> dict[str, Pipeline]:
-    """What the demo compares: the default, its two twins and three baselines."""
-    return {
-        "ranker (default)": Pipeline(),
-        IDS_ONLY: Pipeline(encoders={}, recommender=Ranker()),
-        "ranker, text only": Pipeline(recommender=Ranker(behaviour=False)),
-        "ease": Pipeline(encoders={}, recommender=Ease()),
-        "item_knn": Pipeline(encoders={}, recommender=ItemKNN()),
-        "popular": Pipeline(encoders={}, recommender=Popular(last_days=30)),
-    }
-
-
 @dataclass(frozen=True)
 class Demo:
-    """What the demo made: the split, the fitted default, the comparison and the files."""
+    """What the demo made: the split, the fitted default, the comparisons and the files."""
 
     split: Split
     model: Pipeline
     comparison: Comparison
+    others: tuple[Shown, ...]
     folder: Path
 
 
@@ -72,18 +58,33 @@ def run_demo(out: Path, console: Console) -> Demo:
     with shown_progress():
         for model in models.values():
             model.fit(split.train)
-        comparison = compare(models, split, reference=IDS_ONLY)
-    console.print(comparison.render())
-    model = next(iter(models.values()))
+        comparison = compare(models, split, reference=DEFAULT)
+    _show_table(comparison, console)
+    with shown_progress():
+        others = (new_films(data, models), new_people(split, models))
+    for other in others:
+        console.print(f"\n[bold]{other.title}[/bold]: {other.asks}\n")
+        _show_table(other.comparison, console)
+    model = models[DEFAULT]
     _show_recommendations(model, split, console)
     model.save(out / "model")
     report = write_report(
-        out / "report.html", model=model, comparison=comparison, split=split, title="MovieLens-100K"
+        out / "report.html",
+        model=model,
+        comparison=comparison,
+        split=split,
+        more={f"{other.title}: {other.asks}": other.comparison for other in others},
+        title="MovieLens-100K",
     )
     console.print(
         f"\nmodel   {out / 'model'}\nreport  {report}  (open it in a browser)", markup=False
     )
-    return Demo(split, model, comparison, out)
+    return Demo(split, model, comparison, others, out)
+
+
+def _show_table(comparison: Comparison, console: Console) -> None:
+    console.print(comparison.render())
+    console.print(str(Verdict.of(comparison)), markup=False)
 
 
 def _show_recommendations(model: Pipeline, split: Split, console: Console) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -105,6 +105,19 @@ class Results:
     @cached_property
     def _by_name(self) -> dict[tuple[str, str, str], Cell]:
         return {(cell.recommender, cell.metric, cell.slice): cell for cell in self.cells}
+
+    def repeats(self, within: str) -> bool:
+        """Whether a slice holds what all requests hold, so that its figures say nothing new."""
+        return (
+            within != "all"
+            and self.slices[within] == replace(self.slices["all"], label=self.slices[within].label)
+            and all(
+                number(self.cell(name, metric, within).interval.mean)
+                == number(self.cell(name, metric).interval.mean)
+                for name in self.rows
+                for metric in self.metrics
+            )
+        )
 
     @cached_property
     def details(self) -> pl.DataFrame:

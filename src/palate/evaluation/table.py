@@ -50,9 +50,9 @@ def shown_metrics(results: Results) -> list[str]:
 
 
 def shown_slices(results: Results) -> tuple[str, ...]:
-    """As many of the slices as a terminal has room for beside each other."""
+    """As many slices with figures of their own as a terminal has room for beside each other."""
     room = _COLUMNS // max(len(shown_metrics(results)), 1)
-    return SHOWN_SLICES[: max(room, 1)]
+    return tuple(name for name in SHOWN_SLICES if not results.repeats(name))[: max(room, 1)]
 
 
 def as_table(results: Results) -> Table:

@@ -347,7 +347,7 @@ class Ranker:
     def _has_content(self) -> bool:
         return content_of(self.features_) is not None
 
-    @cached_property
+    @property
     def _share_of_new(self) -> float:
         """What is asked for, or the share of arrivals, before or after the fit, in what sells,
         up to one place in ten.

@@ -156,12 +156,12 @@ def test_no_inline_styles_or_handlers_that_the_policy_would_block(page):
 
 def test_every_section_has_a_heading_and_a_link(page):
     sections = [attrs["id"] for tag, attrs in page.elements if tag == "section"]
-    assert sections == ["answer", "table", "bars", "map", "tail", "people"]
+    assert sections == ["answer", "table", "bars", "map", "tail", "similar", "people"]
     links = [attrs["href"] for tag, attrs in page.elements if tag == "a"]
     assert links == ["#main", *(f"#{name}" for name in sections)]
     labels = [attrs["aria-labelledby"] for tag, attrs in page.elements if tag == "section"]
     assert set(labels) <= set(page.ids())
-    assert [tag for tag, _ in page.elements if tag in ("h1", "h2")] == ["h1"] + ["h2"] * 6
+    assert [tag for tag, _ in page.elements if tag in ("h1", "h2")] == ["h1"] + ["h2"] * 7
 
 
 def test_ids_are_unique_and_those_that_the_script_needs_are_there(page):

@@ -57,11 +57,13 @@ def ranked(tmp_path_factory) -> tuple[Pipeline, str]:
 
 def test_a_ranker_has_every_section(ranked):
     model, html = ranked
-    assert sections_of(html) == ["answer", "table", "bars", "map", "importance", "tail", "people"]
+    assert sections_of(html) == [
+        *("answer", "table", "bars", "chosen", "map", "importance", "tail", "similar", "people")
+    ]
     categories = model.data_.items["category"].unique()
     assert set(data_of(html)["map"]["names"]) == set(categories)
     assert data_of(html)["map"]["titles"] == model.data_.items["title"].to_list()
-    assert html.count('class="why"') == 50
+    assert html.count('class="why"') == 50 + 3 * 5
     assert "went on to choose it" in words_of(html)
 
 
@@ -79,7 +81,7 @@ def test_the_strongest_features_come_first_with_their_shares(ranked):
 
 def test_without_features_there_is_no_map(tmp_path):
     html = written(tmp_path, Pipeline(encoders={}, recommender=ItemKNN()))
-    assert sections_of(html) == ["answer", "table", "bars", "tail", "people"]
+    assert sections_of(html) == ["answer", "table", "bars", "tail", "similar", "people"]
     assert data_of(html) == {"map": None}
     assert "data-person=" not in html
 

@@ -163,6 +163,15 @@ def map_data(
     }
 
 
+def chosen_section(recommender: object) -> str:
+    """What the recommender says that it chose for these data; empty where it chose nothing."""
+    said = getattr(recommender, "chosen_", None)
+    lines = [line for line in said if isinstance(line, str)] if isinstance(said, list) else []
+    if not lines:
+        return ""
+    return f'<ul class="chosen" lang="en">{"".join(f"<li>{named(each, 400)}</li>" for each in lines)}</ul>'
+
+
 def importances_of(recommender: object) -> pl.DataFrame | None:
     """The recommender's `importances_`, strongest first; None where it has nothing to say."""
     table = getattr(recommender, "importances_", None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,13 +31,15 @@ from palate.evaluation.report.html import Words, asset, count, escape, json_text
 from palate.evaluation.report.long_tail import tail_lead, tail_section
 from palate.evaluation.report.map import CatalogueMap, Categories, categories_of, draw_map
 from palate.evaluation.report.model import (
+    chosen_section,
     importance_section,
     importances_of,
     map_data,
     map_lead,
     map_section,
 )
-from palate.evaluation.report.table import result_bars, results_table
+from palate.evaluation.report.similar import similar_section
+from palate.evaluation.report.table import more_tables, result_bars, results_table
 from palate.evaluation.report.users import (
     User,
     call,
@@ -63,26 +65,34 @@ def write_report(
     split: Split,
     title: str = "palate report",
     users: int = 10,
+    more: Mapping[str, Comparison] | None = None,
     seed: int = 0,
 ) -> Path:
     """Writes what `comparison` found, and what `model` does, as one page; answers with its path.
 
     The page loads nothing, speaks the catalogue's language (English or Chinese), and holds a map
-    of the items, what the ranker looks at and `users` sampled people where there are any. It is
+    of the items, what the model chose and looks at, similar items and `users` sampled people where
+    there are any. `more` are comparisons on other splits, by what they are called: a table and a
+    sentence each. It is
     written whole or not at all: a file that is there stays until the new one is complete. Raises
     `ConfigError` for a negative number of people, `DataError` where the folder cannot be written.
     """
     if users < 0:
         raise ConfigError(f"users = {users} cannot be used: ask for 0 or more")
-    _check_kinds(model, comparison, split)
+    more = {} if more is None else more
+    _check_kinds(model, comparison, split, more)
     check_fitted(model)
     place = path_of(path, "the page of a report", DataError)
     with task("report", 3, "parts") as done:
-        page = _page(model, comparison, split, title=title, users=users, seed=seed, done=done)
+        page = _page(
+            model, comparison, split, title=title, users=users, more=more, seed=seed, done=done
+        )
     return _write_whole(place, page)
 
 
-def _check_kinds(model: object, comparison: object, split: object) -> None:
+def _check_kinds(
+    model: object, comparison: object, split: object, more: Mapping[str, object]
+) -> None:
     """What stands where, before anything long begins."""
     from palate.pipeline.pipeline import Pipeline  # which takes long to load
 
@@ -90,6 +100,7 @@ def _check_kinds(model: object, comparison: object, split: object) -> None:
         ("model", model, Pipeline),
         ("comparison", comparison, Comparison),
         ("split", split, Split),
+        *((f"more[{reprlib.repr(name)}]", other, Comparison) for name, other in more.items()),
     ):
         if not isinstance(value, kind):
             raise DataError(f"{name} must be a {kind.__name__}, not {reprlib.repr(value)}")
@@ -119,6 +130,7 @@ def _page(
     *,
     title: str,
     users: int,
+    more: Mapping[str, Comparison],
     seed: int,
     done: Callable[[int], None],
 ) -> str:
@@ -130,7 +142,7 @@ def _page(
     drawn = draw_map(model.features, wanted=_rows_of(met), seed=seed, encode=encode)
     colours = None if drawn is None else categories_of(model.data_.items)
     done(1)
-    sections = _result_sections(comparison, split, words)
+    sections = _result_sections(comparison, split, more, words) + _chosen_sections(model, words)
     data: dict[str, Any] = {"map": None}
     if drawn is not None:
         lead = map_lead(drawn, colours, len(titles), words)
@@ -139,6 +151,7 @@ def _page(
         data = _script_data(drawn, colours, met, titles, words)
     sections += _importance_sections(model, words)
     sections.append(_tail_section(comparison, split, words))
+    sections += _similar_sections(model, titles, words)
     sections += _users_sections(met, titles, words, on_map=drawn is not None)
     page = _fill(title, sections, data, words)
     done(1)
@@ -156,14 +169,34 @@ def _encoded(model: Pipeline, block: str, rows: Rows) -> Matrix | None:
     return next(iter(parts.values())) if len(parts) == 1 else parts.get(part)
 
 
-def _result_sections(comparison: Comparison, split: Split, words: Words) -> list[_Section]:
+def _result_sections(
+    comparison: Comparison, split: Split, more: Mapping[str, Comparison], words: Words
+) -> list[_Section]:
     metric = metric_title(headline_metric(comparison))
     table, bars = results_table(comparison, words), result_bars(comparison, words)
+    others = _Section(
+        "more", say(words, "more_title"), say(words, "more_text"), more_tables(more, words)
+    )
     return [
         _Section("answer", say(words, "answer"), "", headline(comparison, split, words)),
         _Section("table", say(words, "table_title"), say(words, "table_text"), table),
+        *([others] if more else []),
         _Section("bars", say(words, "bars_title"), say(words, "bars_text", metric=metric), bars),
     ]
+
+
+def _chosen_sections(model: Pipeline, words: Words) -> list[_Section]:
+    said = chosen_section(model.recommender_)
+    if not said:
+        return []
+    return [_Section("chosen", say(words, "chosen_title"), say(words, "chosen_text"), said)]
+
+
+def _similar_sections(model: Pipeline, titles: Sequence[str], words: Words) -> list[_Section]:
+    body = similar_section(model, titles, words)
+    if not body:
+        return []
+    return [_Section("similar", say(words, "similar_title"), say(words, "similar_text"), body)]
 
 
 def _importance_sections(model: Pipeline, words: Words) -> list[_Section]:

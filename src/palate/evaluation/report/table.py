@@ -8,7 +8,14 @@ from typing import Final
 
 from palate.evaluation.compare import Comparison
 from palate.evaluation.report.charts import Bar, whisker_bars
-from palate.evaluation.report.headline import best_row, headline_metric, metric_title, slice_title
+from palate.evaluation.report.headline import (
+    best_in_words,
+    best_row,
+    difference_in_words,
+    headline_metric,
+    metric_title,
+    slice_title,
+)
 from palate.evaluation.report.html import NOTHING, Words, count, decimal, named, say
 from palate.evaluation.results import Cell
 
@@ -25,7 +32,9 @@ def table_metrics(comparison: Comparison) -> list[str]:
 
 def results_table(comparison: Comparison, words: Words) -> str:
     """Rows are recommenders; columns are metrics on slices; the best is marked, so is certainty."""
-    slices = [name for name in TABLE_SLICES if name in comparison.slices]
+    slices = [
+        name for name in TABLE_SLICES if name in comparison.slices and not comparison.repeats(name)
+    ]
     metrics = table_metrics(comparison)
     columns = [(part, metric) for part in slices for metric in metrics]
     best = {column: _best_in(comparison, *column) for column in columns}
@@ -46,6 +55,15 @@ def results_table(comparison: Comparison, words: Words) -> str:
         f'<thead><tr class="group"><td></td>{groups}</tr><tr class="measures">'
         f'<th scope="col" class="name">{say(words, "recommender")}</th>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{_table_legend(comparison, slices, words)}"
+    )
+
+
+def more_tables(more: Mapping[str, Comparison], words: Words) -> str:
+    """Comparisons on other splits: what each is called, which row is best in it, its table."""
+    return "".join(
+        f"<h3>{named(title)}</h3><p>{best_in_words(comparison, words)} "
+        f"{difference_in_words(comparison, words)}</p>{results_table(comparison, words)}"
+        for title, comparison in more.items()
     )
 
 
