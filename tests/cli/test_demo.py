@@ -2,14 +2,20 @@
 
 import re
 
+import numpy as np
 import pytest
 from rich.console import Console
 
-from palate.cli import demo
+from palate.cli import demo, demo_tables
+from palate.core import registry
+from palate.core.columns import USER
 from palate.core.errors import ArtefactError, DataError
 from palate.data.samples import synthetic
+from palate.data.split import split_by_time, split_cold_items
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline, load
+from palate.recommenders.content import Content
+from palate.recommenders.ease import Ease
 from palate.recommenders.popular import Popular
 from palate.recommenders.ranker import Ranker
 
@@ -27,9 +33,12 @@ def small(monkeypatch):
     monkeypatch.setattr(demo, "movielens", lambda: data)
     monkeypatch.setattr(demo, "LIKED", tuple(data.items["title"][row] for row in (0, 4)))
     models = {
-        "ranker (default)": Pipeline(encoders=text, recommender=ranker()),
-        demo.IDS_ONLY: Pipeline(encoders={}, recommender=ranker()),
-        "popular": Pipeline(encoders={}, recommender=Popular()),
+        demo.DEFAULT: Pipeline(encoders=text, recommender=ranker()),
+        demo_tables.IDS_ONLY: Pipeline(encoders={}, users={}, recommender=ranker()),
+        "content": Pipeline(encoders=text, users={}, recommender=Content()),
+        "blend": Pipeline(encoders={}, users={}, recommender=Ease()),
+        demo_tables.POPULAR: Pipeline(encoders={}, users={}, recommender=Popular()),
+        demo_tables.LATELY: Pipeline(encoders={}, users={}, recommender=Popular(last_days=3)),
     }
     monkeypatch.setattr(demo, "rows_of_the_table", lambda: models)
     return data
@@ -60,12 +69,66 @@ def test_the_demo_shows_everything_and_writes_everything(small, tmp_path):
     assert again.recommend(["u01"]).table.equals(made.model.recommend(["u01"]).table)
 
 
-def test_the_table_compares_the_default_its_twins_and_three_baselines():
+def test_other_tables_stand_below_with_sentences_that_their_figures_bear_out(small, tmp_path):
+    console = Console(record=True, width=140, quiet=False, file=(tmp_path / "said").open("w"))
+    made = demo.run_demo(tmp_path / "demo", console)
+    said = " ".join(console.export_text().split())
+    console.file.close()
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf-8")
+    films, people = made.others
+    assert list(films.comparison.rows) == [
+        *("default", "default, new_share=0.2", "content", "blend", "popular")
+    ]
+    assert list(people.comparison.rows) == [
+        *("default", "default, told nothing", "ranker, ids only", "popular", "popular, 30 days")
+    ]
+    for other in made.others:
+        assert f"{other.title}: {other.asks}" in said
+        assert f"{other.title}: {other.asks}" in page
+    for comparison in (made.comparison, films.comparison, people.comparison):
+        means = {name: comparison.cell(name, "ndcg@10").interval.mean for name in comparison.rows}
+        best = max(means, key=means.get)
+        assert f"{best} is best: NDCG@10 {means[best]:.4f}." in said
+    assert 'id="similar"' in page
+
+
+def test_the_table_compares_the_default_with_its_twin_and_every_simple_recommender():
     rows = demo.rows_of_the_table()
-    assert len(rows) == 6
     assert next(iter(rows.values())) == Pipeline()
-    assert rows[demo.IDS_ONLY].encoders == {}
-    assert rows["ranker, text only"].recommender.behaviour is False
+    assert (rows[demo_tables.IDS_ONLY].encoders, rows[demo_tables.IDS_ONLY].users) == ({}, {})
+    kinds = {registry.name_of(model.recommender) for model in rows.values()}
+    assert kinds == set(registry.names("recommenders"))
+
+
+def test_new_people_ask_once_without_a_history_for_all_they_chose():
+    split = split_by_time(synthetic(80, 40), test=0.4)
+    asked = demo_tables.before_they_began(split)
+    before = set(split.train.events[USER])
+    names = split.histories.user_ids
+    later = [name for name in names.unique(maintain_order=True) if name not in before]
+    assert asked.histories.user_ids.to_list() == later
+    assert len(later) > 3
+    assert not asked.histories.lengths.any()
+    assert asked.histories.against is None
+    for place, name in enumerate(later):
+        own = asked.sealed.items[asked.sealed.starts[place] : asked.sealed.stops[place]]
+        rows = np.flatnonzero((names == name).to_numpy())
+        assert sorted(own) == sorted(split.sealed.items[split.sealed.starts[rows]])
+
+
+def test_a_stated_share_needs_no_fit_of_its_own():
+    split = split_cold_items(synthetic(80, 40), share=0.2)
+
+    def fitted(**settings):
+        model = Pipeline(encoders={"text": Tfidf()}, recommender=ranker(**settings))
+        return model.fit(split.train)
+
+    plain, stated = fitted(), fitted(new_share=0.4)
+    before, _ = plain.rank_histories(split.histories, 5)
+    changed, _ = demo_tables.with_new_share(plain, 0.4).rank_histories(split.histories, 5)
+    np.testing.assert_array_equal(changed, stated.rank_histories(split.histories, 5)[0])
+    assert (changed != before).any()
+    np.testing.assert_array_equal(plain.rank_histories(split.histories, 5)[0], before)
 
 
 def test_a_place_that_cannot_be_written_is_noticed_first(monkeypatch, tmp_path):

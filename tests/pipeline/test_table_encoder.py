@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 import palate
 from palate.core.errors import ConfigError, DataError
@@ -134,3 +135,50 @@ def test_what_says_nothing_is_refused():
         encoder().fit(FILMS).transform(FILMS.drop("year"))
     with pytest.raises(DataError, match="no interactions"):
         palate.TableEncoder({"clicks": palate.Behaviour()}).fit(FILMS)
+
+
+DO_NOT_APPLY = {
+    "check_fit2d_1sample",  # one row is refused: none of its columns varies, and that is said
+    "check_array_api_input",  # arrays of other libraries are not claimed
+}
+
+
+def own_checks():
+    """scikit-learn's own checks of an estimator, those that apply."""
+    for made in (
+        palate.TableEncoder(),
+        palate.TableEncoder({"facts": palate.Attributes()}, transforms=[palate.Reduce(dim=1)]),
+    ):
+        for estimator, check in estimator_checks_generator(made):
+            name = check.func.__name__
+            if name not in DO_NOT_APPLY:
+                yield pytest.param(estimator, check, id=f"{name}-{len(made.transforms)}")
+
+
+@pytest.mark.parametrize(("estimator", "check"), list(own_checks()))
+def test_scikit_learns_own_checks(estimator, check):
+    check(estimator)
+
+
+def test_rows_without_names_go_where_columns_have_numbers():
+    rows = np.array([["a", 1.0], ["b", 2.0], ["a", 4.0], ["b", None]], dtype=object)
+    made = palate.TableEncoder({"facts": palate.Attributes()}).fit(rows)
+    assert [name.partition("=")[0] for name in made.get_feature_names_out()][-2:] == [
+        "facts.x1",
+        "facts.x1_is_missing",
+    ]
+    assert not hasattr(made, "feature_names_in_")
+    frame = pl.DataFrame({"x0": ["a", "b", "a", "b"], "x1": [1.0, 2.0, 4.0, None]})
+    named = palate.TableEncoder({"facts": palate.Attributes()}).fit(frame)
+    for given in (rows, rows.tolist()):
+        np.testing.assert_array_equal(_dense(made.transform(given)), _dense(named.transform(frame)))
+    assert named.feature_names_in_.tolist() == ["x0", "x1"]
+    np.testing.assert_array_equal(_dense(named.transform(rows)), _dense(named.transform(frame)))
+    with pytest.raises(DataError, match="X has 1 features, but TableEncoder is expecting 2"):
+        made.transform(rows[:, :1])
+    with pytest.raises(DataError, match="sparse input is not supported"):
+        made.fit(sparse.csr_array(np.eye(3)))
+
+
+def _dense(found):
+    return found.toarray() if sparse.issparse(found) else found

@@ -13,7 +13,13 @@ from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.split import Answers, Split
 from palate.evaluation.compare import Ranked, compare
-from palate.evaluation.report.headline import best_row, headline, headline_metric, metric_title
+from palate.evaluation.report.headline import (
+    Verdict,
+    best_row,
+    headline,
+    headline_metric,
+    metric_title,
+)
 from palate.evaluation.report.html import words_in
 from palate.evaluation.report.long_tail import tail_lead, tail_section
 from palate.evaluation.report.table import result_bars, results_table
@@ -103,7 +109,45 @@ def test_the_headline_is_honest_about_the_difference(reference, places, n_users,
     split = split_of(n_users)
     said = text(headline(compared(split, reference=reference, **places), split, WORDS))
     assert sentence in said
-    assert "which is significant" not in said or reference == "never"
+    assert "which is significant" not in said or reference in ("never", "first")
+    if "which is not significant" in said:
+        assert "not sure which of the two is better" in said
+
+
+def test_the_reference_itself_is_held_against_the_next():
+    surely, hardly = (
+        compared(reference="a", **places) for places in ({"a": 1, "b": 2}, {"b": 3, "a": 3})
+    )
+    said = text(headline(surely, split_of(), WORDS))
+    assert "It is the reference itself" in said
+    assert "58.5% above the next, “b” (0.584): a difference of +0.341 (" in said
+    assert "which is significant" in said
+    assert str(Verdict.of(surely)).startswith(
+        "a is best: NDCG@10 0.9250. b has 0.5836, surely less"
+    )
+    assert "and it is not sure which is better: the 95% interval" in str(Verdict.of(hardly))
+    alone = compared(reference="a", a=1)
+    assert str(Verdict.of(alone)) == "a is best: NDCG@10 0.9250."
+    few = compared(split_of(5), reference="a", a=1, b=2)
+    assert "too few people were asked to be sure" in str(Verdict.of(few))
+
+
+def test_what_another_row_lacks_is_the_best_ones_gain():
+    found = Verdict.of(compared(reference="a", a=1, b=2))
+    other = Verdict.of(compared(reference="b", a=1, b=2))
+    assert (found.best, found.other) == (other.best, other.other) == ("a", "b")
+    assert found.apart.mean == pytest.approx(other.apart.mean)
+    assert found.apart.low <= found.apart.mean <= found.apart.high
+    assert found.apart.low > 0
+
+
+def test_a_slice_that_repeats_all_requests_has_no_column():
+    comparison = compared()
+    assert comparison.repeats("short_history")
+    assert not comparison.repeats("cold_items")
+    assert not comparison.repeats("all")
+    assert "People with ≤ 5 events" not in text(results_table(comparison, WORDS))
+    assert "short" not in str(comparison).split("requests of")[0]
 
 
 def test_the_metric_falls_back_to_what_was_measured():
@@ -126,7 +170,7 @@ def cells(html: str, row: int) -> list[str]:
 def test_the_table_marks_the_best_and_what_is_certain():
     html = results_table(compared(), WORDS)
     first, second, never = (cells(html, row) for row in (1, 2, 3))
-    assert len(first) == 8
+    assert len(first) == 6
     assert first[0].startswith("<b>0.925</b>")
     assert "▲" in first[0]
     assert "significantly above the reference" in first[0]

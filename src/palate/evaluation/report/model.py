@@ -169,7 +169,8 @@ def chosen_section(recommender: object) -> str:
     lines = [line for line in said if isinstance(line, str)] if isinstance(said, list) else []
     if not lines:
         return ""
-    return f'<ul class="chosen" lang="en">{"".join(f"<li>{named(each, 400)}</li>" for each in lines)}</ul>'
+    entries = "".join(f"<li>{named(line, 400)}</li>" for line in lines)
+    return f'<ul class="chosen" lang="en">{entries}</ul>'
 
 
 def importances_of(recommender: object) -> pl.DataFrame | None:
