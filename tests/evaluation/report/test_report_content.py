@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from palate.core.dataset import Dataset
+from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.data.samples import synthetic
 from palate.data.split import SPLITS, split_by_time
@@ -17,8 +19,9 @@ from palate.evaluation.compare import compare
 from palate.evaluation.metrics.ranking import open_answers
 from palate.evaluation.report import report
 from palate.evaluation.report.html import LANGUAGES, words_in
-from palate.evaluation.report.model import importances_of
+from palate.evaluation.report.model import chosen_section, importances_of
 from palate.evaluation.report.report import write_report
+from palate.evaluation.report.similar import sample_items
 from palate.evaluation.slices import slices_of
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline
@@ -58,7 +61,7 @@ def ranked(tmp_path_factory) -> tuple[Pipeline, str]:
 def test_a_ranker_has_every_section(ranked):
     model, html = ranked
     assert sections_of(html) == [
-        *("answer", "table", "bars", "chosen", "map", "importance", "tail", "similar", "people")
+        *("answer", "table", "bars", "map", "importance", "tail", "similar", "people")
     ]
     categories = model.data_.items["category"].unique()
     assert set(data_of(html)["map"]["names"]) == set(categories)
@@ -77,6 +80,60 @@ def test_the_strongest_features_come_first_with_their_shares(ranked):
     assert shown[0].replace("&#x27;", "'") == table["meaning"][0]
     assert f"contribution {100 * table['contribution'][0]:.1f}%" in words_of(features)
     assert len(re.findall("bar-label", families)) == table["family"].n_unique()
+
+
+def test_what_the_model_chose_is_on_the_page(ranked, tmp_path, monkeypatch):
+    model, _ = ranked
+    monkeypatch.setattr(Ranker, "chosen_", ["people without events: what is <popular> of late"])
+    split = split_by_time(synthetic(120, 48), test=0.2)
+    compared = compare({"model": model}, split, resamples=50)
+    path = write_report(tmp_path / "r.html", model=model, comparison=compared, split=split)
+    html = path.read_text(encoding="utf-8")
+    assert sections_of(html)[2:4] == ["bars", "chosen"]
+    assert "<li><bdi>people without events: what is &lt;popular&gt; of late</bdi></li>" in html
+    assert chosen_section(SimpleNamespace()) == chosen_section(SimpleNamespace(chosen_=[])) == ""
+
+
+def test_other_comparisons_have_a_table_each(ranked, tmp_path):
+    model, _ = ranked
+    split = split_by_time(synthetic(120, 48), test=0.2)
+    rows = {"model": model, "knn": ItemKNN().fit(split.train)}
+    compared = compare(rows, split, resamples=50)
+    other = compare(rows, split, reference="knn", resamples=50)
+    place, given = tmp_path / "r.html", {"model": model, "comparison": compared, "split": split}
+    html = write_report(place, **given, more={"New <films>": other}).read_text(encoding="utf-8")
+    assert sections_of(html)[:3] == ["answer", "table", "more"]
+    part = html[html.index('id="more"') : html.index('id="bars"')]
+    assert "<h3><bdi>New &lt;films&gt;</bdi></h3>" in part
+    assert "finds best what people chose next" in words_of(part)
+    assert part.count("<table>") == 1
+    with pytest.raises(ConfigError, match=r"more=\{'x': 3\}: it must be .* to a Comparison"):
+        write_report(place, **given, more={"x": 3})
+
+
+def test_three_items_and_what_is_like_them(ranked):
+    model, html = ranked
+    chosen = sample_items(model.data_)
+    counts = model.data_.item_counts
+    assert counts[chosen["most"]] == counts.max()
+    assert counts[chosen["new"]] == 0
+    warm = np.sort(counts[counts > 0])[::-1]
+    assert counts[chosen["middle"]] == warm[len(warm) // 2]
+    part = html[html.index('id="similar"') : html.index('id="people"')]
+    titles = model.data_.items["title"]
+    assert re.findall(r"<h3><bdi>(.*?)</bdi>", part) == [titles[row] for row in chosen.values()]
+    name = model.item_ids.series[chosen["most"]]
+    near = model.similar(name, 5).table["similar_id"]
+    shown = re.findall(r'class="title"><bdi>(.*?)</bdi>', part)
+    title_of = dict(zip(model.item_ids.series, titles, strict=True))
+    assert shown[:5] == [title_of[other] for other in near]
+    untouched = Dataset(model.data_.interactions.clear(), model.data_.items)
+    assert list(sample_items(untouched)) == ["new"]
+    order = model.data_.items.reverse()
+    turned = sample_items(Dataset(model.data_.interactions, order))
+    assert [order["title"][row] for row in turned.values()] == [
+        titles[row] for row in chosen.values()
+    ]
 
 
 def test_without_features_there_is_no_map(tmp_path):

@@ -80,7 +80,7 @@ def write_report(
     if users < 0:
         raise ConfigError(f"users = {users} cannot be used: ask for 0 or more")
     more = {} if more is None else more
-    _check_kinds(model, comparison, split, more)
+    _check_kinds(model, comparison, split)
     check_fitted(model)
     place = path_of(path, "the page of a report", DataError)
     with task("report", 3, "parts") as done:
@@ -90,9 +90,7 @@ def write_report(
     return _write_whole(place, page)
 
 
-def _check_kinds(
-    model: object, comparison: object, split: object, more: Mapping[str, object]
-) -> None:
+def _check_kinds(model: object, comparison: object, split: object) -> None:
     """What stands where, before anything long begins."""
     from palate.pipeline.pipeline import Pipeline  # which takes long to load
 
@@ -100,7 +98,6 @@ def _check_kinds(
         ("model", model, Pipeline),
         ("comparison", comparison, Comparison),
         ("split", split, Split),
-        *((f"more[{reprlib.repr(name)}]", other, Comparison) for name, other in more.items()),
     ):
         if not isinstance(value, kind):
             raise DataError(f"{name} must be a {kind.__name__}, not {reprlib.repr(value)}")
