@@ -141,6 +141,14 @@ def test_what_another_row_lacks_is_the_best_ones_gain():
     assert found.apart.low > 0
 
 
+def test_what_is_printed_as_zero_is_nobodys_best():
+    split = split_of(4_000)
+    rows = {"a": ranked(0, 4_000), "b": ranked(0, 4_000)}
+    rows["a"].rows[0, 0] = 7
+    html = results_table(compare(rows, split, resamples=20), WORDS)
+    assert cells(html, 1)[0] == cells(html, 2)[0] == '0.000<span class="no-mark"></span>'
+
+
 def test_a_slice_that_repeats_all_requests_has_no_column():
     comparison = compared()
     assert comparison.repeats("short_history")

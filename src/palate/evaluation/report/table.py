@@ -81,7 +81,8 @@ def _best_in(comparison: Comparison, part: str, metric: str) -> str:
     """The best figure of a column as it is printed, so that what looks equal is marked alike."""
     means = [comparison.cell(name, metric, part).interval.mean for name in comparison.rows]
     known = [mean for mean in means if mean > 0]
-    return decimal(max(known)) if known else ""
+    best = decimal(max(known)) if known else ""
+    return best if best != decimal(0.0) else ""
 
 
 def _table_row(
