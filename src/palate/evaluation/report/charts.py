@@ -155,7 +155,10 @@ def _grid_line(share: float) -> str:
 
 
 def _curve_class(place: int, curve: Curve) -> str:
-    return "curve dashed" if curve.dashed else f"curve c{(place - 1) % _CURVE_CLASSES}"
+    if curve.dashed:
+        return "curve dashed"
+    again, colour = divmod(place - 1, _CURVE_CLASSES)
+    return f"curve c{colour}{' again' if again else ''}"
 
 
 def _path(curve: Curve, name: str) -> str:
