@@ -56,3 +56,12 @@ def test_curves_are_drawn_upwards_with_the_border_between_head_and_tail():
     ]
     slim = curve_plot(lines, border=0.05, left="H", right="T", label="L", x="X", y="Y")
     assert ">H<" not in slim
+
+
+def test_curves_beyond_the_colours_are_dashed():
+    x = np.array([0.0, 1.0], dtype=np.float32)
+    lines = [Curve("events", x, x, dashed=True), *(Curve(f"m{nth}", x, x) for nth in range(10))]
+    html = curve_plot(lines, border=0.2, left="H", right="T", label="L", x="X", y="Y")
+    classes = re.findall(r'<polyline class="([^"]+)"', html)
+    assert len(set(classes)) == 11
+    assert classes[-1] == "curve c1 again"
