@@ -99,4 +99,4 @@ def test_a_row_with_an_infinite_number_is_named_or_skipped_alone(suffix, letters
         )
     assert report.bad == 1
     assert palate.read_features(tmp_path / "out").ids.tolist() == ["i0", "i1", "i2", "i4", "i5"]
-    assert ["tea 1.5", "tea 2.0", "tea "] in [list(map(str, texts)) for texts in letters.ASKED]
+    assert ["tea", "tea 3.5"] in [list(texts) for texts in letters.ASKED]
