@@ -28,6 +28,7 @@ from palate.core.errors import (
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.paths import path_of
+from palate.data.formats.unpacked import check_unpacked
 from palate.data.values import as_ids
 
 __all__ = ["iterate_features", "read_features"]
@@ -127,7 +128,13 @@ class VectorFiles:
 
     def _check(self, files: Sequence[Path]) -> None:
         """Raises `DataError` for files that `palate encode` wrote otherwise; reads each once."""
-        check_whole([file for file in files if file not in self._whole])
+        new = [file for file in files if file not in self._whole]
+        check_whole(new)
+        for file in new:
+            try:
+                check_unpacked(file, own=bool(_PART.fullmatch(file.name)))
+            except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+                raise _unreadable(file, error) from error
         self._whole.update(files)
 
     def _chunk(self, file: Path, start: int) -> Chunk:
