@@ -135,8 +135,8 @@ def _anew(component, verb):
     """The method of a copy, so that nothing done by one call is there for the next."""
     own = inspect.signature(getattr(component, verb))
 
-    def call(**arguments):
-        return getattr(copy.copy(component), verb)(**arguments)
+    def call(*given, **arguments):
+        return getattr(copy.copy(component), verb)(*given, **arguments)
 
     call.__signature__ = own
     return call
@@ -193,3 +193,55 @@ def test_what_is_refused_says_what_belongs_there(tiny):
         palate.read(tiny.interactions, tell=None)
     with pytest.raises(palate.PalateError, match=r"exclude_seen=\[1\]: it must be True or False"):
         palate.split_by_time(tiny, exclude_seen=[1])
+
+
+@pytest.mark.parametrize("doors", [_functions, _verbs])
+def test_every_public_door_knows_what_it_may_be_given(doors, world, monkeypatch):
+    monkeypatch.chdir(world[0])
+    odd = {}
+    for name, door, given in doors(world):
+        known = {**world[1], **given}
+        wanted = inspect.signature(door).parameters.values()
+        base = {entry.name: known[entry.name] for entry in wanted if entry.name in known}
+        if any(entry.kind is entry.VAR_KEYWORD for entry in wanted):
+            continue
+        for unnamed, named in (((), base | {"nonsense": 1}), (range(40), {})):
+            try:
+                door(*unnamed, **named)
+            except PalateError as error:
+                if "nonsense" not in str(error) and "name" not in str(error):
+                    odd[name] = str(error)
+            except Exception as error:
+                odd[name] = repr(error)
+    assert odd == {}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [
+        *(("among", "candidates"), ("where_", "where"), ("top", "k"), ("n", "k"), ("top_k", "k")),
+        *(("filter", "where"), ("items", "candidates"), ("users", "user_ids"), ("wish", "text")),
+        *(("exclude_sen", "exclude_seen"), ("explain", "reasons"), ("session", "history")),
+    ],
+)
+def test_an_argument_by_another_name_is_answered_with_the_right_one(wrong, right, world):
+    model = world[2]
+    for ask in (model.recommend, palate.Pipeline.recommend):
+        with pytest.raises(
+            PalateError, match=rf"recommend has no argument '{wrong}'\. .*'{right}'"
+        ):
+            ask(**{wrong: 1})
+
+
+def test_arguments_that_lack_or_are_too_many_are_said(world):
+    model, tiny = world[2], world[1]["data"]
+    with pytest.raises(
+        PalateError, match=r"recommend takes only user_ids without a name.*history="
+    ):
+        model.recommend(["person-3"], 5)
+    with pytest.raises(PalateError, match=r"read needs interactions: give interactions="):
+        palate.read()
+    with pytest.raises(PalateError, match=r"split_by_time was given data twice"):
+        palate.split_by_time(tiny, data=tiny)
+    with pytest.raises(PalateError, match=r"Tfidf takes settings by their names alone: write"):
+        palate.Tfidf("{title}")

@@ -512,6 +512,24 @@ def test_stopping_is_no_fault(command, shop, monkeypatch):
     assert "fault of palate" not in done.err
 
 
+@pytest.mark.parametrize("module", ["typer", "pydantic", "palate.cli.console"])
+def test_stopping_while_it_loads_is_no_fault(module):
+    code = f"""
+import sys
+class Stop:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+sys.argv = ["palate", "list"]
+from palate.cli.entry import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 130
+    assert done.stderr == "stopped; what was saved before is as it was\n"
+
+
 # ---- encoders that read files, models that move
 
 READING = """

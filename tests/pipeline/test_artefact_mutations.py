@@ -1,5 +1,6 @@
 """Model folders with wrong content under right checksums: refused, and never the process's end."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -413,6 +414,21 @@ def test_a_small_table_that_unpacks_to_a_huge_one_is_refused(plain):
     manifest["tables"][name] = put(plain, content, "parquet")
     seal(plain, manifest)
     with pytest.raises(ArtefactError, match=rf"has {rows * 201} cells"):
+        load(plain)
+
+
+def test_a_text_that_a_million_rows_share_is_refused_before_it_is_read(plain):
+    pa, parquet_of = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = 2**20
+    titles = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array(["x" * 100_000]))
+    buffer = io.BytesIO()
+    table = pa.table({"item_id": pa.array(np.arange(rows).astype(str)), "title": titles})
+    parquet_of.write_table(table, buffer, store_schema=False)
+    manifest = unsealed(plain)
+    name = next(name for name in manifest["tables"] if name.endswith("items"))
+    manifest["tables"][name] = put(plain, buffer.getvalue(), "parquet")
+    seal(plain, manifest)
+    with pytest.raises(ArtefactError, match=r"the texts of 'title' take 104,857,600,000 bytes"):
         load(plain)
 
 

@@ -33,6 +33,7 @@ from rich.text import Text
 
 from palate.core import progress, registry
 from palate.core.columns import ITEM, RANK, REASONS, SCORE
+from palate.core.doors import called_rightly
 from palate.core.errors import DataError
 from palate.core.files import write_whole
 from palate.core.optional import is_installed
@@ -125,6 +126,7 @@ class ConsoleProgress:
         self._bars.stop_task(task)
 
 
+@called_rightly
 @contextmanager
 def shown_progress() -> Iterator[None]:
     """Long work inside this block shows bars with rate and time left, on standard error."""

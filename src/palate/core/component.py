@@ -48,7 +48,10 @@ def component(cls: type[T]) -> type[T]:
     known = [entry.name for entry in fields(made) if entry.init]
 
     @wraps(build)
-    def init(self: Any, **settings: Any) -> None:
+    def init(self: Any, *unnamed: Any, **settings: Any) -> None:
+        if unnamed:
+            example = f": write {known[0]}={quoted(unnamed[0])}" if known else ""
+            raise ConfigError(f"{type(self).__name__} takes settings by their names alone{example}")
         for name in settings:
             if name not in known:
                 hint = did_you_mean(name, known)

@@ -16,7 +16,8 @@ from typing import get_type_hints as hints_of
 import numpy as np
 import polars as pl
 
-from palate.core.errors import ConfigError, DataError, PalateError, Setting
+from palate.core.errors import ConfigError, DataError, PalateError, Setting, did_you_mean
+from palate.core.visible import quoted
 
 Class = TypeVar("Class")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -24,6 +25,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 VERBS: Final = ("fit", "encode", "transform", "score", "add_items", "rerank")
 """What components do, each a door."""
 
+_IN_ORDER: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _PLURAL: Final = ("Features", "Histories", "Ids", "Recommendations")
 MOST: Final = 2**63 - 1
 """Whole numbers that compiled code can count to."""
@@ -54,14 +57,16 @@ def door(*own: str) -> Callable[[Function], Function]:
     these are looked at, also where None is allowed; protocols, arrays and what may come from a file
     are left to the function. The parameters in `own` have better words inside: they are looked at
     where it stumbles over them. Raises `DataError` for what should be an object of palate's,
-    `ConfigError` for the rest.
+    `ConfigError` for the rest, and for arguments that are unknown, missing or too many.
     """
 
     def with_door(function: Function) -> Function:
-        names = list(inspect.signature(function).parameters)
+        signature = inspect.signature(function)
+        names = list(signature.parameters)
 
         @wraps(function)
         def checked(*given: Any, **named: Any) -> Any:
+            _check_call(function, signature, given, named)
             kinds = _kinds(function)
             arguments = dict(zip(names, given, strict=False)) | named
             _look_at(arguments, {name: kinds[name] for name in kinds if name not in own})
@@ -78,6 +83,54 @@ def door(*own: str) -> Callable[[Function], Function]:
     return with_door
 
 
+def called_rightly(function: Function) -> Function:
+    """A function that says in palate's words which arguments are unknown, missing or too many.
+
+    A door does that as well; this is for functions that look at what they are given themselves.
+    """
+    signature = inspect.signature(function)
+
+    @wraps(function)
+    def checked(*given: Any, **named: Any) -> Any:
+        _check_call(function, signature, given, named)
+        return function(*given, **named)
+
+    return checked  # type: ignore[return-value]
+
+
+def _check_call(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    given: Sequence[Any],
+    named: Mapping[str, Any],
+) -> None:
+    """Raises `ConfigError` for a call that Python would answer with a `TypeError`."""
+    try:
+        signature.bind(*given, **named)
+        return
+    except TypeError:
+        pass  # without "during handling of": what follows says all of it
+    taken = signature.parameters
+    called = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+    known = [name for name, entry in taken.items() if name != "self" and entry.kind in _BY_NAME]
+    if unknown := [name for name in named if name not in known]:
+        raise ConfigError(
+            f"{called} has no argument {quoted(unknown[0])}.{did_you_mean(unknown[0], known)}"
+        )
+    in_order = [name for name, entry in taken.items() if entry.kind in _IN_ORDER]
+    if len(given) > len(in_order):
+        first = [name for name in in_order if name != "self"]
+        others = [name for name in known if name not in first]
+        without = f"only {', '.join(first)}" if first else "no argument"
+        fix = f": write the others with theirs, as {others[0]}=…" if others else ""
+        raise ConfigError(f"{called} takes {without} without a name{fix}")
+    if twice := [name for name in in_order[: len(given)] if name in named]:
+        raise ConfigError(f"{called} was given {twice[0]} twice: in its place and by its name")
+    lacking = [name for name, entry in taken.items() if entry.default is entry.empty]
+    lacking = [name for name in lacking[len(given) :] if name in known and name not in named]
+    raise ConfigError(f"{called} needs {' and '.join(lacking)}: give {lacking[0]}=…")
+
+
 def _look_at(arguments: Mapping[str, Any], kinds: Mapping[str, _Kind]) -> None:
     for name, kind in kinds.items():
         if name in arguments and not kind.holds(arguments[name]):
@@ -87,15 +140,25 @@ def _look_at(arguments: Mapping[str, Any], kinds: Mapping[str, _Kind]) -> None:
 def door_of(cls: type[Class]) -> type[Class]:
     """A dataclass that is made of what its fields say."""
     setattr(cls, "__init__", door()(cls.__init__))  # noqa: B010 - no type checker knows the other way
-    return cls
+    return called_rightly_in(cls)
 
 
 def doors(cls: Any) -> None:
-    """Makes every verb of a component a door."""
+    """Makes every verb of a component a door; its other public methods know their arguments."""
     for name in VERBS:
         method = getattr(cls, name, None)
         if inspect.isfunction(method) and not hasattr(method, "__wrapped__"):
             setattr(cls, name, door()(method))
+    called_rightly_in(cls, build=False)
+
+
+def called_rightly_in(cls: type[Class], *, build: bool = True) -> type[Class]:
+    """A class whose public methods, and constructor with `build`, are `called_rightly`."""
+    for name, method in list(vars(cls).items()):
+        public = not name.startswith("_") or (build and name == "__init__")
+        if public and inspect.isfunction(method) and not hasattr(method, "__wrapped__"):
+            setattr(cls, name, called_rightly(method))
+    return cls
 
 
 def _refusal(name: str, value: Any, kind: _Kind) -> PalateError:

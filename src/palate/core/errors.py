@@ -210,11 +210,92 @@ def new_name(name: str, choices: Iterable[str]) -> str | None:
     return next((new for new in RENAMED.get(name, ()) if new in known), None)
 
 
+SYNONYMS: Final[Mapping[str, str]] = {
+    "among": "candidates",
+    "batch": "batch_size",
+    "by": "how",
+    "catalogue": "items",
+    "charset": "encoding",
+    "condition": "where",
+    "dataset": "data",
+    "destination": "out folder path",
+    "dimensions": "dim",
+    "directory": "folder path",
+    "embedding_dim": "dim",
+    "eta": "learning_rate",
+    "events": "source interactions data",
+    "excluding": "exclude",
+    "explain": "reasons",
+    "explanations": "reasons",
+    "factors": "dim",
+    "file": "path",
+    "filename": "path",
+    "filter": "where",
+    "filter_seen": "exclude_seen",
+    "filter_viewed": "exclude_seen",
+    "filters": "where",
+    "how_many": "k",
+    "ignore": "exclude",
+    "interactions": "source data",
+    "item": "item_id items",
+    "items": "candidates item_id",
+    "item_ids": "candidates items",
+    "iterations": "n_estimators epochs",
+    "limit": "k",
+    "lr": "learning_rate",
+    "metric": "metrics",
+    "min_rating": "positive",
+    "model": "recommender",
+    "movies": "items",
+    "n": "k",
+    "n_components": "dim",
+    "n_factors": "dim",
+    "n_items": "k",
+    "n_trees": "n_estimators",
+    "num": "k",
+    "number": "k",
+    "only": "candidates",
+    "people": "user_ids",
+    "persona": "profile",
+    "persons": "user_ids users",
+    "products": "items",
+    "query": "text where",
+    "random_state": "seed",
+    "ratings": "source interactions data",
+    "save_path": "out folder path",
+    "search": "text",
+    "sequence": "history",
+    "session": "history",
+    "size": "k",
+    "test_size": "test",
+    "threshold": "positive",
+    "top": "k",
+    "top_k": "k",
+    "top_n": "k",
+    "topk": "k",
+    "train": "data",
+    "trust_remote_code": "allow",
+    "user": "user_ids users",
+    "user_id": "user_ids",
+    "users": "user_ids",
+    "versions": "keep",
+    "where_": "where",
+    "why": "reasons",
+    "wish": "text",
+    "without": "exclude",
+    "words": "text",
+}
+"""What people call an argument elsewhere, and what it may be here, the likeliest first."""
+
+
 def guess(name: str, choices: Iterable[str]) -> str:
     """What a name is called now, or the closest of some; "" where none is close."""
     known, name = sorted(choices), str(name)
     if now := new_name(name, known):
         return f" It is called {quoted(now)} now."
+    meant = SYNONYMS.get(name.lower(), "").split()
+    if here := next((one for one in meant if one in known), None):
+        return f" Did you mean {quoted(here)}?"
     close = difflib.get_close_matches(name[:_SHOWN_LETTERS], known, n=1, cutoff=0.6)
     return f" Did you mean {quoted(close[0])}?" if close else ""
 

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from palate.core import frames
 from palate.core.arrays import Floats, Matrix, chosen_rows, stack_rows, to_dense
-from palate.core.doors import door
+from palate.core.doors import called_rightly_in, door
 from palate.core.errors import AlignmentError, DataError, did_you_mean
 from palate.core.ids import Ids
 from palate.core.visible import visible
@@ -26,6 +26,7 @@ def _dense(name: str, part: Any) -> Floats:
         raise DataError(f"block {name!r} holds what is no number: {error}") from error
 
 
+@called_rightly_in
 class Features:
     """Named blocks of features whose rows belong to ids.
 

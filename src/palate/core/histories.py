@@ -15,7 +15,7 @@ from scipy import sparse
 from palate.core.arrays import Floats, Mask, Matrix, Rows, chosen_rows, row_norms, scale_rows
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
-from palate.core.doors import door
+from palate.core.doors import called_rightly_in, door
 from palate.core.errors import AlignmentError, DataError
 from palate.core.features import Features
 from palate.core.forks import check_process
@@ -36,6 +36,7 @@ def _is_flat(column: object) -> bool:
     return len(getattr(column, "shape", ())) == 1
 
 
+@called_rightly_in
 @dataclass(frozen=True, eq=False)
 class Histories:
     """One row a request: what that person did so far, as ranges of shared flat arrays.

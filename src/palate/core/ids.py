@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from palate.core.columns import ITEM, USER
-from palate.core.doors import door
+from palate.core.doors import called_rightly_in, door
 from palate.core.errors import (
     SHOWN_OFFENDERS,
     AlignmentError,
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from palate.core.arrays import Rows
 
 
+@called_rightly_in
 class Ids:
     """Unique string ids; an id's row is its position.
 

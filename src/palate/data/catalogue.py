@@ -69,6 +69,7 @@ class _Reading:
     kinds: Mapping[str, str]
     like: Mapping[str, pl.DataType]
     lists: dict[str, str]
+    leave_infinite: bool = False
 
     def remark(self, name: str, text: str) -> None:
         self.notes.messages.append(f"column {name!r}: {text}")
@@ -126,15 +127,17 @@ def read_columns(
     lists: Mapping[str, str],
     like: Mapping[str, pl.DataType] | None = None,
     untyped: bool = False,
+    leave_infinite: bool = False,
 ) -> tuple[pl.DataFrame, list[str | Message]]:
     """Some columns of some rows as `read_catalogue` reads them, and remarks.
 
     `like` are the types that other rows of the same table have; `untyped` text may be numbers.
+    Infinite numbers raise `DataError`, unless they are to be left.
     """
     notes = TableNotes(source)
     table = Table(source, frame.lazy(), untyped=untyped)
     wanted = like or frame.schema
-    reading = _Reading(table, rows_where, notes, lists, {}, wanted, {})
+    reading = _Reading(table, rows_where, notes, lists, {}, wanted, {}, leave_infinite)
     columns = [
         _understood(each, None if like is None else like[each.name], reading) for each in frame
     ]
@@ -362,7 +365,7 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
 
 
 def _finite(series: pl.Series, reading: _Reading) -> pl.Series:
-    if (infinite := series.is_infinite()).any():
+    if (infinite := series.is_infinite()).any() and not reading.leave_infinite:
         raise DataError(
             f"{reading.notes.source}: column {quoted(series.name)} is infinite in"
             f" {reading.place(infinite)}; give a number, or leave it empty"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Rows, chosen_rows, unit_rows
-from palate.core.doors import door
+from palate.core.doors import called_rightly_in, door
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean, first_offenders
 
 Kept: TypeAlias = Literal["nothing", "int8", "float16", "float32"]
@@ -29,6 +29,7 @@ Bytes = NDArray[np.int8]
 Packed = NDArray[np.uint8]
 
 
+@called_rightly_in
 @dataclass(frozen=True, eq=False)
 class QuantizedIndex:
     """Which rows point most nearly where a query points, by 1 or 8 bits a number.

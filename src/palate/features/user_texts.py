@@ -14,6 +14,7 @@ from scipy import sparse
 from palate.core.arrays import Matrix, stack_rows
 from palate.core.columns import EVENT, TEXT, TITLE, VALUE
 from palate.core.dataset import Dataset
+from palate.core.doors import called_rightly_in
 from palate.core.errors import ConfigError
 from palate.core.histories import Histories, event_rows, ragged_positions
 from palate.text.history import verbalise
@@ -54,6 +55,7 @@ def reading(reader: Reader) -> Reads:
     return reader
 
 
+@called_rightly_in
 @dataclass(frozen=True, kw_only=True)
 class HistoryText:
     """How a history is put into words.

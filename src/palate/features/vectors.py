@@ -28,6 +28,7 @@ from palate.core.errors import (
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.paths import path_of
+from palate.data.formats.unpacked import check_unpacked
 from palate.data.values import as_ids
 
 __all__ = ["iterate_features", "read_features"]
@@ -127,7 +128,8 @@ class VectorFiles:
 
     def _check(self, files: Sequence[Path]) -> None:
         """Raises `DataError` for files that `palate encode` wrote otherwise; reads each once."""
-        check_whole([file for file in files if file not in self._whole])
+        new = [file for file in files if file not in self._whole]
+        _check_readable(new)
         self._whole.update(files)
 
     def _chunk(self, file: Path, start: int) -> Chunk:
@@ -181,7 +183,7 @@ def open_vectors(
     """
     place = path_of(path, "vectors", DataError).expanduser()
     files = _files(place)
-    check_whole(files[:1])
+    _check_readable(files[:1])
     schema = _schema(files[0])
     lists = [name for name, kind in schema.items() if _inner(kind) is not None]
     id = id or next((name for name in (ITEM, "id") if name in schema), ITEM)
@@ -282,6 +284,16 @@ def check_whole(files: Sequence[Path]) -> None:
             f"{damaged[0].parent}: damaged since `palate encode` wrote them: {names}."
             " Run the same command again: it encodes what is damaged anew"
         )
+
+
+def _check_readable(files: Sequence[Path]) -> None:
+    """Raises `DataError` as `check_whole` does, and for what unpacks to far more than its size."""
+    check_whole(files)
+    for file in files:
+        try:
+            check_unpacked(file, own=_PART.fullmatch(file.name) is not None)
+        except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+            raise _unreadable(file, error) from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

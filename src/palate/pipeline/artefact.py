@@ -33,6 +33,7 @@ from palate.core.files import LOCK, alone_in, write_whole
 from palate.core.forks import check_process
 from palate.core.learnt import agree, check_type
 from palate.core.paths import path_of
+from palate.data.formats.unpacked import check_unpacked
 from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in
 from palate.pipeline.received import check_received
 from palate.pipeline.stages import Stages
@@ -365,9 +366,10 @@ def _load_once(root: Path, whole: type[Whole], allow: Collection[str]) -> Whole:
 
 
 def _read_table(root: Path, name: str) -> pl.DataFrame:
-    """A table; `ValueError` for more rows or cells than a file of its size is likely to hold."""
+    """A table; `ValueError` for more rows, cells or bytes than a file of its size may hold."""
     path = _checked(root, name)
     try:
+        check_unpacked(path)
         table, size = pl.scan_parquet(path, glob=False), path.stat().st_size
         rows, columns = table.select(pl.len()).collect().item(), len(table.collect_schema())
         agree(rows <= max(_PLENTY, _ROWS_A_BYTE * size), f"{name} has {rows} rows")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from palate.core.doors import called_rightly
 from palate.core.errors import ArtefactError, ConfigError
 from palate.core.learnt import agree, check_type
 from palate.core.paths import found_again, path_of
@@ -25,6 +26,7 @@ from palate.pipeline.card import Card, card_in, figures_of
 _MOST_BYTES: Final = 2**24  # of a pipeline file
 
 
+@called_rightly
 def read_card(folder: str | Path) -> Card:
     """What is known about a saved model: when, of what data, with what settings, how good.
 
@@ -52,6 +54,7 @@ def saved_versions(folder: str | Path) -> list[Card]:
     return found
 
 
+@called_rightly
 def rollback(folder: str | Path, *, to: int | None = None) -> Card:
     """The version that a folder's current one took the place of becomes the current one again.
 

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from palate.core.arrays import Floats
 from palate.core.columns import ITEM, USER
 from palate.core.dataset import Dataset
+from palate.core.doors import called_rightly_in
 from palate.core.errors import ConfigError, DataError, did_you_mean
 from palate.core.features import Features
 from palate.core.parameters import changed_inside, params_inside
@@ -31,6 +32,7 @@ Container: TypeAlias = Literal["default", "pandas", "polars"]
 _EMPTY = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
 
 
+@called_rightly_in
 class TableEncoder(  # type: ignore[call-arg]
     TransformerMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]

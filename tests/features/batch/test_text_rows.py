@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 import palate
+from palate.core.errors import DataError
 from palate.features.batch import text_rows
 from palate.features.batch.job import encode_table
 from palate.text.template import render
@@ -76,3 +77,26 @@ def test_what_columns_hold_is_judged_by_the_first_rows(letters, tmp_path, monkey
     )
     assert ["Home, Tea", "Pot"] in letters.ASKED
     assert ["plain"] in letters.ASKED
+
+
+def with_an_infinite_price(path):
+    """Six rows, of which the fourth has no price that is a number."""
+    prices = [1.5, 2.0, None, float("inf"), float("nan"), 3.5]
+    frame = pl.DataFrame({"id": [f"i{row}" for row in range(6)], "name": "tea", "price": prices})
+    frame.write_parquet(path) if path.suffix == ".parquet" else frame.write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
+def test_a_row_with_an_infinite_number_is_named_or_skipped_alone(suffix, letters, tmp_path):
+    table = with_an_infinite_price(tmp_path / f"items{suffix}")
+    job = {"template": "{name} {price}", "partition_rows": 3}
+    with pytest.raises(DataError, match=r"row 4 \(item 'i3'\): column 'price' is infinite.*skip"):
+        encode_table(table, letters.Letters(), tmp_path / "out", **job)
+    with pytest.warns(RuntimeWarning, match="1 row was left out"):
+        report = encode_table(
+            table, letters.Letters(harmless=True), tmp_path / "out", on_error="skip", **job
+        )
+    assert report.bad == 1
+    assert palate.read_features(tmp_path / "out").ids.tolist() == ["i0", "i1", "i2", "i4", "i5"]
+    assert ["tea", "tea 3.5"] in [list(texts) for texts in letters.ASKED]

@@ -71,3 +71,15 @@ def test_ids_that_come_twice(tmp_path):
     frame.write_parquet(tmp_path / "v.parquet")
     with pytest.raises(DataError, match="several rows have the ids 'a'"):
         read_features(tmp_path / "v.parquet")
+
+
+def test_an_id_that_many_rows_share_is_refused_before_it_is_read(tmp_path):
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    ids = pa.DictionaryArray.from_arrays(np.zeros(200_000, np.int32), pa.array(["x" * 100_000]))
+    vectors = pa.ListArray.from_arrays(
+        pa.array(np.arange(200_001, dtype=np.int32)), pa.array(np.zeros(200_000, np.float32))
+    )
+    table = pa.table({"item_id": ids, "vector": vectors})
+    parquet.write_table(table, tmp_path / "vectors.parquet", store_schema=False)
+    with pytest.raises(DataError, match=r"texts of 'item_id' take 20,000,000,000 bytes"):
+        read_features(tmp_path / "vectors.parquet")

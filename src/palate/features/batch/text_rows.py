@@ -15,6 +15,7 @@ from scipy import sparse
 from palate.core.arrays import Floats, Mask
 from palate.core.columns import ITEM, TITLE
 from palate.core.errors import SHOWN_OFFENDERS, ConfigError, DataError
+from palate.core.visible import quoted
 from palate.data.catalogue import read_columns
 from palate.data.columns import find_columns
 from palate.data.values import as_ids
@@ -121,6 +122,15 @@ def decoded(series: pl.Series) -> tuple[pl.Series, dict[int, str]]:
     return pl.Series(series.name, texts, dtype=pl.String), faults
 
 
+def without_infinite(series: pl.Series) -> tuple[pl.Series, dict[int, str]]:
+    """A column without numbers that are infinite, and in which rows they stood."""
+    if not series.dtype.is_float():
+        return series, {}
+    infinite = series.is_infinite().fill_null(False)
+    reason = f"column {quoted(series.name)} is infinite: give a number, or leave it empty"
+    return series.set(infinite, None), dict.fromkeys(infinite.arg_true().to_list(), reason)
+
+
 def ids_of(series: pl.Series, *, where: str) -> pl.Series:
     """Ids as strings, null where there is none; `DataError` for what cannot be an id."""
     series, _ = decoded(series)
@@ -180,9 +190,11 @@ class RowReader:
                 lists=marks,
                 like=None if like is None else {called: like[name]},
                 untyped=self.source.is_untyped,
+                leave_infinite=True,  # else one row would be the fault of all that are read with it
             )
-            columns.append(read.to_series().alias(name))
-            faults |= broken
+            finite, infinite = without_infinite(read.to_series().alias(name))
+            columns.append(finite)
+            faults |= broken | infinite
         return pl.DataFrame(columns), faults
 
     @cached_property
