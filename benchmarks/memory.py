@@ -1,6 +1,6 @@
 """Peak memory of a fit and of everybody's lists on a made-up catalogue of the size of Amazon Toys.
 
-11,924 items with two blocks of 384 numbers, 19,412 people with at least five events each, with
+11,924 items with two blocks of 384 numbers and one of words, 19,412 people with at least five events each, with
 times and without. Each fit has a process of its own; Linux only. With SRC, the `src` of another
 checkout, that code is measured in the same run, and its scores and lists are compared bit by bit.
 usage: python benchmarks/memory.py [SRC]
@@ -28,6 +28,8 @@ import palate
 ITEMS, PEOPLE, EVENTS = 11_924, 19_412, 167_000
 FEWEST = 5  # events of an item and of a person
 TOPICS, DIM = 200, 384
+WORDS, VOCABULARY = 12, 30_000  # of a title; of all titles
+TREES = 50  # memory does not depend on their number
 YEAR = 365 * 86_400.0
 ASKED = 500  # people whose whole scores are compared
 LISTED = 6_000  # people whose lists are written: more than one chunk of them
@@ -50,7 +52,8 @@ def events(times: bool) -> tuple[palate.Dataset, NDArray[np.int64]]:
     # both sides keep their numbers of events: those of one topic meet, and a third by chance
     fan = np.repeat(rng.integers(0, TOPICS, PEOPLE), sizes)
     count = min(len(items), len(users))
-    users, fan = (part[rng.permutation(len(users))[:count]] for part in (users, fan))
+    drawn = rng.permutation(len(users))[:count]
+    users, fan = users[drawn], fan[drawn]
     items = rng.permutation(items)[:count]
     random = rng.random(count) < 1 / 3
     order = np.lexsort((rng.random(count), np.where(random, rng.integers(0, TOPICS, count), fan)))
@@ -67,7 +70,13 @@ def events(times: bool) -> tuple[palate.Dataset, NDArray[np.int64]]:
     interactions = interactions.sort("user_id", "timestamp")
     if not times:
         interactions = interactions.drop("timestamp")
-    catalogue = pl.DataFrame({"item_id": [f"item {row}" for row in range(ITEMS)]})
+    words = np.where(
+        rng.random((ITEMS, WORDS)) < 0.5,
+        topic[:, None] * 20 + rng.integers(0, 20, (ITEMS, WORDS)),
+        (VOCABULARY * rng.random((ITEMS, WORDS)) ** 4).astype(np.int64),
+    )
+    titles = [" ".join(f"word{word}" for word in row) for row in words.tolist()]
+    catalogue = pl.DataFrame({"item_id": [f"item {row}" for row in range(ITEMS)], "title": titles})
     return palate.read(interactions, catalogue), topic
 
 
@@ -96,13 +105,15 @@ def one(times: bool) -> dict[str, Any]:
     """What one fit and its lists needed, in a process that did nothing before."""
     with tempfile.TemporaryDirectory() as folder:
         data, topic = events(times)
-        encoders = {
+        encoders: dict[str, Any] = {
             name: vectors(topic, seed, Path(folder) / f"{name}.parquet")
             for seed, name in enumerate(("title", "description"))
         }
+        encoders["words"] = palate.Tfidf()
         forget_peak()
         before, started = mebibytes("VmRSS"), time.perf_counter()
-        model = palate.Pipeline(encoders=dict(encoders)).fit(data)
+        ranker = palate.Ranker(n_estimators=TREES)
+        model = palate.Pipeline(encoders=encoders, recommender=ranker).fit(data)
         found: dict[str, Any] = {
             "events": len(data.interactions),
             "before_mib": before,
