@@ -1,8 +1,9 @@
 """Peak memory of a fit and of everybody's lists on a made-up catalogue of the size of Amazon Toys.
 
-11,924 items with two blocks of 384 numbers and one of words, 19,412 people with at least five events each, with
-times and without. Each fit has a process of its own; Linux only. With SRC, the `src` of another
-checkout, that code is measured in the same run, and its scores and lists are compared bit by bit.
+11,924 items with two blocks of 384 numbers and one of words, 19,412 people with about eight events
+each, with times and without. Each fit has a process of its own; Linux only. With SRC, the `src` of
+another checkout, that code is measured in the same run, and its scores and lists are compared bit
+by bit.
 usage: python benchmarks/memory.py [SRC]
 """
 

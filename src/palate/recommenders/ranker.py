@@ -22,7 +22,7 @@ from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
 from palate.core.order import settled, with_users_settled
-from palate.core.parallel import in_chunks, one_blas_thread
+from palate.core.parallel import give_back_memory, in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
@@ -160,6 +160,7 @@ class Ranker:
             blocks = () if self.features_ is None else tuple(self.features_.parts)
             self.importances_ = importances(self._booster, rows, blocks)
             del rows
+            give_back_memory()
             self.statistics_ = fit_statistics(
                 histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
             )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.core import progress
 from palate.core.arrays import Floats, Mask, Rows
 from palate.core.histories import Histories, ragged_positions
-from palate.core.parallel import in_chunks
+from palate.core.parallel import give_back_memory, in_chunks
 from palate.core.topk import tie_order
 from palate.recommenders.two_stage.candidates import Candidates, candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
@@ -92,22 +92,32 @@ def rows_of_turns(
     total = sum(max(len(turn.asking), 1) for turn in turns)
     with progress.task("learn to rank: cases", total, "cases") as advance:
         for turn in turns:
-            catalogue = catalogue_of(turn.known)
-            statistics = fit_statistics(
-                turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
-            )
-            step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
-            catalogue.ready(behaviour=plan.behaviour)
-            work = partial(_rows, turn, statistics, catalogue, plan, judge)
-            chunks: list[LabelledRows] = []
-            # a turn without a case still says which features there are
-            for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
-                chunks.append(rows)
-                advance(chunk.stop - chunk.start)
-            # small arrays that stay would keep what was freed between them from being given back
-            whole = joined(chunks)
-            parts.append(replace(whole, parts=(whole.features,)))
+            parts.append(_rows_of_turn(turn, catalogue_of(turn.known), plan, judge, advance))
+            give_back_memory()
     return joined(parts)
+
+
+def _rows_of_turn(
+    turn: Turn,
+    catalogue: Catalogue,
+    plan: LabelPlan,
+    judge: Judge | None,
+    advance: Callable[[int], object],
+) -> LabelledRows:
+    """The statistics go before those of the next turn are made: a function of its own."""
+    statistics = fit_statistics(turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed)
+    step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
+    catalogue.ready(behaviour=plan.behaviour)
+    give_back_memory()
+    work = partial(_rows, turn, statistics, catalogue, plan, judge)
+    chunks: list[LabelledRows] = []
+    # a turn without a case still says which features there are
+    for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
+        chunks.append(rows)
+        advance(chunk.stop - chunk.start)
+    # small arrays that stay would keep what was freed between them from being given back
+    whole = joined(chunks)
+    return replace(whole, parts=(whole.features,))
 
 
 def joined(parts: Sequence[LabelledRows]) -> LabelledRows:
