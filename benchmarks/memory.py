@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 import palate
 
 ITEMS, PEOPLE, EVENTS = 11_924, 19_412, 167_000
-FEWEST = 5  # events of an item and of a person
+FEWEST = 5  # events of an item and of a person, before pairs that come twice are dropped
 TOPICS, DIM = 200, 384
 WORDS, VOCABULARY = 12, 30_000  # of a title; of all titles
 TREES = 50  # memory does not depend on their number
