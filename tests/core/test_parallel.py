@@ -1,12 +1,13 @@
 import os
 import threading
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from palate.core import parallel
-from palate.core.parallel import cores, in_chunks
+from palate.core.parallel import cores, give_back_memory, in_chunks
 
 PATIENCE = 30.0
 
@@ -126,3 +127,20 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch):
     assert cores() == 5
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert cores() == 1
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_what_was_freed_between_what_is_in_use_goes_back_to_the_system():
+    if parallel._malloc_trim() is None:  # a system that does so by itself, or cannot be told
+        give_back_memory()
+        return
+    blocks = [b"x" * 100_000 for _ in range(2_000)]
+    kept = blocks[::50]
+    del blocks
+    before = resident_bytes()
+    give_back_memory()
+    assert before - resident_bytes() > 100_000_000
+    assert len(kept) == 40

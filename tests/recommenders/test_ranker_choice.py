@@ -12,6 +12,7 @@ from palate.core.types import FitContext
 from palate.data.split import split_by_time
 from palate.evaluation.compare import compare
 from palate.pipeline.pipeline import Pipeline, load
+from palate.recommenders import ranker
 from palate.recommenders.covisit import Covisit
 from palate.recommenders.ease import Ease
 from palate.recommenders.popular import Popular
@@ -149,6 +150,22 @@ def test_a_fifth_of_the_catalogue_that_came_at_once_has_a_place_in_every_list():
     assert (shown[0] == 0).mean() > 0.5
     assert (shown[1] >= 1).all()
     assert shown[1].mean() < 2.5  # one place in ten, and what they reach by themselves
+
+
+def test_how_far_arrivals_are_lifted_is_found_a_few_requests_at_a_time(monkeypatch):
+    data, features = arrivals(wanted=False)
+    at_once = small().fit(data, FitContext(items=features))
+    asked, candidates = [], ranker.candidates
+
+    def spy(asking, *rest, **settings):
+        asked.append(len(asking))
+        return candidates(asking, *rest, **settings)
+
+    monkeypatch.setattr(ranker, "candidates", spy)
+    monkeypatch.setattr(ranker, "CHUNK_CELLS", 20 * ranker.FEWEST_CELLS)
+    again = small().fit(data, FitContext(items=features))
+    assert sum(asked) > 20 >= max(asked)
+    assert again.choices_.equals(at_once.choices_)
 
 
 def test_a_stated_share_is_kept():

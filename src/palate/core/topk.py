@@ -22,7 +22,7 @@ from palate.core.types import Recommendations
 
 CHUNK_CELLS = 32_000_000
 SMOOTHING = 10  # the source's 60 prefers what is middling in both lists to the best of either
-_BLOCK_CELLS = 2_000_000
+_BLOCK_CELLS = 500_000  # of scores that are masked and sorted at once, at some 40 bytes each
 
 
 class Scorer(Protocol):
@@ -53,18 +53,26 @@ def top_rows(scores: Floats, k: int, tie: NDArray[np.int64]) -> tuple[Rows, Floa
     Where a row has fewer than `k` items (-inf means: not recommendable), the rest is row -1 with
     score -inf. NaN raises `DataError`.
     """
-    if k < 1:
-        raise ConfigError(f"k = {k} cannot be used: ask for 1 item or more")
     n, m = scores.shape
     if len(tie) != m:
         raise AlignmentError(f"{m} columns of scores, but a tie order of {len(tie)} items")
+    return _top_rows(n, k, tie, lambda part: scores[part])
+
+
+def _top_rows(
+    n: int, k: int, tie: NDArray[np.int64], scores_of: Callable[[slice], Floats]
+) -> tuple[Rows, Floats]:
+    """As `top_rows`, of scores (n, len(tie)) that are made some rows at a time."""
+    if k < 1:
+        raise ConfigError(f"k = {k} cannot be used: ask for 1 item or more")
+    m = len(tie)
     rows = np.full((n, k), -1, dtype=np.int32)
     best = np.full((n, k), -np.inf, dtype=np.float32)
     width, order = min(k, m), np.argsort(tie, kind="stable")
     step = max(1, _BLOCK_CELLS // max(m, 1))
     for start in range(0, n if width else 0, step):
         part = slice(start, start + step)
-        rows[part, :width], best[part, :width] = _top_block(scores[part], width, order, start)
+        rows[part, :width], best[part, :width] = _top_block(scores_of(part), width, order, start)
     rows[np.isneginf(best)] = -1
     return rows, best
 
@@ -118,12 +126,9 @@ def rank_rows(
     step = max(1, chunk_cells // max(n_items, 1))
     for start in range(0, len(histories), step):
         asking = histories.take(slice(start, start + step))
-        scores = _masked_scores(model, asking, exclude_seen=exclude_seen)
-        found, best[start : start + step] = (
-            top_rows(scores, k, tie)
-            if allowed is None
-            else top_rows(scores[:, allowed], k, tie[allowed])
-        )
+        masked = _masked_scores(model, asking, exclude_seen=exclude_seen, allowed=allowed)
+        order = tie if allowed is None else tie[allowed]
+        found, best[start : start + step] = _top_rows(len(asking), k, order, masked)
         if allowed is not None and len(allowed):
             found = np.where(found >= 0, allowed[found], -1)
         rows[start : start + step] = found
@@ -146,9 +151,13 @@ def with_last(scores: Floats, rows: Rows) -> Floats:
     return below
 
 
-def _masked_scores(model: Scorer, histories: Histories, *, exclude_seen: bool) -> Floats:
-    """A copy of the model's scores, -inf where a request has seen the item."""
-    scores = np.array(model.score(histories), dtype=np.float32)
+def _masked_scores(
+    model: Scorer, histories: Histories, *, exclude_seen: bool, allowed: Rows | None
+) -> Callable[[slice], Floats]:
+    """Gives copies of the model's scores, some rows at a time: of the items that are `allowed`,
+    -inf where a request has seen the item.
+    """
+    scores = np.asarray(model.score(histories))
     wanted = (len(histories), len(histories.item_ids))
     if scores.shape != wanted:
         raise AlignmentError(
@@ -156,10 +165,16 @@ def _masked_scores(model: Scorer, histories: Histories, *, exclude_seen: bool) -
             f"their catalogue need {wanted}: bring them to the model's catalogue with "
             "histories.in_catalogue(...), or the model to theirs with add_items(...)"
         )
-    if exclude_seen:
-        seen = histories.seen()
-        scores[np.repeat(np.arange(len(histories)), np.diff(seen.indptr)), seen.indices] = -np.inf
-    return scores
+    seen = histories.seen() if exclude_seen else None
+
+    def masked(part: slice) -> Floats:
+        block = np.array(scores[part], dtype=np.float32)
+        if seen is not None:
+            own = seen[part]
+            block[np.repeat(np.arange(len(block)), np.diff(own.indptr)), own.indices] = -np.inf
+        return block if allowed is None else block[:, allowed]
+
+    return masked
 
 
 def reciprocal_ranks(scores: Floats) -> Floats:

@@ -13,7 +13,8 @@ from palate.core.arrays import Floats, Rows
 from palate.core.histories import Histories, ragged_positions
 from palate.core.topk import falling_bits, tie_order
 
-_BATCH_PAIRS = 16_000_000
+_BATCH_PAIRS = 16_000_000  # summed up at once: another number would round otherwise
+_CHUNK_PAIRS = 2_000_000  # of rows that do not depend on each other
 Pairs = tuple[Rows, Rows, Floats]
 
 
@@ -134,7 +135,7 @@ def cooccurrence(
     return sparse.csr_array(sparse.vstack(chunks))
 
 
-def even_chunks(work: NDArray[np.float64], most: int = _BATCH_PAIRS) -> list[slice]:
+def even_chunks(work: NDArray[np.float64], most: int = _CHUNK_PAIRS) -> list[slice]:
     """Runs of rows whose summed work stays near `most`."""
     batch = np.floor(np.cumsum(work) / most).astype(np.int64)
     edges = [0, *(np.flatnonzero(np.diff(batch)) + 1).tolist(), len(work)]
@@ -179,6 +180,16 @@ def keep_largest(
     counts = np.diff(matrix.indptr)
     if not len(counts) or counts.max() <= per_row:
         return matrix
+    tie = np.random.default_rng(0).permutation(matrix.shape[1]) if tie is None else tie
+    if matrix.nnz <= _CHUNK_PAIRS:
+        return _largest(matrix, per_row, tie)
+    chunks = even_chunks(counts.astype(np.float64))
+    return sparse.csr_array(sparse.vstack([_largest(matrix[c], per_row, tie) for c in chunks]))
+
+
+def _largest(matrix: sparse.csr_array, per_row: int, tie: NDArray[np.int64]) -> sparse.csr_array:
+    """As `keep_largest`, all rows at once, which takes some 50 bytes a value."""
+    counts = np.diff(matrix.indptr)
     row = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     falling = falling_bits(matrix.data)
     place = np.minimum(counts, per_row) - 1
@@ -188,8 +199,7 @@ def keep_largest(
     kept = falling < limit[row]
     left = place + 1 - np.bincount(row[kept], minlength=len(counts))
     tied = np.flatnonzero(falling == limit[row])
-    shuffle = np.random.default_rng(0).permutation(matrix.shape[1]) if tie is None else tie
-    kept[tied[_first_of_each_row(row[tied], shuffle[matrix.indices[tied]], left)]] = True
+    kept[tied[_first_of_each_row(row[tied], tie[matrix.indices[tied]], left)]] = True
     indptr = np.concatenate([[0], np.cumsum(place + 1)])
     return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 

@@ -22,21 +22,12 @@ from palate.core.histories import Histories, dataset_of, histories_of
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_rows
 from palate.core.order import settled, with_users_settled
-from palate.core.parallel import in_chunks, one_blas_thread
+from palate.core.parallel import give_back_memory, in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
-from palate.recommenders._text_queries import (
-    evidence_of_parts,
-    fused_with_queries,
-    has_query,
-)
-from palate.recommenders.two_stage.candidates import (
-    Candidates,
-    agreed,
-    candidates,
-    feature_names,
-)
+from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
+from palate.recommenders.two_stage.candidates import Candidates, agreed, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
     CALIBRATED_BY,
@@ -64,11 +55,7 @@ from palate.recommenders.two_stage.labels import (
     LabelPlan,
     share_of_repeats,
 )
-from palate.recommenders.two_stage.profiles import (
-    check_profiles,
-    profile_blocks,
-    with_known_users,
-)
+from palate.recommenders.two_stage.profiles import check_profiles, profile_blocks, with_known_users
 from palate.recommenders.two_stage.statistics import (
     Statistics,
     check_statistics,
@@ -172,6 +159,8 @@ class Ranker:
             self.trees_ = self._train(rows)
             blocks = () if self.features_ is None else tuple(self.features_.parts)
             self.importances_ = importances(self._booster, rows, blocks)
+            del rows
+            give_back_memory()
             self.statistics_ = fit_statistics(
                 histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
             )
@@ -183,10 +172,21 @@ class Ranker:
         """What was chosen, with the lift of new items that these trees need for it."""
         asking = self._with_people(asked.take(slice(None, None, len(asked) // CALIBRATED_BY + 1)))
         known, count = (self.statistics_, self._catalogue), self.candidates
-        found = candidates(asking, *known, count=count, repeats=self.repeats_)
-        values = np.where(found.items >= 0, self._order(found, asking), -np.inf)
-        new = (found.items >= 0) & (self.statistics_["counts"] == 0)[found.items]
+
+        def lists(chunk: slice) -> tuple[Floats, Mask]:
+            part = asking.take(chunk)
+            found = candidates(part, *known, count=count, repeats=self.repeats_)
+            values = np.where(found.items >= 0, self._order(found, part), -np.inf)
+            return values, (found.items >= 0) & (self.statistics_["counts"] == 0)[found.items]
+
+        parts = [part for _, part in in_chunks(lists, len(asking), self._step)]
+        values, new = (np.concatenate(column) for column in zip(*parts, strict=True))
         return calibrated(self.choices_, values, new, asking.lengths)
+
+    @property
+    def _step(self) -> int:
+        """How many requests are scored at once."""
+        return max(1, CHUNK_CELLS // max(len(self.item_ids_), FEWEST_CELLS))
 
     @property
     def chosen_(self) -> list[str]:
@@ -232,7 +232,8 @@ class Ranker:
             "force_row_wise": True,
             "verbose": -1,
         }
-        table = lgb.Dataset(rows.features, rows.labels, group=rows.groups, free_raw_data=False)
+        parts = list(rows.parts)
+        table = lgb.Dataset(parts, rows.labels, group=rows.groups, free_raw_data=False)
         with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
             booster = lgb.train(
                 parameters, table, n_estimators, callbacks=[lambda _environment: advance(1)]
@@ -300,11 +301,10 @@ class Ranker:
 
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
-        step = max(1, CHUNK_CELLS // max(len(self.item_ids_), FEWEST_CELLS))
         self._catalogue.ready(behaviour=self.behaviour)
         _ = self._booster, self._share_of_new, self._settled_ids
         for chunk, part in in_chunks(
-            lambda chunk: self._score(asking.take(chunk)), len(asking), step
+            lambda chunk: self._score(asking.take(chunk)), len(asking), self._step
         ):
             scores[chunk] = part
         return scores

@@ -41,7 +41,8 @@ class Booster:
 def rows_of(count):
     features = np.where(np.arange(count)[:, None] % 2, 1, -1) * np.ones((1, 3))
     names = ["directed (z)", "text:newest", "mix (gap)"]
-    return LabelledRows(features.astype("f4"), np.zeros(count, "i1"), np.array([count]), names)
+    parts = tuple(np.array_split(features.astype("f4"), 3))
+    return LabelledRows(parts, np.zeros(count, "i1"), np.array([count]), names)
 
 
 def test_shares_of_gain_and_of_what_moves_the_scores():

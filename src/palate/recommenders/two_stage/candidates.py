@@ -68,13 +68,15 @@ def candidates(
     With `answers` (n,) only the requests whose answer was chosen are described.
     """
     profiles = Profiles.of(histories)
-    signals = list(retrieve(histories, profiles, statistics, catalogue))
-    moments = [signal.moments() for signal in signals]
+    signals, moments = [], []
     popularity = np.log1p(statistics["popularity"])
     mix = np.tile(1e-3 * popularity, (len(histories), 1))
-    for signal, (mean, deviation) in zip(signals, moments, strict=True):
+    for signal in retrieve(histories, profiles, statistics, catalogue):
+        mean, deviation = signal.moments()
         if np.any(signal.weight):
             mix += (signal.dense - mean) * (signal.weight / deviation)
+        signals.append(signal)
+        moments.append((mean, deviation))
     new = (statistics["counts"] == 0) & (catalogue.anchor is not None)
     always = popular_lately(statistics, tie_order(histories.item_ids))
     items = _choose(histories, mix, new, always, count=count, repeats=repeats)
@@ -87,20 +89,23 @@ def candidates(
     if answers is not None:
         requests = requests[(items == answers[:, None]).any(axis=1)]
         histories, profiles = histories.take(requests), profiles.take(requests)
-        signals = [signal.take(requests) for signal in signals]
+        for place, signal in enumerate(signals):  # one after the other, so that none is there twice
+            signals[place] = signal.take(requests)
         moments = [(mean[requests], deviation[requests]) for mean, deviation in moments]
         items, mix, narrow = items[requests], mix[requests], narrow[requests]
     columns, kept = padded(items), items >= 0
     features: dict[str, Floats] = {}
-    for signal, around in zip(signals, moments, strict=True):
-        features |= _of_signal(signal, around, columns, kept)
+    for around in moments:
+        features |= _of_signal(signals.pop(0), around, columns, kept)
     chosen_mix = np.take_along_axis(mix, columns, axis=1)
     features |= context(histories, statistics, columns, chosen_mix, kept)
     features |= profile_popularity(features, statistics, columns)
     features |= memory(histories, columns)
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
     names = list(features)
-    stacked = np.stack([features[name] for name in names], axis=2).astype(np.float32, copy=False)
+    stacked = np.empty((*columns.shape, len(names)), dtype=np.float32)
+    for place, name in enumerate(names):
+        stacked[:, :, place] = features.pop(name)
     return Candidates(items, without_noise(stacked), names, mix, requests, narrow)
 
 
@@ -141,10 +146,13 @@ def _blank(parts: Mapping[str, Matrix]) -> dict[str, Matrix]:
 
 
 def without_noise(values: Floats) -> Floats:
-    """Values to 12 bits: what differs by rounding is equal, whatever the order of the file."""
-    values = np.where(np.abs(values) < 1e-5, np.float32(0), values)
-    bits = values.view(np.int32)
-    return ((bits + 1024) & ~2047).view(np.float32)
+    """Values to 12 bits, in place: what rounding alone tells apart is equal, whatever the order."""
+    for request in values:
+        request[np.abs(request) < 1e-5] = 0
+        bits = request.view(np.int32)
+        bits += 1024
+        bits &= ~2047
+    return values
 
 
 def _of_signal(

@@ -19,7 +19,8 @@ from palate.recommenders._cooccurrence import keep_largest
 
 NEIGHBOURS = 20  # in content space, that lend an item their covisits
 NEIGHBOUR_POOL = 30_000  # most chosen items of a larger catalogue: only these lend covisits
-CHUNK_CELLS = 16_000_000
+CHUNK_CELLS = 16_000_000  # of dense cosines
+CHOSEN_CELLS = 500_000  # of sparse ones, and of all whose strongest are looked for at once
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,17 @@ def nearest_rows(block: Matrix, among: Rows | None = None) -> sparse.csr_array:
     among = np.arange(n_items, dtype=np.int32) if among is None else among
     rows = block[among]
     transposed = sparse.csr_array(rows.T) if sparse.issparse(rows) else rows.T
-    step = max(1, CHUNK_CELLS // max(len(among), 1))
+    cells = CHOSEN_CELLS if sparse.issparse(rows) else CHUNK_CELLS
+    step, few = (max(1, most // max(len(among), 1)) for most in (cells, CHOSEN_CELLS))
 
-    def strongest(chunk: slice) -> sparse.csr_array:
-        return _strongest(block[chunk] @ transposed, chunk.start, among)
+    def strongest(chunk: slice) -> list[sparse.csr_array]:
+        similar = block[chunk] @ transposed
+        firsts = range(0, similar.shape[0], few)
+        return [
+            _strongest(similar[first : first + few], chunk.start + first, among) for first in firsts
+        ]
 
-    chunks = [found for _, found in in_chunks(strongest, n_items, step)]
+    chunks = [part for _, found in in_chunks(strongest, n_items, step) for part in found]
     nearest = sparse.csr_array(sparse.vstack(chunks))
     nearest.data **= 2
     sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9

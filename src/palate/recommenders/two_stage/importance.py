@@ -95,8 +95,8 @@ def importances(booster: Any, rows: LabelledRows, blocks: Collection[str]) -> pl
     shares = np.zeros((2, len(rows.names)))
     if booster is not None:
         shares[0] = booster.feature_importance("gain")
-        step = max(1, -(-len(rows.features) // MEASURED_ROWS))
-        parts = booster.predict(rows.features[::step], pred_contrib=True)
+        step = max(1, -(-len(rows.labels) // MEASURED_ROWS))
+        parts = booster.predict(rows.every(step), pred_contrib=True)
         shares[1] = np.abs(np.asarray(parts)[:, :-1]).mean(axis=0)
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
     return pl.DataFrame(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from palate.core import progress
 from palate.core.arrays import Floats, Mask, Rows
 from palate.core.histories import Histories, ragged_positions
-from palate.core.parallel import in_chunks
+from palate.core.parallel import give_back_memory, in_chunks
 from palate.core.topk import tie_order
 from palate.recommenders.two_stage.candidates import Candidates, candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
@@ -30,12 +30,27 @@ FEWEST_CELLS = 1_500  # of a request: its candidates' features take room in a sm
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Rows of all cases: `features` (rows, f), `labels` (rows,), `groups` rows per case."""
+    """Rows of all cases: `labels` (rows,), `groups` rows per case, and `parts`: tables (rows, f),
+    one below the other, of which there is one copy in memory.
+    """
 
-    features: Floats
+    parts: tuple[Floats, ...]
     labels: NDArray[np.int8]
     groups: NDArray[np.int64]
     names: list[str]
+
+    @property
+    def features(self) -> Floats:
+        """(rows, f) all parts as one table: a copy."""
+        return np.concatenate(self.parts)
+
+    def every(self, step: int) -> Floats:
+        """(n, f) the first row of each `step`."""
+        chosen, first = [], 0
+        for part in self.parts:
+            chosen.append(part[-first % step :: step])
+            first += len(part)
+        return np.concatenate(chosen)
 
 
 Judge: TypeAlias = Callable[[slice, Candidates, Mask, Statistics], None]
@@ -77,24 +92,38 @@ def rows_of_turns(
     total = sum(max(len(turn.asking), 1) for turn in turns)
     with progress.task("learn to rank: cases", total, "cases") as advance:
         for turn in turns:
-            catalogue = catalogue_of(turn.known)
-            statistics = fit_statistics(
-                turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
-            )
-            step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
-            catalogue.ready(behaviour=plan.behaviour)
-            work = partial(_rows, turn, statistics, catalogue, plan, judge)
-            # a turn without a case still says which features there are
-            for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
-                parts.append(rows)
-                advance(chunk.stop - chunk.start)
+            parts.append(_rows_of_turn(turn, catalogue_of(turn.known), plan, judge, advance))
+            give_back_memory()
     return joined(parts)
 
 
+def _rows_of_turn(
+    turn: Turn,
+    catalogue: Catalogue,
+    plan: LabelPlan,
+    judge: Judge | None,
+    advance: Callable[[int], object],
+) -> LabelledRows:
+    """The statistics go before those of the next turn are made: a function of its own."""
+    statistics = fit_statistics(turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed)
+    step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
+    catalogue.ready(behaviour=plan.behaviour)
+    give_back_memory()
+    work = partial(_rows, turn, statistics, catalogue, plan, judge)
+    chunks: list[LabelledRows] = []
+    # a turn without a case still says which features there are
+    for chunk, rows in in_chunks(work, max(len(turn.asking), 1), step):
+        chunks.append(rows)
+        advance(chunk.stop - chunk.start)
+    # small arrays that stay would keep what was freed between them from being given back
+    whole = joined(chunks)
+    return replace(whole, parts=(whole.features,))
+
+
 def joined(parts: Sequence[LabelledRows]) -> LabelledRows:
-    """The cases of all parts, in order."""
+    """The cases of all parts, in order; their tables are not copied."""
     return LabelledRows(
-        np.concatenate([part.features for part in parts]),
+        tuple(table for part in parts for table in part.parts),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.groups for part in parts]),
         parts[-1].names,
@@ -125,7 +154,7 @@ def _rows(
     shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
     kept &= shown | hits
     groups = kept.sum(axis=1)
-    return LabelledRows(found.features[kept], hits[kept].astype(np.int8), groups, found.names)
+    return LabelledRows((found.features[kept],), hits[kept].astype(np.int8), groups, found.names)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ NEAR_WEIGHT, ODDS_WEIGHT, SAID_WEIGHT = 0.3, 0.3, 0.3
 
 POOL = 20_000  # people with events that somebody may be like: a sample of more
 NEAR_PEOPLE = 100
-NEAR_PAIRS = 4_000_000  # of requests and people that are compared at once
+NEAR_PAIRS = 500_000  # of requests and people that are compared at once
 FEWEST = 10  # people who share a value that is counted
 MOST_VALUES = 500
 MOST_CELLS = 40_000_000  # values times items

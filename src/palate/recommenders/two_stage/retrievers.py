@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ from palate.recommenders.two_stage.statistics import (
 
 NEAR_USERS = 100
 MOST_USERS = 1_000
-NEAR_PAIRS = 4_000_000  # of requests and people that are compared at once
+NEAR_PAIRS = 500_000  # of requests and people that are compared at once
 CONTENT_WEIGHT = 0.5
 CACHED_CELLS = 64_000
 ROUNDING = 1e-3  # a deviation below this share of the mean is none
@@ -56,8 +55,9 @@ class Signal:
             deviation[:, None].astype(np.float32),
         )
 
-    @cached_property
+    @property
     def dense(self) -> Floats:
+        """(n, n_items) the scores; made each time of sparse ones, which need less memory."""
         return to_dense(self.scores)
 
     def take(self, rows: Rows) -> Signal:
@@ -147,9 +147,8 @@ def _behaviour(
     if catalogue.anchor is not None:
         alike = sparse.csr_array(profiles.recent @ catalogue.neighbours)
         lent = to_dense(product(alike, statistics["directed.strong"]))
-        yield Signal(
-            "smoothed", lent + to_dense(product(followed, catalogue.neighbours_transposed)), 0.5
-        )
+        lent += to_dense(product(followed, catalogue.neighbours_transposed))
+        yield Signal("smoothed", lent, 0.5)
 
 
 def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array:

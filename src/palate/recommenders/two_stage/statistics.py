@@ -40,6 +40,8 @@ BEHAVIOUR_DIM = 64
 OVERSAMPLING = 10
 POWER_ITERATIONS = 3
 MAP_PAIRS = 50_000
+MAP_CHUNK = 10_000  # pairs of one product: another number would round otherwise
+MAP_ROWS = 1_000  # of them whose histories are summed up at once
 MAP_RIDGE = 0.3
 LINKS_PER_ITEM = 500
 EASE_ITEMS = 4_000  # of a catalogue that gets an items × items matrix, at most
@@ -198,12 +200,18 @@ def next_item_map(
     inner, cross = np.zeros((dim, dim)), np.zeros((dim, dim))
 
     def products(part: slice) -> tuple[Floats, Floats]:
-        profile = unit_rows(prefixes.take(part).matrix(decay=DECAY, length=LENGTH) @ vectors)
-        target = following[part]
+        asking, target = prefixes.take(part), following[part]
+        profile = np.empty((len(asking), dim), dtype=np.float32)
+        for start in range(0, len(asking), MAP_ROWS):
+            few = asking.take(slice(start, start + MAP_ROWS))
+            weights = few.matrix(decay=DECAY, length=LENGTH)
+            profile[start : start + MAP_ROWS] = unit_rows(weights @ vectors)
         weighted = profile * (np.maximum(counts[target], 1) ** -0.5)[:, None].astype(np.float32)
-        return weighted.T @ profile, weighted.T @ vectors[target]
+        own = weighted.T @ profile
+        del profile  # before as much is taken for what follows
+        return own, weighted.T @ vectors[target]
 
-    for _, (own, other) in in_chunks(products, len(following), 10_000):
+    for _, (own, other) in in_chunks(products, len(following), MAP_CHUNK):
         inner += own
         cross += other
     ridge = MAP_RIDGE * max(float(np.trace(inner)) / max(dim, 1), 1e-6)
