@@ -49,6 +49,7 @@ class Histories:
     `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
     `allowed` are the catalogue rows that may be recommended to them, in rising order (None: all):
     who chooses candidates chooses among these.
+    With `add_repeats` what somebody chose again counts each time, else its newest time only.
     """
 
     item_ids: Ids
@@ -63,6 +64,7 @@ class Histories:
     users: Mapping[str, Matrix] = field(default_factory=dict)
     allowed: Rows | None = None
     texts: pl.Series | None = None
+    add_repeats: bool = False
 
     def __post_init__(self) -> None:
         check_process()
@@ -173,7 +175,8 @@ class Histories:
     ) -> sparse.csr_array:
         """(n, n_items) weights: decay^k for the k-th newest event, times its event's weight.
 
-        An item that occurs again counts as its newest occurrence only.
+        An item that occurs again counts as its newest occurrence only; with `add_repeats` its
+        occurrences add up.
         """
         recent = self if length is None else self.last(length)
         row, position = ragged_positions(recent.starts, recent.stops)
@@ -182,19 +185,32 @@ class Histories:
         if weighted:
             value = value * self.weights[position]
         column = self.items[position]
+        shape = (len(self), len(self.item_ids))
+        if self.add_repeats:
+            return sparse.coo_array((value, (row, column)), shape=shape).tocsr()
         # events are oldest first: the first of the reversed keys is the newest occurrence
         key = row.astype(np.int64) * len(self.item_ids) + column
         _, newest = np.unique(key[::-1], return_index=True)
         newest = len(key) - 1 - newest
         counts = np.bincount(row[newest], minlength=len(self))
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        shape = (len(self), len(self.item_ids))
         return sparse.csr_array((value[newest], column[newest], indptr), shape=shape)
 
     def chosen(self) -> sparse.csr_array:
         """(n, n_items) ones where a person chose an item."""
         matrix = self.matrix(weighted=False)
         matrix.data[:] = 1.0
+        return matrix
+
+    def strengths(self) -> sparse.csr_array:
+        """(n, n_items) how strongly a person chose an item: the root of what its events weigh.
+
+        Ones where no event has a weight of its own and repeats do not add up. Products of two are
+        geometric means of weights, and a row's squares add up to its weights.
+        """
+        matrix = self.matrix()
+        matrix.data = np.sqrt(matrix.data)
+        matrix.eliminate_zeros()
         return matrix
 
     def seen(self) -> sparse.csr_array:
@@ -312,6 +328,7 @@ def _person_by_person(people: Dataset, data: Dataset, users: Rows) -> Histories:
         items=data.item_rows[order],
         weights=data.weights[order],
         times=None if data.times is None else data.times[order],
+        add_repeats=people.repeats == "each",
     )
 
 

@@ -21,6 +21,7 @@ from palate.recommenders._cooccurrence import (
     keep_largest,
     normalised_covisits,
     popularity,
+    squares_of,
 )
 from palate.recommenders.ease import closed_form
 from palate.recommenders.two_stage.catalogue import Catalogue
@@ -127,7 +128,7 @@ def _newest_counts(histories: Histories) -> Floats:
 def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: int) -> Statistics:
     counts = covisit_counts(histories, window=WINDOW)
     sums = np.asarray(counts.sum(axis=1)).ravel()
-    seen = histories.last(LINKS_PER_ITEM).chosen()
+    seen = histories.last(LINKS_PER_ITEM).strengths()
     directed = normalised_covisits(counts, item_popularity)
     conditional = sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts)
     conditional = conditional.astype(np.float32)
@@ -145,14 +146,14 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
 
 def _ease(histories: Histories) -> Floats:
     """(n_items, n_items) linear weights of who touched what; zeros of items without events."""
-    seen = histories.chosen().astype(np.float64)
+    seen = histories.strengths().astype(np.float64)
     return closed_form((seen.T @ seen).toarray(order="F"), EASE_L2)
 
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
-    per_user = np.maximum(np.diff(seen.indptr), 1) ** -0.5
-    per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
+    per_user = np.maximum(squares_of(seen, rows=True), 1) ** -0.5
+    per_item = np.maximum(squares_of(seen), 1) ** -0.5
     scaled = sparse.csr_array(sparse.diags_array(per_user) @ seen @ sparse.diags_array(per_item))
     # near full rank, what nobody did would be rounding noise and its order chance
     dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
