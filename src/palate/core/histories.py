@@ -300,6 +300,26 @@ class Histories:
         )
 
 
+def turned_down_before(
+    histories: Histories, rows: NDArray[np.integer[Any]], moments: NDArray[np.float64]
+) -> Histories | None:
+    """What the people of some rows had turned down before a moment each; None where nobody knows.
+
+    One row a moment; the flat arrays are shared.
+    """
+    against = histories.against
+    if against is None or against.times is None:
+        return None
+    row, position = ragged_positions(against.starts, against.stops)
+    known = np.unique(against.times[position])
+    # all times of a row lie between its number and the next one's
+    keys = row * (len(known) + 1) + np.searchsorted(known, against.times[position])
+    asked = rows * (len(known) + 1) + np.searchsorted(known, moments)
+    before = np.searchsorted(keys, asked) - np.searchsorted(row, rows)
+    found = against.take(rows)
+    return replace(found, stops=found.starts + before)
+
+
 def _check_count(value: int, name: str, *, least: int = 0) -> None:
     if value < least:
         raise DataError(f"{name} = {value}: give {least} or more")

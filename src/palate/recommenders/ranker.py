@@ -74,6 +74,7 @@ from palate.recommenders.two_stage.statistics import (
     check_statistics,
     extended,
     fit_statistics,
+    known_kinds,
 )
 from palate.recommenders.two_stage.trees import booster_of
 
@@ -449,9 +450,8 @@ class Ranker:
         names = feature_names(
             features,
             behaviour=self.behaviour,
-            times="windows" in self.statistics_,
-            ease="ease" in self.statistics_,
             users=profile_blocks(self.statistics_, self.user_blocks_),
+            **known_kinds(self.statistics_),
         )
         agree(self.names_ in (names, []), "features of rows that this version does not make")
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Rows, unit_rows
-from palate.core.histories import Histories, ragged_positions
+from palate.core.histories import Histories, ragged_positions, turned_down_before
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_finite
 from palate.core.parallel import in_chunks
@@ -31,6 +31,7 @@ from palate.recommenders.two_stage.profiles import (
     profile_statistics,
 )
 from palate.recommenders.two_stage.recency import WINDOWS, recency_statistics
+from palate.recommenders.two_stage.turned_down import ALIKE, DOWN, turned_down_statistics
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
@@ -69,6 +70,7 @@ def fit_statistics(
         "newest": _newest_counts(histories),
     }
     statistics |= recency_statistics(histories, catalogue.n_items)
+    statistics |= turned_down_statistics(histories)
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
         statistics |= profile_statistics(histories, catalogue.users)
@@ -88,6 +90,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     }
     if "windows" in statistics:
         shapes |= {"windows": (n_items, len(WINDOWS)), "ages": (n_items, 2)}
+    if DOWN in statistics:
+        shapes |= {DOWN: (n_items,), ALIKE: (n_items, n_items)}
     if behaviour:
         if "ease" in statistics:
             shapes |= {"ease": (n_items, n_items)}
@@ -97,7 +101,7 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     names = {name for name in statistics if not is_profile(name)}
     agree(names == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
     for name, shape in shapes.items():
-        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "users")
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, ALIKE, "users")
         kind = sparse.csr_array if kept_sparse else np.ndarray
         right = isinstance(value, kind) and value.dtype == np.float32
         agree(right, f"statistics: {name} is no array of float32")
@@ -106,6 +110,12 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     for name in (*_OF_ITEMS, *statistics.keys() & {"windows", "ages"}):
         least = float(statistics[name].min(initial=0.0))
         agree(least > -1, f"statistics: {name} counts {least}")
+
+
+def known_kinds(statistics: Statistics) -> dict[str, bool]:
+    """Which kinds of features such statistics give, as `feature_names` asks for them."""
+    kinds = {"times": "windows", "ease": "ease", "against": DOWN}
+    return {kind: name in statistics for kind, name in kinds.items()}
 
 
 def _widths(statistics: Statistics) -> dict[str, int]:
@@ -213,7 +223,10 @@ def next_item_map(
 
 
 def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
-    """Every event but the first of each row, as a request with what came before it."""
+    """Every event but the first of each row, as a request with what came before it.
+
+    What was turned down before it is known where events have times.
+    """
     row, position = ragged_positions(
         histories.starts + 1, np.maximum(histories.stops, histories.starts + 1)
     )
@@ -226,6 +239,10 @@ def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
         items=histories.items,
         weights=histories.weights,
         times=histories.times,
+        against=None
+        if histories.times is None
+        else turned_down_before(histories, row, histories.times[position]),
+        add_repeats=histories.add_repeats,
     )
     return cut, histories.items[position]
 
