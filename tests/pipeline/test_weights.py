@@ -40,12 +40,10 @@ def catalogue():
 
 
 def fitted(name, data):
-    recommender = registry.build(
-        "recommenders", {"type": name, **QUICK.get(name, {})}, where=name
+    recommender = registry.build("recommenders", {"type": name, **QUICK.get(name, {})}, where=name)
+    return palate.Pipeline(encoders={"words": palate.Tfidf(min_df=1)}, recommender=recommender).fit(
+        data
     )
-    return palate.Pipeline(
-        encoders={"words": palate.Tfidf(min_df=1)}, recommender=recommender
-    ).fit(data)
 
 
 def own_taste(name, log, **options):
@@ -78,3 +76,124 @@ def test_what_is_dwelt_on_is_popular():
     assert plain.fit(palate.read(log)).recommend(**asked).table["item_id"][0] == "x"
     weighed = plain.fit(palate.read(log, weight="dwell"))
     assert weighed.recommend(**asked).table["item_id"][0] == "y"
+
+
+BOUGHT = pl.DataFrame(
+    {
+        "user": [*"aaaaa", *"bb", *"cc", *"dd"],
+        "item": ["milk", "milk", "milk", "milk", "tea", "milk", "pot", "tea", "cup", "tea", "cup"],
+        "ts": [1e9 + day * 86_400 for day in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)],
+    }
+)
+
+
+def first_shown(name, repeats, history):
+    data = palate.read(BOUGHT, repeats=repeats)
+    model = palate.Pipeline(
+        encoders={}, recommender=registry.build("recommenders", {"type": name}, where=name)
+    ).fit(data)
+    found = model.recommend(history=history, k=4, exclude_seen=False)
+    return dict(zip(found.table["item_id"], found.table["score"], strict=True))
+
+
+def test_repeats_count_once_or_each_time():
+    """Milk is bought five times by two people, tea once each by three."""
+    once, each = (first_shown("popular", how, []) for how in ("once", "each"))
+    assert (once["milk"], once["tea"]) == (2.0, 3.0)
+    assert (each["milk"], each["tea"]) == (5.0, 3.0)
+    assert first_shown("popular", None, []) == each, "by default each time, in what is popular"
+
+
+@pytest.mark.parametrize("name", ["item_knn", "user_knn", "ease", "covisit"])
+def test_every_recommender_counts_repeats_as_it_is_told(name):
+    """A history that holds milk three times is more about milk, where repeats count each time."""
+    again, plain = ["cup", "milk", "milk", "milk"], ["cup", "milk"]
+
+    def leaning(how, history):
+        """How far pot, bought with milk, stands from tea, bought with cup; the best is 1."""
+        found = first_shown(name, how, history)
+        return (found["pot"] - found["tea"]) / max(map(abs, found.values()))
+
+    assert leaning("each", again) > leaning("each", plain) + 1e-3
+    if name != "covisit":  # whose newest items are the newest events, whatever they are
+        assert leaning("once", again) == pytest.approx(leaning("once", plain), abs=1e-6)
+
+
+def test_the_ranker_counts_them_too():
+    from palate.recommenders.two_stage.catalogue import Catalogue
+    from palate.recommenders.two_stage.statistics import fit_statistics
+
+    def statistics(how):
+        data = palate.read(BOUGHT, repeats=how)
+        histories = histories_of(data)
+        return data, fit_statistics(
+            histories, Catalogue.of(None, len(data.items)), behaviour=True, seed=0
+        )
+
+    (data, once), (_, each) = statistics("once"), statistics("each")
+    milk, tea = (data.item_ids.find([name])[0] for name in ("milk", "tea"))
+    assert (once["popularity"][milk], each["popularity"][milk]) == (2, 5)
+    for name in ("together", "ease", "users"):
+        assert once[name][0 if name == "users" else milk].sum() != pytest.approx(
+            each[name][0 if name == "users" else milk].sum()
+        )
+    assert once["popularity"][tea] == each["popularity"][tea] == 3
+
+
+def test_answers_are_first_choices_where_repeats_count_once():
+    moment = 1e9 + 3.5 * 86_400
+    once, each = (
+        palate.split_by_time(palate.read(BOUGHT, repeats=how), at=moment)
+        for how in ("once", "each")
+    )
+    assert len(once.sealed) == len(BOUGHT) - 4
+    assert len(each.sealed) == len(BOUGHT) - 3
+    later = BOUGHT.filter(pl.col("ts") >= moment)
+    known = palate.read(BOUGHT.filter(pl.col("ts") < moment), repeats="once")
+    given = palate.split_given(known, palate.read(later, repeats="once"))
+    assert len(given.sealed) == len(once.sealed)
+
+
+def test_once_keeps_the_first_and_nothing_later_decides():
+    log = BOUGHT.with_columns(price=pl.int_range(pl.len()).cast(pl.Float64))
+    whole = palate.read(log, repeats="once", keep=["price"]).interactions
+    for count in range(1, len(log) + 1):
+        part = palate.read(log.head(count), repeats="once", keep=["price"]).interactions
+        assert part["price"].to_list() == [p for p in whole["price"].to_list() if p < count]
+
+
+def test_a_saved_model_goes_on_counting_so(tmp_path):
+    data = palate.read(BOUGHT, repeats="each")
+    model = palate.Pipeline(encoders={}, recommender=palate.ItemKNN()).fit(data)
+    again = palate.load(model.save(tmp_path / "model"))
+    assert again.data_.repeats == "each"
+    asked = {"history": ["cup", "milk", "milk"], "exclude_seen": False}
+    one, other = (known.recommend(**asked).table for known in (model, again))
+    assert one.equals(other)
+    assert again.recommend(["a"], exclude_seen=False).table.equals(
+        model.recommend(["a"], exclude_seen=False).table
+    )
+
+
+def test_a_pipeline_file_says_both(tmp_path):
+    log = BOUGHT.with_columns(amount=pl.Series([1.0] * 10 + [90.0]))
+    log.write_csv(tmp_path / "log.csv")
+    (tmp_path / "shop.toml").write_text(
+        '[data]\ninteractions = "log.csv"\nrepeats = "once"\nweight = "log(amount) per person"\n'
+        '[recommender]\ntype = "popular"\n'
+    )
+    from palate.pipeline.config import read_config
+
+    data, notes = read_config(tmp_path / "shop.toml").read()
+    assert (data.repeats, data.weight) == ("once", "log(amount) per person")
+    said = "\n".join(notes.lines())
+    assert "repeat what their person did, and are left out" in said
+    assert "nine in ten events weigh" in said
+
+
+def test_ones_are_what_was_there_before():
+    """Without weights and repeats, how strongly somebody chose is whether they did."""
+    histories = histories_of(palate.read(BOUGHT))
+    assert (histories.strengths() != histories.chosen()).nnz == 0
+    asked = history_of_items(histories.item_ids, [["milk", "milk"], []])
+    assert asked.strengths().toarray().tolist() == asked.chosen().toarray().tolist()

@@ -8,9 +8,9 @@ import pytest
 
 import palate
 from palate.core.histories import histories_of, turned_down_before
+from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.labels import LabelPlan
 from palate.recommenders.two_stage.statistics import fit_statistics, prefix_cases
-from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.time_folds import time_folds
 from palate.recommenders.two_stage.turned_down import ALIKE, DOWN
 
@@ -36,7 +36,9 @@ def world(seed=0, *, people=480):
         later = [(liked, 5)] if person % 4 else []
         met = [*(first[place] for place in rng.permutation(len(first))), *later]
         start = 1e9 + 37.0 * person
-        rows += [(f"u{person}", item, stars, start + place) for place, (item, stars) in enumerate(met)]
+        rows += [
+            (f"u{person}", item, stars, start + place) for place, (item, stars) in enumerate(met)
+        ]
     return pl.DataFrame(rows, schema=["user", "item", "rating", "ts"], orient="row")
 
 
@@ -133,8 +135,10 @@ def test_the_stretches_of_time_know_no_later_dislikes():
         assert len(held)
         assert held.max() < starts_asking
         changed = replace(known, against=None)
-        one, other = (fit_statistics(h, Catalogue.of(None, len(data.items)), behaviour=True, seed=0)
-                      for h in (known, changed))
+        one, other = (
+            fit_statistics(h, Catalogue.of(None, len(data.items)), behaviour=True, seed=0)
+            for h in (known, changed)
+        )
         assert DOWN in one
         assert DOWN not in other
 

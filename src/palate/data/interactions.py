@@ -62,7 +62,8 @@ def read_interactions(
     that `positive` says, else those that a column of 1 and 0 (`label`) and the scale of the ratings
     leave. Of events that were shown and not clicked (`is_click` = 0) nothing is kept. With
     `repeats` "once" the first of a person, an item and a kind stays; `weight` says what the others
-    weigh. The third that comes back is the rule of `positive`. Raises `DataError` for values that cannot be used.
+    weigh. The third that comes back is the rule of `positive`. Raises `DataError` for values that
+    cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
@@ -124,7 +125,9 @@ def _repeated(
     if not count:
         return events, []
     if repeats == "once":
-        said = f": {count:,} of {len(first):,} events repeat what their person did, and are left out"
+        said = (
+            f": {count:,} of {len(first):,} events repeat what their person did, and are left out"
+        )
         return events.filter(pl.Series(first)), [Message.of(once, said)]
     if repeats == "each":
         return events, [Message.of(each, f": {count:,} of {len(first):,} events are repeats")]

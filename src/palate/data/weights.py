@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias
 
-import numpy as np
 import polars as pl
 
-from palate.core.columns import ITEM, TIME, USER, VALUE, WEIGHT
+from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.errors import ConfigError, DataError, Message, Setting
-from palate.core.visible import quoted, shorten
+from palate.core.visible import shorten
 from palate.data.positive import column_of
 from palate.data.values import as_numbers
 
@@ -221,8 +220,10 @@ def weigh(events: pl.DataFrame, weight: str, theirs: Mapping[str, str], *, sourc
     rule = parse_weight(weight)
     said = Setting("weight", weight, "data")
     names = list(dict.fromkeys(columns_in(rule.term)))
-    columns = {name: column_of(name, events.columns, theirs, source=source, setting="weight")
-               for name in names}
+    columns = {
+        name: column_of(name, events.columns, theirs, source=source, setting="weight")
+        for name in names
+    }
     numbers = {
         name: as_numbers(events[column], where=f"{source}: column {name!r}")
         for name, column in columns.items()
@@ -233,8 +234,9 @@ def weigh(events: pl.DataFrame, weight: str, theirs: Mapping[str, str], *, sourc
         amounts = pl.repeat(amounts, len(events), dtype=pl.Float64, eager=True)
     if not (amounts.fill_null(0.0) > 0).any():
         raise DataError(
-            f"{source}: ", said, f" is above 0 in none of {len(events):,} events: name a column"
-            " that holds amounts"
+            f"{source}: ",
+            said,
+            f" is above 0 in none of {len(events):,} events: name a column that holds amounts",
         )
     shares = (amounts / _means_so_far(events, amounts, rule.per)).fill_nan(0.0)
     far = int((shares > MOST).sum())

@@ -141,8 +141,8 @@ def squares_of(matrix: sparse.csr_array, *, rows: bool = False) -> NDArray[np.fl
     if rows:
         places = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     size = matrix.shape[0 if rows else 1]
-    found: NDArray[np.float64] = np.bincount(places, matrix.data.astype(np.float64) ** 2, size)
-    return found
+    squares = matrix.data.astype(np.float64) ** 2
+    return np.bincount(places, squares, size).astype(np.float64, copy=False)
 
 
 def even_chunks(work: NDArray[np.float64], most: int = _BATCH_PAIRS) -> list[slice]:

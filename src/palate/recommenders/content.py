@@ -39,7 +39,8 @@ class Content(CatalogueModel):
     the `weights` of `Concat`, blocks weigh by the squares of these. Zeros are what an item lacks:
     it is scored by its other blocks, brought to the mean and spread of the items that lack nothing,
     so new items score like any other. What somebody turned down is taken from their profile, as
-    far as `against` says (Rocchio 1971), where they chose something, too. Histories that are empty and silent get what is popular.
+    far as `against` says (Rocchio 1971), where they chose something, too. Histories that are empty
+    and silent get what is popular.
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9

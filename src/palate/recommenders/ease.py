@@ -27,9 +27,10 @@ __all__ = ["Ease"]
 class Ease(CatalogueModel):
     """Collaborative: the linear weights that best rebuild who touched what (Steck, WWW 2019).
 
-    What is rebuilt are the roots of what events weigh, 1 where they have no weights. `l2` is the ridge on the items × items weights. Only items with events are in them: more than
-    `max_items` raise `ConfigError`, for memory grows with 16 bytes times their square. Histories
-    without any of these get what is popular; new items score the lowest.
+    What is rebuilt are the roots of what events weigh, 1 where they have no weights. `l2` is the
+    ridge on the items × items weights. Only items with events are in them: more than `max_items`
+    raise `ConfigError`, for memory grows with 16 bytes times their square. Histories without any of
+    these get what is popular; new items score the lowest.
     """
 
     l2: PositiveFloat = 200.0

@@ -69,7 +69,9 @@ WORDS_ZH: Mapping[str, str] = MappingProxyType(
         "how often the person chose it lately": "此人近来选过它几次",
         "how often people turned it down": "人们多常拒绝它",
         "how much the person turned down": "此人拒绝过多少",
-        "turned down by the people who turned down what this person did": "拒绝过相同物品的人也拒绝它",
+        "turned down by the people who turned down what this person did": (
+            "拒绝过相同物品的人也拒绝它"
+        ),
         "like what the person turned down": "像此人拒绝过的",
         "like the recent items": "像近期物品",
         "like the newest item": "像最新物品",

@@ -64,7 +64,7 @@ def turned_down_features(
         return {}
     n, n_items = columns.shape[0], catalogue.n_items
     own: sparse.csr_array = sparse.csr_array((n, n_items), dtype=np.float32)
-    lengths = np.zeros(n)
+    lengths = np.zeros(n, dtype=np.int64)
     if histories.against is not None:
         own = histories.against.matrix(decay=DECAY, length=LENGTH)
         lengths = histories.against.lengths
