@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from _record import record
-from slices import lastfm_events
+from slices import lastfm_events, movielens_plots, rated_reviews
 
 import palate
 from palate.core.split import Answers, Split
@@ -26,6 +26,8 @@ from palate.data.interactions import first_choices
 from palate.evaluation.compare import Comparison, Ranked
 
 METRIC = "ndcg@10"
+SEEDS = (0, 1)
+SLICES = ("all", "long_tail", "history_1_5", "history_6_20", "history_21_100", "history_101_up")
 QUICK = {"candidates": 60, "n_train_queries": 8_000, "n_estimators": 100}
 
 
@@ -56,10 +58,10 @@ def beside(splits: Mapping[str, Split], made: Callable[[], Mapping[str, Any]]) -
     return found
 
 
-def _figures(compared: Comparison) -> dict[str, Any]:
+def _figures(compared: Comparison, part: str = "all") -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for way in compared.rows:
-        cell = compared.cell(way, METRIC)
+        cell = compared.cell(way, METRIC, part)
         figures[way] = {"ndcg": round(cell.interval.mean, 5)}
         if cell.difference is not None:
             ends = cell.difference.low, cell.difference.high
@@ -114,10 +116,61 @@ def plays(folder: Path) -> dict[str, Any]:
         train = palate.read(known.drop("place"), weight=way)
         test = palate.read(asked.drop("place"))
         splits[str(way)] = palate.split_given(train, test, rolling=False)
-    return beside(splits, simple)
+    return beside(splits, lambda: {n: one for n, one in simple().items() if n != "ranker"})
 
 
-PARTS = {"repeats": repeats, "plays": plays}
+def against(data: Dataset, encoders: Mapping[str, Any]) -> dict[str, Any]:
+    """Low ratings in the fit of the ranker, and in the profile of `content`, or in neither.
+
+    The same lists leave out what somebody turned down.
+    """
+    train = palate.split_by_time(data, test=0.2).train
+    split = palate.split_by_time(train, test=0.2)
+    without = replace(split, train=replace(split.train, against=None))
+    found = {}
+    for seed in SEEDS:
+        ways = {"without": without, "with": split}
+        made = {name: ranked(palate.Ranker(seed=seed, **QUICK), way) for name, way in ways.items()}
+        found[f"ranker, seed {seed}"] = _slices(made, split)
+    model = palate.Pipeline(encoders=dict(encoders), recommender=palate.Content())
+    model = model.fit(split.train)
+    made = {}
+    for share in (0.0, 0.1, 0.25):
+        model.recommender_.against = share  # type: ignore[attr-defined]
+        made[str(share)] = Ranked.of(model, split, 10)
+    found["content"] = _slices(made, split)
+    return found
+
+
+def _slices(rows: Mapping[str, Ranked], split: Split) -> dict[str, Any]:
+    compared = palate.compare(rows, split, reference=next(iter(rows)), beyond=False)
+    found = {name: _figures(compared, name) for name in SLICES if compared.slices[name].requests}
+    print(found, flush=True)
+    return found
+
+
+def against_movielens(folder: Path) -> dict[str, Any]:
+    """Ratings of films: a fifth are low."""
+    ratings = pl.read_csv(
+        folder / "movielens-plots" / "ratings.csv.gz",
+        schema_overrides={"user_id": pl.String, "item_id": pl.String},
+    )
+    items = movielens_plots(folder / "movielens-plots").items
+    return against(palate.read(ratings, items=items), {"words": palate.Tfidf()})
+
+
+def against_reviews(folder: Path) -> dict[str, Any]:
+    """Reviews of instruments: one in eleven is low; their texts stand for the instruments."""
+    data = rated_reviews(folder / "reviews-en")
+    return against(data, {"reviews": palate.Reviews()})
+
+
+PARTS = {
+    "repeats": repeats,
+    "plays": plays,
+    "against-movielens": against_movielens,
+    "against-reviews": against_reviews,
+}
 
 
 def main() -> None:

@@ -66,11 +66,16 @@ def lastfm(folder: Path) -> Dataset:
 
 def reviews_en(folder: Path) -> Dataset:
     """Reviews of instruments, each one a choice; of the instruments nothing is known."""
+    return rated_reviews(folder, positive="all")
+
+
+def rated_reviews(folder: Path, positive: str | None = None) -> Dataset:
+    """The same reviews, with those that are choices by some rule."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         zipfile.ZipFile(folder / "Musical_Instruments.zip") as packed,
     ):
-        return palate.read(packed.extract("Musical_Instruments.json", scratch), positive="all")
+        return palate.read(packed.extract("Musical_Instruments.json", scratch), positive=positive)
 
 
 def _texts(*names: str) -> dict[str, Any]:
