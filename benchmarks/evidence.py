@@ -21,6 +21,7 @@ from _record import record
 from slices import lastfm_events, movielens_plots, rated_reviews
 
 import palate
+from palate.core.dataset import Dataset
 from palate.core.split import Answers, Split
 from palate.data.interactions import first_choices
 from palate.evaluation.compare import Comparison, Ranked

@@ -38,8 +38,8 @@ class Dataset:
     `item_columns` (their name → ours), `item_lists` (column → the mark between its parts) and
     `positive`, which events are choices. Where there are no times, `choices_before` says how many
     choices come before each row of `against` (None: all of them). `repeats` says how often a choice
-    counts that its person made before: "each" time, "once" (the later ones are not there), or (None)
-    as each recommender does by itself; `weight` by what rule `weights` came about.
+    counts that its person made before: "each" time, "once" (the later ones are not there), or as
+    each recommender does by itself (None); `weight` by what rule `weights` came about.
     """
 
     interactions: pl.DataFrame
