@@ -68,7 +68,6 @@ WORDS_ZH: Mapping[str, str] = MappingProxyType(
         "how long ago the person chose it": "此人多久前选过它",
         "how often the person chose it lately": "此人近来选过它几次",
         "how often people turned it down": "人们多常拒绝它",
-        "how much the person turned down": "此人拒绝过多少",
         "turned down by the people who turned down what this person did": (
             "拒绝过相同物品的人也拒绝它"
         ),

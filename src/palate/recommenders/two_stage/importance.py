@@ -55,7 +55,6 @@ SIGNALS = {
     "similar profiles": "chosen by people with a similar profile",
     "profile choices": "chosen more by people with such a profile than by others",
     DOWN: "how often people turned it down",
-    f"{DOWN} (share)": "how much the person turned down",
     ALIKE: "turned down by the people who turned down what this person did",
     "mix": "all retrievers together",
     "mix (gap)": "all retrievers together, behind the best",

@@ -52,6 +52,7 @@ class LabelPlan:
     behaviour: bool
     content: bool
     seed: int
+    against: bool = True
 
 
 def labelled_rows(
@@ -79,7 +80,11 @@ def rows_of_turns(
         for turn in turns:
             catalogue = catalogue_of(turn.known)
             statistics = fit_statistics(
-                turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed
+                turn.known,
+                catalogue,
+                behaviour=plan.behaviour,
+                seed=plan.seed,
+                against=plan.against,
             )
             step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
             catalogue.ready(behaviour=plan.behaviour)

@@ -59,9 +59,17 @@ _OF_SPACE = ("space_in", "space_out", "space_unit")
 
 
 def fit_statistics(
-    histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
+    histories: Histories,
+    catalogue: Catalogue,
+    *,
+    behaviour: bool,
+    seed: int,
+    against: bool = True,
 ) -> Statistics:
-    """Everything the retrievers need; `histories`, content and who people are, nothing else."""
+    """Everything the retrievers need; `histories`, content and who people are, nothing else.
+
+    `against` says whether what people turned down is among it.
+    """
     counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
     met = np.bincount(_flat_items(histories.every()), minlength=catalogue.n_items)
     statistics: Statistics = {
@@ -70,7 +78,7 @@ def fit_statistics(
         "newest": _newest_counts(histories),
     }
     statistics |= recency_statistics(histories, catalogue.n_items)
-    statistics |= turned_down_statistics(histories)
+    statistics |= turned_down_statistics(histories) if against else {}
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
         statistics |= profile_statistics(histories, catalogue.users)
@@ -110,6 +118,16 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     for name in (*_OF_ITEMS, *statistics.keys() & {"windows", "ages"}):
         least = float(statistics[name].min(initial=0.0))
         agree(least > -1, f"statistics: {name} counts {least}")
+
+
+def arrivals(counts: Floats) -> float:
+    """How many items without any event are more than chance explains: new arrivals.
+
+    In every catalogue some rare items go untouched; the items touched once and twice tell how many
+    (Chao 1984, bias-corrected).
+    """
+    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
+    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
 
 
 def known_kinds(statistics: Statistics) -> dict[str, bool]:

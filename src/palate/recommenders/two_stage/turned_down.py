@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, unit_rows
+from palate.core.arrays import Floats, scale_rows, unit_rows
 from palate.core.histories import Histories, ragged_positions
 from palate.core.sparse import inner_products
 from palate.recommenders._cooccurrence import cooccurrence
@@ -57,21 +57,20 @@ def turned_down_features(
     catalogue: Catalogue,
     columns: NDArray[np.int64],
 ) -> dict[str, Floats]:
-    """(n, k) each: how often others turned the candidate down, how much the person did, and how
-    like that the candidate is; {} where the statistics know of none.
+    """(n, k) each: how often others turned the candidate down, and how like what the person turned
+    down it is; {} where the statistics know of none.
     """
     if DOWN not in statistics:
         return {}
     n, n_items = columns.shape[0], catalogue.n_items
     own: sparse.csr_array = sparse.csr_array((n, n_items), dtype=np.float32)
-    lengths = np.zeros(n, dtype=np.int64)
     if histories.against is not None:
         own = histories.against.matrix(decay=DECAY, length=LENGTH)
-        lengths = histories.against.lengths
-    share = (lengths + 1) / (lengths + histories.lengths + 2)
+        # means, not sums: who met much would else be told apart by how much that was
+        total = np.asarray(own.sum(axis=1)).ravel()
+        own = scale_rows(own, 1 / np.maximum(total, np.float32(1e-9)))
     found = {
         DOWN: statistics[DOWN][columns],
-        f"{DOWN} (share)": np.broadcast_to(share[:, None], columns.shape).astype(np.float32),
         ALIKE: _at((own @ statistics[ALIKE]).toarray(), columns),
     }
     spaces = {name: vectors for name, vectors in catalogue.dense_blocks.items()}
