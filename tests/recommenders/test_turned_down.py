@@ -61,19 +61,13 @@ def pipeline(recommender):
     return palate.Pipeline(encoders={"words": palate.Tfidf(min_df=1)}, recommender=recommender)
 
 
-def without_dislikes(log):
-    return log.filter(pl.col("rating") > 1)
-
-
 @pytest.fixture(scope="module")
 def learnt():
-    return pipeline(palate.Ranker(**SMALL)).fit(palate.read(world(), catalogue()))
+    return pipeline(palate.Ranker(against=True, **SMALL)).fit(palate.read(world(), catalogue()))
 
 
 def test_the_ranker_shows_what_is_unlike_what_was_turned_down(learnt):
-    ignoring = pipeline(palate.Ranker(**SMALL)).fit(
-        palate.read(without_dislikes(world()), catalogue())
-    )
+    ignoring = pipeline(palate.Ranker(**SMALL)).fit(palate.read(world(), catalogue()))
     assert liked_flavour(learnt) > 0.85
     assert liked_flavour(ignoring) < 0.7
 
@@ -145,7 +139,7 @@ def test_the_stretches_of_time_know_no_later_dislikes():
 
 def test_where_there_are_no_times_nothing_is_said_about_it():
     data = palate.read(world().drop("ts"), catalogue(), positive="rating > 2")
-    model = pipeline(palate.Ranker(**SMALL)).fit(data)
+    model = pipeline(palate.Ranker(against=True, **SMALL)).fit(data)
     assert DOWN not in model.recommender_.names_
     assert turned_down_before(histories_of(data), np.arange(3), np.zeros(3)) is None
 

@@ -95,9 +95,9 @@ class Ranker:
 
     Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
-    from a history's text to the next item's. `behaviour=False` leaves only the content; with `against` what
-    people turned down teaches, where events have times. The labels
-    are `n_train_queries` held-out events of the training data, which no statistic has seen; items
+    from a history's text to the next item's. `behaviour=False` leaves only the content; with
+    `against` what people turned down teaches, where events have times. The labels are
+    `n_train_queries` held-out events of the training data, which no statistic has seen; items
     proposed again are learnt from the data. Where events have times, what orders strangers, each
     length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
     least `new_share` of a list's places go to items that nobody has touched (None: as many as they
@@ -115,7 +115,7 @@ class Ranker:
     min_rows_per_leaf: PositiveInt = 100
     l2: NonNegativeFloat = 20.0
     behaviour: bool = True
-    against: bool = True
+    against: bool = False
     new_share: Annotated[float, Field(ge=0, lt=1)] | None = None
     seed: NonNegativeInt = 0
 

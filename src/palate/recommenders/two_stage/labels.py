@@ -52,7 +52,7 @@ class LabelPlan:
     behaviour: bool
     content: bool
     seed: int
-    against: bool = True
+    against: bool = False
 
 
 def labelled_rows(
