@@ -205,6 +205,7 @@ def split_given(
     asked = later & sequences.chosen
     if first.repeats == "once":  # what `train` holds already is no choice of the first time
         asked &= first_choices(sequences.data.interactions, sequences.chosen)
+        check_parts(len(first.events), int(asked.sum()), how="the split", fix="give other tables")
     histories, sealed = requests(sequences, asked, np.ones_like(later) if rolling else ~later)
     if not rolling:
         rows, sealed = _grouped(both, asked)
