@@ -132,7 +132,7 @@ def test_what_is_no_rule_is_answered(rule, why):
 
 
 def test_other_faults():
-    with pytest.raises(DataError, match="no column 'dwel', which weight= names. Did you mean"):
+    with pytest.raises(DataError, match=r"no column 'dwel', which weight= names\. Did you mean"):
         weights("dwel")
     with pytest.raises(DataError, match="above 0 in none of 6 events"):
         weights("dwell", LOG.with_columns(dwell=pl.lit(0.0)))
