@@ -44,14 +44,19 @@ def movielens_plots(folder: Path) -> Dataset:
     return palate.read(ratings.select("user_id", "item_id", "timestamp"), items=table)
 
 
-def lastfm(folder: Path) -> Dataset:
-    """The first time that each listener tagged an artist; artists have names."""
+def lastfm_events(folder: Path) -> pl.DataFrame:
+    """Each tag that a listener gave to an artist, in order of time."""
     kept = {"user_id:token": "user_id", "item_id:token": "item_id", "timestamp:float": "timestamp"}
     events = pl.read_csv(
         folder / "recbole_lastfm.inter.gz", separator="\t", infer_schema_length=0
     ).select(pl.col(name).alias(ours) for name, ours in kept.items())
     events = events.with_columns(pl.col("timestamp").cast(pl.Float64) / 1000)
-    events = events.sort("timestamp", maintain_order=True)
+    return events.sort("timestamp", maintain_order=True)
+
+
+def lastfm(folder: Path) -> Dataset:
+    """The first time that each listener tagged an artist; artists have names."""
+    events = lastfm_events(folder)
     events = events.unique(["user_id", "item_id"], keep="first", maintain_order=True)
     items = pl.read_csv(
         folder / "recbole_lastfm.item.gz", separator="\t", infer_schema_length=0, quote_char=None
@@ -61,11 +66,16 @@ def lastfm(folder: Path) -> Dataset:
 
 def reviews_en(folder: Path) -> Dataset:
     """Reviews of instruments, each one a choice; of the instruments nothing is known."""
+    return rated_reviews(folder, positive="all")
+
+
+def rated_reviews(folder: Path, positive: str | None = None) -> Dataset:
+    """The same reviews, with those that are choices by some rule."""
     with (
         tempfile.TemporaryDirectory() as scratch,
         zipfile.ZipFile(folder / "Musical_Instruments.zip") as packed,
     ):
-        return palate.read(packed.extract("Musical_Instruments.json", scratch), positive="all")
+        return palate.read(packed.extract("Musical_Instruments.json", scratch), positive=positive)
 
 
 def _texts(*names: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,9 @@ from palate.core.doors import door_of
 from palate.core.errors import DataError
 from palate.core.html import page_table
 from palate.core.ids import Ids
+
+Repeats: TypeAlias = Literal["once", "each"]
+REPEATS: tuple[Repeats, ...] = get_args(Repeats)
 
 _FIRST_YEAR = 365 * 86_400  # seconds: who counts 0, 1, 2 … means an order
 
@@ -33,7 +37,9 @@ class Dataset:
     catalogue, touched or not. What it was read with is remembered, for what arrives later:
     `item_columns` (their name → ours), `item_lists` (column → the mark between its parts) and
     `positive`, which events are choices. Where there are no times, `choices_before` says how many
-    choices come before each row of `against` (None: all of them).
+    choices come before each row of `against` (None: all of them). `repeats` says how often a choice
+    counts that its person made before: "each" time, "once" (the later ones are not there), or as
+    each recommender does by itself (None); `weight` by what rule `weights` came about.
     """
 
     interactions: pl.DataFrame
@@ -44,6 +50,8 @@ class Dataset:
     against: pl.DataFrame | None = None
     positive: str | None = None
     choices_before: NDArray[np.int64] | None = None
+    repeats: Repeats | None = None
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         wanted = {"interactions": (USER, ITEM), "items": (ITEM,)}

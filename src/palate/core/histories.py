@@ -50,6 +50,7 @@ class Histories:
     `users` holds what is known about who asks: block name → (n, d), zeros for a stranger.
     `allowed` are the catalogue rows that may be recommended to them, in rising order (None: all):
     who chooses candidates chooses among these.
+    With `add_repeats` what somebody chose again counts each time, else its newest time only.
     """
 
     item_ids: Ids
@@ -64,6 +65,7 @@ class Histories:
     users: Mapping[str, Matrix] = field(default_factory=dict)
     allowed: Rows | None = None
     texts: pl.Series | None = None
+    add_repeats: bool = False
 
     def __post_init__(self) -> None:
         check_process()
@@ -174,7 +176,8 @@ class Histories:
     ) -> sparse.csr_array:
         """(n, n_items) weights: decay^k for the k-th newest event, times its event's weight.
 
-        An item that occurs again counts as its newest occurrence only.
+        An item that occurs again counts as its newest occurrence only; with `add_repeats` its
+        occurrences add up.
         """
         recent = self if length is None else self.last(length)
         row, position = ragged_positions(recent.starts, recent.stops)
@@ -183,19 +186,32 @@ class Histories:
         if weighted:
             value = value * self.weights[position]
         column = self.items[position]
+        shape = (len(self), len(self.item_ids))
+        if self.add_repeats:
+            return sparse.coo_array((value, (row, column)), shape=shape).tocsr()
         # events are oldest first: the first of the reversed keys is the newest occurrence
         key = row.astype(np.int64) * len(self.item_ids) + column
         _, newest = np.unique(key[::-1], return_index=True)
         newest = len(key) - 1 - newest
         counts = np.bincount(row[newest], minlength=len(self))
         indptr = np.concatenate([[0], np.cumsum(counts)])
-        shape = (len(self), len(self.item_ids))
         return sparse.csr_array((value[newest], column[newest], indptr), shape=shape)
 
     def chosen(self) -> sparse.csr_array:
         """(n, n_items) ones where a person chose an item."""
         matrix = self.matrix(weighted=False)
         matrix.data[:] = 1.0
+        return matrix
+
+    def strengths(self) -> sparse.csr_array:
+        """(n, n_items) how strongly a person chose an item: the root of what its events weigh.
+
+        Ones where no event has a weight of its own and repeats do not add up. Products of two are
+        geometric means of weights, and a row's squares add up to its weights.
+        """
+        matrix = self.matrix()
+        matrix.data = np.sqrt(matrix.data)
+        matrix.eliminate_zeros()
         return matrix
 
     def seen(self) -> sparse.csr_array:
@@ -285,6 +301,26 @@ class Histories:
         )
 
 
+def turned_down_before(
+    histories: Histories, rows: NDArray[np.integer[Any]], moments: NDArray[np.float64]
+) -> Histories | None:
+    """What the people of some rows had turned down before a moment each; None where nobody knows.
+
+    One row a moment; the flat arrays are shared.
+    """
+    against = histories.against
+    if against is None or against.times is None:
+        return None
+    row, position = ragged_positions(against.starts, against.stops)
+    known = np.unique(against.times[position])
+    # all times of a row lie between its number and the next one's
+    keys = row * (len(known) + 1) + np.searchsorted(known, against.times[position])
+    asked = rows * (len(known) + 1) + np.searchsorted(known, moments)
+    before = np.searchsorted(keys, asked) - np.searchsorted(row, rows)
+    found = against.take(rows)
+    return replace(found, stops=found.starts + before)
+
+
 def _check_count(value: int, name: str, *, least: int = 0) -> None:
     if value < least:
         raise DataError(f"{name} = {value}: give {least} or more")
@@ -313,6 +349,7 @@ def _person_by_person(people: Dataset, data: Dataset, users: Rows) -> Histories:
         items=data.item_rows[order],
         weights=data.weights[order],
         times=None if data.times is None else data.times[order],
+        add_repeats=people.repeats == "each",
     )
 
 

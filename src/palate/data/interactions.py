@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 
 import numpy as np
 import polars as pl
 
+from palate.core.arrays import Mask
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
+from palate.core.dataset import REPEATS, Repeats
 from palate.core.errors import (
     ConfigError,
     DataError,
@@ -34,6 +36,7 @@ from palate.data.values import (
     without_blank_rows,
     without_gaps,
 )
+from palate.data.weights import weigh, weighted_columns
 
 _EVENTS = Setting("events", section="data")
 CHOSEN = "palate: chosen"
@@ -49,18 +52,22 @@ def read_interactions(
     form: str | None = None,
     drop_missing: bool = False,
     positive: Positive | None = None,
+    repeats: Repeats | None = None,
+    weight: str | None = None,
 ) -> tuple[pl.DataFrame, TableNotes, str | None]:
     """The events in order of time, ties in order of the file; columns that nobody named are left.
 
     `found` maps our columns to theirs; `form` says how times are written; `drop_missing` leaves out
     rows without an id, a time or a weight. The column `CHOSEN` says which events are choices: those
     that `positive` says, else those that a column of 1 and 0 (`label`) and the scale of the ratings
-    leave. Of events that were shown and not clicked (`is_click` = 0) nothing is kept. The third
-    that comes back is the rule. Raises `DataError` for values that cannot be used.
+    leave. Of events that were shown and not clicked (`is_click` = 0) nothing is kept. With
+    `repeats` "once" the first of a person, an item and a kind stays; `weight` says what the others
+    weigh. The third that comes back is the rule of `positive`. Raises `DataError` for values that
+    cannot be used.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
-    asked = _asked(positive, [*found, *keep], list(schema), found, table.name)
+    asked = _asked(positive, weight, [*found, *keep], list(schema), found, table.name)
     notes = _notes(table, found, [*keep, *asked], list(schema))
     wanted = [_read_as(schema[theirs], theirs, ours) for ours, theirs in found.items()]
     flags = [name for name in notes.ignored if is_flag(name) and name not in found]
@@ -91,20 +98,61 @@ def read_interactions(
         columns[CHOSEN] = liked.alias(CHOSEN)
     notes.rows = len(columns[USER])
     happened, rule = _decided(pl.DataFrame(_in_order(columns)), positive, found, notes=notes)
+    happened, told = _repeated(happened, repeats)
+    notes.messages += told
+    if weight is not None:
+        weighed = weigh(happened, weight, found, source=notes.source)
+        happened = happened.with_columns(weighed.weights)
+        notes.messages += weighed.messages
+        happened = happened.select(column.name for column in _ordered(happened.get_columns()))
     return happened.drop(asked), notes, rule
+
+
+def first_choices(events: pl.DataFrame, chosen: Mask) -> Mask:
+    """(n,) which events are the first of their person with their item: to choose it, or not to."""
+    table = events.select(USER, ITEM).with_columns(pl.Series(CHOSEN, chosen))
+    first: Mask = table.select(pl.struct(pl.all()).is_first_distinct()).to_series().to_numpy()
+    return first
+
+
+def _repeated(
+    events: pl.DataFrame, repeats: Repeats | None
+) -> tuple[pl.DataFrame, list[str | Message]]:
+    """The events that count, and what is told of those that say again what was said."""
+    first = first_choices(events, events[CHOSEN].to_numpy())
+    count = int(len(first) - first.sum())
+    once, each = (Setting("repeats", how, "data") for how in REPEATS)
+    if not count:
+        return events, []
+    if repeats == "once":
+        said = (
+            f": {count:,} of {len(first):,} events repeat what their person did, and are left out"
+        )
+        return events.filter(pl.Series(first)), [Message.of(once, said)]
+    if repeats == "each":
+        return events, [Message.of(each, f": {count:,} of {len(first):,} events are repeats")]
+    said = (
+        f"{count:,} of {len(first):,} events repeat what their person did: they count each time in"
+        " what is popular and in what follows on what, once in who chose what; "
+    )
+    return events, [Message.of(said, once, " leaves them out, ", each, " counts all of them")]
 
 
 def _asked(
     positive: Positive | None,
+    weight: str | None,
     read: Sequence[str],
     columns: Sequence[str],
     found: Mapping[str, str],
     source: str,
 ) -> list[str]:
-    """The columns that `positive` names and nothing else reads."""
+    """The columns that `positive` and `weight` name and nothing else reads."""
     theirs = dict(found)
+    rules = {"positive": columns_of(positive), "weight": weighted_columns(weight)}
     named = [
-        column_of(name, [*read, *columns], theirs, source=source) for name in columns_of(positive)
+        column_of(name, [*read, *columns], theirs, source=source, setting=setting)
+        for setting, names in rules.items()
+        for name in names
     ]
     return [name for name in dict.fromkeys(named) if name not in read]
 
@@ -291,8 +339,12 @@ def _in_order(columns: dict[str, pl.Series]) -> list[pl.Series]:
         order = pl.Series(np.argsort(columns[TIME].to_numpy(), kind="stable"))
         for name in list(columns):
             columns[name] = columns[name].gather(order)
-    names = (USER, ITEM, TIME, EVENT, VALUE, WEIGHT, TEXT)
-    return [columns[name] for name in sorted(columns, key=lambda n: (n not in names, _place(n)))]
+    return _ordered(columns.values())
+
+
+def _ordered(columns: Iterable[pl.Series]) -> list[pl.Series]:
+    """Ours first, in one order, then the others as they were."""
+    return sorted(columns, key=lambda column: _place(column.name))
 
 
 def _place(name: str) -> int:

@@ -301,7 +301,14 @@ def _series(found: Any) -> pl.Series:
     return found
 
 
-def column_of(name: str, columns: list[str], theirs: Mapping[str, str], *, source: str) -> str:
+def column_of(
+    name: str,
+    columns: list[str],
+    theirs: Mapping[str, str],
+    *,
+    source: str,
+    setting: str = "positive",
+) -> str:
     """Which of `columns` a rule means: by its name, by theirs, or by theirs loosely spelt.
 
     Raises `DataError` for a column that is not there.
@@ -315,8 +322,8 @@ def column_of(name: str, columns: list[str], theirs: Mapping[str, str], *, sourc
         return alike.pop()
     raise DataError(
         f"{source}: no column {quoted(name)}, which ",
-        Setting("positive", section="data"),
-        f" compares.{did_you_mean(name, sorted({*ours, *columns}))}",
+        Setting(setting, section="data"),
+        f" names.{did_you_mean(name, sorted({*ours, *columns}))}",
     )
 
 

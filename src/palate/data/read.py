@@ -12,7 +12,7 @@ import polars as pl
 
 from palate.core.checks import check_mapping, check_names
 from palate.core.columns import ITEM, USER
-from palate.core.dataset import Dataset
+from palate.core.dataset import REPEATS, Dataset, Repeats
 from palate.core.doors import door
 from palate.core.errors import (
     SHOWN_OFFENDERS,
@@ -51,6 +51,8 @@ _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
     "lists",
     "encoding",
     "time_format",
+    "repeats",
+    "weight",
 )
 def read(
     interactions: Source,
@@ -67,6 +69,8 @@ def read(
     encoding: str | Mapping[str, str] = "utf-8",
     time_format: str | None = None,
     positive: str | pl.Expr | None = None,
+    repeats: Repeats | None = None,
+    weight: str | None = None,
     tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
@@ -92,6 +96,12 @@ def read(
       against an item is not learnt as a choice, and not recommended again. By default ratings below
       the middle of their scale, or clearly below what their person gave so far, and events with
       `label` = 0, are no choices.
+    - `repeats`: how often a choice counts that its person made before: "once" leaves all but the
+      first out, of answers too, "each" counts it each time everywhere. By default it counts each
+      time in what is popular and what follows on what, once in who chose what.
+    - `weight`: what an event weighs, a rule over columns of numbers: "log(dwell)", "log(amount)
+      per person", "sqrt(plays) * clicks per item". The usual event, by the mean until then, weighs
+      1, none more than 10.
     - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
@@ -102,6 +112,7 @@ def read(
     Raises `DataError`, which names the file, the column, the first offenders and the fix.
     """
     _check_arguments(columns, events, keep, lists, encoding, time_format)
+    _check_repeats(repeats)
     check_names(drop, "drop", section="data")
     sources = {"interactions": interactions, "items": items, "users": users}
     tables = _open_all(sources, encoding, [*(columns or {}), *keep])
@@ -116,10 +127,12 @@ def read(
         form=time_format,
         drop_missing=drop_missing,
         positive=positive,
+        repeats=repeats,
+        weight=weight,
     )
     catalogues, others = _read_catalogues(tables, found, lists or {}, drop_missing=drop_missing)
     data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
-    data = replace(data, positive=rule)
+    data = replace(data, positive=rule, repeats=repeats, weight=weight)
     tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
 
@@ -143,6 +156,13 @@ def _check_arguments(
             if not isinstance(name, str):
                 given = Setting("encoding", {kind: name}, "data")
                 raise ConfigError(given, ": it must be a name, as 'utf-8'")
+
+
+def _check_repeats(repeats: object) -> None:
+    if repeats is None or (isinstance(repeats, str) and repeats in REPEATS):
+        return
+    hint = did_you_mean(repeats if isinstance(repeats, str) else "", REPEATS)
+    raise ConfigError(Setting("repeats", repeats, "data"), f" cannot be used.{hint}")
 
 
 def _open_all(

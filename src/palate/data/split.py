@@ -27,6 +27,7 @@ from palate.core.errors import ConfigError, DataError, Message, Setting, first_o
 from palate.core.histories import Histories
 from palate.core.split import Answers, Split
 from palate.data.formats.open import Source
+from palate.data.interactions import first_choices
 from palate.data.read import read
 from palate.data.times import to_seconds
 
@@ -189,7 +190,8 @@ def split_given(
     """
     _check_there_is_a_reader(train, test, {"items": items, "users": users, **options})
     first = _as_data(train, items, users, options)
-    by_the_same = {"positive": first.positive} if first.positive else {}
+    same = {name: getattr(first, name) for name in ("positive", "repeats", "weight")}
+    by_the_same = {name: value for name, value in same.items() if value is not None}
     second = _as_data(test, items, users, {**by_the_same, **options})
     first, second = _in_one_catalogue(in_order(first), in_order(second))
     check_parts(
@@ -201,6 +203,9 @@ def split_given(
     sequences = Sequences.of(both, np.concatenate([first.chosen, second.chosen]))
     later = np.arange(len(both.interactions)) >= len(first.events)
     asked = later & sequences.chosen
+    if first.repeats == "once":  # what `train` holds already is no choice of the first time
+        asked &= first_choices(sequences.data.interactions, sequences.chosen)
+        check_parts(len(first.events), int(asked.sum()), how="the split", fix="give other tables")
     histories, sealed = requests(sequences, asked, np.ones_like(later) if rolling else ~later)
     if not rolling:
         rows, sealed = _grouped(both, asked)
@@ -437,6 +442,7 @@ def _before(sequences: Sequences, asked: Mask, usable: Mask) -> Histories:
         items=data.item_rows[kept],
         weights=data.weights[kept],
         times=None if data.times is None else data.times[kept],
+        add_repeats=data.repeats == "each",
     )
 
 

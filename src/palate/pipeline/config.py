@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from palate.core import registry
 from palate.core.component import checked
-from palate.core.dataset import Dataset
+from palate.core.dataset import Dataset, Repeats
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.paths import path_of, whole_path
 from palate.core.registry import located_table
@@ -58,6 +58,8 @@ class DataSection(BaseModel):
     encoding: str | dict[str, str] = "utf-8"
     time_format: str | None = None
     positive: str | None = None
+    repeats: Repeats | None = None
+    weight: str | None = None
     drop_unknown: bool = False
     drop_missing: bool = False
 

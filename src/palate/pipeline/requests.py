@@ -104,6 +104,7 @@ def requests_of(
             for one in listed
         ]
         asking = history_of_items(item_ids, known)
+        asking = replace(asking, add_repeats=users.histories.add_repeats)
         places, total = np.arange(len(asking), dtype=np.int32), len(asking)
     if texts is not None:
         if len(texts) not in (1, total):

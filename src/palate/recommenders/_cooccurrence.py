@@ -118,14 +118,15 @@ def cooccurrence(
 ) -> sparse.csr_array:
     """(n_items, n_items) symmetric cosine of the sets of people, zeros on the diagonal.
 
-    The people that two items share, over the product of (√people + `shrink`) of both. Only each
+    The people that two items share, over the product of (√people + `shrink`) of both; a person
+    counts what their choice weighs, for two items the geometric mean of both. Only each
     person's newest `length` events count, and only each row's `neighbours` largest values stay
     (None: all), which bounds time and memory.
     """
     recent = histories if length is None else histories.last(length)
-    seen = recent.chosen()
+    seen = recent.strengths()
     users_of = sparse.csr_array(seen.T)
-    users = np.diff(users_of.indptr)
+    users = squares_of(seen)
     factors = (1.0 / (np.sqrt(users) + shrink + 1e-9)).astype(np.float32)
     chunks, tie = [], tie_order(histories.item_ids)
     for chunk in even_chunks(users_of @ np.diff(seen.indptr).astype(np.float64)):
@@ -133,6 +134,16 @@ def cooccurrence(
         shared = _without_self(shared, first=chunk.start)
         chunks.append(shared if neighbours is None else keep_largest(shared, neighbours, tie))
     return sparse.csr_array(sparse.vstack(chunks))
+
+
+def squares_of(matrix: sparse.csr_array, *, rows: bool = False) -> NDArray[np.float64]:
+    """The sum of squares of each column, or of each of the `rows`: as many as there are of ones."""
+    places = matrix.indices
+    if rows:
+        places = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    size = matrix.shape[0 if rows else 1]
+    squares = matrix.data.astype(np.float64) ** 2
+    return np.bincount(places, squares, size).astype(np.float64, copy=False)
 
 
 def even_chunks(work: NDArray[np.float64], most: int = _CHUNK_PAIRS) -> list[slice]:

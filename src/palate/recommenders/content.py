@@ -38,12 +38,15 @@ class Content(CatalogueModel):
     `blocks` names the blocks to use (None: all); where their rows have different lengths, as with
     the `weights` of `Concat`, blocks weigh by the squares of these. Zeros are what an item lacks:
     it is scored by its other blocks, brought to the mean and spread of the items that lack nothing,
-    so new items score like any other. Histories that are empty and silent get what is popular.
+    so new items score like any other. What somebody turned down is taken from their profile, as
+    far as `against` says (Rocchio 1971), where they chose something, too. Histories that are empty
+    and silent get what is popular.
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     length: PositiveInt = 50
     blocks: Annotated[list[BlockName], Field(min_length=1)] | None = None
+    against: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     items_: Features = learnt()
 
@@ -84,11 +87,14 @@ class Content(CatalogueModel):
 
     def _score_all(self, asking: Histories) -> Floats:
         weights = asking.matrix(decay=self.decay, length=self.length)
+        turned = self._turned_down(asking)
         scores = np.zeros((len(asking), len(self.item_ids_)), dtype=np.float32)
         known = np.zeros(len(asking), dtype=np.float32)
         profiles: list[Matrix] = []
         for (name, part), weight in zip(self.items_.parts.items(), self._gaps.weights, strict=True):
             profile = unit_rows(weights @ part)
+            if turned is not None:
+                profile = unit_rows(_without(profile, turned @ part, self.against))
             if name in asking.queries:
                 profile = unit_rows(_with_words(profile, asking.queries[name], name))
             with np.errstate(invalid="ignore"):  # BLAS looks beyond a short row now and then
@@ -98,6 +104,13 @@ class Content(CatalogueModel):
         equate(scores, profiles, self.items_, self._gaps)
         scores /= np.where(known > 0, known, 1)[:, None]
         return self._completed(scores)
+
+    def _turned_down(self, asking: Histories) -> sparse.csr_array | None:
+        """(n, n_items) weights of what those who chose something turned down; None for nothing."""
+        if not self.against or asking.against is None or not asking.against.lengths.any():
+            return None
+        turned = asking.against.matrix(decay=self.decay, length=self.length)
+        return sparse.csr_array(scale_rows(turned, (asking.lengths > 0).astype(np.float32)))
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for features of other items."""
@@ -146,6 +159,13 @@ def _weighted(items: Features, weights: Mapping[str, float]) -> Features:
         if (weight := weights[name]) not in (0.0, 1.0):
             parts[name] = scale_rows(part, np.full(part.shape[0], weight, dtype=np.float32))
     return items.with_parts(parts)
+
+
+def _without(profile: Matrix, turned: Matrix, share: float) -> Matrix:
+    """Profiles less a share of what was turned down, where there is a profile."""
+    known = (row_norms(profile) > 0) * np.float32(share)
+    less = scale_rows(unit_rows(turned), known.astype(np.float32))
+    return sparse.csr_array(profile - less) if sparse.issparse(profile) else profile - less
 
 
 def _with_words(profile: Matrix, words: Matrix, name: str) -> Matrix:

@@ -27,9 +27,10 @@ __all__ = ["Ease"]
 class Ease(CatalogueModel):
     """Collaborative: the linear weights that best rebuild who touched what (Steck, WWW 2019).
 
-    `l2` is the ridge on the items × items weights. Only items with events are in them: more than
-    `max_items` raise `ConfigError`, for memory grows with 16 bytes times their square. Histories
-    without any of these get what is popular; new items score the lowest.
+    What is rebuilt are the roots of what events weigh, 1 where they have no weights. `l2` is the
+    ridge on the items × items weights. Only items with events are in them: more than `max_items`
+    raise `ConfigError`, for memory grows with 16 bytes times their square. Histories without any of
+    these get what is popular; new items score the lowest.
     """
 
     l2: PositiveFloat = 200.0
@@ -60,7 +61,7 @@ class Ease(CatalogueModel):
         rows = self._rows_of(data)
         self._know(data, context)
         self.rows_ = rows
-        seen = histories_of(data).chosen()[:, rows].astype(np.float64)
+        seen = histories_of(data).strengths()[:, rows].astype(np.float64)
         self.weights_ = closed_form((seen.T @ seen).toarray(order="F"), self.l2)
         return self
 
@@ -70,7 +71,7 @@ class Ease(CatalogueModel):
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) rebuilt histories, about 0 to 1; items without events score the lowest."""
-        seen = self._asking(histories).chosen()[:, self.rows_]
+        seen = self._asking(histories).strengths()[:, self.rows_]
         found = np.asarray(seen @ self.weights_, dtype=np.float32)
         floor = found.min(axis=1, keepdims=True, initial=0.0)
         scores = np.repeat(floor, len(self.item_ids_), axis=1)

@@ -25,8 +25,9 @@ class ItemKNN(CatalogueModel):
     """Item-based collaborative filtering: items that the same people touched (Sarwar et al. 2001).
 
     Similarity: people that two items share / ((√people + `shrink`) of both), the `neighbours`
-    largest of each item. The k-th newest item of the asking history counts `decay`^k. Histories
-    without neighbours get what is popular; new items score the lowest.
+    largest of each item; people count what their choices weigh. The k-th newest item of the asking
+    history counts `decay`^k. Histories without neighbours get what is popular; new items score the
+    lowest.
     """
 
     neighbours: PositiveInt = 100

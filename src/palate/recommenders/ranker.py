@@ -58,9 +58,11 @@ from palate.recommenders.two_stage.labels import (
 from palate.recommenders.two_stage.profiles import check_profiles, profile_blocks, with_known_users
 from palate.recommenders.two_stage.statistics import (
     Statistics,
+    arrivals,
     check_statistics,
     extended,
     fit_statistics,
+    known_kinds,
 )
 from palate.recommenders.two_stage.trees import booster_of
 
@@ -80,8 +82,9 @@ class Ranker:
 
     Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour
     space, the cosine of every content block, covisits lent by neighbours in content, a learnt map
-    from a history's text to the next item's. `behaviour=False` leaves only the content. The labels
-    are `n_train_queries` held-out events of the training data, which no statistic has seen; items
+    from a history's text to the next item's. `behaviour=False` leaves only the content; with
+    `against` what people turned down teaches, where events have times. The labels are
+    `n_train_queries` held-out events of the training data, which no statistic has seen; items
     proposed again are learnt from the data. Where events have times, what orders strangers, each
     length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
     least `new_share` of a list's places go to items that nobody has touched (None: as many as they
@@ -99,6 +102,7 @@ class Ranker:
     min_rows_per_leaf: PositiveInt = 100
     l2: NonNegativeFloat = 20.0
     behaviour: bool = True
+    against: bool = False
     new_share: Annotated[float, Field(ge=0, lt=1)] | None = None
     seed: NonNegativeInt = 0
 
@@ -149,6 +153,7 @@ class Ranker:
             candidates=self.candidates,
             repeats=self.repeats_,
             behaviour=self.behaviour,
+            against=self.against,
             content=self._has_content,
             seed=self.seed,
         )
@@ -162,7 +167,11 @@ class Ranker:
             del rows
             give_back_memory()
             self.statistics_ = fit_statistics(
-                histories, self._catalogue, behaviour=self.behaviour, seed=self.seed
+                histories,
+                self._catalogue,
+                behaviour=self.behaviour,
+                seed=self.seed,
+                against=self.against,
             )
             if way_of(self.choices_, NEW) is not None:
                 self.choices_ = self._calibrated(asked)
@@ -449,25 +458,14 @@ class Ranker:
         names = feature_names(
             features,
             behaviour=self.behaviour,
-            times="windows" in self.statistics_,
-            ease="ease" in self.statistics_,
             users=profile_blocks(self.statistics_, self.user_blocks_),
+            **known_kinds(self.statistics_),
         )
         agree(self.names_ in (names, []), "features of rows that this version does not make")
         agree(bool(self.names_) or not self.trees_, "trees, but no names of their features")
         check_importances(self.importances_, self.names_)
         check_chosen(self.choices_, self.names_)
         _ = self._booster
-
-
-def arrivals(counts: Floats) -> float:
-    """How many items without any event are more than chance explains: new arrivals.
-
-    In every catalogue some rare items go untouched; the items touched once and twice tell how many
-    (Chao 1984, bias-corrected).
-    """
-    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
-    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
 
 
 def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:

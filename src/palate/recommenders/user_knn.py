@@ -18,7 +18,7 @@ from palate.core.learnt import agree
 from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
-from palate.recommenders._cooccurrence import keep_largest
+from palate.recommenders._cooccurrence import keep_largest, squares_of
 
 __all__ = ["UserKNN"]
 
@@ -30,7 +30,8 @@ class UserKNN(CatalogueModel):
     """User-based collaborative filtering: what similar people touched (Herlocker et al. 1999).
 
     Similarity: shared items / ((√items + `shrink`) of both); whoever asks, known or not, gets the
-    items of the `neighbours` most similar training people. A training person is their own
+    items of the `neighbours` most similar training people. An item counts the root of what its
+    events weigh, on both sides. A training person is their own
     neighbour too, which adds only what they have seen. Histories without neighbours get what is
     popular; new items score the lowest.
     """
@@ -45,7 +46,7 @@ class UserKNN(CatalogueModel):
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
-        self.users_ = with_users_settled(histories_of(data)).chosen()
+        self.users_ = with_users_settled(histories_of(data)).strengths()
         self.__dict__.pop("_users_by_item", None)
         return self
 
@@ -68,7 +69,7 @@ class UserKNN(CatalogueModel):
         return found
 
     def _chosen_nearby(self, histories: Histories) -> Floats:
-        asking = known_columns(self._asking(histories).chosen(), self.users_.shape[1])
+        asking = known_columns(self._asking(histories).strengths(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
         step = max(1, _BLOCK_CELLS // max(self.users_.shape[0], 1))
         for start in range(0, asking.shape[0], step):
@@ -84,6 +85,6 @@ class UserKNN(CatalogueModel):
 
     def _normalised(self, seen: sparse.csr_array) -> sparse.csr_array:
         """Each row divided by √items + shrink."""
-        counts = np.diff(seen.indptr)
+        counts = squares_of(seen, rows=True)
         factors = 1.0 / np.maximum(np.sqrt(counts) + self.shrink, 1e-9)
         return sparse.csr_array(scale_rows(seen, factors.astype(np.float32)))

@@ -26,6 +26,7 @@ FAMILIES_ZH: Mapping[str, str] = MappingProxyType(
         "popularity": "热度",
         "the person's own past": "本人的过去",
         "the person's profile": "本人的资料",
+        "what was turned down": "被拒绝过的",
         "context": "情境",
     }
 )
@@ -66,6 +67,11 @@ WORDS_ZH: Mapping[str, str] = MappingProxyType(
         "length of the history": "历史长度",
         "how long ago the person chose it": "此人多久前选过它",
         "how often the person chose it lately": "此人近来选过它几次",
+        "how often people turned it down": "人们多常拒绝它",
+        "turned down by the people who turned down what this person did": (
+            "拒绝过相同物品的人也拒绝它"
+        ),
+        "like what the person turned down": "像此人拒绝过的",
         "like the recent items": "像近期物品",
         "like the newest item": "像最新物品",
         "like the long history": "像长期历史",

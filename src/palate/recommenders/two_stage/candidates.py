@@ -28,6 +28,7 @@ from palate.recommenders.two_stage.profiles import profile_popularity
 from palate.recommenders.two_stage.recency import popular_lately
 from palate.recommenders.two_stage.retrievers import ROUNDING, Profiles, Signal, retrieve
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics
+from palate.recommenders.two_stage.turned_down import turned_down_features
 
 NEW_ITEMS = 50  # best items without any event that are proposed whatever their place in the sum
 LEFT = 0.5  # of the candidates that a filter must leave to a list, or it gets candidates of its own
@@ -102,6 +103,7 @@ def candidates(
     features |= profile_popularity(features, statistics, columns)
     features |= memory(histories, columns)
     features |= comparisons(histories, profiles, statistics, catalogue, columns)
+    features |= turned_down_features(histories, statistics, catalogue, columns)
     names = list(features)
     stacked = np.empty((*columns.shape, len(names)), dtype=np.float32)
     for place, name in enumerate(names):
@@ -115,6 +117,7 @@ def feature_names(
     behaviour: bool,
     times: bool,
     ease: bool,
+    against: bool = False,
     users: Mapping[str, Matrix] = MappingProxyType({}),
 ) -> list[str]:
     """What the columns of `Candidates.features` are called, as a catalogue of two items shows.
@@ -129,8 +132,10 @@ def feature_names(
     people = Features(Ids(histories.user_ids), _blank(users)) if users else None
     histories = histories.with_users(people)
     catalogue = Catalogue.of(small, 2, users=people)
-    if times:
+    if times or against:
         histories = replace(histories, times=np.zeros(len(histories.items)))
+    if against:
+        histories = replace(histories, against=histories)
     statistics = fit_statistics(histories, catalogue, behaviour=behaviour, seed=0)
     if not ease:
         statistics.pop("ease", None)

@@ -13,6 +13,7 @@ from palate.core.learnt import agree
 from palate.recommenders.two_stage.labels import LabelledRows
 from palate.recommenders.two_stage.profiles import profile_window
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
+from palate.recommenders.two_stage.turned_down import ALIKE, DOWN, LIKE_IT
 
 MEASURED_ROWS = 5_000
 
@@ -29,6 +30,8 @@ FAMILIES = {
     "similar profiles": "the person's profile",
     "profile choices": "the person's profile",
     "profile popularity": "the person's profile",
+    DOWN: "what was turned down",
+    ALIKE: "what was turned down",
     "mix": "sum of retrievers",
     "popularity": "popularity",
     "trend": "popularity",
@@ -51,6 +54,8 @@ SIGNALS = {
     "smoothed": "followed items like the recent ones",
     "similar profiles": "chosen by people with a similar profile",
     "profile choices": "chosen more by people with such a profile than by others",
+    DOWN: "how often people turned it down",
+    ALIKE: "turned down by the people who turned down what this person did",
     "mix": "all retrievers together",
     "mix (gap)": "all retrievers together, behind the best",
     "mix (best)": "all retrievers together, of the best",
@@ -77,6 +82,7 @@ COMPARISONS = {
     ":lasting": "like the long history",
     ":map": "like what tends to follow",
     ":profile": "like the words of the person's profile",
+    LIKE_IT: "like what the person turned down",
     " (nearest)": "like the nearest recent item",
     " (second nearest)": "like the second nearest recent item",
     " (nearest's age)": "age of the nearest recent item",

@@ -67,6 +67,7 @@ class LabelPlan:
     behaviour: bool
     content: bool
     seed: int
+    against: bool = False
 
 
 def labelled_rows(
@@ -105,7 +106,13 @@ def _rows_of_turn(
     advance: Callable[[int], object],
 ) -> LabelledRows:
     """The statistics go before those of the next turn are made: a function of its own."""
-    statistics = fit_statistics(turn.known, catalogue, behaviour=plan.behaviour, seed=plan.seed)
+    statistics = fit_statistics(
+        turn.known,
+        catalogue,
+        behaviour=plan.behaviour,
+        seed=plan.seed,
+        against=plan.against,
+    )
     step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
     catalogue.ready(behaviour=plan.behaviour)
     give_back_memory()

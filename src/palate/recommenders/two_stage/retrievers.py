@@ -13,7 +13,12 @@ from scipy import sparse
 from palate.core.arrays import Floats, Matrix, Rows, to_dense, unit_rows
 from palate.core.histories import Histories
 from palate.core.sparse import inner_products, product
-from palate.recommenders._cooccurrence import even_chunks, first_of_each_row, keep_largest
+from palate.recommenders._cooccurrence import (
+    even_chunks,
+    first_of_each_row,
+    keep_largest,
+    squares_of,
+)
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.profiles import profile_signals
 from palate.recommenders.two_stage.statistics import (
@@ -141,7 +146,7 @@ def _behaviour(
     lasting = profiles.lasting @ statistics["space_in"]
     yield Signal("space", inner_products(lasting, statistics["space_out"]), 0.3)
     if "ease" in statistics:
-        yield Signal("ease", histories.chosen() @ statistics["ease"], 0.5)
+        yield Signal("ease", histories.strengths() @ statistics["ease"], 0.5)
     users = near_users(histories, statistics)
     yield Signal("similar users", sparse.csr_array(users @ statistics["users"]))
     if catalogue.anchor is not None:
@@ -162,7 +167,7 @@ def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array
     asked = sparse.csr_array(
         histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity), dtype=np.float32
     )
-    scale = sparse.diags_array(1 / np.sqrt(np.diff(users.indptr) + 1))
+    scale = sparse.diags_array(1 / np.sqrt(squares_of(users, rows=True) + 1))
     users_of = first_of_each_row(sparse.csr_array(users.T), MOST_USERS)
     work = asked.astype(bool).astype(np.float64) @ np.diff(users_of.indptr)
     nearest = [sparse.csr_array((0, users.shape[0]), dtype=np.float32)]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Rows, unit_rows
-from palate.core.histories import Histories, ragged_positions
+from palate.core.histories import Histories, ragged_positions, turned_down_before
 from palate.core.ids import Ids
 from palate.core.learnt import agree, check_finite
 from palate.core.parallel import in_chunks
@@ -21,6 +21,7 @@ from palate.recommenders._cooccurrence import (
     keep_largest,
     normalised_covisits,
     popularity,
+    squares_of,
 )
 from palate.recommenders.ease import closed_form
 from palate.recommenders.two_stage.catalogue import Catalogue
@@ -30,6 +31,7 @@ from palate.recommenders.two_stage.profiles import (
     profile_statistics,
 )
 from palate.recommenders.two_stage.recency import WINDOWS, recency_statistics
+from palate.recommenders.two_stage.turned_down import ALIKE, DOWN, turned_down_statistics
 
 DECAY = 0.7  # of a history's k-th newest item
 LENGTH = 8  # newest items that speak for what comes next
@@ -59,9 +61,17 @@ _OF_SPACE = ("space_in", "space_out", "space_unit")
 
 
 def fit_statistics(
-    histories: Histories, catalogue: Catalogue, *, behaviour: bool, seed: int
+    histories: Histories,
+    catalogue: Catalogue,
+    *,
+    behaviour: bool,
+    seed: int,
+    against: bool = True,
 ) -> Statistics:
-    """Everything the retrievers need; `histories`, content and who people are, nothing else."""
+    """Everything the retrievers need; `histories`, content and who people are, nothing else.
+
+    `against` says whether what people turned down is among it.
+    """
     counts = np.bincount(_flat_items(histories), minlength=catalogue.n_items)
     met = np.bincount(_flat_items(histories.every()), minlength=catalogue.n_items)
     statistics: Statistics = {
@@ -70,6 +80,7 @@ def fit_statistics(
         "newest": _newest_counts(histories),
     }
     statistics |= recency_statistics(histories, catalogue.n_items)
+    statistics |= turned_down_statistics(histories) if against else {}
     if behaviour:
         statistics |= _behaviour_statistics(histories, statistics["popularity"], seed)
         statistics |= profile_statistics(histories, catalogue.users)
@@ -89,6 +100,8 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     }
     if "windows" in statistics:
         shapes |= {"windows": (n_items, len(WINDOWS)), "ages": (n_items, 2)}
+    if DOWN in statistics:
+        shapes |= {DOWN: (n_items,), ALIKE: (n_items, n_items)}
     if behaviour:
         if "ease" in statistics:
             shapes |= {"ease": (n_items, n_items)}
@@ -98,7 +111,7 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     names = {name for name in statistics if not is_profile(name)}
     agree(names == shapes.keys(), f"statistics of other names: {sorted(statistics)}")
     for name, shape in shapes.items():
-        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, "users")
+        value, kept_sparse = statistics[name], name in (*_OF_PAIRS, ALIKE, "users")
         kind = sparse.csr_array if kept_sparse else np.ndarray
         right = isinstance(value, kind) and value.dtype == np.float32
         agree(right, f"statistics: {name} is no array of float32")
@@ -107,6 +120,22 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     for name in (*_OF_ITEMS, *statistics.keys() & {"windows", "ages"}):
         least = float(statistics[name].min(initial=0.0))
         agree(least > -1, f"statistics: {name} counts {least}")
+
+
+def arrivals(counts: Floats) -> float:
+    """How many items without any event are more than chance explains: new arrivals.
+
+    In every catalogue some rare items go untouched; the items touched once and twice tell how many
+    (Chao 1984, bias-corrected).
+    """
+    never, once, twice = (float((counts == times).sum()) for times in (0, 1, 2))
+    return max(0.0, never - once * (once - 1) / (2 * (twice + 1)))
+
+
+def known_kinds(statistics: Statistics) -> dict[str, bool]:
+    """Which kinds of features such statistics give, as `feature_names` asks for them."""
+    kinds = {"times": "windows", "ease": "ease", "against": DOWN}
+    return {kind: name in statistics for kind, name in kinds.items()}
 
 
 def _widths(statistics: Statistics) -> dict[str, int]:
@@ -129,7 +158,7 @@ def _newest_counts(histories: Histories) -> Floats:
 def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: int) -> Statistics:
     counts = covisit_counts(histories, window=WINDOW)
     sums = np.asarray(counts.sum(axis=1)).ravel()
-    seen = histories.last(LINKS_PER_ITEM).chosen()
+    seen = histories.last(LINKS_PER_ITEM).strengths()
     directed = normalised_covisits(counts, item_popularity)
     conditional = sparse.csr_array(sparse.diags_array(1 / (sums + 2)) @ counts)
     conditional = conditional.astype(np.float32)
@@ -147,14 +176,14 @@ def _behaviour_statistics(histories: Histories, item_popularity: Floats, seed: i
 
 def _ease(histories: Histories) -> Floats:
     """(n_items, n_items) linear weights of who touched what; zeros of items without events."""
-    seen = histories.chosen().astype(np.float64)
+    seen = histories.strengths().astype(np.float64)
     return closed_form((seen.T @ seen).toarray(order="F"), EASE_L2)
 
 
 def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statistics:
     """Truncated SVD of the people × items matrix, degrees to the power -1/2 on both sides."""
-    per_user = np.maximum(np.diff(seen.indptr), 1) ** -0.5
-    per_item = np.maximum(np.bincount(seen.indices, minlength=seen.shape[1]), 1) ** -0.5
+    per_user = np.maximum(squares_of(seen, rows=True), 1) ** -0.5
+    per_item = np.maximum(squares_of(seen), 1) ** -0.5
     scaled = sparse.csr_array(sparse.diags_array(per_user) @ seen @ sparse.diags_array(per_item))
     # near full rank, what nobody did would be rounding noise and its order chance
     dim = min(BEHAVIOUR_DIM, min(seen.shape) // 3)
@@ -220,7 +249,10 @@ def next_item_map(
 
 
 def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
-    """Every event but the first of each row, as a request with what came before it."""
+    """Every event but the first of each row, as a request with what came before it.
+
+    What was turned down before it is known where events have times.
+    """
     row, position = ragged_positions(
         histories.starts + 1, np.maximum(histories.stops, histories.starts + 1)
     )
@@ -233,6 +265,10 @@ def prefix_cases(histories: Histories) -> tuple[Histories, Rows]:
         items=histories.items,
         weights=histories.weights,
         times=histories.times,
+        against=None
+        if histories.times is None
+        else turned_down_before(histories, row, histories.times[position]),
+        add_repeats=histories.add_repeats,
     )
     return cut, histories.items[position]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.arrays import Mask, Rows
-from palate.core.histories import Histories, ragged_positions
+from palate.core.histories import Histories, ragged_positions, turned_down_before
 from palate.recommenders.two_stage.labels import LabelPlan, Turn, repeated, some_of
 
 SHARE = 0.2  # of the events, in each stretch
@@ -78,9 +78,12 @@ def _cut(histories: Histories, start: float, stop: float) -> tuple[Histories, Hi
     times: NDArray[np.float64] = np.asarray(histories.times)[position]
     earlier = np.bincount(row[times < start], minlength=len(histories))
     asked = (times >= start) & (times < stop)
-    row, position = row[asked], position[asked]
-    asking = replace(histories.take(row), stops=position)
-    known = replace(histories, stops=histories.starts + earlier)
+    row, position, times = row[asked], position[asked], times[asked]
+    before = turned_down_before(histories, row, times)
+    asking = replace(histories.take(row), stops=position, against=before)
+    everybody = np.arange(len(histories))
+    before = turned_down_before(histories, everybody, np.full(len(histories), start))
+    known = replace(histories, stops=histories.starts + earlier, against=before)
     return known, asking, histories.items[position]
 
 
