@@ -55,6 +55,9 @@ def check_received(pipeline: Stages) -> None:
         _check_scorer(part, data.item_ids, blocks)
         lost = set(getattr(part, "user_blocks_", ())) - set(people)
         agree(not lost, f"a part knows blocks of users that are not made: {sorted(lost)}")
+        for name, values in getattr(part, "profiles_", {}).items():
+            fits = name in people and people[name].shape[1] == values.shape[1]
+            agree(fits, f"a part knows a block of users {name!r} that is not made")
 
 
 def _check_people(pipeline: Stages) -> None:
