@@ -76,7 +76,8 @@ def names_of_codes(plan: Mapping[str, Any]) -> list[str]:
 
 def about_codes(plan: Mapping[str, Any]) -> str:
     """What is done with such a column, and how it would be read as a number."""
-    said = "as they are" if plan["whole"] else f"by their first {plan['prefix']} signs"
+    first = "sign" if plan["prefix"] == 1 else f"{plan['prefix']} signs"
+    said = "as they are" if plan["whole"] else f"by their first {first}"
     name = plan["column"]
     return f'{name} holds codes, read as categories {said}; {{"{name}": "standard"}} reads numbers'
 
