@@ -12,7 +12,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.histories import histories_of
-from palate.features.history_attention import _Learner, _cases_of, attention_of
+from palate.features.history_attention import _cases_of, _Learner, attention_of
 
 TOPICS, TELLING, IDLE = 6, 10, 40
 

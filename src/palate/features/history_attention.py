@@ -198,5 +198,3 @@ def _places(cases: _Cases, rows: Matrix, scores: Doubles) -> Doubles:
     alike: Floats = to_dense(pooled @ rows[targets].T)
     own = alike[np.arange(len(wanted)), wanted]
     return np.asarray(1 / (alike >= own[:, None]).sum(axis=1), dtype=np.float64)
-
-

@@ -225,10 +225,11 @@ class Pipeline(Stages):
 
         One list for each person, history or text; a text may go with a person or a history, and
         what is given once holds for all. `profile` says what is known of who asks, under columns
-        of the table of users; of a known person, other columns stay. Only what is among `candidates` (ids), not in `exclude`
-        (ids) and fits `where`, a condition on the columns of the items (`pl.col("year") > 1990` or
-        "year > 1990"), is recommended, in the order that a list of all items would have. `reasons`
-        adds a sentence to each line. `unknown="skip"` leaves unknown ids out, with a warning.
+        of the table of users; a known person's other columns stay. Only what is among `candidates`
+        (ids), not in `exclude` (ids) and fits `where`, a condition on the columns of the items
+        (`pl.col("year") > 1990` or "year > 1990"), is recommended, in the order that a list of all
+        items would have. `reasons` adds a sentence to each line. `unknown="skip"` leaves unknown
+        ids out, with a warning.
         Raises `UnknownIdError` for people or items that are not known, `DataError` for no request
         at all and for a filter that leaves nothing.
         """

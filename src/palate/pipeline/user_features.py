@@ -152,10 +152,10 @@ def reads_users(recommender: object) -> bool:
 
 
 def user_encoders(pipeline: Stages, data: Dataset) -> Mapping[str, Encoder]:
-    """Those that are given; else what suits the table of users, if the recommender reads them."""
+    """Those that are given; else what suits users and what they wrote, if the recommender reads."""
     if pipeline.users is not None:
         return pipeline.users
-    if data.users is None or not reads_users(pipeline.recommender):
+    if not reads_users(pipeline.recommender):
         return {}
     found = default_user_encoders(users_as_items(data))
     if _reads_words_alone(pipeline.recommender):  # of one that reads texts the items' words follow
@@ -277,7 +277,8 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     table = stages.data_.users
     check_reads_profile(stages.recommender_, features, table)
     said = profile_row(profile, table)
-    assert features is not None and table is not None  # else these were errors
+    assert features is not None  # else these were errors
+    assert table is not None
     assert isinstance(profile, Mapping)
     names = asking.user_ids.unique(maintain_order=True) if known else said[USER]
     people = UserStages(stages.user_encoders_, stages.user_transforms_)

@@ -54,9 +54,10 @@ class Attributes:
     "price": "log", "brand": ["categories", "frequency"], "*": "auto"}`. The ways are "auto",
     "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
     category, target-free), "code" (the first `prefix` signs, or as many as five rows share: what
-    "auto" makes of postcodes), "ordinal" (`order`, lowest first), "standard", "log", "quantile", "date"
-    (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in years) and
-    "lengths" (log of characters and words). `"*"` stands for the default columns not named.
+    "auto" makes of postcodes), "ordinal" (`order`, lowest first), "standard", "log", "quantile",
+    "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in
+    years) and "lengths" (log of characters and words). `"*"` stands for the default columns not
+    named.
     """
 
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
