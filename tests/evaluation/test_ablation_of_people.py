@@ -24,12 +24,10 @@ def test_each_block_of_people_is_worth_something_of_its_own(split):
         *("words", "users.facts", "users.about", "all of people")
     ]
     assert found.worth("words", "ndcg@10").mean == 0
-    strangers = {
-        drop.name: found.worth(drop.name, "ndcg@10", "history_0") for drop in found.drops
-    }
-    assert strangers["words"].mean == 0
-    assert strangers["all of people"].low > 0.1
-    assert strangers["all of people"].mean > strangers["users.about"].mean
+    worth = {drop.name: found.worth(drop.name, "ndcg@10").mean for drop in found.drops}
+    assert worth["words"] == 0
+    assert worth["all of people"] > max(0.005, worth["users.about"])
+    assert len(set(worth.values())) == 4
     assert "all of people" in json.dumps(found.to_json())
 
 

@@ -146,7 +146,8 @@ def user_views(
     all that `data` hold) are histories of `data`: no event outside them is looked at, so give the
     training part, or histories that end where learning ends. `how`, `decay`, `length` and
     `fitted_on` pool as in `user_features`; sentences and reviews know no attention. Zeros stand for
-    nothing. Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside` lacks a person.
+    nothing. Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside`
+    lacks a person.
     """
     asking = histories_of(data) if histories is None else histories
     if items is None:
