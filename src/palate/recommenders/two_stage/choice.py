@@ -60,6 +60,7 @@ WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
+SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
 FEWEST = 20  # requests of a kind that a choice is made for
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
@@ -166,20 +167,8 @@ def by_choice(
     for who, (low, high) in WHO.items():
         way, rows = way_of(chosen, who), (lengths >= low) & (lengths <= high)
         if way is not None and rows.any():
-            way = with_profile(way, found.names)
             values[rows] = way.values(trees[rows], _said(found, rows), kept[rows])
     return values
-
-
-def with_profile(way: Way, names: Sequence[str]) -> Way:
-    """The same window with what is known of who asks, where that is known of anybody.
-
-    For those of whom nothing is, popularity with a profile is popularity alone.
-    """
-    profiled = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(way.ordered_by)
-    if way.trees or profiled is None or profiled not in names:
-        return way
-    return replace(way, ordered_by=profiled)
 
 
 class Trial:
@@ -282,11 +271,12 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
 def ways_of(names: Sequence[str]) -> list[Way]:
     """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
 
-    A window is chosen by itself; `with_profile` adds what is known of a stranger.
+    A window is chosen by itself; `_profiled` adds what is known of a stranger where that helps.
     """
     known = [name for name in EXPERTS if name in names]
     mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
-    alone = [Way(0.0, name, 1.0) for name in PLAIN_WINDOWS if name in names]
+    windows = (*PLAIN_WINDOWS, *PROFILE_WINDOWS[1:])
+    alone = [Way(0.0, name, 1.0) for name in windows if name in names]
     return [BY_TREES, BY_SUM, *mixed, *alone]
 
 
@@ -305,7 +295,7 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
         if who == STRANGERS:
             gains = np.concatenate([gains, before.gains[before.lengths == 0]])
             otherwise = trial.ways.index(BY_SUM)
-            best = _window(gains, trial.ways)
+            best = _profiled(gains, trial.ways, _window(gains, trial.ways))
         else:
             best = _best(gains, trial.users[asked], usual, others, SURE)
         used[asked] = best
@@ -338,6 +328,21 @@ def _window(gains: Doubles, ways: Sequence[Way]) -> int:
         if apart.mean() > SURE_OF_WINDOW * apart.std() / np.sqrt(len(apart)):
             best = place
     return best
+
+
+def _profiled(gains: Doubles, ways: Sequence[Way], best: int) -> int:
+    """The same window with what is known of who asks, where that is likely better, or untried.
+
+    Where few are like anybody, it can be far worse than what everybody likes.
+    """
+    name = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(ways[best].ordered_by)
+    places = [place for place, way in enumerate(ways) if not way.trees and way.ordered_by == name]
+    if not places:
+        return best
+    apart = gains[:, places[0]] - gains[:, best]
+    untried = len(gains) < FEWEST
+    helps = untried or apart.mean() > SURE_OF_PROFILE * apart.std() / np.sqrt(len(apart))
+    return places[0] if helps else best
 
 
 def _best(
