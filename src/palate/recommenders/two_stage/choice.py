@@ -37,6 +37,7 @@ Doubles = NDArray[np.float64]
 
 TREES: Final = "trees"
 SUM: Final = "mix"
+ALL_TIME: Final = "popularity"
 NEW: Final = "new items"
 TAIL: Final = "long tail"
 LIFTED: Final = (NEW, TAIL)
@@ -102,7 +103,7 @@ BY_SUM = Way(0.0, SUM, 1.0)
 def _said(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
     """What every expert says of the candidates of some requests."""
     known = {name: place for place, name in enumerate(found.names)}
-    tried = {*EXPERTS, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
+    tried = {*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
     return {name: found.features[rows, :, known[name]] for name in sorted(tried)}
 
 
@@ -275,8 +276,9 @@ def ways_of(names: Sequence[str]) -> list[Way]:
     """
     known = [name for name in EXPERTS if name in names]
     mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
-    windows = (*PLAIN_WINDOWS, *PROFILE_WINDOWS[1:])
-    alone = [Way(0.0, name, 1.0) for name in windows if name in names]
+    profiled = [name for name in PROFILE_WINDOWS[1:] if name in names]
+    plain = (ALL_TIME, *PLAIN_WINDOWS) if profiled else PLAIN_WINDOWS
+    alone = [Way(0.0, name, 1.0) for name in (*plain, *profiled) if name in names]
     return [BY_TREES, BY_SUM, *mixed, *alone]
 
 
@@ -319,7 +321,8 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
 def _window(gains: Doubles, ways: Sequence[Way]) -> int:
     """The longest window of popularity that no shorter one surely beats."""
     named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
-    falling = [named[SUM], *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
+    longest = named.get(ALL_TIME, named[SUM])  # which is the sum where no profile adds to it
+    falling = [longest, *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
     best = falling[0]
     if len(gains) < FEWEST:
         return best
@@ -331,18 +334,13 @@ def _window(gains: Doubles, ways: Sequence[Way]) -> int:
 
 
 def _profiled(gains: Doubles, ways: Sequence[Way], best: int) -> int:
-    """The same window with what is known of who asks, where that is likely better, or untried.
-
-    Where few are like anybody, it can be far worse than what everybody likes.
-    """
-    name = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(ways[best].ordered_by)
-    places = [place for place, way in enumerate(ways) if not way.trees and way.ordered_by == name]
-    if not places:
-        return best
-    apart = gains[:, places[0]] - gains[:, best]
-    untried = len(gains) < FEWEST
-    helps = untried or apart.mean() > SURE_OF_PROFILE * apart.std() / np.sqrt(len(apart))
-    return places[0] if helps else best
+    """The same window with what is known of who asks, where that is likely better, or untried."""
+    named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
+    with_profiles = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)) | {ALL_TIME: SUM}
+    other = named.get(with_profiles.get(ways[best].ordered_by, ""), best)
+    apart = gains[:, other] - gains[:, best]
+    sure = len(gains) < FEWEST or apart.mean() > SURE_OF_PROFILE * apart.std() / len(apart) ** 0.5
+    return other if sure else best
 
 
 def _best(
@@ -466,7 +464,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
             how += f" and {row['weight']:g} times {_plain(row['ordered_by'])}"
     else:
         usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
-        how = usual if row["ordered_by"] == SUM else _plain(row["ordered_by"])
+        how = usual if row["ordered_by"] in (SUM, ALL_TIME) else _plain(row["ordered_by"])
         otherwise = usual if row["who"] == STRANGERS else "trees alone"
     if row["ndcg"] != row["ndcg_otherwise"]:
         worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"
