@@ -118,6 +118,48 @@ def test_a_known_person_without_an_event_is_served_by_their_row(split, model):
     assert share_of("student", found.filter(pl.col("user_id") == "s")["item_id"]) > 0.7
 
 
+def test_what_a_known_person_says_goes_before_what_is_stored(split, tmp_path):
+    silent = pl.DataFrame(
+        {"user_id": ["p", "q"], "age": [58, 56], "occupation": "pilot", "about": None},
+        schema_overrides={"about": pl.String},
+    )
+    users = pl.concat([split.train.users, silent])
+    fitted = pipeline().fit(replace(split.train, users=users))
+    stored = fitted.recommend(["p", "q"], k=8).table
+    assert share_of("pilot", stored["item_id"]) > 0.7
+    now = {"age": 20, "occupation": "student", "about": ""}
+    said = fitted.recommend(["p", "q"], profile=now, k=8).table
+    assert share_of("student", said["item_id"]) > 0.7
+    assert said["user_id"].unique(maintain_order=True).to_list() == ["p", "q"]
+    again = palate.load(fitted.save(tmp_path / "model"))
+    assert again.recommend(["p", "q"], profile=now, k=8).table.equals(said)
+
+
+def test_columns_that_a_known_person_does_not_name_stay(model):
+    users = model.data_.users
+    (name,) = users.filter(pl.col("about").is_not_null())["user_id"].head(1)
+    (row,) = users.filter(pl.col("user_id") == name).drop("user_id").to_dicts()
+    asked = model.histories([name], profile={"age": 70}).users
+    whole = model.histories(history=[], profile=row | {"age": 70}).users
+    before = model.histories([name]).users
+    same = model.histories([name], profile={"age": row["age"]}).users
+    for block, part in asked.items():
+        assert abs(part - whole[block]).max() < 1e-6
+        assert abs(same[block] - before[block]).max() < 1e-6
+    assert abs(asked["profile"] - before["profile"]).max() > 0.01
+
+
+def test_known_people_with_a_profile_keep_what_they_did(split):
+    users = {"facts": palate.Attributes(), "acts": palate.Behaviour(dim=4)}
+    fitted = pipeline(users=users).fit(split.train)
+    names = [fitted.data_.interactions["user_id"][row] for row in (0, -1, 0)]
+    asked = fitted.histories(names, profile={"occupation": "pilot"})
+    before = fitted.histories(names)
+    assert (asked.users["acts"] == before.users["acts"]).all()
+    assert (asked.lengths == before.lengths).all()
+    assert abs(asked.users["facts"] - before.users["facts"]).max() > 0.01
+
+
 def test_a_profile_counts_after_saving_and_loading(model, tmp_path):
     again = palate.load(model.save(tmp_path / "model"))
     for asked in (PROFILE, {"about": "robots and rockets"}, {**PROFILE, "about": "jazz"}):
@@ -198,8 +240,6 @@ def test_models_that_cannot_read_a_profile_say_what_to_do(split):
         pipeline(users={}).fit(split.train).recommend(profile=PROFILE)
     with pytest.raises(ConfigError, match="'popular' does not read profiles"):
         pipeline(recommender=palate.Popular()).fit(split.train).recommend(profile=PROFILE)
-    with pytest.raises(DataError, match="not for both"):
-        pipeline(users={}).fit(split.train).recommend(["person-1"], profile=PROFILE)
 
 
 def test_errors_of_encoders_speak_of_users(split):

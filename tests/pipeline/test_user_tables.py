@@ -56,6 +56,12 @@ def test_from_a_file_to_the_lists_of_strangers(shop, command):
     assert found == wanted.to_list()
     as_json = ["--profile", json.dumps({"age": 21, "occupation": "student"})]
     assert command("recommend", shop / "model", *as_json, "-k", 5).out == done.out
+    known = ["--user", "person-1", "--profile", "occupation=pilot", "--profile", "age=60"]
+    done = command("recommend", shop / "model", *known, "--json", shop / "list.json")
+    assert done.code == 0
+    found = [line["item_id"] for line in json.loads((shop / "list.json").read_text())]
+    said = model.recommend(["person-1"], profile={"occupation": "pilot", "age": 60}).table
+    assert found == said["item_id"].to_list()
 
 
 @pytest.mark.parametrize(

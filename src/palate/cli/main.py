@@ -187,7 +187,7 @@ def recommend(
     profile: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN=VALUE", help="What is known of somebody new (repeatable; or JSON)."
+            metavar="COLUMN=VALUE", help="What is known of who asks (repeatable; or JSON)."
         ),
     ] = None,
     everybody: lists.Everybody = False,

@@ -30,6 +30,7 @@ from palate.evaluation.significance import Interval
 from palate.evaluation.table import SHOWN_SLICES, metric_label, shown_metrics
 from palate.features.default_encoders import default_encoders
 from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.user_features import reads_users, user_encoders
 
 if TYPE_CHECKING:
     from palate.pipeline.config import Config
@@ -171,7 +172,10 @@ def ablate(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Ablation:
-    """What each encoder of a pipeline is worth, and all that read text, or behaviour, together.
+    """What each encoder of a pipeline is worth, of items and of people, and families of them.
+
+    Families: all that read text, all behaviour, all that is known of people (of whom blocks are
+    called "users.NAME").
 
     The pipeline, or that of a pipeline file, is fitted on `split.train` as it is, and once without
     each; what pretrained encoders read is in the cache after the first fit. "all behaviour" also
@@ -184,7 +188,8 @@ def ablate(
     metric_names(metrics, ks)  # before anything is fitted
     whole = pipeline if isinstance(pipeline, Pipeline) else pipeline.pipeline()
     chosen = default_encoders(split.train) if whole.encoders is None else whole.encoders
-    whole = replace(whole, encoders=dict(chosen))
+    people = dict(user_encoders(whole, split.train))
+    whole = replace(whole, encoders=dict(chosen), users=people)
     fitted = whole.fit(split.train)
     tried, failed = [], {}
     wanted = drops_of(fitted)
@@ -257,15 +262,22 @@ def _json_interval(worth: Interval) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Drop:
-    """What is left out: encoders by name, and what recommenders learn from events by themselves."""
+    """What is left out: encoders by name, and what recommenders learn from events by themselves.
+
+    `users` are encoders of people.
+    """
 
     name: str
     encoders: Sequence[str]
     behaviour: bool = False
+    users: Sequence[str] = ()
 
 
 def drops_of(fitted: Pipeline) -> list[Drop]:
-    """Each encoder, then families of several: all that read text, all that learn from events."""
+    """Each encoder, of items and of people, then families of several.
+
+    These are all that read text, all that learn from events, and all that is known of people.
+    """
     blocks = _blocks_of(fitted)
     drops = [Drop(name, (name,)) for name in blocks]
     behavioural = [name for name, learnt in blocks.items() if learnt]
@@ -280,6 +292,10 @@ def drops_of(fitted: Pipeline) -> list[Drop]:
     says = len(behavioural) < len(blocks)
     if says and (ranks or len(behavioural) > 1):
         drops.append(Drop("all behaviour", tuple(behavioural), behaviour=ranks))
+    people = tuple(fitted.user_encoders_) if reads_users(fitted.recommender) else ()
+    drops += [Drop(f"users.{name}", (), users=(name,)) for name in people]
+    if len(people) > 1:
+        drops.append(Drop("all of people", (), users=people))
     return drops
 
 
@@ -298,6 +314,9 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
     """A pipeline like this one without some encoders, not fitted."""
     encoders = pipeline.encoders or {}
     kept = {name: encoder for name, encoder in encoders.items() if name not in drop.encoders}
+    people = pipeline.users
+    if people is not None:
+        people = {name: encoder for name, encoder in people.items() if name not in drop.users}
 
     def pruned(component: Any, stage: str = "") -> Any:
         return _pruned(component, stage, drop.encoders)
@@ -308,6 +327,7 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
     return replace(
         pipeline,
         encoders=kept,
+        users=people,
         representation=[pruned(part) for part in pipeline.representation],
         fusion=pruned(pipeline.fusion),
         selection=[pruned(part) for part in pipeline.selection],

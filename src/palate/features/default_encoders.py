@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 import warnings
 
+import polars as pl
+
+from palate.core.columns import ITEM, TEXT
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, did_you_mean
 from palate.core.optional import is_installed
@@ -13,6 +16,7 @@ from palate.core.visible import visible
 from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.columns.plans import is_attribute
 from palate.features.encoders.muse import NEEDED, TextEncoder
+from palate.features.encoders.reviews import Reviews
 from palate.features.encoders.tfidf import Tfidf
 from palate.features.encoders.transformer import Transformer
 from palate.features.template_encoder import TemplateEncoder
@@ -21,6 +25,8 @@ from palate.text.profile import is_title_name
 from palate.text.template import default_template, text_columns
 
 USE = "muse"
+FEWEST_WRITERS = 50
+"""People who wrote something, from which on what people wrote is read by default."""
 
 
 def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> dict[str, Encoder]:
@@ -45,10 +51,11 @@ def default_encoders(data: Dataset, *, text: TemplateEncoder | None = None) -> d
 
 
 def default_user_encoders(people: Dataset) -> dict[str, Encoder]:
-    """What suits a table of users, given in the place of the items: attributes, and texts if any.
+    """What suits people, given in the place of the items: attributes, texts, what they wrote.
 
-    Columns of few different values are attributes and no texts; names say nothing of a taste. The
-    language model is left out where it is not installed: nobody asked for it here.
+    Columns of few different values are attributes and no texts; names say nothing of a taste. What
+    they wrote at their events is read where at least 50 of them wrote. Language models are left out
+    where they are not installed: nobody asked for them here.
     """
     encoders: dict[str, Encoder] = {}
     told = [
@@ -68,7 +75,18 @@ def default_user_encoders(people: Dataset) -> dict[str, Encoder]:
             Tfidf(template=template).check_words(people)
         except DataError:
             del encoders["words"]
+    if _writers(people) >= FEWEST_WRITERS and is_installed(*NEEDED.modules):
+        encoders["reviews"] = Reviews()
     return encoders
+
+
+def _writers(people: Dataset) -> int:
+    """How many people wrote something at an event."""
+    events = people.interactions
+    if TEXT not in events.columns:
+        return 0
+    said = pl.col(TEXT).fill_null("").str.strip_chars() != ""
+    return events.filter(said)[ITEM].n_unique()
 
 
 def _has_text(data: Dataset) -> bool:

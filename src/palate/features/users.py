@@ -23,12 +23,13 @@ from palate.features.event_statistics import (
     learn,
     standardised,
 )
+from palate.features.history_attention import attending, attention_of
 from palate.features.user_texts import HistoryText, Reader, history_texts, pooled_reviews, reading
 
 __all__ = ["pool", "user_aggregates", "user_features", "user_views"]
 
-Pooling: TypeAlias = Literal["decayed", "mean", "weighted"]
-POOLINGS = ("decayed", "mean", "weighted")
+Pooling: TypeAlias = Literal["decayed", "mean", "weighted", "attention"]
+POOLINGS = ("decayed", "mean", "weighted", "attention")
 HISTORY, QUERY, HISTORY_TEXT, REVIEWS = "history", "query", "history_text", "reviews"
 
 _AS_IT_IS = HistoryText()
@@ -43,20 +44,31 @@ def pool(
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
+    fitted_on: Dataset | Histories | None = None,
 ) -> dict[str, Matrix]:
     """(n, d) for each block: the mean of the features of the `length` newest items of each history.
 
     "mean" counts each item once, "weighted" by its event's weight, "decayed" by that times
-    `decay`^k for the k-th newest event. Items that lack a block, rows of zeros, are left out of its
-    mean. An empty history gives zeros; sparse blocks stay sparse.
+    `decay`^k for the k-th newest event, and "attention" by that times a weight that the item has in
+    each block, learnt from what people of `fitted_on` (by default of `histories`) chose next. Items
+    that lack a block, rows of zeros, are left out of its mean. An empty history gives zeros; sparse
+    blocks stay sparse.
     """
     if how not in POOLINGS:
         raise ConfigError(f"how = {how!r} cannot be used.{did_you_mean(str(how), POOLINGS)}")
     asking = histories.in_catalogue(features.ids)
-    weights = asking.matrix(
-        decay=decay if how == "decayed" else 1.0, length=length, weighted=how != "mean"
-    )
-    return {name: _averaged(weights, part) for name, part in features.parts.items()}
+    rate = decay if how in ("decayed", "attention") else 1.0
+    weights = asking.matrix(decay=rate, length=length, weighted=how != "mean")
+    if how != "attention":
+        return {name: _averaged(weights, part) for name, part in features.parts.items()}
+    basis = histories if fitted_on is None else fitted_on
+    if isinstance(basis, Dataset):
+        basis = histories_of(basis)
+    learnt_from, found = basis.in_catalogue(features.ids), {}
+    for name, part in features.parts.items():
+        scores = attention_of(learnt_from, part, name, rate)
+        found[name] = _averaged(attending(weights, scores), part)
+    return found
 
 
 def _averaged(weights: sparse.csr_array, part: Matrix) -> Matrix:
@@ -77,15 +89,19 @@ def user_features(
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
+    fitted_on: Dataset | Histories | None = None,
 ) -> Features:
     """One row a user, [h; v]: blocks "history.NAME" as `pool` has them, then "query.NAME".
 
+    With `how="attention"` name the training part in `fitted_on`, which keeps the future out;
     `queries` hold (n, d) vectors by block name; left out, those of the histories. User ids must be
     unique; the blocks of what people did are behavioural.
     """
     pooled = {
         f"{HISTORY}.{name}": part
-        for name, part in pool(histories, items, how=how, decay=decay, length=length).items()
+        for name, part in pool(
+            histories, items, how=how, decay=decay, length=length, fitted_on=fitted_on
+        ).items()
     }
     asked: dict[str, Matrix] = {}
     for name, vectors in (histories.queries if queries is None else queries).items():
@@ -118,6 +134,7 @@ def user_views(
     how: Pooling = "decayed",
     decay: float = 0.9,
     length: int | None = None,
+    fitted_on: Dataset | Histories | None = None,
 ) -> Features:
     """One row a user: what they did, what they did in words, what they wrote, what they say.
 
@@ -127,14 +144,17 @@ def user_views(
     features of people by user id, such as numbers. Of a reader with blocks of its own
     (`Pipeline.queries`) they are "history_text.NAME" and "reviews.NAME". `histories` (by default
     all that `data` hold) are histories of `data`: no event outside them is looked at, so give the
-    training part, or histories that end where learning ends. `how`, `decay` and `length` pool as in
-    `pool`. Zeros stand for nothing. Raises `AlignmentError` for histories of other data,
-    `UnknownIdError` where `beside` lacks a person.
+    training part, or histories that end where learning ends. `how`, `decay`, `length` and
+    `fitted_on` pool as in `user_features`; sentences and reviews know no attention. Zeros stand for
+    nothing. Raises `AlignmentError` for histories of other data, `UnknownIdError` where `beside`
+    lacks a person.
     """
     asking = histories_of(data) if histories is None else histories
     if items is None:
         items = Features(asking.item_ids, {})
-    every = user_features(asking, items, queries, how=how, decay=decay, length=length)
+    every = user_features(
+        asking, items, queries, how=how, decay=decay, length=length, fitted_on=fitted_on
+    )
     users = every.select(name for name in every.parts if name in every.behavioural)
     asked = every.select(name for name in every.parts if name not in every.behavioural)
     if reader is not None:
@@ -142,7 +162,7 @@ def user_views(
         texts = read(history_texts(asking, data, history_text))
         users = users.beside(_behavioural(users.ids, HISTORY_TEXT, texts))
     if reader is not None and TEXT in data.interactions.columns:
-        rate = decay if how == "decayed" else 1.0
+        rate = decay if how in ("decayed", "attention") else 1.0
         wrote = pooled_reviews(
             asking, data, read, decay=rate, length=length, weighted=how != "mean"
         )

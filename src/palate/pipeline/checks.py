@@ -225,12 +225,12 @@ def users_of(data: Dataset) -> Users:
 def check_request(user_ids: object, history: object, text: object, profile: object) -> None:
     """Raises `DataError` unless known people ask, or somebody by a history, words or a profile.
 
-    Words may go with either.
+    Words and a profile may go with either.
     """
-    if user_ids is not None and (history is not None or profile is not None):
+    if user_ids is not None and history is not None:
         raise DataError(
-            "ask for known people, or for somebody by a history and a profile, not for both: what "
-            "known people did and are is known; a text may go with either"
+            "ask for known people, or for somebody by a history, not for both: what known people "
+            "did is known; a text and a profile may go with either"
         )
     if user_ids is None and history is None and text is None and profile is None:
         raise DataError("nobody asks: give user_ids, a history, a text or a profile")

@@ -68,9 +68,9 @@ from palate.pipeline.user_features import (
     check_users,
     context_of_both,
     fit_both,
-    known_of,
     take_users,
     user_encoders,
+    with_profile,
     with_users_of,
 )
 
@@ -224,11 +224,12 @@ class Pipeline(Stages):
         """The best `k` items for known people, for histories, for text queries, or a mix.
 
         One list for each person, history or text; a text may go with a person or a history, and
-        what is given once holds for all. `profile` says what is known of somebody new, under
-        columns of the table of users. Only what is among `candidates` (ids), not in `exclude`
-        (ids) and fits `where`, a condition on the columns of the items (`pl.col("year") > 1990` or
-        "year > 1990"), is recommended, in the order that a list of all items would have. `reasons`
-        adds a sentence to each line. `unknown="skip"` leaves unknown ids out, with a warning.
+        what is given once holds for all. `profile` says what is known of who asks, under columns
+        of the table of users; a known person's other columns stay. Only what is among `candidates`
+        (ids), not in `exclude` (ids) and fits `where`, a condition on the columns of the items
+        (`pl.col("year") > 1990` or "year > 1990"), is recommended, in the order that a list of all
+        items would have. `reasons` adds a sentence to each line. `unknown="skip"` leaves unknown
+        ids out, with a warning.
         Raises `UnknownIdError` for people or items that are not known, `DataError` for no request
         at all and for a filter that leaves nothing.
         """
@@ -324,10 +325,7 @@ class Pipeline(Stages):
         texts = texts_of(text)
         people = self.known_users
         asking, wanted = requests_of(people, self.item_ids, user_ids, history, texts, unknown)
-        if user_ids is not None:
-            asking = with_users_of(asking, self.user_features_)
-        else:
-            asking = replace(asking, users=known_of(self, profile, len(asking)))
+        asking = with_profile(self, asking, profile, known=user_ids is not None)
         if texts is None or wanted is None:
             return asking
         return with_words(asking, read_words(self, texts), texts, wanted)

@@ -39,6 +39,21 @@ def profile_row(profile: object, users: pl.DataFrame | None) -> pl.DataFrame:
     return pl.DataFrame([pl.Series(USER, ["profile"], dtype=pl.String), *cells])
 
 
+def overlaid(
+    said: pl.DataFrame, users: pl.DataFrame, profile: Mapping[str, Any], names: pl.Series
+) -> pl.DataFrame:
+    """The stored rows of known people, with what a profile says in place of what is stored.
+
+    `said` is the profile's row; a column that it names as empty is empty. Who has no row in the
+    table has the profile's alone.
+    """
+    wanted = pl.DataFrame({USER: names})
+    stored = wanted.join(users, on=USER, how="left", maintain_order="left")
+    return stored.with_columns(
+        said[name].new_from_index(0, len(names)) for name in users.columns if name in profile
+    )
+
+
 def _is_empty(value: object) -> bool:
     return value is None or (isinstance(value, str | list) and not (value and str(value).strip()))
 

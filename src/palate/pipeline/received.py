@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -55,6 +55,9 @@ def check_received(pipeline: Stages) -> None:
         _check_scorer(part, data.item_ids, blocks)
         lost = set(getattr(part, "user_blocks_", ())) - set(people)
         agree(not lost, f"a part knows blocks of users that are not made: {sorted(lost)}")
+        for name, values in getattr(part, "profiles_", {}).items():
+            fits = name in people and people[name].shape[1] == values.shape[1]
+            agree(fits, f"a part knows a block of users {name!r} that is not made")
 
 
 def _check_people(pipeline: Stages) -> None:
@@ -105,6 +108,11 @@ def _check_column(table: pl.DataFrame | None, name: str, kind: Any, *, gaps: boo
     agree(gaps or not column.null_count(), f"the column {name} has gaps")
     if kind is None and column.dtype.is_float() and not gaps:
         agree(bool(column.is_finite().all()), f"the column {name} holds NaN or infinity")
+
+
+def read_columns(encoders: Iterable[Any]) -> set[str]:
+    """The columns of their table that fitted encoders of palate's read."""
+    return {column for encoder in encoders for column in _columns_of(encoder)}
 
 
 def _columns_of(encoder: Any) -> set[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import (
     AlignmentError,
     ConfigError,
+    DataError,
     PalateError,
     did_you_mean,
 )
@@ -28,8 +30,9 @@ from palate.core.ids import Ids
 from palate.core.settings import blocks_named
 from palate.core.types import Encoder, FitContext, Transform
 from palate.features.default_encoders import default_user_encoders
+from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.features import encode_items, encode_words, fit_features
-from palate.pipeline.profile_row import profile_row
+from palate.pipeline.profile_row import overlaid, profile_row
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.profiles import QUERY
 from palate.text.template import render
@@ -149,12 +152,20 @@ def reads_users(recommender: object) -> bool:
 
 
 def user_encoders(pipeline: Stages, data: Dataset) -> Mapping[str, Encoder]:
-    """Those that are given; else what suits the table of users, if the recommender reads them."""
+    """Those that are given; else what suits users and what they wrote, if the recommender reads."""
     if pipeline.users is not None:
         return pipeline.users
-    if data.users is None or not reads_users(pipeline.recommender):
+    if not reads_users(pipeline.recommender):
         return {}
-    return default_user_encoders(users_as_items(data))
+    found = default_user_encoders(users_as_items(data))
+    if _reads_words_alone(pipeline.recommender):  # of one that reads texts the items' words follow
+        found = {name: one for name, one in found.items() if isinstance(one, TemplateEncoder)}
+        found = dict(list(found.items())[-1:])
+    return found
+
+
+def _reads_words_alone(recommender: object) -> bool:
+    return getattr(recommender, "reads_users", None) == "words"
 
 
 def users_as_items(data: Dataset) -> Dataset:
@@ -198,8 +209,8 @@ def check_reads_profile(
     """Raises `ConfigError` for a model that knows nothing of people but what they did."""
     if not reads_users(recommender):
         raise ConfigError(
-            f"the recommender {registry.name_of(recommender)!r} does not read profiles: 'ranker' "
-            "does"
+            f"the recommender {registry.name_of(recommender)!r} does not read profiles: 'ranker', "
+            "'user_knn' and, of words, 'content' do"
         )
     if users is None:
         raise ConfigError(
@@ -210,6 +221,17 @@ def check_reads_profile(
         raise ConfigError(
             "this model has no encoder of users, so it cannot read a profile: give the pipeline "
             "users={'profile': Attributes()}, or [users.profile] in a pipeline file, and fit again"
+        )
+
+
+def _check_says_words(recommender: object, profile: object, parts: Mapping[str, Matrix]) -> None:
+    """Raises `DataError` for a profile of which nothing reaches who reads words alone."""
+    said = (part for name, part in parts.items() if name.startswith(QUERY))
+    if _reads_words_alone(recommender) and not any(abs(part).sum() for part in said):
+        raise DataError(
+            f"the profile {reprlib.repr(profile)} holds no words that an encoder of the items' "
+            f"texts understands, and {registry.name_of(recommender)!r} reads no more of it: "
+            "'ranker' and 'user_knn' read numbers and categories"
         )
 
 
@@ -241,25 +263,44 @@ def strangers(features: Features, count: int) -> dict[str, Matrix]:
     return {name: scale_rows(part[rows], zeros) for name, part in features.parts.items()}
 
 
-def of_profile(stages: UserStages, row: pl.DataFrame, words: Words | None) -> dict[str, Matrix]:
-    """One row a block: what a fitted model makes of a profile."""
-    nobody = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
-    data = Dataset(interactions=nobody, items=pl.DataFrame({ITEM: ["none"]}), users=row)
-    encoded = stages.encode(data, words)
-    return {} if encoded is None else encoded.parts
+def with_profile(stages: Stages, asking: Histories, profile: object, *, known: bool) -> Histories:
+    """The same requests with what is known of who asks: of a known person the row that is stored.
 
-
-def known_of(stages: Stages, profile: object, count: int) -> dict[str, Matrix]:
-    """The same rows for every request: those of a profile, or of a stranger."""
+    A profile goes before it, column by column; of a stranger nothing else is known. Blocks that
+    were learnt from what people did stay those of known people.
+    """
+    features = stages.user_features_
+    if profile is None and known:
+        return with_users_of(asking, features)
     if profile is None:
-        return {} if stages.user_features_ is None else strangers(stages.user_features_, count)
-    users = stages.data_.users
-    check_reads_profile(stages.recommender_, stages.user_features_, users)
+        return replace(asking, users={} if features is None else strangers(features, len(asking)))
+    table = stages.data_.users
+    check_reads_profile(stages.recommender_, features, table)
+    said = profile_row(profile, table)
+    assert features is not None  # else these were errors
+    assert table is not None
+    assert isinstance(profile, Mapping)
+    names = asking.user_ids.unique(maintain_order=True) if known else said[USER]
     people = UserStages(stages.user_encoders_, stages.user_transforms_)
     words = reading(stages.encoders_, stages.transforms_)
-    known = of_profile(people, profile_row(profile, users), words)
-    each = np.zeros(count, dtype=np.int32)
-    return {name: part[each] for name, part in known.items()}
+    rows = overlaid(said, table, profile, names) if known else said
+    parts = _of_rows(people, rows, words)
+    _check_says_words(stages.recommender_, profile, parts)
+    place = Ids(names, of=USER).find(asking.user_ids) if known else np.zeros(len(asking), np.int32)
+    users = {name: part[place] for name, part in parts.items()}
+    stored = with_users_of(replace(asking, users={}), features).users if known else {}
+    own = {name: part for name, part in stored.items() if name in features.behavioural}
+    return replace(asking, users=users | own)
+
+
+def _of_rows(stages: UserStages, rows: pl.DataFrame, words: Words | None) -> dict[str, Matrix]:
+    """What a fitted model makes of rows of the table of users, one row each."""
+    nobody = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
+    data = Dataset(interactions=nobody, items=pl.DataFrame({ITEM: ["none"]}), users=rows)
+    encoded = stages.encode(data, words)
+    if encoded is None:
+        return {}
+    return dict(encoded.take(encoded.ids.rows(rows[USER])).parts)
 
 
 def take_users(features: Features | None, ids: Ids) -> Features | None:

@@ -66,9 +66,10 @@ class Blend:
         return tuple(chain.from_iterable(map(requirements_of, self._build())))
 
     @property
-    def reads_users(self) -> bool:
-        """Whether a part does."""
-        return any(getattr(part, "reads_users", False) for part in self._build())
+    def reads_users(self) -> bool | str:
+        """Whether a part does; "words" where none reads more."""
+        said = [getattr(part, "reads_users", False) for part in self._build()]
+        return True in said or ("words" if "words" in said else any(said))
 
     def describe(self, data: Dataset) -> Iterator[str]:
         """What its parts say; raises as their `fit` does."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from pydantic import Field, PositiveInt
@@ -22,7 +22,12 @@ from palate.core.settings import BlockName
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, aligned
 from palate.recommenders._score_equating import Gaps, equate
-from palate.recommenders._text_queries import fused_with_queries
+from palate.recommenders._text_queries import (
+    evidence_with_profiles,
+    fused_with_profiles,
+    fused_with_queries,
+)
+from palate.recommenders.two_stage.profiles import QUERY
 
 __all__ = ["Content"]
 
@@ -34,7 +39,8 @@ class Content(CatalogueModel):
     """Content-based: the cosine of an item to the decayed mean of the history, over the blocks.
 
     The k-th newest of the `length` newest items counts `decay`^k. What people say in words
-    (`histories.queries`) is a profile of its own; beside a history the two lists are fused.
+    (`histories.queries`) is a profile of its own; beside a history the two lists are fused. So are
+    the words in people's features, which the items' encoders read, and these fade with the events.
     `blocks` names the blocks to use (None: all); where their rows have different lengths, as with
     the `weights` of `Concat`, blocks weigh by the squares of these. Zeros are what an item lacks:
     it is scored by its other blocks, brought to the mean and spread of the items that lack nothing,
@@ -47,6 +53,8 @@ class Content(CatalogueModel):
     length: PositiveInt = 50
     blocks: Annotated[list[BlockName], Field(min_length=1)] | None = None
     against: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+    reads_users: ClassVar[str] = "words"
 
     items_: Features = learnt()
 
@@ -83,7 +91,15 @@ class Content(CatalogueModel):
         The mean is over the blocks that the request knows; items that lack one of these are put on
         the scale of those that lack none, so they may go a little beyond 1.
         """
-        return fused_with_queries(self._score_all, self._asking(histories))
+        return fused_with_queries(self._score_with_profiles, self._asking(histories))
+
+    def _score_with_profiles(self, asking: Histories) -> Floats:
+        return fused_with_profiles(self._score_all, asking, self._words_of_people(asking))
+
+    def _words_of_people(self, asking: Histories) -> dict[str, Matrix]:
+        """What the profiles of who asks say, in the blocks of the items that are used here."""
+        said = {name: asking.users.get(f"{QUERY}{name}") for name in self.items_.parts}
+        return {name: words for name, words in said.items() if words is not None}
 
     def _score_all(self, asking: Histories) -> Floats:
         weights = asking.matrix(decay=self.decay, length=self.length)
@@ -121,9 +137,19 @@ class Content(CatalogueModel):
         return Gaps.of(self.items_)
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
-        """For request i and item i: the history's nearest item, or the words where nearer."""
-        asking = self._asking(histories).last(self.length)
-        return from_content(self.items_, asking, items)
+        """For request i and item i: the history's nearest item, or the words where nearer.
+
+        Where the words of a profile place it higher than these do, they speak.
+        """
+        asking = self._asking(histories)
+
+        def nearest(part: Histories, rows: Rows) -> list[Evidence]:
+            return from_content(self.items_, part.last(self.length), rows)
+
+        words = self._words_of_people(asking)
+        if not words:
+            return nearest(asking, items)
+        return evidence_with_profiles(nearest, self._score_all, asking, words, items)
 
     def _used(self, items: Features) -> Features:
         names = list(items.parts) if self.blocks is None else self.blocks

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import NonNegativeFloat, PositiveInt
 from scipy import sparse
 
-from palate.core.arrays import Floats, Rows, scale_rows
+from palate.core.arrays import Floats, Matrix, Rows, row_norms, scale_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, from_popularity, scores_at
+from palate.core.features import Features
 from palate.core.histories import Histories, histories_of
 from palate.core.learnt import agree
 from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest, squares_of
+from palate.recommenders.two_stage.profiles import comparable, people_alike, people_blocks
 
 __all__ = ["UserKNN"]
 
@@ -31,53 +35,89 @@ class UserKNN(CatalogueModel):
 
     Similarity: shared items / ((√items + `shrink`) of both); whoever asks, known or not, gets the
     items of the `neighbours` most similar training people. An item counts the root of what its
-    events weigh, on both sides. A training person is their own
-    neighbour too, which adds only what they have seen. Histories without neighbours get what is
-    popular; new items score the lowest.
+    events weigh, on both sides. A training person is their own neighbour too, which adds only what
+    they have seen. Where features of people are known, a like profile (the mean of the blocks'
+    cosines, of the `neighbours` most similar ones) counts as much as `profile_weight` items shared
+    with somebody as active as people are: a stranger gets what people like them chose, and a
+    history says more the longer it is. Who has no neighbours gets what is popular; new items score
+    the lowest.
     """
 
     neighbours: PositiveInt = 100
     shrink: NonNegativeFloat = 1.0
+    profile_weight: NonNegativeFloat = 1.0
+
+    reads_users: ClassVar[bool] = True
 
     users_: sparse.csr_array = learnt("people", "known")
+    profiles_: dict[str, Matrix] = learnt("people", "d")
 
     def __post_init__(self) -> None:
         check_types(self)
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
-        self.users_ = with_users_settled(histories_of(data)).strengths()
+        histories = with_users_settled(histories_of(data))
+        self.users_ = histories.strengths()
+        self.profiles_ = _profiles_of(histories, context.users)
         self.__dict__.pop("_users_by_item", None)
         return self
 
     def check_learnt(self) -> None:
-        """Raises `ValueError` for more items than the catalogue has."""
+        """Raises `ValueError` for more items than the catalogue has, and profiles of others."""
         agree(self.users_.shape[1] <= len(self.item_ids_), "items that nobody knows")
+        for name, part in self.profiles_.items():
+            agree(part.shape[0] == self.users_.shape[0], f"profiles_[{name!r}] of other people")
 
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""
         return self._completed(self._chosen_nearby(histories))
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
-        """For request i and item i: whether somebody with a similar history chose it."""
+        """For request i and item i: whether somebody like them chose it, by history or profile.
+
+        Of the two, the one that adds more speaks.
+        """
         check_fitted(self)
         found = from_popularity(items)
         known = np.flatnonzero(items < self.users_.shape[1])
-        nearby = scores_at(self._chosen_nearby, histories.take(known), items[known])
-        for line in known[nearby > 0].tolist():
-            found[line] = Evidence("peers")
+        asking, rows = histories.take(known), items[known]
+        nearby = scores_at(self._chosen_nearby, asking, rows)
+        by_history = nearby
+        if self.profiles_ and asking.users:
+            by_history = scores_at(self._chosen_nearby, replace(asking, users={}), rows)
+        kinds = np.where(2 * by_history >= nearby, "peers", "profile").tolist()
+        for place in np.flatnonzero(nearby > 0).tolist():
+            found[int(known[place])] = Evidence(kinds[place])
         return found
 
     def _chosen_nearby(self, histories: Histories) -> Floats:
-        asking = known_columns(self._asking(histories).strengths(), self.users_.shape[1])
+        histories = self._asking(histories)
+        asking = known_columns(histories.strengths(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
         step = max(1, _BLOCK_CELLS // max(self.users_.shape[0], 1))
         for start in range(0, asking.shape[0], step):
             part = asking[start : start + step]
             similarity = self._normalised(part) @ self._users_by_item
+            if self.profiles_ and self.profile_weight and histories.users:
+                alike = self._alike(histories.take(slice(start, start + step)))
+                similarity = sparse.csr_array(similarity + alike)
             nearest = keep_largest(similarity, self.neighbours)
             scores[start : start + step] = (nearest @ self.users_).toarray()
         return scores
+
+    def _alike(self, asking: Histories) -> sparse.csr_array:
+        """(n, people) what a profile adds to the similarity of the people most like it."""
+        shape = (len(asking), self.users_.shape[0])
+        blocks = [part for name, part in asking.users.items() if name in self.profiles_]
+        known = sum((row_norms(part) > 0).astype(np.float32) for part in blocks)
+        counts = squares_of(self.users_, rows=True)
+        usual = self._factors(counts[counts > 0]).mean()
+        own = self._factors(squares_of(asking.strengths(), rows=True))
+        weight = self.profile_weight * usual * own / np.maximum(known, 1)
+        alike = sparse.csr_array(people_alike(asking.users, self.profiles_, shape))
+        nearest = keep_largest(alike, self.neighbours)
+        return sparse.csr_array(scale_rows(nearest, weight.astype(np.float32)))
 
     @cached_property
     def _users_by_item(self) -> sparse.csr_array:
@@ -85,6 +125,18 @@ class UserKNN(CatalogueModel):
 
     def _normalised(self, seen: sparse.csr_array) -> sparse.csr_array:
         """Each row divided by √items + shrink."""
-        counts = squares_of(seen, rows=True)
+        return sparse.csr_array(scale_rows(seen, self._factors(squares_of(seen, rows=True))))
+
+    def _factors(self, counts: NDArray[np.float64]) -> Floats:
+        """What similarities to people with so many items are multiplied by."""
         factors = 1.0 / np.maximum(np.sqrt(counts) + self.shrink, 1e-9)
-        return sparse.csr_array(scale_rows(seen, factors.astype(np.float32)))
+        return np.asarray(factors, dtype=np.float32)
+
+
+def _profiles_of(histories: Histories, users: Features | None) -> dict[str, Matrix]:
+    """Block → (people, d) comparable rows; zeros for people without events, who chose nothing."""
+    if users is None or not histories.lengths.any() or not (names := people_blocks(users.parts)):
+        return {}
+    acting = (histories.lengths > 0).astype(np.float32)
+    parts = histories.with_users(users.select(names)).users
+    return {name: comparable(scale_rows(part, acting)) for name, part in parts.items()}

@@ -11,7 +11,7 @@ import polars as pl
 from palate.core.errors import DataError
 
 Kind: TypeAlias = Literal[
-    "text", "categories", "number", "date", "id", "address", "constant", "other"
+    "text", "categories", "number", "code", "date", "id", "address", "constant", "other"
 ]
 
 SAMPLE_ROWS = 10_000
@@ -33,6 +33,14 @@ _ADDRESS_NAME = re.compile(
     r"|paths?|files?|filename)(?:$|[_\s])"
 )
 _ADDRESS = r"^\s*(?:[a-zA-Z][a-zA-Z0-9+.-]*://|www\.|[./~]*/\w|[A-Za-z]:\\)|\.(?:jpe?g|png|gif|webp|mp[34]|wav|pdf)$"
+_CODE_NAME = re.compile(
+    r"(?:^|[_\s])(?:zips?|zip_?codes?|post(?:al)?_?codes?|plz|pin_?codes?|phone|fips|naics)$"
+    r"|邮编|郵編|邮政编码|区号"
+)
+_DIGITS = r"^\d+$"
+_LEADING_ZERO = r"^0\d{2,}$"
+_CODE_OF_SIGNS = r"^[A-Za-z\d][A-Za-z\d -]{0,11}$"
+_OTHER_CODE = r"^(?:[A-Z]*\d[A-Z\d]{3,}|[A-Z]+\d[A-Z\d]{2,})$"
 _NUMBER = r"^\s*[-+$€£¥]?[\d.,]+(?:[eE][-+]?\d+)?\s*%?\s*$"
 _DATE = r"^\s*\d{1,4}[-/.]\w{1,3}[-/.]\d{1,4}(?:[T\s].*)?$"
 _LONG_CODE = r"^[A-Z0-9]{8,}$|^[0-9a-f-]{12,}$"
@@ -64,7 +72,9 @@ def profile(series: pl.Series) -> Column:
     if _ID_NAME.search(series.name.lower()):
         return Column(series.name, "id")
     if sample.dtype.is_numeric() or sample.dtype == pl.Boolean:
-        return Column(series.name, "constant" if sample.n_unique() < 2 else "number")
+        if sample.n_unique() < 2:
+            return Column(series.name, "constant")
+        return Column(series.name, "code" if _are_codes_by_name(sample) else "number")
     if isinstance(sample.dtype, (pl.List, pl.Array)):
         return _profile_lists(sample)
     if sample.dtype in (pl.String, pl.Categorical, pl.Enum):
@@ -97,6 +107,8 @@ def _profile_strings(sample: pl.Series) -> Column:
     distinct = max(values.n_unique(), 1)
     if _is_constant(values, distinct):
         return Column(name, "constant")
+    if _hold_codes(values):
+        return Column(name, "code")
     if _share(values, _NUMBER) > 0.8:
         return Column(name, "number")
     if _share(values, _DATE) > 0.8:
@@ -107,10 +119,29 @@ def _profile_strings(sample: pl.Series) -> Column:
     return Column(name, "text", mean_words(values), repetition)
 
 
+def _are_codes_by_name(numbers: pl.Series) -> bool:
+    """Whether whole numbers stand under a name of codes, such as "zip"."""
+    if numbers.dtype == pl.Boolean or not _CODE_NAME.search(numbers.name.lower()):
+        return False
+    return bool(((numbers >= 0) & (numbers == numbers.floor())).all())
+
+
+def _hold_codes(values: pl.Series) -> bool:
+    """Whether texts are codes, made of digits or not: no amount begins with 0, or is "T8H1N"."""
+    if _CODE_NAME.search(values.name.lower()):
+        return _share(values, _CODE_OF_SIGNS) > 0.8 and _share(values, r"\d") > 0.5
+    digits = _share(values, _DIGITS)
+    if digits <= 0.8:
+        return False
+    others = values.filter(~values.str.contains(_DIGITS))
+    mixed = len(others) > 0 and _share(others, _OTHER_CODE) > 0.8
+    return mixed or _share(values, _LEADING_ZERO) > 0.01
+
+
 def _is_constant(values: pl.Series, distinct: int) -> bool:
     if distinct < 2 and not (is_title_name(values.name) and len(values) == 1):
         return True
-    most = values.value_counts(sort=True)["count"][0]
+    most = values.rename("value").value_counts(sort=True)["count"][0]
     return bool(distinct > 1 and len(values) > 50 and most / len(values) > 0.98)
 
 

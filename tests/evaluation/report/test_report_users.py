@@ -7,13 +7,20 @@ import numpy as np
 import polars as pl
 import pytest
 
+import palate
 from palate.core.dataset import Dataset
 from palate.core.histories import Histories
 from palate.core.ids import Ids
 from palate.core.split import Answers, Split
 from palate.core.types import Recommendations
 from palate.evaluation.report.html import words_in
-from palate.evaluation.report.users import User, meet_users, sample_requests, users_section
+from palate.evaluation.report.users import (
+    User,
+    known_of_users,
+    meet_users,
+    sample_requests,
+    users_section,
+)
 
 WORDS = words_in("en")
 TITLES = [f"film {row}" for row in range(60)]
@@ -96,7 +103,10 @@ def test_the_model_is_asked_and_its_answers_are_laid_beside_the_truth():
         return Recommendations(table)
 
     model = SimpleNamespace(
-        item_ids=split.histories.item_ids, recommend_histories=recommend_histories
+        item_ids=split.histories.item_ids,
+        recommend_histories=recommend_histories,
+        data_=split.train,
+        user_encoders_={},
     )
     met = meet_users(model, split, np.array([1, 0]))
     assert asked == {"k": 5, "exclude_seen": True, "reasons": True, "users": ["b", "a"]}
@@ -116,7 +126,12 @@ def test_what_somebody_chose_later_is_found_in_the_requests_that_follow():
         columns = ("user_id", "item_id", "rank", "reasons")
         return Recommendations(pl.DataFrame(schema=dict.fromkeys(columns, pl.String)))
 
-    model = SimpleNamespace(item_ids=split.histories.item_ids, recommend_histories=nothing)
+    model = SimpleNamespace(
+        item_ids=split.histories.item_ids,
+        recommend_histories=nothing,
+        data_=split.train,
+        user_encoders_={},
+    )
     met = meet_users(model, split, np.array([2, 0, 5, 1]))
     assert [user.later.tolist() for user in met] == [[6, 7], [6, 7], [], []]
 
@@ -165,3 +180,17 @@ def test_a_stranger_has_no_history_and_perhaps_no_recommendation():
     assert "Chosen next" not in html
     assert "<h3><bdi>&lt;x&gt;</bdi></h3>" in html
     assert "<h3><bdi>Person 42</bdi></h3>" in card(name="42")
+
+
+def test_a_card_says_what_the_model_reads_of_somebody(clubs):
+    facts = {"facts": palate.Attributes(columns=["age"]), "about": palate.Tfidf(template="{about}")}
+    model = palate.Pipeline(encoders={}, users=facts, recommender=palate.UserKNN()).fit(clubs)
+    row = clubs.users.filter(pl.col("about").is_not_null()).row(0, named=True)
+    (said, nothing) = known_of_users(model, pl.Series(["nobody", row["user_id"]]))[::-1]
+    assert said == f"age {row['age']}, about {row['about']}"
+    assert nothing == ""
+    bare = palate.Pipeline(encoders={}, users={}, recommender=palate.UserKNN()).fit(clubs)
+    assert known_of_users(bare, pl.Series([row["user_id"]])) == [""]
+    nothing = np.empty(0, dtype=np.int32)
+    user = User("42", nothing, nothing, [], nothing, nothing, "likes <b>")
+    assert "likes &lt;b&gt;" in users_section([user], TITLES, WORDS, on_map=False)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from palate.core.arrays import Rows
@@ -17,6 +18,8 @@ from palate.core.visible import shorten
 from palate.evaluation.report.html import Words, count, escape, named, say
 from palate.evaluation.significance import user_codes
 from palate.evaluation.slices import SHORT_HISTORY
+from palate.pipeline.received import read_columns
+from palate.text.profile import as_text
 
 if TYPE_CHECKING:
     from palate.pipeline.pipeline import Pipeline
@@ -32,7 +35,8 @@ _LONGEST_REASON: Final = 320
 class User:
     """One request: (past) catalogue rows newest first, recommended rows and why, the answers.
 
-    `later` holds what the same person chose after these, as far as the split asks about it.
+    `later` holds what the same person chose after these, as far as the split asks about it;
+    `known` what the model reads of them in the table of users.
     """
 
     name: str
@@ -41,6 +45,7 @@ class User:
     reasons: Sequence[str]
     answers: Rows
     later: Rows
+    known: str = ""
 
 
 def sample_requests(split: Split, count: int, *, seed: int = 0) -> NDArray[np.int64]:
@@ -87,7 +92,7 @@ def meet_users(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[U
         asking, k=RECOMMENDED, exclude_seen=split.exclude_seen, reasons=True
     )
     tables: Mapping[Any, Any] = found.table.sort(RANK).partition_by(USER, as_dict=True)
-    users = []
+    users, facts = [], known_of_users(model, asking.user_ids)
     for place, row in enumerate(rows):
         name = str(asking.user_ids[place])
         table = tables.get((name,))
@@ -100,9 +105,24 @@ def meet_users(model: Pipeline, split: Split, rows: NDArray[np.int64]) -> list[U
                 reasons=[] if table is None else table[REASONS].to_list(),
                 answers=split.sealed.items[start:stop],
                 later=_chosen_later(split, int(row)),
+                known=facts[place],
             )
         )
     return users
+
+
+def known_of_users(model: Pipeline, names: pl.Series) -> list[str]:
+    """What the encoders of people read of each: "age 31, occupation student"; "" for nothing."""
+    table, read = model.data_.users, read_columns(model.user_encoders_.values())
+    if table is None or not read:
+        return [""] * len(names)
+    columns = [column for column in table.columns if column in read]
+    rows = pl.DataFrame({USER: names}).join(table, on=USER, how="left", maintain_order="left")
+    texts = [(column, as_text(rows[column])) for column in columns]
+    return [
+        ", ".join(f"{column} {text[row]}" for column, text in texts if text[row] is not None)
+        for row in range(len(names))
+    ]
 
 
 def _chosen_later(split: Split, request: int) -> Rows:
@@ -131,6 +151,7 @@ def users_section(
 
 def _card(place: int, user: User, titles: Sequence[str], words: Words, *, on_map: bool) -> str:
     title = named(call(user.name, words))
+    known = f'<p class="why">{named(user.known, _LONGEST_REASON)}</p>' if user.known else ""
     button = ""
     if on_map:
         label = say(words, "on_map_label", name=escape(shorten(call(user.name, words), 60)))
@@ -139,7 +160,7 @@ def _card(place: int, user: User, titles: Sequence[str], words: Words, *, on_map
             f"{say(words, 'on_map')}</button>"
         )
     return (
-        f'<article class="card person"><header><h3>{title}</h3>{button}</header>'
+        f'<article class="card person"><header><h3>{title}</h3>{button}</header>{known}'
         f"{_past(user, titles, words)}<h4>{say(words, 'recommended')}</h4>"
         f"{_recommended(user, titles, words)}{_truth(user, titles, words)}</article>"
     )

@@ -16,6 +16,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import DataError, Setting, did_you_mean
 from palate.core.features import Features
 from palate.core.learnt import agree
+from palate.features.encoders.columns.codes import about_codes
 from palate.features.encoders.columns.kinds import (
     AUTO,
     OTHERS,
@@ -52,9 +53,11 @@ class Attributes:
     A table of `columns` says how to read each: `{"size": {"as": "ordinal", "order": ["S", "M"]},
     "price": "log", "brand": ["categories", "frequency"], "*": "auto"}`. The ways are "auto",
     "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
-    category, target-free), "ordinal" (`order`, lowest first), "standard", "log", "quantile", "date"
-    (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in years) and
-    "lengths" (log of characters and words). `"*"` stands for the default columns not named.
+    category, target-free), "code" (the first `prefix` signs, or as many as five rows share: what
+    "auto" makes of postcodes), "ordinal" (`order`, lowest first), "standard", "log", "quantile",
+    "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in
+    years) and "lengths" (log of characters and words). `"*"` stands for the default columns not
+    named.
     """
 
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
@@ -95,6 +98,10 @@ class Attributes:
         fitted = replace(self).fit(data)
         columns = ", ".join(dict.fromkeys(plan["column"] for plan in fitted.plan_))
         yield f"reads {columns}: {len(fitted.names):,} features"
+        by_itself = {name for name, spec in self._wanted(data.items) if spec["as"] == "auto"}
+        for plan in fitted.plan_:
+            if plan["kind"] == "code" and plan["column"] in by_itself:
+                yield about_codes(plan)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for plans that cannot be followed."""

@@ -37,6 +37,7 @@ Doubles = NDArray[np.float64]
 
 TREES: Final = "trees"
 SUM: Final = "mix"
+ALL_TIME: Final = "popularity"
 NEW: Final = "new items"
 TAIL: Final = "long tail"
 LIFTED: Final = (NEW, TAIL)
@@ -60,6 +61,7 @@ WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
+SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
 FEWEST = 20  # requests of a kind that a choice is made for
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
@@ -101,7 +103,7 @@ BY_SUM = Way(0.0, SUM, 1.0)
 def _said(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
     """What every expert says of the candidates of some requests."""
     known = {name: place for place, name in enumerate(found.names)}
-    tried = {*EXPERTS, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
+    tried = {*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
     return {name: found.features[rows, :, known[name]] for name in sorted(tried)}
 
 
@@ -166,20 +168,8 @@ def by_choice(
     for who, (low, high) in WHO.items():
         way, rows = way_of(chosen, who), (lengths >= low) & (lengths <= high)
         if way is not None and rows.any():
-            way = with_profile(way, found.names)
             values[rows] = way.values(trees[rows], _said(found, rows), kept[rows])
     return values
-
-
-def with_profile(way: Way, names: Sequence[str]) -> Way:
-    """The same window with what is known of who asks, where that is known of anybody.
-
-    For those of whom nothing is, popularity with a profile is popularity alone.
-    """
-    profiled = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)).get(way.ordered_by)
-    if way.trees or profiled is None or profiled not in names:
-        return way
-    return replace(way, ordered_by=profiled)
 
 
 class Trial:
@@ -282,11 +272,13 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
 def ways_of(names: Sequence[str]) -> list[Way]:
     """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
 
-    A window is chosen by itself; `with_profile` adds what is known of a stranger.
+    A window is chosen by itself; `_profiled` adds what is known of a stranger where that helps.
     """
     known = [name for name in EXPERTS if name in names]
     mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
-    alone = [Way(0.0, name, 1.0) for name in PLAIN_WINDOWS if name in names]
+    profiled = [name for name in PROFILE_WINDOWS[1:] if name in names]
+    plain = (ALL_TIME, *PLAIN_WINDOWS) if profiled else PLAIN_WINDOWS
+    alone = [Way(0.0, name, 1.0) for name in (*plain, *profiled) if name in names]
     return [BY_TREES, BY_SUM, *mixed, *alone]
 
 
@@ -305,7 +297,7 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
         if who == STRANGERS:
             gains = np.concatenate([gains, before.gains[before.lengths == 0]])
             otherwise = trial.ways.index(BY_SUM)
-            best = _window(gains, trial.ways)
+            best = _profiled(gains, trial.ways, _window(gains, trial.ways))
         else:
             best = _best(gains, trial.users[asked], usual, others, SURE)
         used[asked] = best
@@ -329,7 +321,8 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
 def _window(gains: Doubles, ways: Sequence[Way]) -> int:
     """The longest window of popularity that no shorter one surely beats."""
     named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
-    falling = [named[SUM], *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
+    longest = named.get(ALL_TIME, named[SUM])  # which is the sum where no profile adds to it
+    falling = [longest, *(named[window_feature(days)] for days in sorted(WINDOWS)[::-1])]
     best = falling[0]
     if len(gains) < FEWEST:
         return best
@@ -338,6 +331,16 @@ def _window(gains: Doubles, ways: Sequence[Way]) -> int:
         if apart.mean() > SURE_OF_WINDOW * apart.std() / np.sqrt(len(apart)):
             best = place
     return best
+
+
+def _profiled(gains: Doubles, ways: Sequence[Way], best: int) -> int:
+    """The same window with what is known of who asks, where that is likely better, or untried."""
+    named = {way.ordered_by: place for place, way in enumerate(ways) if not way.trees}
+    with_profiles = dict(zip(PLAIN_WINDOWS, PROFILE_WINDOWS[1:], strict=True)) | {ALL_TIME: SUM}
+    other = named.get(with_profiles.get(ways[best].ordered_by, ""), best)
+    apart = gains[:, other] - gains[:, best]
+    sure = len(gains) < FEWEST or apart.mean() > SURE_OF_PROFILE * apart.std() / len(apart) ** 0.5
+    return other if sure else best
 
 
 def _best(
@@ -461,7 +464,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
             how += f" and {row['weight']:g} times {_plain(row['ordered_by'])}"
     else:
         usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
-        how = usual if row["ordered_by"] == SUM else _plain(row["ordered_by"])
+        how = usual if row["ordered_by"] in (SUM, ALL_TIME) else _plain(row["ordered_by"])
         otherwise = usual if row["who"] == STRANGERS else "trees alone"
     if row["ndcg"] != row["ndcg_otherwise"]:
         worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"

@@ -59,7 +59,7 @@ def profile_statistics(histories: Histories, users: Features | None) -> dict[str
     chosen = asking.chosen()
     pool = np.flatnonzero(asking.has_profile)[:POOL]
     found: dict[str, Any] = {
-        f"{_BLOCK}{name}": _comparable(part[pool]) for name, part in asking.users.items()
+        f"{_BLOCK}{name}": comparable(part[pool]) for name, part in asking.users.items()
     }
     found[_CHOSEN] = sparse.csr_array(chosen[pool], dtype=np.float32)
     values = _values_of(asking.users)
@@ -74,7 +74,8 @@ def people_blocks(names: Collection[str]) -> list[str]:
     return [name for name in names if not name.startswith(QUERY)]
 
 
-def _comparable(part: Matrix) -> Matrix:
+def comparable(part: Matrix) -> Matrix:
+    """Unit rows of people in a block, as `people_alike` takes them."""
     units = unit_rows(part)
     return units if sparse.issparse(units) else on_grid(to_dense(units))
 
@@ -167,23 +168,39 @@ def _near_people(histories: Histories, statistics: Mapping[str, Any]) -> sparse.
     """(n, people) cosines, summed over the blocks, to the nearest people: rows that sum to 1."""
     pool = statistics[_CHOSEN].shape[0]
     nearest = [sparse.csr_array((0, pool), dtype=np.float32)]
+    blocks = {
+        name.removeprefix(_BLOCK): part
+        for name, part in statistics.items()
+        if name.startswith(_BLOCK)
+    }
     for chunk in even_chunks(np.full(len(histories), float(pool)), NEAR_PAIRS):
         asking = histories.take(chunk)
-        alike: Floats = np.zeros((len(asking), pool), dtype=np.float32)
-        for name, part in asking.users.items():
-            if (others := statistics.get(f"{_BLOCK}{name}")) is None:
-                continue
-            own = unit_rows(part)
-            if sparse.issparse(others):
-                alike += to_dense(sparse.csr_array(sparse.csr_array(own) @ others.T))
-            else:
-                alike += inner_products(to_dense(own), others)
-        alike[alike < 0] = 0
+        alike = people_alike(asking.users, blocks, (len(asking), pool))
         nearest.append(keep_largest(sparse.csr_array(alike), NEAR_PEOPLE))
     found = sparse.csr_array(sparse.vstack(nearest, format="csr"))
     sums = np.asarray(found.sum(axis=1)).ravel()
     found.data /= np.repeat(np.maximum(sums, 1e-9), np.diff(found.indptr)).astype(np.float32)
     return found
+
+
+def people_alike(
+    users: Mapping[str, Matrix], people: Mapping[str, Matrix], shape: tuple[int, int]
+) -> Floats:
+    """(requests, people) cosines summed over the blocks that both have, 0 for less than nothing.
+
+    `people` are `comparable` rows; the bits of a request do not depend on who else asks.
+    """
+    alike: Floats = np.zeros(shape, dtype=np.float32)
+    for name, part in users.items():
+        if (others := people.get(name)) is None:
+            continue
+        own = unit_rows(part)
+        if sparse.issparse(others):
+            alike += to_dense(sparse.csr_array(sparse.csr_array(own) @ others.T))
+        else:
+            alike += inner_products(to_dense(own), others)
+    alike[alike < 0] = 0
+    return alike
 
 
 def with_known_users(

@@ -13,6 +13,12 @@ from scipy import sparse
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.learnt import agree, check_type
 from palate.data.times import spelt_times, to_seconds
+from palate.features.encoders.columns.codes import (
+    check_codes,
+    code_plan,
+    encode_codes,
+    names_of_codes,
+)
 from palate.features.encoders.columns.plans import (
     SCALES,
     Plan,
@@ -49,6 +55,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "auto": ("max_categories", "hashed"),
     "categories": ("max_categories", "hashed"),
     "hashed": ("features",),
+    "code": ("max_categories", "prefix"),
     "frequency": (),
     "ordinal": ("order",),
     **dict.fromkeys(SCALES, ()),
@@ -104,7 +111,7 @@ def _spec(name: str, said: Any) -> Spec:
 
 def _check_options(name: str, spec: Spec) -> None:
     where = f"columns.{name}"
-    for option in ("max_categories", "hashed", "features"):
+    for option in ("max_categories", "hashed", "features", "prefix"):
         value = spec.get(option, 1)
         if type(value) is not int or value < 1:
             raise ConfigError(f"{where}.{option} must be at least 1, not {value!r}")
@@ -142,7 +149,7 @@ def check_readable(column: pl.Series, spec: Spec) -> None:
     """Raises `DataError` for a column whose values are not what its spec takes them for."""
     kind = spec["as"]
     texts = as_text(column) if kind != "auto" else column
-    if kind in ("auto", "categories", "hashed", "frequency", "lengths"):
+    if kind in ("auto", "categories", "hashed", "code", "frequency", "lengths"):
         return
     if kind == "ordinal":
         numbers, wanted, most = read(column, _order(spec)), "a level of its order", 1.0
@@ -173,6 +180,8 @@ def plans_for(
         plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
         plans = [_hashed_plan(column, spec)]
+    elif kind == "code":
+        plans = [code_plan(column, most, spec.get("prefix"))]
     elif kind == "frequency":
         plans = [derived_plan(column, counted(column), f"{column.name} (frequency)")]
     elif kind == "ordinal":
@@ -195,6 +204,8 @@ def encode(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
         return standardised(read(column, plan["reading"]), plan)
     if plan["kind"] == "cycle":
         return _encode_cycle(column, plan)
+    if plan["kind"] == "code":
+        return encode_codes(column, plan)
     return encode_column(column, plan)
 
 
@@ -203,6 +214,8 @@ def check_plan(plan: Mapping[str, Any], where: str) -> None:
     kind = plan.get("kind")
     if kind == "cycle":
         check_type(plan, CyclePlan, where)
+    elif kind == "code":
+        check_codes(plan, where)
     elif kind == "categories":
         check_categories(plan, where)
     else:
@@ -219,7 +232,7 @@ def column_names_of(plan: Mapping[str, Any]) -> list[str]:
     if plan["kind"] == "cycle":
         names = [f"{plan['column']} ({plan['cycle']}, {part})" for part in ("sine", "cosine")]
         return with_missing(names, plan)
-    return names_of(plan)
+    return names_of_codes(plan) if plan["kind"] == "code" else names_of(plan)
 
 
 def _order(spec: Spec) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.learnt import WIDEST, agree, check_type
+from palate.features.encoders.columns.codes import code_plan
 from palate.text.profile import (
     as_text,
     flat_list_type,
@@ -75,7 +76,7 @@ def check_number(plan: Mapping[str, Any], where: str) -> None:
 
 
 def is_attribute(column: pl.Series) -> bool:
-    """Whether a column, by its values, is a category, a set of them or a number.
+    """Whether a column, by its values, is a category, a set of them, a number or a code.
 
     Titles are none, nor are descriptions, however often the same ones come again.
     """
@@ -90,11 +91,13 @@ def is_attribute(column: pl.Series) -> bool:
         and flat_list_type(column.dtype).is_integer()
         and judged.kind == "other"
     )
-    return judged.kind in ("categories", "number") or lists_of_codes
+    return judged.kind in ("categories", "number", "code") or lists_of_codes
 
 
 def make_plan(column: pl.Series, max_categories: int, hashed: int | None) -> Plan | None:
     """What is learnt from the trained items; None for a column that never varies."""
+    if profile(column).kind == "code":
+        return code_plan(column, max_categories)
     numbers = numbers_of(column)
     if numbers is not None and _mostly_known(numbers, column):
         return number_plan(column.name, numbers)
