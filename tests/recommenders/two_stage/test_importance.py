@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
+from palate.core.columns import ITEM, USER
 from palate.core.features import Features
 from palate.core.histories import histories_of
 from palate.core.ids import Ids
@@ -130,7 +131,10 @@ def every_name(small, rings, said):
         {"facts": ages, "query.text": np.ones((len(ages.indptr) - 1, 24), dtype=np.float32)},
     )
     context = FitContext(items=items, users=users)
-    model = small().fit(rings, replace(context, remake=lambda _part: context))
+    timed = rings.interactions.with_columns(timestamp=pl.int_range(pl.len()).cast(pl.Float64))
+    disliked = timed.with_columns(pl.col(ITEM).reverse()).gather_every(5)
+    data = replace(rings, interactions=timed, against=disliked)
+    model = small(against=True).fit(data, replace(context, remake=lambda _part: context))
     return model.importances_
 
 
