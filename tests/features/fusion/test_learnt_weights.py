@@ -1,0 +1,55 @@
+"""Weights that are learnt from what people did next: no worse than the best block, and said."""
+
+import numpy as np
+import pytest
+from planted_blocks import planted_blocks
+
+import palate
+from palate.core.errors import ConfigError
+
+NOISE = float("inf")
+SEEDS = (1, 2, 3)
+FUSIONS = {
+    "concat": lambda: palate.Concat(weights="learn"),
+    "weighted": lambda: palate.Weighted(weights="learn"),
+}
+
+
+@pytest.mark.parametrize("make", FUSIONS.values(), ids=FUSIONS)
+def test_noise_beside_a_good_block_is_turned_down(make):
+    worlds = [planted_blocks(seed, {"good": 0.7, "noise": NOISE}) for seed in SEEDS]
+    best = np.mean([world.best_block() for world in worlds])
+    equal = np.mean([world.ndcg(palate.Concat()) for world in worlds])
+    learnt = np.mean([world.ndcg(make()) for world in worlds])
+    assert equal < best - 0.005
+    assert learnt > best - 0.005
+
+
+@pytest.mark.parametrize("make", FUSIONS.values(), ids=FUSIONS)
+def test_blocks_of_different_worth_weigh_by_it(make):
+    noise = {"poor": 2.5, "good": 0.8, "fair": 1.2}
+    worlds = [planted_blocks(seed, noise) for seed in SEEDS]
+    best = np.mean([world.best_block() for world in worlds])
+    assert np.mean([world.ndcg(make()) for world in worlds]) > best - 0.005
+
+
+def test_without_times_the_last_events_are_held_out():
+    world = planted_blocks(1, {"good": 0.7, "noise": NOISE}, timed=False)
+    fusion = palate.Concat(weights="learn").fit(world.features, world.split.train)
+    assert fusion.factors_["noise"] ** 2 < 0.1
+    said = "weights of the blocks, learnt from held-out events: good "
+    assert fusion.chosen_[0].startswith(said)
+
+
+def test_too_few_events_give_equal_weights(tiny, tiny_features):
+    few = tiny.with_interactions(tiny.interactions.head(12))
+    fusion = palate.Concat(weights="learn").fit(tiny_features, few)
+    assert len(set(fusion.factors_.values())) == 1
+
+
+def test_given_weights_are_not_learnt_from_events(tiny, tiny_features):
+    fusion = palate.Concat(weights={"text": 2.0}).fit(tiny_features, tiny)
+    assert fusion.chosen_ == []
+    assert not fusion.learns_from_events
+    with pytest.raises(ConfigError, match="weights"):
+        palate.Concat(weights="lern")

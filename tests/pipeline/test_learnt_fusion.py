@@ -1,0 +1,116 @@
+"""Fusion and selection that learn from events: in pipelines and their files, saved, honest."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from small_worlds import build_dataset
+
+import palate
+from palate.core.dataset import Dataset
+from palate.core.types import FitContext
+from palate.data.samples import synthetic
+from palate.pipeline.config import read_config
+
+ENCODERS = {
+    "words": palate.Tfidf(),
+    "clicks": palate.Behaviour(dim=8),
+    "walks": palate.Item2Vec(dim=8),
+}
+FUSIONS = {
+    "concat": palate.Concat(weights="learn"),
+    "weighted": palate.Weighted(weights="learn"),
+}
+LISTED = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=FUSIONS)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return synthetic(n_users=150, n_items=60, seed=1)
+
+
+def fitted(data, fusion, **others):
+    settings = {"encoders": ENCODERS, "recommender": palate.Content(), **others}
+    return palate.Pipeline(fusion=fusion, **settings).fit(data)
+
+
+@LISTED
+def test_a_saved_model_gives_the_same_lists_and_says_what_was_learnt(data, fusion, tmp_path):
+    model = fitted(data, fusion)
+    loaded = palate.load(model.save(tmp_path / "model"))
+    asked = data.user_ids.tolist()[:20]
+    words = {"text": "soil and compost", "k": 5}
+    assert loaded.recommend(asked).table.equals(model.recommend(asked).table)
+    assert loaded.recommend(**words).table.equals(model.recommend(**words).table)
+    assert any("clicks" in line for line in palate.read_card(tmp_path / "model").chosen)
+
+
+@LISTED
+def test_the_order_of_rows_changes_no_list(data, fusion):
+    turned = replace(data, items=data.items.reverse())
+    asked = data.user_ids.tolist()[:20]
+    one, other = (fitted(each, fusion).recommend(asked).table for each in (data, turned))
+    assert one["item_id"].equals(other["item_id"])
+
+
+def test_a_pipeline_file_says_learn(tmp_path):
+    path = tmp_path / "learn.toml"
+    path.write_text(
+        '[data]\ninteractions = "log.csv"\n[encoders.words]\ntype = "tfidf"\n'
+        '[fusion]\ntype = "concat"\nweights = "learn"\n[recommender]\ntype = "content"\n'
+    )
+    assert read_config(path).pipeline().fusion == palate.Concat(weights="learn")
+
+
+def test_the_ranker_has_fusion_learnt_again_without_its_labels(data):
+    """What was learnt from all events knows the labels, be it in blocks of content alone."""
+    seen = []
+
+    @dataclass(kw_only=True)
+    class Listening:
+        """A recommender that asks for the features of a part."""
+
+        def fit(self, data, context=FitContext()):
+            seen.append(context)
+            part = data.part(np.arange(len(data.events)) < len(data.events) // 2)
+            seen.append(context.on_part(part))
+            return self
+
+        def score(self, histories):
+            return np.zeros((len(histories), len(data.item_ids)), dtype=np.float32)
+
+        def add_items(self, items):
+            return self
+
+    content = {"words": palate.Tfidf(), "facts": palate.Attributes()}
+    fitted(data, palate.Concat(weights="learn"), encoders=content, recommender=Listening())
+    whole, part = seen
+    assert whole.knows_events
+    assert part is not whole
+    fitted(data, palate.Concat(), encoders=content, recommender=Listening())
+    assert seen[3] is seen[2]
+
+
+def test_a_block_that_was_learnt_from_events_is_weighed_without_the_answers():
+    """Behaviour that knows the answers would foretell them all; made again, it foretells none."""
+    rng = np.random.default_rng(0)
+    letters = [chr(0x4E00 + row) for row in range(60)]
+    sequences = {f"user {row}": "".join(rng.permutation(letters)[:4]) for row in range(120)}
+    chance = build_dataset(sequences, items="".join(letters))
+    words = chance.items.with_columns(title=chance.items["item_id"])
+    data = Dataset(interactions=chance.interactions, items=words)
+    behaviour = palate.Behaviour(dim=40)
+    features = behaviour.fit(data).encode(data)
+    features = features.with_parts({**features.parts, "words": np.eye(60, dtype=np.float32)})
+    leaky = features.with_parts(features.parts)
+    leaky.behavioural = frozenset()
+    shares = palate.Concat(weights="learn").fit(leaky, data).factors_
+    assert shares["behaviour"] > shares["words"]
+
+    def remake(part):
+        again = palate.Behaviour(dim=40).fit(part).encode(part)
+        return FitContext(items=features.with_parts({**features.parts, **again.parts}))
+
+    context = FitContext(items=features, remake=remake)
+    honest = palate.Concat(weights="learn").fit(features, data, context).factors_
+    assert honest["behaviour"] < shares["behaviour"]
