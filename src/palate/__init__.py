@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Aggregates": "palate.features.encoders.aggregates",
+    "Attention": "palate.features.fusion.attention",
     "Attributes": "palate.features.encoders.attributes",
     "Audio": "palate.features.encoders.audio",
     "Behaviour": "palate.features.encoders.behaviour",
@@ -15,12 +16,14 @@ _HOME = {
     "Causal": "palate.features.encoders.causal",
     "Concat": "palate.features.fusion.concat",
     "Content": "palate.recommenders.content",
+    "Correlation": "palate.features.fusion.correlation",
     "Covisit": "palate.recommenders.covisit",
     "Dataset": "palate.core.dataset",
     "Diversity": "palate.recommenders.rerankers.diversity",
     "Ease": "palate.recommenders.ease",
     "Features": "palate.core.features",
     "FitContext": "palate.core.types",
+    "Gated": "palate.features.fusion.gated",
     "Graph": "palate.features.encoders.graph",
     "Histories": "palate.core.histories",
     "Ids": "palate.core.ids",

@@ -38,7 +38,10 @@ from palate.features.encoders.static import Static as Static
 from palate.features.encoders.tfidf import Tfidf as Tfidf
 from palate.features.encoders.transformer import Transformer as Transformer
 from palate.features.export import write_features as write_features
+from palate.features.fusion.attention import Attention as Attention
 from palate.features.fusion.concat import Concat as Concat
+from palate.features.fusion.correlation import Correlation as Correlation
+from palate.features.fusion.gated import Gated as Gated
 from palate.features.fusion.weighted import Weighted as Weighted
 from palate.features.quantized_index import QuantizedIndex as QuantizedIndex
 from palate.features.representation.quantize import Quantize as Quantize

@@ -20,6 +20,9 @@ ENCODERS = {
 FUSIONS = {
     "concat": palate.Concat(weights="learn"),
     "weighted": palate.Weighted(weights="learn"),
+    "correlation": palate.Correlation(),
+    "gated": palate.Gated(),
+    "attention": palate.Attention(),
 }
 LISTED = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=FUSIONS)
 

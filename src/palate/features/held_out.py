@@ -192,11 +192,14 @@ def with_unheld(shares: Mapping[str, float], names: Collection[str]) -> dict[str
     return {name: known[name] * left if name in known else 1 / len(names) for name in names}
 
 
-def shares_in_words(shares: Mapping[str, float]) -> list[str]:
+def shares_in_words(
+    shares: Mapping[str, float],
+    what: str = "weights of the blocks, learnt from held-out events",
+) -> list[str]:
     """Weights of blocks as a line, the largest first."""
     order = sorted(shares.items(), key=lambda pair: -pair[1])
     told = ", ".join(f"{name} {share:.2f}" for name, share in order)
-    return [f"weights of the blocks, learnt from held-out events: {told}"]
+    return [f"{what}: {told}"]
 
 
 def _cut(data: Dataset) -> tuple[Dataset, Histories, Rows] | None:

@@ -12,6 +12,9 @@ SEEDS = (1, 2, 3)
 FUSIONS = {
     "concat": lambda: palate.Concat(weights="learn"),
     "weighted": lambda: palate.Weighted(weights="learn"),
+    "correlation": palate.Correlation,
+    "gated": palate.Gated,
+    "attention": palate.Attention,
 }
 
 
@@ -31,6 +34,27 @@ def test_blocks_of_different_worth_weigh_by_it(make):
     worlds = [planted_blocks(seed, noise) for seed in SEEDS]
     best = np.mean([world.best_block() for world in worlds])
     assert np.mean([world.ndcg(make()) for world in worlds]) > best - 0.005
+
+
+BESIDE = {name: make for name, make in FUSIONS.items() if name != "weighted"}
+
+
+@pytest.mark.parametrize("make", BESIDE.values(), ids=BESIDE)
+def test_items_that_lack_a_block_are_known_by_the_others(make):
+    noise, missing = {"one": 0.7, "two": 0.9}, {"one": 0.4, "two": 0.2}
+    worlds = [planted_blocks(seed, noise, missing=missing) for seed in SEEDS]
+    best = np.mean([world.best_block() for world in worlds])
+    assert np.mean([world.ndcg(make()) for world in worlds]) > best - 0.005
+
+
+def test_a_gate_finds_poor_rows():
+    noise, poor = {"one": 0.6, "two": 0.7, "three": 0.9}, {"one": 0.4, "two": 0.3}
+    worlds = [planted_blocks(seed, noise, poor=poor) for seed in SEEDS]
+    best = np.mean([world.best_block() for world in worlds])
+    learnt = np.mean([world.ndcg(palate.Concat(weights="learn")) for world in worlds])
+    gated = np.mean([world.ndcg(palate.Gated()) for world in worlds])
+    assert learnt > best
+    assert gated > learnt
 
 
 def test_without_times_the_last_events_are_held_out():
