@@ -30,6 +30,7 @@ _HOME = {
     "Image": "palate.features.encoders.image",
     "Item2Vec": "palate.features.encoders.item2vec",
     "ItemKNN": "palate.recommenders.item_knn",
+    "Linear": "palate.features.fusion.linear",
     "PalateError": "palate.core.errors",
     "Pipeline": "palate.pipeline.pipeline",
     "Popular": "palate.recommenders.popular",

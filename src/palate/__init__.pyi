@@ -42,6 +42,7 @@ from palate.features.fusion.attention import Attention as Attention
 from palate.features.fusion.concat import Concat as Concat
 from palate.features.fusion.correlation import Correlation as Correlation
 from palate.features.fusion.gated import Gated as Gated
+from palate.features.fusion.linear import Linear as Linear
 from palate.features.fusion.weighted import Weighted as Weighted
 from palate.features.quantized_index import QuantizedIndex as QuantizedIndex
 from palate.features.representation.quantize import Quantize as Quantize

@@ -23,6 +23,7 @@ FUSIONS = {
     "correlation": palate.Correlation(),
     "gated": palate.Gated(),
     "attention": palate.Attention(),
+    "linear": palate.Linear(dim=8),
 }
 LISTED = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=FUSIONS)
 

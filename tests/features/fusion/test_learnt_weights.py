@@ -15,6 +15,7 @@ FUSIONS = {
     "correlation": palate.Correlation,
     "gated": palate.Gated,
     "attention": palate.Attention,
+    "linear": palate.Linear,
 }
 
 
