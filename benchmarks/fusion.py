@@ -1,8 +1,8 @@
 """Every fusion beside each of its blocks: which is surely better for `content`?
 
 MovieLens is split by time and every fourth request asked, Office as published (by time too, without
-times in the files); light encoders; NDCG@10, intervals over people, paired with `concat`. Needs the folders
-`movielens-plots` and `office` in the folder that PALATE_DATA names.
+times in the files); light encoders; NDCG@10, intervals over people, paired with `concat`. Needs the
+folders `movielens-plots` and `office` in the folder that PALATE_DATA names.
 usage: PALATE_DATA=… python benchmarks/fusion.py [movielens-plots|office …]
 """
 

@@ -49,6 +49,8 @@ from palate.features.representation.quantize import Quantize as Quantize
 from palate.features.representation.reduce import Reduce as Reduce
 from palate.features.representation.sparse_coding import SparseCoding as SparseCoding
 from palate.features.representation.whiten import Whiten as Whiten
+from palate.features.selection.importance import Importance as Importance
+from palate.features.selection.l1 import L1 as L1
 from palate.features.selection.redundancy import Redundancy as Redundancy
 from palate.features.selection.variance import Variance as Variance
 from palate.features.user_texts import HistoryText as HistoryText

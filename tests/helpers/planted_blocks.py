@@ -21,10 +21,11 @@ class PlantedBlocks:
     split: Split
     features: Features
 
-    def ndcg(self, fusion=None, selection=(), blocks=None) -> float:
+    def ndcg(self, fusion=None, selection=(), blocks=None, features=None) -> float:
         """NDCG@10 of `content` on what people did later, with these blocks fused."""
         train = self.split.train
-        features = self.features if blocks is None else self.features.select(blocks)
+        features = self.features if features is None else features
+        features = features if blocks is None else features.select(blocks)
         for transform in filter(None, (fusion, *selection)):
             features = transform.fit(features, train).transform(features)
         model = palate.Content().fit(train, FitContext(items=features))
