@@ -34,7 +34,13 @@ FUSIONS: dict[str, Callable[[], dict[str, Any]]] = {
     "gated": lambda: {"fusion": palate.Gated()},
     "attention": lambda: {"fusion": palate.Attention()},
     "linear": lambda: {"fusion": palate.Linear()},
+    "learnt, then l1": lambda: {**_learnt(), "selection": [palate.L1()]},
+    "learnt, then importance": lambda: {**_learnt(), "selection": [palate.Importance()]},
 }
+
+
+def _learnt() -> dict[str, Any]:
+    return {"fusion": palate.Concat(weights="learn")}
 
 
 def movielens(folder: Path) -> tuple[Split, dict[str, Any]]:

@@ -8,6 +8,7 @@ from small_worlds import build_dataset
 
 import palate
 from palate.core.dataset import Dataset
+from palate.core.histories import histories_of
 from palate.core.types import FitContext
 from palate.data.samples import synthetic
 from palate.pipeline.config import read_config
@@ -24,6 +25,11 @@ FUSIONS = {
     "gated": palate.Gated(),
     "attention": palate.Attention(),
     "linear": palate.Linear(dim=8),
+}
+SELECTIONS = {
+    "l1": palate.L1(penalty=0.1),
+    "permutation": palate.Importance(keep=0.5),
+    "gain": palate.Importance(by="gain", keep=0.5),
 }
 LISTED = pytest.mark.parametrize("fusion", FUSIONS.values(), ids=FUSIONS)
 
@@ -47,6 +53,15 @@ def test_a_saved_model_gives_the_same_lists_and_says_what_was_learnt(data, fusio
     assert loaded.recommend(asked).table.equals(model.recommend(asked).table)
     assert loaded.recommend(**words).table.equals(model.recommend(**words).table)
     assert any("clicks" in line for line in palate.read_card(tmp_path / "model").chosen)
+
+
+@pytest.mark.parametrize("selection", SELECTIONS.values(), ids=SELECTIONS)
+def test_a_learnt_selection_is_saved_and_said(data, selection, tmp_path):
+    model = fitted(data, palate.Concat(weights="learn"), selection=[selection])
+    loaded = palate.load(model.save(tmp_path / "model"))
+    asked = data.user_ids.tolist()[:20]
+    assert loaded.recommend(asked).table.equals(model.recommend(asked).table)
+    assert any("columns that stay" in one for one in palate.read_card(tmp_path / "model").chosen)
 
 
 @LISTED
@@ -118,3 +133,21 @@ def test_a_block_that_was_learnt_from_events_is_weighed_without_the_answers():
     context = FitContext(items=features, remake=remake)
     honest = palate.Concat(weights="learn").fit(features, data, context).factors_
     assert honest["behaviour"] < shares["behaviour"]
+
+
+def test_blend_the_features_of_people_and_ablation_take_what_was_learnt(data):
+    split = palate.split_by_time(data)
+    fusion = palate.Concat(weights="learn")
+    blended = fitted(split.train, fusion, recommender=palate.Blend())
+    assert len(blended.recommend(data.user_ids.tolist()[:3], k=4).table) == 12
+    people = palate.user_features(histories_of(split.train), blended.features)
+    weights = blended.transforms_[1].factors_
+    assert set(people.parts) == {f"history.{name}" for name in weights}
+    units = palate.Concat().fit(blended.features, split.train).transform(blended.features)
+    plain = palate.user_features(histories_of(split.train), units)
+    equal = len(weights) ** -0.5
+    said = people.parts["history.words"] * (equal / weights["words"])
+    np.testing.assert_allclose(said.toarray(), plain.parts["history.words"].toarray(), atol=1e-6)
+    whole = palate.Pipeline(encoders=ENCODERS, fusion=fusion, recommender=palate.Content())
+    found = palate.ablate(whole, split, resamples=20)
+    assert {"words", "clicks", "walks"} <= {drop.name for drop in found.drops}

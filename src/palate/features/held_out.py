@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize
 from scipy.special import logsumexp
 
@@ -114,12 +113,12 @@ class HeldOut:
             found[chunk, 1:] = to_dense(profile @ others)
         return found
 
-    def places(self, scores: NDArray[Any]) -> Doubles:
-        """(n,) 1 / the answer's place among those that the request could have meant; ties halve."""
-        own, others = scores[:, :1], scores[:, 1:]
-        ahead = ((others > own) & self.open).sum(axis=1)
-        level = ((others == own) & self.open).sum(axis=1)
-        found: Doubles = 1.0 / (1.0 + ahead + level / 2)
+    def likelihoods(self, scores: Floats) -> Doubles:
+        """(n,) log-likelihood of each answer by such scores, as sharp as suits them best."""
+        weights, _ = likeliest(scores[:, :, None], self.open)
+        exponents = scores * weights[0]
+        exponents[:, 1:][~self.open] = -np.inf
+        found: Doubles = exponents[:, 0] - logsumexp(exponents, axis=1)
         return found
 
 

@@ -105,9 +105,13 @@ class LearntSelection:
         stop = min(int(_TRAINED * len(held.answers)), REQUESTS)
         early, late = held.some(slice(0, stop)), held.some(slice(stop, None))
         whole = {name: self.kept_[name] for name in parts}
-        tried = [whole, *map(_with_something, self._tried(early, parts))]
-        worth = [_worth(late, parts, kept) for kept in tried]
-        self.kept_ |= tried[int(np.argmax(worth))]
+        usual, best = _worth(late, parts, whole), 0.0
+        for tried in map(_with_something, self._tried(early, parts)):
+            gain = _worth(late, parts, tried) - usual
+            sure = float(gain.mean() - gain.std() / max(len(gain), 1) ** 0.5)
+            if sure > 0 and gain.mean() > best:
+                best = float(gain.mean())
+                self.kept_ |= tried
         return self
 
     @property
@@ -137,13 +141,13 @@ def _with_something(masks: Mapping[str, Mask]) -> dict[str, Mask]:
     return {name: kept if kept.any() else ~kept for name, kept in masks.items()}
 
 
-def _worth(held: HeldOut, parts: Mapping[str, Matrix], masks: Mapping[str, Mask]) -> float:
-    """The mean reciprocal rank of the answers by the cosines over some columns."""
+def _worth(held: HeldOut, parts: Mapping[str, Matrix], masks: Mapping[str, Mask]) -> Doubles:
+    """(n,) log-likelihoods of the answers by the cosines over some columns."""
     scores: Any = 0.0
     for name, part in parts.items():
         squares = float(np.square(row_norms(part)).mean())
         scores = scores + squares * held.scores(kept_columns(part, masks[name], name, "selection"))
-    return float(held.places(scores).mean())
+    return held.likelihoods(scores)
 
 
 def largest(worth: Doubles, share: float) -> Mask:

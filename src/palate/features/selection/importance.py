@@ -40,8 +40,9 @@ class Importance(LearntSelection):
 
     `by="permutation"`: what the likelihood of held-out training events loses when a column's
     products are handed round among the candidates of a request (Breiman 2001); "gain": what
-    LightGBM's splits on a column gain. `keep` is the share that stays (None: all, or that of 0.75,
-    0.5, 0.25 and 0.1 which ranks later events best). Sparse blocks stay as they are.
+    LightGBM's splits on a column gain. `keep` is the share that stays (None: that of 0.75,
+    0.5, 0.25 and 0.1 under which later events are likeliest). All stay where none of these is
+    surely better. Sparse blocks stay as they are.
     """
 
     by: Literal["permutation", "gain"] = "permutation"

@@ -27,7 +27,7 @@ class L1(LearntSelection):
     A regression with an L1 penalty and weights of 0 or more (Tibshirani 1996) on products of an
     item's numbers with those of the history before it, which sum to their cosine: what gets a
     weight stays. `penalty` is a share of the one at which nothing would (None: that of 0.3, 0.1,
-    0.03 and 0.01 which ranks later events best, or no selection if that does). A block of which
+    0.03 and 0.01 under which later events are likeliest, if surely more than under all columns). A block of which
     nothing would stay stays whole, and with too few events all do.
     """
 
@@ -39,6 +39,10 @@ class L1(LearntSelection):
         spread = np.sqrt(np.asarray(values.multiply(values).mean(axis=0)).ravel())
         scale = np.where(spread > 0, 1 / np.maximum(spread, 1e-12), 0.0)
         values = sparse.csc_matrix(values @ sparse.diags_array(scale))
+        # of scikit-learn's solvers some read 32 bits alone
+        values.indices, values.indptr = (
+            part.astype(np.int32) for part in (values.indices, values.indptr)
+        )
         wanted = products.labels - products.labels.mean()
         most = float((values.T @ wanted).max(initial=0.0)) / len(wanted)
         for penalty in _TRIED if self.penalty is None else (self.penalty,):
