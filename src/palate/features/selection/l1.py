@@ -27,8 +27,8 @@ class L1(LearntSelection):
     A regression with an L1 penalty and weights of 0 or more (Tibshirani 1996) on products of an
     item's numbers with those of the history before it, which sum to their cosine: what gets a
     weight stays. `penalty` is a share of the one at which nothing would (None: that of 0.3, 0.1,
-    0.03 and 0.01 under which later events are likeliest, if surely more than under all columns). A block of which
-    nothing would stay stays whole, and with too few events all do.
+    0.03 and 0.01 under which later events are likeliest). All columns stay where none of these is
+    surely better; a block of which nothing would stay stays whole.
     """
 
     penalty: Annotated[float, Field(gt=0, lt=1)] | None = None
