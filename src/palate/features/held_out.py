@@ -153,7 +153,7 @@ def likeliest(cosines: Floats, still_open: Mask) -> tuple[Doubles, float]:
     with one_blas_thread:
         found = optimize.minimize(
             loss,
-            np.full(blocks, 5.0),
+            np.zeros(blocks),  # where a block that says nothing stays
             jac=True,
             method="L-BFGS-B",
             bounds=[(0.0, _SHARPEST)] * blocks,

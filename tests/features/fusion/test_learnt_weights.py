@@ -5,7 +5,7 @@ import pytest
 from planted_blocks import planted_blocks
 
 import palate
-from palate.core.errors import ConfigError
+from palate.core.errors import AlignmentError, ConfigError, DataError
 
 NOISE = float("inf")
 SEEDS = (1, 2, 3)
@@ -78,3 +78,25 @@ def test_given_weights_are_not_learnt_from_events(tiny, tiny_features):
     assert not fusion.learns_from_events
     with pytest.raises(ConfigError, match="weights"):
         palate.Concat(weights="lern")
+
+
+@pytest.mark.parametrize(
+    "fusion", [palate.Concat(weights="learn"), palate.Correlation()], ids=["concat", "correlation"]
+)
+def test_blocks_in_which_all_items_are_alike_weigh_nothing(fusion):
+    world = planted_blocks(1, {"good": 0.7})
+    count = len(world.features)
+    flat = {"ones": np.ones((count, 1)), "nothing": np.zeros((count, 3))}
+    features = world.features.with_parts({**world.features.parts, **flat})
+    shares = fusion.fit(features, world.split.train).factors_
+    assert shares == {"good": 1.0, "ones": 0.0, "nothing": 0.0}
+
+
+def test_linear_needs_events_and_a_name(tiny, tiny_features):
+    with pytest.raises(DataError, match="linear learns from events"):
+        palate.Linear().fit(tiny_features, tiny.with_interactions(tiny.interactions.clear()))
+    taken = tiny_features.with_parts({"linear": tiny_features.parts["text"]})
+    with pytest.raises(AlignmentError, match="'linear' already"):
+        palate.Linear().fit(taken, tiny)
+    with pytest.raises(ConfigError, match="gated needs a dense block"):
+        palate.Gated().fit(tiny_features.select(["tags"]), tiny)

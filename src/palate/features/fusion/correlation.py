@@ -21,6 +21,7 @@ from palate.features.held_out import HeldOut, shares_from, shares_in_words, with
 
 __all__ = ["Correlation"]
 
+_FLAT = 1e-5  # mean deviation of the cosines in a block
 _FEWEST = 10  # items whose likeness is compared
 
 
@@ -108,8 +109,11 @@ def _alignment(
             kernels.append(_centred(to_dense(units @ units.T)))
     agree = np.array([float((kernel * target).sum()) for kernel in kernels])
     among = np.array([[float((one * other).sum()) for other in kernels] for one in kernels])
-    scale = np.sqrt(np.maximum(np.diag(among), 1e-12))
-    found, _ = optimize.nnls(among / np.outer(scale, scale), agree / scale)
+    length = np.sqrt(np.diag(among))
+    telling = length > _FLAT * len(rows)  # a block in which all items are alike tells none apart
+    scale = np.where(telling, length, 1.0)
+    among = np.where(np.outer(telling, telling), among, 0.0) / np.outer(scale, scale)
+    found, _ = optimize.nnls(among, np.where(telling, agree, 0.0) / scale)
     return shares_from(dict(zip(parts, (found / scale).tolist(), strict=True)))
 
 

@@ -12,7 +12,7 @@ from scipy import linalg
 from palate.core.arrays import Floats, Matrix, Rows, row_norms, scale_rows, to_dense, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import AlignmentError, ConfigError
+from palate.core.errors import AlignmentError, ConfigError, DataError
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
@@ -62,6 +62,8 @@ class Linear:
         if content is None:
             raise ConfigError("linear needs a block of content, one that no events were learnt for")
         check_finite(features)
+        if not len(data.interactions):
+            raise DataError("linear learns from events, and there are none: use concat")
         held = HeldOut.of(features, data, context)
         tried: list[tuple[float, float, dict[str, float]]] = []
         for penalty in _PENALTIES if held is not None else ():
