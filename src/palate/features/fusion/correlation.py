@@ -127,6 +127,7 @@ def _centred(cosines: Floats) -> Doubles:
     """(n, n) without the means of rows and columns, and without an item's likeness to itself."""
     found: Doubles = cosines.astype(np.float64)
     np.fill_diagonal(found, 0.0)
+    np.fill_diagonal(found, found.sum(axis=1) / max(len(found) - 1, 1))
     found -= found.mean(axis=0)
     found -= found.mean(axis=1, keepdims=True)
     return found
