@@ -138,6 +138,9 @@ def fit(
         console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
+    for transform in model.transforms_:
+        for line in getattr(transform, "chosen_", []):
+            console.print(line, markup=False, soft_wrap=True)
     for line in getattr(model.recommender_, "chosen_", []):
         console.print(f"chosen for {line}", markup=False, soft_wrap=True)
 

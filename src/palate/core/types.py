@@ -36,16 +36,20 @@ class FitContext:
     `remake` makes the same from a part of the data. Who holds events out as labels, and learns from
     the rest, takes `honest` for what it keeps and `on_part` for what it learns from: blocks that
     were learnt from all events know the labels. Who fits others hands them the same context.
+    `learnt` says that what was done to the blocks was learnt from events, as fusion may be.
     """
 
     items: Features | None = None
     users: Features | None = None
     remake: Callable[[Dataset], FitContext] | None = None
+    learnt: bool = False
 
     @property
     def knows_events(self) -> bool:
         """Whether a block was learnt from events, so that it has to be made again on a part."""
-        return any(part is not None and part.behavioural for part in (self.items, self.users))
+        return self.learnt or any(
+            part is not None and part.behavioural for part in (self.items, self.users)
+        )
 
     @property
     def honest(self) -> FitContext:
@@ -103,7 +107,11 @@ class Encoder(Protocol):
 
 @runtime_checkable
 class Transform(Protocol):
-    """Features → features: representation, fusion and selection are all of these."""
+    """Features → features: representation, fusion and selection are all of these.
+
+    One whose `learns_from_events` is true is fitted with a `FitContext` as its third argument,
+    which makes the features that it is given again from a part of the data.
+    """
 
     def fit(self, features: Features, data: Dataset) -> Self: ...
     def transform(self, features: Features) -> Features: ...

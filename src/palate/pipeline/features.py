@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from palate.core.arrays import Matrix
 from palate.core.dataset import Dataset
 from palate.core.errors import DataError, PalateError
 from palate.core.features import Features
-from palate.core.types import Encoder, Transform
+from palate.core.types import Encoder, FitContext, Transform
 
 
 def fit_features(
@@ -19,13 +20,36 @@ def fit_features(
     """Fits every stage on `data`, left to right; None where there is no encoder."""
     if not encoders:
         return None
+    blank = copy.deepcopy((dict(encoders), list(transforms))) if learns(transforms) else None
     for name, encoder in encoders.items():
         with errors_name(name):
             encoder.fit(data)
     features = _encode_blocks(encoders, data)
-    for transform in transforms:
-        features = transform.fit(features, data).transform(features)
+    for place, transform in enumerate(transforms):
+        if blank is not None and learns([transform]):
+            learning: Any = transform
+            learning.fit(features, data, _context(features, blank[0], blank[1][:place]))
+        else:
+            transform.fit(features, data)
+        features = transform.transform(features)
     return features
+
+
+def learns(transforms: Sequence[Transform]) -> bool:
+    """Whether what is done to features is learnt from events, with these settings."""
+    return any(getattr(transform, "learns_from_events", False) for transform in transforms)
+
+
+def _context(
+    features: Features, encoders: Mapping[str, Encoder], transforms: Sequence[Transform]
+) -> FitContext:
+    """Features as they come to a transform, and the unfitted stages that make them again."""
+
+    def remake(part: Dataset) -> FitContext:
+        fresh = copy.deepcopy((dict(encoders), list(transforms)))
+        return FitContext(items=fit_features(*fresh, part))
+
+    return FitContext(items=features, remake=remake, learnt=learns(transforms))
 
 
 def encode_items(
@@ -77,6 +101,9 @@ def errors_name(name: str) -> Iterator[None]:
 
 def _transformed(words: Mapping[str, Matrix], transform: Any) -> dict[str, Matrix]:
     """Words that land in one block are summed there, as the items' blocks were."""
+    if hasattr(transform, "transform_queries"):  # which makes blocks of several others
+        made: dict[str, Matrix] = transform.transform_queries(words)
+        return made
     found: dict[str, Matrix] = {}
     for name, vectors in words.items():
         moved: Any = vectors

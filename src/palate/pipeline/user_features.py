@@ -31,7 +31,7 @@ from palate.core.settings import blocks_named
 from palate.core.types import Encoder, FitContext, Transform
 from palate.features.default_encoders import default_user_encoders
 from palate.features.template_encoder import TemplateEncoder
-from palate.pipeline.features import encode_items, encode_words, fit_features
+from palate.pipeline.features import encode_items, encode_words, fit_features, learns
 from palate.pipeline.profile_row import overlaid, profile_row
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.profiles import QUERY
@@ -142,7 +142,7 @@ def context_of_both(
         fresh = copy.deepcopy((dict(encoders), list(transforms), people))
         return context_of_both(*fit_both(*fresh, part), encoders, transforms, people)
 
-    return FitContext(items=items, users=users, remake=remake)
+    return FitContext(items=items, users=users, remake=remake, learnt=learns(transforms))
 
 
 def reads_users(recommender: object) -> bool:

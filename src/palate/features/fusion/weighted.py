@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
@@ -15,6 +15,7 @@ from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.learnt import WIDEST, agree
 from palate.core.settings import BlockName
+from palate.core.types import FitContext
 from palate.features.blocks import (
     check_width,
     dense_parts,
@@ -23,10 +24,19 @@ from palate.features.blocks import (
     project,
     shares_of,
 )
+from palate.features.held_out import (
+    HeldOut,
+    learnt_shares,
+    likeliest,
+    shares_from,
+    shares_in_words,
+    with_unheld,
+)
 
 __all__ = ["Weighted"]
 
 FUSED = "fused"
+_POWERS = (0.5, 1.0, 2.0)
 NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
 
 
@@ -36,11 +46,11 @@ class Weighted:
 
     Blocks wider than `dim` (None: the narrowest block of more than 8 columns, if any has) enter by
     their principal components, fitted on items with events, narrower ones with zeros behind. Sparse
-    blocks stay beside it.
+    blocks stay beside it. `weights="learn"` finds them as `concat` does.
     """
 
     dim: PositiveInt | None = None
-    weights: dict[BlockName, NonNegativeFloat] | None = None
+    weights: dict[BlockName, NonNegativeFloat] | Literal["learn"] | None = None
 
     shares_: dict[str, float] = learnt()
     widths_: dict[str, int] = learnt()
@@ -53,7 +63,12 @@ class Weighted:
     def __post_init__(self) -> None:
         check_types(self)
 
-    def fit(self, features: Features, data: Dataset) -> Self:
+    @property
+    def learns_from_events(self) -> bool:
+        """Whether the weights are learnt."""
+        return self.weights == "learn"
+
+    def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
         dense = dense_parts(features)
         if not dense:
             raise ConfigError(
@@ -62,7 +77,8 @@ class Weighted:
             )
         if FUSED in features.parts.keys() - dense.keys():
             raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
-        self.shares_ = shares_of(dense, self.weights)
+        given = None if isinstance(self.weights, str) else self.weights
+        self.shares_ = shares_of(dense, given)
         self.widths_ = {name: part.shape[1] for name, part in dense.items()}
         wide = [width for width in self.widths_.values() if width > NARROW]
         self.dim_ = self.dim or min(wide or self.widths_.values())
@@ -73,7 +89,38 @@ class Weighted:
                 self.means_[name] = mean.astype(np.float32)
                 _, axes = principal_axes(covariance, count, self.dim_)
                 self.axes_[name] = axes.astype(np.float32)
+        if self.learns_from_events:
+            self.shares_ = self._learnt_shares(features.select(dense), data, context)
         return self
+
+    def _learnt_shares(
+        self, dense: Features, data: Dataset, context: FitContext
+    ) -> dict[str, float]:
+        """Powers of the weights that cosines would have, for blocks disturb each other in a sum.
+
+        The likeliest of these; the last one is the best block alone.
+        """
+        held = HeldOut.of(dense, data, context)
+        if held is None:
+            return self.shares_
+        parts = {
+            name: part
+            for name, part in held.features.parts.items()
+            if self.widths_.get(name) == part.shape[1]
+        }
+        told, _ = learnt_shares(held, parts)
+        most = max(told.values(), default=0.0)
+        tried = [shares_from({n: s**power for n, s in told.items()}) for power in _POWERS]
+        tried.append(shares_from({name: float(s == most) for name, s in told.items()}))
+        equal, best = self.shares_, (-np.inf, self.shares_)
+        for shares in tried:
+            self.shares_ = shares
+            fused = np.zeros((len(dense), self.dim_), dtype=np.float32)
+            for name, part in parts.items():
+                fused += np.asarray(self.transform_block(name, part))
+            _, likelihood = likeliest(held.scores(fused)[:, :, None], held.open)
+            best = max(best, (likelihood, shares), key=lambda pair: pair[0])
+        return with_unheld(best[1], equal)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
@@ -84,6 +131,12 @@ class Weighted:
         agree(
             all(len(self.means_[name]) == self.widths_[name] for name in wide), "means_ of others"
         )
+
+    @property
+    def chosen_(self) -> list[str]:
+        """The weights that were learnt, in words; empty where they were given."""
+        check_fitted(self)
+        return shares_in_words(self.shares_) if self.learns_from_events else []
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)
