@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy import sparse
 
-from palate.core.columns import ITEM, USER
+from palate.core.columns import ITEM
 from palate.core.features import Features
 from palate.core.histories import histories_of
 from palate.core.ids import Ids
