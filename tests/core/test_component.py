@@ -88,7 +88,7 @@ def test_a_value_beyond_its_limits_says_what_is_allowed(name, setting, value, to
 @pytest.mark.parametrize(
     ("name", "setting", "told"),
     [
-        ("Ranker", "rounds", "Known: behaviour, candidates, l2, learning_rate"),
+        ("Ranker", "rounds", "Known: against, behaviour, candidates, l2"),
         ("Ranker", "learning_rates", "Did you mean 'learning_rate'?"),
         ("Image", "batch", "Known: batch_size, column,"),
         ("Pipeline", "recomender", "Did you mean 'recommender'?"),

@@ -49,7 +49,9 @@ def fails(table, *parts, stage="recommenders", where="[recommender]"):
 
 
 def test_the_folder_of_a_stage_is_its_registry():
-    assert registry.names("fusion") == ["concat", "weighted"]
+    assert registry.names("fusion") == [
+        *("attention", "concat", "correlation", "gated", "linear", "weighted")
+    ]
     assert "people" not in registry.names("representation")
     assert not [name for name in registry.names("encoders") if name.startswith("_")]
     assert registry.find("recommenders", "covisit") is Covisit

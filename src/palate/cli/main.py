@@ -29,6 +29,7 @@ from palate.cli.options import (
     profile_of,
     wanted_metrics,
 )
+from palate.core.component import is_fitted
 from palate.core.errors import ArtefactError, ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
 
@@ -138,7 +139,7 @@ def fit(
         console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
-    for transform in model.transforms_:
+    for transform in filter(is_fitted, model.transforms_):
         for line in getattr(transform, "chosen_", []):
             console.print(line, markup=False, soft_wrap=True)
     for line in getattr(model.recommender_, "chosen_", []):

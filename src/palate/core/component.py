@@ -75,9 +75,14 @@ def learnt(*shape: str | int) -> Any:
 
 def check_fitted(component: Any) -> None:
     """Raises `NotFittedError` while a learnt field of `component` is not there yet."""
-    for entry in fields(component):
-        if not entry.init and entry.name.endswith("_") and not hasattr(component, entry.name):
-            raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")
+    if not is_fitted(component):
+        raise NotFittedError(f"{type(component).__name__} is not fitted: call fit(...) first")
+
+
+def is_fitted(component: Any) -> bool:
+    """Whether all learnt fields are there: a transform of a pipeline without features has none."""
+    learnt_fields = (entry for entry in fields(component) if not entry.init)
+    return all(hasattr(component, one.name) for one in learnt_fields if one.name.endswith("_"))
 
 
 class LoadsItself:

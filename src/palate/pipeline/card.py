@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate import __version__
 from palate.core import registry
 from palate.core.columns import EVENT, ITEM, TIME, USER
+from palate.core.component import is_fitted
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.optional import requirements_of
@@ -254,7 +255,7 @@ def _chosen(pipeline: Stages) -> Iterator[str]:
     """What the parts say that they found out while they were fitted."""
     encoders = [*pipeline.encoders_.values(), *pipeline.user_encoders_.values()]
     for what, component in _components(pipeline):
-        lines = _as_lines(getattr(component, "chosen_", None))
+        lines = _as_lines(getattr(component, "chosen_", None)) if is_fitted(component) else []
         if not any(component is encoder for encoder in encoders):  # these say what they would read
             lines += _described(component, pipeline.data_)
         for line in lines:

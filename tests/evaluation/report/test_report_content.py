@@ -66,7 +66,8 @@ def test_a_ranker_has_every_section(ranked):
     categories = model.data_.items["category"].unique()
     assert set(data_of(html)["map"]["names"]) == set(categories)
     assert data_of(html)["map"]["titles"] == model.data_.items["title"].to_list()
-    assert html.count('class="why"') == 50 + 3 * 5
+    lists, arrivals, people = 50, 3 * 5, 10
+    assert html.count('class="why"') == lists + arrivals + people
     assert "went on to choose it" in words_of(html)
 
 
