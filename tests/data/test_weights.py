@@ -104,6 +104,12 @@ def test_a_given_test_is_read_as_the_training_part_was():
     later = later.with_columns(ts=pl.Series([7, 8, 9]))
     split = split_given(train, later)
     assert split.histories.item_ids.series.gather(split.sealed.items).to_list() == ["w"]
+    more = pl.DataFrame({"user": list("aaa"), "item": list("wxv"), "dwell": 1, "ts": [7, 8, 9]})
+    asking = split_given(train, more).histories
+    shown = [asking.items[low:high] for low, high in zip(asking.starts, asking.stops, strict=True)]
+    assert all(len(np.unique(items)) == len(items) for items in shown), "once in histories, too"
+    assert len(shown) == 2
+    assert len(shown[1]) == len(shown[0]) + 1
     with pytest.raises(DataError, match="leaves no event to ask about"):
         split_given(train, later.head(1))
 

@@ -126,8 +126,9 @@ def _check_call(
         raise ConfigError(f"{called} takes {without} without a name{fix}")
     if twice := [name for name in in_order[: len(given)] if name in named]:
         raise ConfigError(f"{called} was given {twice[0]} twice: in its place and by its name")
-    lacking = [name for name, entry in taken.items() if entry.default is entry.empty]
-    lacking = [name for name in lacking[len(given) :] if name in known and name not in named]
+    in_place = in_order[: len(given)]
+    needed = [name for name, entry in taken.items() if entry.default is entry.empty]
+    lacking = [name for name in needed if name in known and name not in {*named, *in_place}]
     raise ConfigError(f"{called} needs {' and '.join(lacking)}: give {lacking[0]}=…")
 
 

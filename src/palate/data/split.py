@@ -206,7 +206,8 @@ def split_given(
     if first.repeats == "once":  # what `train` holds already is no choice of the first time
         asked &= first_choices(sequences.data.interactions, sequences.chosen)
         check_parts(len(first.events), int(asked.sum()), how="the split", fix="give other tables")
-    histories, sealed = requests(sequences, asked, np.ones_like(later) if rolling else ~later)
+    again = sequences.chosen & ~asked & later if first.repeats == "once" else np.zeros_like(later)
+    histories, sealed = requests(sequences, asked, ~again if rolling else ~later)
     if not rolling:
         rows, sealed = _grouped(both, asked)
         histories = histories.take(rows)

@@ -97,6 +97,11 @@ def _cases_of(histories: Histories, rows: Matrix, decay: float) -> _Cases:
     row, position = ragged_positions(
         histories.starts + 1, np.maximum(histories.stops, histories.starts + 1)
     )
+    # a look at each prefix of long histories would take memory by the square of their length
+    few = _some(
+        np.flatnonzero(known[histories.items[position]]), 6 * MOST_CASES, np.random.default_rng(3)
+    )
+    row, position = row[few], position[few]
     answers = histories.items[position]
     before = Histories(
         item_ids=histories.item_ids,
@@ -105,11 +110,11 @@ def _cases_of(histories: Histories, rows: Matrix, decay: float) -> _Cases:
         stops=position,
         items=histories.items,
         weights=histories.weights,
+        add_repeats=histories.add_repeats,
     )
     # what is chosen again is found by itself
     again = np.asarray(before.chosen()[np.arange(len(row)), answers]).ravel() > 0
-    usable = np.flatnonzero(known[answers] & ~again)
-    usable = _some(usable, 3 * MOST_CASES, np.random.default_rng(1))
+    usable = _some(np.flatnonzero(~again), 3 * MOST_CASES, np.random.default_rng(1))
     weights = before.take(usable).matrix(decay=decay, length=NEWEST)
     people = np.random.default_rng(2).permutation(len(histories))
     return _Cases(_of_known(weights, known), answers[usable], people[row[usable]])

@@ -250,7 +250,7 @@ class Ranker:
         return str(booster.model_to_string())
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue", "_share_of_new", "_rows", "_places", "_settled_ids"):
+        for name in ("_booster", "_catalogue", "_rows", "_places", "_settled_ids"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -311,7 +311,7 @@ class Ranker:
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         self._catalogue.ready(behaviour=self.behaviour)
-        _ = self._booster, self._share_of_new, self._settled_ids
+        _ = self._booster, self._settled_ids
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), self._step
         ):

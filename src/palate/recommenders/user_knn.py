@@ -22,7 +22,12 @@ from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import keep_largest, squares_of
-from palate.recommenders.two_stage.profiles import comparable, people_alike, people_blocks
+from palate.recommenders.two_stage.profiles import (
+    NEAR_PAIRS,
+    comparable,
+    people_alike,
+    people_blocks,
+)
 
 __all__ = ["UserKNN"]
 
@@ -66,6 +71,7 @@ class UserKNN(CatalogueModel):
     def check_learnt(self) -> None:
         """Raises `ValueError` for more items than the catalogue has, and profiles of others."""
         agree(self.users_.shape[1] <= len(self.item_ids_), "items that nobody knows")
+        agree(self.users_.nnz > 0 or not self.profiles_, "profiles_, but nobody chose anything")
         for name, part in self.profiles_.items():
             agree(part.shape[0] == self.users_.shape[0], f"profiles_[{name!r}] of other people")
 
@@ -95,7 +101,8 @@ class UserKNN(CatalogueModel):
         histories = self._asking(histories)
         asking = known_columns(histories.strengths(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
-        step = max(1, _BLOCK_CELLS // max(self.users_.shape[0], 1))
+        cells = NEAR_PAIRS if self.profiles_ else _BLOCK_CELLS  # likeness of profiles is dense
+        step = max(1, cells // max(self.users_.shape[0], 1))
         for start in range(0, asking.shape[0], step):
             part = asking[start : start + step]
             similarity = self._normalised(part) @ self._users_by_item

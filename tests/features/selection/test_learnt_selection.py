@@ -47,7 +47,7 @@ def test_too_few_events_leave_every_column(tiny, tiny_features, make):
 def test_a_share_says_how_many_stay(tiny, tiny_features):
     world = planted_blocks(1, {"good": 0.7, "noise": NOISE})
     model = palate.Importance(keep=0.5).fit(joined(world), world.split.train)
-    assert model.kept_["both"].sum() in (16, 32)  # all, where that ranks later events better
+    assert model.kept_["both"].sum() == 16
     with pytest.raises(AlignmentError, match="without a block"):
         model.transform(tiny_features)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
@@ -91,7 +92,7 @@ class GatedBlocks:
             self.centres_[block] = known.mean(axis=0).astype(np.float32)
             self.scales_[block] = np.where(deviation > 1e-6, deviation, 1.0).astype(np.float32)
 
-    def _design(self, units: Mapping[str, Floats]) -> tuple[list[Doubles], Mask]:
+    def design(self, units: Mapping[str, Floats]) -> tuple[list[Doubles], Mask]:
         """(n, 1 + k) for each block, an intercept first, and (n, blocks) who has which."""
         told = self._inputs(units)
         designs = []
@@ -103,7 +104,7 @@ class GatedBlocks:
 
     def _shares(self, units: Mapping[str, Floats]) -> Floats:
         """(n, blocks) shares that sum to 1, or to 0 for items that have no block."""
-        designs, has = self._design(units)
+        designs, has = self.design(units)
         coefficients = [self.coefficients_[block] for block in units]
         logits = _logits(designs, coefficients, has)
         shares: Floats = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
@@ -120,7 +121,7 @@ class GatedBlocks:
         units |= {name: np.zeros((n, self.widths_[name]), np.float32) for name in missing}
         units = {name: units[name] for name in self.widths_}
         pairs = Pairs.of(held, units)
-        designs, has = self._design(units)
+        designs, has = self._made_again(units, held).design(units)
         count = int(_TRAINED * len(pairs.weights))
         early, late = pairs.some(slice(0, count)), pairs.some(slice(count, None))
         tried = [
@@ -137,6 +138,13 @@ class GatedBlocks:
                 part[:] = 0.0
                 part[0] = float(np.mean(known)) if known else 0.0
         return dict(zip(units, found, strict=True))
+
+    def _made_again(self, units: Mapping[str, Floats], held: HeldOut) -> Self:
+        """What is known of rows of held-out features: a block that is made again has other axes."""
+        own, rows = copy.copy(self), held.known.warm_items
+        own._prepare(units, rows)
+        own._standardise(units, rows)
+        return own
 
     @property
     def chosen_(self) -> list[str]:

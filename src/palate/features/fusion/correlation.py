@@ -14,6 +14,7 @@ from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.histories import histories_of
+from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
 from palate.features.blocks import Doubles, learnt_of, transform_parts
@@ -57,6 +58,11 @@ class Correlation:
             name: share**0.5 for name, share in with_unheld(shares, features.parts).items()
         }
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for factors that no weights give."""
+        factors = list(self.factors_.values())
+        agree(all(factor >= 0 for factor in factors) and sum(factors) > 0, "factors_ of no weights")
 
     @property
     def chosen_(self) -> list[str]:

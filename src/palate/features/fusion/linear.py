@@ -106,6 +106,7 @@ class Linear:
         agree(self.dim_ > 0 and self.maps_.keys() == self.means_.keys(), "maps_ without means_")
         agree(len(self.maps_) > 0 and LINEAR in self.shares_, "maps_ of no block")
         agree(min(self.shares_.values()) >= 0, "shares_ below 0")
+        agree(sum(self.shares_.values()) > 0, "shares_ of nothing")
 
     @property
     def chosen_(self) -> list[str]:
