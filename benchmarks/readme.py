@@ -130,6 +130,9 @@ ASKED = {
 }
 
 
+PUBLISHED = {"beauty": "Beauty", "office": "Office", "scientific": "Scientific"}
+
+
 def by_time() -> list[str]:
     """The default and the best simple recommender of each kind of request, side by side."""
     lines = [
@@ -154,13 +157,14 @@ def worse() -> str:
     found = [
         f"`{row['better']}` on {title.split(',')[0].split(' with')[0]}, {row['slice']}"
         f" ({written(row['its'])} and {written(row['default'])})"
-        for name, title in CATALOGUES.items()
+        for name, title in (CATALOGUES | PUBLISHED).items()
         for row in results(f"slices-{name}")["worse"]
     ]
     said = "; ".join(found).replace("history_6_20", "6 to 20 events") or "none"
     return textwrap.fill(
         f"The others: {', '.join(f'`{name}`' for name in _others())}. Of these, surely better than"
-        f" the default for some kind of request: {said}.",
+        f" the default for some kind of request, here or on the published splits of"
+        f" {', '.join(PUBLISHED.values())}: {said}.",
         width=100,
         break_on_hyphens=False,
     )
