@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -123,6 +123,12 @@ def variances(part: Matrix, rows: Rows) -> Doubles:
     mean = np.asarray(chosen.sum(axis=0)).ravel() / count
     squares = np.asarray(chosen.multiply(chosen).sum(axis=0)).ravel() / count
     return np.maximum(squares - mean**2, 0.0)
+
+
+def kept_names(kept: Mapping[str, Mask], name: str, names: Sequence[str]) -> list[str]:
+    """What the columns of a block that stay mean; a block that is not among `kept` stays whole."""
+    stay = kept.get(name, np.ones(len(names), dtype=np.bool_))
+    return [own for own, stays in zip(names, stay, strict=True) if stays]
 
 
 def kept_columns(values: Matrix, kept: Mask, name: str, who: str) -> Matrix:

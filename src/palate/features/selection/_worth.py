@@ -15,7 +15,14 @@ from palate.core.component import check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.types import FitContext
-from palate.features.blocks import Doubles, check_finite, kept_columns, learnt_of, transform_parts
+from palate.features.blocks import (
+    Doubles,
+    check_finite,
+    kept_columns,
+    kept_names,
+    learnt_of,
+    transform_parts,
+)
 from palate.features.held_out import HeldOut
 
 REQUESTS: Final = 1_500  # that columns are judged by
@@ -126,8 +133,7 @@ class LearntSelection:
 
     def names_after(self, name: str, names: Sequence[str]) -> list[str]:
         """What the columns of a block that stay mean."""
-        kept = self.kept_.get(name, np.ones(len(names), dtype=np.bool_))
-        return [own for own, stays in zip(names, kept, strict=True) if stays]
+        return kept_names(self.kept_, name, names)
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""

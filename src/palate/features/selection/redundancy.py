@@ -12,7 +12,14 @@ from palate.core.arrays import Mask, Matrix
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
-from palate.features.blocks import Doubles, dense_parts, kept_columns, moments, transform_parts
+from palate.features.blocks import (
+    Doubles,
+    dense_parts,
+    kept_columns,
+    kept_names,
+    moments,
+    transform_parts,
+)
 
 __all__ = ["Redundancy"]
 
@@ -44,8 +51,7 @@ class Redundancy:
 
     def names_after(self, name: str, names: Sequence[str]) -> list[str]:
         """What the columns that stay in a block mean."""
-        kept = self.kept_.get(name, np.ones(len(names), dtype=np.bool_))
-        return [own for own, stays in zip(names, kept, strict=True) if stays]
+        return kept_names(self.kept_, name, names)
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""

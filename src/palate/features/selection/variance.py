@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-import numpy as np
 from pydantic import NonNegativeFloat
 
 from palate.core.arrays import Mask, Matrix
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
-from palate.features.blocks import kept_columns, learnt_of, transform_parts, variances
+from palate.features.blocks import kept_columns, kept_names, learnt_of, transform_parts, variances
 
 __all__ = ["Variance"]
 
@@ -47,8 +46,7 @@ class Variance:
 
     def names_after(self, name: str, names: Sequence[str]) -> list[str]:
         """What the columns of a block that stay mean."""
-        kept = self.kept_.get(name, np.ones(len(names), dtype=np.bool_))
-        return [own for own, stays in zip(names, kept, strict=True) if stays]
+        return kept_names(self.kept_, name, names)
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """Any rows in a block's space: of items, or of people's words."""
