@@ -2,7 +2,8 @@
 
 Split by time, or as published (strict); intervals over people, paired with the default. The folder
 that PALATE_DATA names holds those that are measured.
-usage: PALATE_DATA=… python benchmarks/slices.py [movielens-plots|lastfm|reviews-en|beauty …]
+With several seeds, the default is fitted with each, and the simple ones stand beside every one.
+usage: PALATE_DATA=… python benchmarks/slices.py [movielens-plots|lastfm|beauty …] [--seeds 3]
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from _record import record
 
@@ -31,7 +33,6 @@ SLICES = (
     *("all", "cold_items", "long_tail", "short_history"),
     *("history_0", "history_1_5", "history_6_20", "history_21_100", "history_101_up"),
 )
-FEWEST_PEOPLE = 30  # of a slice that is told apart: with fewer, an interval says little
 
 
 def movielens_plots(folder: Path) -> Dataset:
@@ -173,22 +174,56 @@ def _headings(found: Comparison) -> list[str]:
     return [f"{size.label} ({size.requests})" for size in sizes]
 
 
+def of_seeds(split: Split, seeds: int) -> dict[str, Any]:
+    """Each slice: NDCG@10 of the default by seed, the best simple one; and where it is worse."""
+    found = [
+        compared(split, palate.Pipeline(recommender=palate.Ranker(seed=seed)))
+        for seed in range(seeds)
+    ]
+    rows = {}
+    for part in _slices(found[0]):
+        ours = [one.cell(DEFAULT, "ndcg@10", part).interval.mean for one in found]
+        others = {
+            name: found[0].cell(name, "ndcg@10", part).interval.mean
+            for name in found[0].rows
+            if name != DEFAULT
+        }
+        best = max(others, key=lambda name: others[name])
+        rows[part] = {
+            "requests": found[0].slices[part].requests,
+            "seeds": ours,
+            "mean": float(np.mean(ours)),
+            "deviation": float(np.std(ours, ddof=1)),
+            "best_other": {best: others[best]},
+        }
+    return {"slices": rows, "worse": [worse(one) for one in found]}
+
+
 def main() -> None:
     folder = os.environ.get("PALATE_DATA")
     if not folder:
         sys.exit("PALATE_DATA must name the folder that holds the data sets")
     known = [*SETS, *PUBLISHED]
+    seeds = int(sys.argv[sys.argv.index("--seeds") + 1]) if "--seeds" in sys.argv else 1
     for name in [name for name in sys.argv[1:] if name in known] or known:
         split = split_of(name, Path(folder))
-        default = palate.Pipeline()
-        found = compared(split, default)
-        print(f"\n{name}\n{shown(found)}")
-        lost = worse(found)
-        for row in lost:
-            print(row)
-        chosen = getattr(default.recommender_, "chosen_", [])
-        print(record(f"slices-{name}", {"chosen": chosen, "worse": lost, **found.to_json()}))
-        print("\n".join(chosen))
+        if seeds > 1:
+            print(record(f"slices-{name}-seeds", of_seeds(split, seeds)))
+        else:
+            one_seed(name, split)
+
+
+def one_seed(name: str, split: Split) -> None:
+    """The whole table of one data set, printed and recorded."""
+    default = palate.Pipeline()
+    found = compared(split, default)
+    print(f"\n{name}\n{shown(found)}")
+    lost = worse(found)
+    for row in lost:
+        print(row)
+    chosen = getattr(default.recommender_, "chosen_", [])
+    print(record(f"slices-{name}", {"chosen": chosen, "worse": lost, **found.to_json()}))
+    print("\n".join(chosen))
 
 
 if __name__ == "__main__":
