@@ -99,7 +99,7 @@ def compared(first: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
         "overlap@10": round(float(np.mean(shared)), 4),
         "same_order": round(float(np.mean(same)), 4),
         "largest_difference": difference,
-        "ndcg@10": round(float(other["ndcg"]), 5),
+        "ndcg@10": None if np.isnan(other["ndcg"]) else round(float(other["ndcg"]), 5),
         "fit_seconds": round(float(other["seconds"]), 1),
     }
 

@@ -58,7 +58,7 @@ from palate.pipeline.requests import (
     texts_of,
     with_words,
 )
-from palate.pipeline.search.meaning import column_vectors, in_rows
+from palate.pipeline.search.meaning import ReadWhenAsked
 from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.social import to_others
@@ -112,7 +112,6 @@ class Pipeline(Stages):
         people = copy.deepcopy(blank_people)
         with one_blas_thread:
             features, users = fit_both(encoders, transforms, people, ordered)
-            columns = column_vectors(encoders, ordered)
         if features is not None:
             features = features.take(places_of(rows))
         users = take_users(users, data.user_ids)
@@ -123,7 +122,7 @@ class Pipeline(Stages):
             data_=data,
             withdrawn_=[],
             features_=features,
-            column_vectors_=in_rows(columns, places_of(rows)),
+            column_vectors_=ReadWhenAsked(encoders, ordered.items, places_of(rows)),
             encoders_=encoders,
             transforms_=transforms,
             user_encoders_=dict(people.encoders),

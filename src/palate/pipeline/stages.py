@@ -35,7 +35,7 @@ class Stages(Parameters):
     data_: Dataset = learnt()
     withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
-    column_vectors_: dict[str, dict[str, NDArray[np.float16]]] = learnt()
+    column_vectors_: Mapping[str, Mapping[str, NDArray[np.float16]]] = learnt()
     encoders_: dict[str, Encoder] = learnt()
     transforms_: list[Transform] = learnt()
     user_encoders_: dict[str, Encoder] = learnt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Matrix, row_norms, to_dense, unit_rows
-from palate.core.dataset import Dataset
+from palate.core.parallel import one_blas_thread
 from palate.core.sparse import inner_products, on_grid
 from palate.core.types import Encoder
 from palate.features.encoders.tfidf import Tfidf
@@ -21,7 +22,7 @@ from palate.pipeline.stages import Stages
 from palate.text.profile import as_text, is_title_name, mean_words
 from palate.text.template import parse, render, text_columns
 
-ColumnVectors: TypeAlias = dict[str, dict[str, NDArray[np.float16]]]
+ColumnVectors: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float16]]]
 """Encoder → template of one column → (n, d) unit vectors, zeros for items that say nothing."""
 
 TITLE_WEIGHT = 0.3  # of a title's cosine beside a description's, which says more
@@ -30,18 +31,44 @@ _MOST_SEPARATORS = 0.25  # a word: more of them make a list of names, not senten
 _SEPARATOR = r"[,;|/、；，]"
 
 
-def column_vectors(encoders: Mapping[str, Encoder], data: Dataset) -> ColumnVectors:
+class ReadWhenAsked(Mapping[str, Mapping[str, NDArray[np.float16]]]):
+    """The vectors of `column_vectors` in the order `rows`, made when somebody first asks in words.
+
+    A language model reads every column for it, which a model that is only compared never needs.
+    """
+
+    def __init__(
+        self, encoders: Mapping[str, Encoder], items: pl.DataFrame, rows: NDArray[np.int64]
+    ) -> None:
+        self._encoders, self._catalogue, self._order = encoders, items, rows
+
+    def __getitem__(self, name: str) -> Mapping[str, NDArray[np.float16]]:
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
+
+    @cached_property
+    def _read(self) -> ColumnVectors:
+        with one_blas_thread:
+            return in_rows(column_vectors(self._encoders, self._catalogue), self._order)
+
+
+def column_vectors(encoders: Mapping[str, Encoder], items: pl.DataFrame) -> ColumnVectors:
     """What every fitted language model makes of each column that is a title or sentences.
 
     One vector of title, plot and cast together is near to nothing that anybody says. Where a
     template holds no such column, all of it is read as one.
     """
-    found: ColumnVectors = {}
+    found = {}
     for name, encoder in _models(encoders):
-        columns = sentences_in(parse(encoder.template_).names(), data.items)
+        columns = sentences_in(parse(encoder.template_).names(), items)
         templates = [f"{{{column}}}" for column in columns] or [encoder.template_]
         with errors_name(name):
-            read = {template: _vectors(encoder, template, data.items) for template in templates}
+            read = {template: _vectors(encoder, template, items) for template in templates}
         if kept := {template: part for template, part in read.items() if part is not None}:
             found[name] = kept
     return found
@@ -51,7 +78,7 @@ def grown_vectors(
     vectors: ColumnVectors, encoders: Mapping[str, Encoder], arrived: pl.DataFrame
 ) -> ColumnVectors:
     """The same with rows of items that arrived later below."""
-    found: ColumnVectors = {}
+    found = {}
     for name, columns in vectors.items():
         encoder: Any = encoders[name]
         with errors_name(name):
