@@ -31,7 +31,7 @@ SEEN = {"image"}  # encoders of what items look like
 SOUNDING = {"audio"}  # encoders of what items sound like
 REVIEWED = {"reviews", "sentiment"}  # encoders of what people wrote
 LINKED = {"graph"}  # encoders of knowledge graphs
-STORED = {"precomputed"}  # encoders of vectors that lie in files
+STORED = {"precomputed", "word_vectors"}  # encoders of vectors that lie in files
 WRITING = {"causal"}  # encoders whose models are on the hub alone
 
 

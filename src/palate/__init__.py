@@ -57,6 +57,7 @@ _HOME = {
     "Variance": "palate.features.selection.variance",
     "Weighted": "palate.features.fusion.weighted",
     "Whiten": "palate.features.representation.whiten",
+    "WordVectors": "palate.features.encoders.word_vectors",
     "ablate": "palate.evaluation.ablation",
     "clean": "palate.data.clean",
     "compare": "palate.evaluation.compare",

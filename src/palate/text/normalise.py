@@ -20,6 +20,7 @@ Language: TypeAlias = Literal["en", "zh"]
 
 # scripts written without spaces: kana and Han ideographs
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PIECE = re.compile(rf"[{_UNSPACED}]+|[^\s{_UNSPACED}]+")
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
 is_unspaced = re.compile(f"[{_UNSPACED}]").match
 SEGMENTER = Requirement(("rjieba",), "Chinese word segmentation")
@@ -131,6 +132,11 @@ def tokenise(text: str, *, segment: bool = False) -> list[str]:
         else:
             words.extend(character_pairs(run))
     return words
+
+
+def pieces_of(text: str) -> list[str]:
+    """Runs without blanks as they stand, those of Chinese or Japanese apart, after NFKC."""
+    return _PIECE.findall(text if text.isascii() else unicodedata.normalize("NFKC", text))
 
 
 def is_stop_word(word: str) -> bool:
