@@ -53,6 +53,7 @@ MORE = {  # the pages that say more of a component
     "sparse_coding": "attributes.md#sparse-codes",
     "static": "choosing-a-model.md#static-encoders",
     "transformer": "language-models.md",
+    "word_vectors": "choosing-a-model.md#word-vectors-out-of-files",
 }
 ROOMS = (  # in their order: each imports from itself and from those before it
     *("core", "data", "nn", "text", "features", "recommenders"),
