@@ -52,6 +52,7 @@ _HOME = {
     "TableEncoder": "palate.pipeline.table_encoder",
     "TextEncoder": "palate.features.encoders.muse",
     "Tfidf": "palate.features.encoders.tfidf",
+    "Topics": "palate.features.encoders.topics",
     "Transformer": "palate.features.encoders.transformer",
     "UserKNN": "palate.recommenders.user_knn",
     "Variance": "palate.features.selection.variance",
