@@ -54,6 +54,7 @@ COMPONENTS = {
     palate.Graph: {"triples": "triples.tsv", "links": "links.tsv"},
     palate.Precomputed: {"path": "vectors.parquet"},
     palate.WordVectors: {"path": "words.txt"},
+    palate.Topics: {"n_topics": 3, "encoder": {"type": "tfidf"}},
     palate.Weighted: {"weights": {"vectors": 1.0}},
     palate.Reduce: {"dim": 2},
     palate.Ranker: {"n_estimators": 2},

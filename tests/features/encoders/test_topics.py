@@ -145,6 +145,13 @@ def test_received_topics_are_checked():
         encoder.check_learnt()
 
 
+def test_vectors_of_another_length_are_told():
+    encoder = topics().fit(shop())
+    encoder.reader_ = palate.Tfidf(template="{title}", min_df=1, ngrams=[1, 1]).fit(shop())
+    with pytest.raises(ConfigError, match=r"numbers a text, and gave .* when they were fitted"):
+        encoder.encode(shop())
+
+
 CONFIG = """
 [data]
 interactions = "ratings.parquet"

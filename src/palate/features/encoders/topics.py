@@ -168,6 +168,11 @@ class Topics(LoadsItself):
     def _shares(self, vectors: Floats) -> sparse.csr_array:
         if not len(vectors):
             return sparse.csr_array((0, len(self.words_)), dtype=np.float32)
+        if vectors.shape[1] != len(self.centre_):
+            raise ConfigError(
+                f"the encoder of the topics gives {vectors.shape[1]:,} numbers a text, and gave "
+                f"{len(self.centre_):,} when they were fitted: fit again"
+            )
         said = row_norms(vectors) > 0
         cosines = inner_products(self._centred(vectors), on_grid(self.centres_))
         powers = np.exp(self.sharpness * (cosines - cosines.max(axis=1, keepdims=True)))
