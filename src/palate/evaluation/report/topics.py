@@ -36,8 +36,8 @@ def _table(table: pl.DataFrame, title_of: dict[Any, str], words: Words) -> str:
         for column, kind in (
             ("name", ' class="name"'),
             ("items", ""),
-            ("words", ' class="name"'),
-            ("examples", ' class="name"'),
+            ("words", ' class="said"'),
+            ("examples", ' class="said"'),
         )
     )
     lines = table.head(_MOST_SHOWN).iter_rows(named=True)
@@ -59,6 +59,6 @@ def _row(line: dict[str, Any], title_of: dict[Any, str], words: Words) -> str:
     return (
         f'<tr><th scope="row" class="name">{named(comma.join(own), _LONGEST_WORDS)}</th>'
         f"<td>{count(line['items'])} <small>{percent(line['share'])}</small></td>"
-        f'<td class="name">{named(others, _LONGEST_WORDS)}</td>'
-        f'<td class="name">{examples}</td></tr>'
+        f'<td class="said">{named(others, _LONGEST_WORDS)}</td>'
+        f'<td class="said">{examples}</td></tr>'
     )
