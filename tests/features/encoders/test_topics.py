@@ -137,11 +137,21 @@ def test_check_says_how_many():
     assert 'reads "{title}"' in said
 
 
-def test_received_topics_are_checked():
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("words_", [["tea"]], "other topics"),
+        ("reader_", 3, "reads no template"),
+        ("reader_", palate.Behaviour(), "reads no template"),
+        ("reader_", palate.Tfidf(), "has learnt nothing"),
+        ("reader_", palate.TextEncoder(), "is no `encoder`"),
+    ],
+)
+def test_received_topics_are_checked(name, value, said):
     encoder = topics().fit(shop())
     encoder.check_learnt()
-    encoder.words_ = encoder.words_[:2]
-    with pytest.raises(ValueError, match="other topics"):
+    setattr(encoder, name, value)
+    with pytest.raises(ValueError, match=said):
         encoder.check_learnt()
 
 

@@ -14,7 +14,14 @@ from scipy import sparse
 
 from palate.core import registry
 from palate.core.arrays import Floats, row_norms, to_dense, unit_rows
-from palate.core.component import LoadsItself, check_fitted, check_types, component, learnt
+from palate.core.component import (
+    LoadsItself,
+    check_fitted,
+    check_types,
+    component,
+    is_fitted,
+    learnt,
+)
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, Setting
 from palate.core.features import Features
@@ -111,6 +118,7 @@ class Topics(LoadsItself):
         """Raises `ValueError` for topics without centres, and for what reads no texts."""
         self._check_reader(self.reader_)
         agree(registry.name_of(self.reader_) == self.encoder["type"], "reader_ is no `encoder`")
+        agree(is_fitted(self.reader_), "reader_ has learnt nothing")
         agree(len(self.words_) == len(self.centres_) > 0, "words_ of other topics than centres_")
 
     def encode(self, data: Dataset) -> Features:
