@@ -52,7 +52,9 @@ MORE = {  # the pages that say more of a component
     "sentiment": "sentiment.md",
     "sparse_coding": "attributes.md#sparse-codes",
     "static": "choosing-a-model.md#static-encoders",
+    "topics": "#topics",
     "transformer": "language-models.md",
+    "word_vectors": "choosing-a-model.md#word-vectors-out-of-files",
 }
 ROOMS = (  # in their order: each imports from itself and from those before it
     *("core", "data", "nn", "text", "features", "recommenders"),

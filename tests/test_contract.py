@@ -32,6 +32,7 @@ SOUNDING = {"audio"}  # encoders of what items sound like
 REVIEWED = {"reviews", "sentiment"}  # encoders of what people wrote
 LINKED = {"graph"}  # encoders of knowledge graphs
 STORED = {"precomputed"}  # encoders of vectors that lie in files
+WORDED = {"word_vectors"}  # encoders of words whose vectors lie in files
 WRITING = {"causal"}  # encoders whose models are on the hub alone
 
 
@@ -198,8 +199,17 @@ def decoder(tmp_path_factory):
     return str(folder)
 
 
+def words_of(data, path):
+    """A file with vectors of all words that titles hold."""
+    words = sorted({word.lower() for title in data.items["title"] for word in title.split()})
+    numbers = np.random.default_rng(3).normal(size=(len(words), 4)).round(3)
+    lines = (f"{word} {' '.join(map(str, row))}" for word, row in zip(words, numbers, strict=True))
+    path.write_text("\n".join(lines))
+    return str(path)
+
+
 @pytest.mark.parametrize(("stage", "name"), components("encoders"))
-def test_encoders(stage, name, tiny, stored, linked, decoder):
+def test_encoders(stage, name, tiny, stored, linked, decoder, tmp_path):
     data = with_reviews(tiny) if name in REVIEWED else tiny
     data = with_sounds(data) if name in SOUNDING else data
     data = with_photos(data) if name in SEEN else data
@@ -207,6 +217,8 @@ def test_encoders(stage, name, tiny, stored, linked, decoder):
         encoder = built(stage, name)
         if name in STORED:
             encoder.path = stored
+        if name in WORDED:
+            encoder.path = words_of(data, tmp_path / "words.txt")
         if name in WRITING:
             encoder.model = decoder
         if name in LINKED:

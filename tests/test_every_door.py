@@ -53,6 +53,8 @@ PIPELINE = (
 COMPONENTS = {
     palate.Graph: {"triples": "triples.tsv", "links": "links.tsv"},
     palate.Precomputed: {"path": "vectors.parquet"},
+    palate.WordVectors: {"path": "words.txt"},
+    palate.Topics: {"n_topics": 3, "encoder": {"type": "tfidf"}},
     palate.Weighted: {"weights": {"vectors": 1.0}},
     palate.Reduce: {"dim": 2},
     palate.Ranker: {"n_estimators": 2},
@@ -67,6 +69,7 @@ def world(tiny, tmp_path_factory):
     place = tmp_path_factory.mktemp("doors")
     (place / "triples.tsv").write_text("tea-1\tsold by\tshop\nshop\tin\ttown\n")
     (place / "links.tsv").write_text("tea-1\ttea-1\n")
+    (place / "words.txt").write_text("tea 1 2\njazz 2 -1\n")
     ids = tiny.item_ids
     numbers = np.random.default_rng(0).normal(size=(len(ids), 4)).astype(np.float32)
     table = pl.DataFrame({"item_id": ids.tolist(), "vectors": numbers.tolist()})

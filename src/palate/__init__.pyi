@@ -36,7 +36,9 @@ from palate.features.encoders.reviews import Reviews as Reviews
 from palate.features.encoders.sentiment import Sentiment as Sentiment
 from palate.features.encoders.static import Static as Static
 from palate.features.encoders.tfidf import Tfidf as Tfidf
+from palate.features.encoders.topics import Topics as Topics
 from palate.features.encoders.transformer import Transformer as Transformer
+from palate.features.encoders.word_vectors import WordVectors as WordVectors
 from palate.features.export import write_features as write_features
 from palate.features.fusion.attention import Attention as Attention
 from palate.features.fusion.concat import Concat as Concat

@@ -23,6 +23,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {  # the modules that each brings
     "audio": ("soundfile", "soxr"),
     "sentiment": ("vaderSentiment", "snownlp"),
     "ray": ("ray", "pyarrow"),
+    "en": ("textblob",),
     "zh": ("rjieba",),
     "faiss": ("faiss",),
 }

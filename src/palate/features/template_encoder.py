@@ -24,7 +24,7 @@ from palate.core.visible import quoted, shorten
 from palate.features.cache.encode_once import encode_once
 from palate.features.cache.store import keys_of
 from palate.nn.hub.cards import about_model
-from palate.text.normalise import check_steps, normalise
+from palate.text.normalise import Steps, check_steps, normalise
 from palate.text.template import default_template, parse, render
 
 _PROBE = 1000
@@ -100,7 +100,7 @@ class TemplateEncoder(LoadsItself, ABC):
     """
 
     template: str | None = None
-    normalise: Annotated[dict[str, bool | str], AfterValidator(check_steps)] | None = None
+    normalise: Annotated[Steps, AfterValidator(check_steps)] | None = None
     template_: str = learnt()
 
     def fit(self, data: Dataset) -> Self:
@@ -123,7 +123,9 @@ class TemplateEncoder(LoadsItself, ABC):
         self._check_said(texts, template)
         yield f'reads "{template}"' + ("" if self.template else ", made from the columns")
         if self.normalise is not None:
-            steps = (name for name, value in self.normalise.items() if value is True)
+            steps = [name for name, value in self.normalise.items() if value is True]
+            if kept := self.normalise.get("keep"):
+                steps.append(f"nothing stays but {', '.join(map(str, kept))}")  # type: ignore[arg-type]
             yield f"normalises every text: {', '.join(steps) or 'unicode'}"
         yield f"for example: {shorten(next(filter(None, texts)), _EXAMPLE_LENGTH)}"
         if silent := sum(not text for text in texts):

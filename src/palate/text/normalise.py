@@ -15,11 +15,15 @@ import polars as pl
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.optional import Requirement
 from palate.core.visible import quoted
+from palate.text.part_of_speech import check_parts_of_speech, words_kept
 
 Language: TypeAlias = Literal["en", "zh"]
+Steps: TypeAlias = dict[str, bool | str | list[str]]
+"""Steps of `normalise` by name, as a setting holds them."""
 
 # scripts written without spaces: kana and Han ideographs
 _UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PIECE = re.compile(rf"[{_UNSPACED}]+|[^\s{_UNSPACED}]+")
 _TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
 is_unspaced = re.compile(f"[{_UNSPACED}]").match
 SEGMENTER = Requirement(("rjieba",), "Chinese word segmentation")
@@ -55,13 +59,16 @@ def normalise(
     punctuation: bool = False,
     digits: bool = False,
     segment: bool = False,
+    keep: Sequence[str] = (),
 ) -> list[str]:
     """The texts with every step applied that is switched on; None becomes the empty text.
 
     `unicode` applies NFKC (full-width letters, ligatures, no-break spaces); `html` drops tags and
     resolves entities; `stop_words`, `punctuation` and `digits` remove what they name; `segment`
-    puts one space between words. Chinese words come from rjieba: without it `segment` and
-    `stop_words` raise `MissingExtraError` for "zh".
+    puts one space between words; `keep` names the parts of speech that stay ("noun", "verb",
+    "adjective", "adverb", "number"), and all else goes. Chinese words come from rjieba: without it
+    `segment`, `stop_words` and `keep` raise `MissingExtraError` for "zh", and `keep` of English for
+    "en".
 
     palate's own encoders call none of this by default. A language model was trained on text as
     people write it: case, stop words and punctuation carry meaning ("not for dry hair"), and its
@@ -69,11 +76,15 @@ def normalise(
     words, or for text that is damaged.
     """
     check_language(language)
+    check_parts_of_speech(keep)
     series = pl.Series("text", list(texts), dtype=pl.String).fill_null("")
     if html:
         series = _without_markup(series)
     if unicode:
         series = series.str.normalize("NFKC")
+    if keep:  # while capitals and signs still tell what a word is
+        kept = words_kept(series.to_list(), keep, language)
+        series = pl.Series(series.name, kept, dtype=pl.String)
     if lowercase:
         series = series.str.to_lowercase()
     if segment or stop_words:
@@ -99,7 +110,7 @@ def check_language(language: str) -> None:
 STEPS: Final = tuple(
     name for name, one in signature(normalise).parameters.items() if one.kind is one.KEYWORD_ONLY
 )
-"""The names of the steps, and `language`."""
+"""The names of the steps, and `language`; `keep` is a list."""
 
 
 def check_steps(steps: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +120,8 @@ def check_steps(steps: dict[str, Any]) -> dict[str, Any]:
             raise ConfigError(f"no step is called {quoted(name)}.{did_you_mean(name, STEPS)}")
         if name == "language":
             check_language(value)
+        elif name == "keep":
+            check_parts_of_speech(value)
         elif not isinstance(value, bool):
             raise ConfigError(f"{name} = {quoted(value)} is neither true nor false")
     return steps
@@ -131,6 +144,11 @@ def tokenise(text: str, *, segment: bool = False) -> list[str]:
         else:
             words.extend(character_pairs(run))
     return words
+
+
+def pieces_of(text: str) -> list[str]:
+    """Runs without blanks as they stand, those of Chinese or Japanese apart, after NFKC."""
+    return _PIECE.findall(text if text.isascii() else unicodedata.normalize("NFKC", text))
 
 
 def is_stop_word(word: str) -> bool:

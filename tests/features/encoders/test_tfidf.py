@@ -199,3 +199,9 @@ def test_settings_are_checked(setting):
 def test_the_words_are_those_of_the_package():
     title = "Amélie's 花露水 3D"
     assert set(fitted([title], ngrams=[1, 1]).vocabulary_) == set(tokenise(title))
+
+
+def test_describing_leaves_nothing_learnt(tiny):
+    encoder = Tfidf(template="{title}")
+    assert list(encoder.describe(tiny))
+    assert not hasattr(encoder, "template_")

@@ -40,6 +40,7 @@ from palate.evaluation.report.model import (
 )
 from palate.evaluation.report.similar import similar_section
 from palate.evaluation.report.table import more_tables, result_bars, results_table
+from palate.evaluation.report.topics import topics_section
 from palate.evaluation.report.users import (
     User,
     call,
@@ -146,6 +147,7 @@ def _page(
         body = map_section(drawn, colours, words)
         sections.append(_Section("map", say(words, "map_title"), lead, body))
         data = _script_data(drawn, colours, met, titles, words)
+    sections += _topics_sections(model, titles, words)
     sections += _importance_sections(model, words)
     sections.append(_tail_section(comparison, split, words))
     sections += _similar_sections(model, titles, words)
@@ -194,6 +196,13 @@ def _similar_sections(model: Pipeline, titles: Sequence[str], words: Words) -> l
     if not body:
         return []
     return [_Section("similar", say(words, "similar_title"), say(words, "similar_text"), body)]
+
+
+def _topics_sections(model: Pipeline, titles: Sequence[str], words: Words) -> list[_Section]:
+    body = topics_section(model, titles, words)
+    if not body:
+        return []
+    return [_Section("topics", say(words, "topics_title"), say(words, "topics_text"), body)]
 
 
 def _importance_sections(model: Pipeline, words: Words) -> list[_Section]:

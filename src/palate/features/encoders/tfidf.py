@@ -21,6 +21,7 @@ from palate.core.optional import Requirement
 from palate.core.visible import quoted
 from palate.features.template_encoder import TemplateEncoder
 from palate.text.normalise import SEGMENTER, is_stop_word, tokenise
+from palate.text.template import render
 
 __all__ = ["Tfidf"]
 
@@ -69,7 +70,7 @@ class Tfidf(TemplateEncoder):
         texts = self.texts_of(data.items[data.warm_items])
         counter = self._learnt_from(texts) or self._learnt_from(self.texts_of(data.items))
         if counter is None:
-            raise self._no_words()
+            raise self._no_words(self.template_)
         self.vocabulary_ = [str(word) for word in counter.get_feature_names_out()]
         self.idf_ = counter.idf_.astype(np.float32)
         for name in ("_of_items", "_of_queries"):
@@ -78,12 +79,14 @@ class Tfidf(TemplateEncoder):
 
     def check_words(self, data: Dataset) -> None:
         """Raises the `DataError` that `fit` would for items without words, but counts nothing."""
-        super().fit(data)
+        template = self._template_for(data.items)
         for items in (data.items.head(_PROBE), data.items):
-            for text in self.texts_of(items):
+            texts = self.tidied(render(items, template))
+            for text in texts:
                 if len(tokenise(text, segment=self.segment)) >= self.ngrams[0]:
                     return
-        raise self._no_words()
+        self._check_said(texts, template)
+        raise self._no_words(template)
 
     def describe(self, data: Dataset) -> Iterator[str]:
         """As of every template's encoder; raises for items without words, as `fit` does."""
@@ -96,9 +99,9 @@ class Tfidf(TemplateEncoder):
         words = self.vocabulary_
         agree(0 < len(words) == len(set(words)), "vocabulary_ is empty, or has a word twice")
 
-    def _no_words(self) -> DataError:
+    def _no_words(self, template: str) -> DataError:
         return DataError(
-            f"the items have no words in the template {quoted(self.template_)}, only signs: "
+            f"the items have no words in the template {quoted(template)}, only signs: "
             "choose other columns, or leave this encoder out"
         )
 
