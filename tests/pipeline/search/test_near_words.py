@@ -1,4 +1,4 @@
-"""Words as people type them: other forms, slips, accents, amounts with units, Chinese characters."""
+"""Words as people type them: other forms, slips, accents, amounts with units, Chinese."""
 
 import numpy as np
 import polars as pl
@@ -157,3 +157,22 @@ def test_texts_that_come_and_go_count_as_if_all_had_been_there(kind, rows, first
     chosen = np.array(rows)
     grown = kind.of(TEXTS[:first]).changed(TEXTS[first:], chosen)
     same(grown, kind.of([TEXTS[row] for row in rows]))
+
+
+def test_new_and_changed_items_are_found_and_others_are_not_read_again(monkeypatch):
+    model, whole = model_of(GOODS[:6]), model_of(GOODS)
+    asked = ["organix shampoo 8oz", "lavnder", "remover of polish", "perfume", "eyelash"]
+    found = model.recommend(text=asked[:1] * 2, k=3)  # somebody asks before
+    assert len(found.table) == 6
+    read, old = [], WordIndex.changed
+    monkeypatch.setattr(
+        WordIndex, "changed", lambda own, texts, rows: read.extend(texts) or old(own, texts, rows)
+    )
+    new = pl.DataFrame(GOODS[6:], schema=["item_id", "title"], orient="row")
+    model.add_items(new[:1]).add_items(new[1:])
+    model.update_items(pl.DataFrame({"item_id": ["g4"], "title": ["Comb"]}))
+    model.update_items(pl.DataFrame({"item_id": ["g4"], "title": [GOODS[4][1]]}))
+    for text in asked:
+        one, other = (one.score(one.histories(text=text)) for one in (model, whole))
+        np.testing.assert_array_equal(one, other)
+    assert sorted(read) == sorted(title for name, title in GOODS if name in "g4 g6 g7 g8 g9")

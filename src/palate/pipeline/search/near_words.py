@@ -25,7 +25,7 @@ _DIGIT = re.compile(r"\d").search
 
 @dataclass(frozen=True)
 class NearWords:
-    """The words of a vocabulary by what they look like: "nails" for "nail", "lavender" for "lavnder".
+    """The words of a vocabulary by their looks: "nails" for "nail", "lavender" for "lavnder".
 
     A word of the vocabulary has forms: words that begin as it does and share half of its triples
     of characters. An unknown one is taken for whatever it is like, or one slip away from.

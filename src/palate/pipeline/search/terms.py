@@ -1,4 +1,4 @@
-"""Which words a text is searched by: without accents, amounts with their units, Chinese in pairs."""
+"""Which words a text is searched by: without accents, amounts with units, Chinese in pairs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ _SPELLINGS = {
     "piece": "piece pieces pcs pc",
 }
 UNITS: Final = {name: unit for unit, names in _SPELLINGS.items() for name in names.split()}
-_AFTER_AN_AMOUNT: Final = frozenset("l g gr in w v ct pk pc kilo pound pounds".split())
+_AFTER_AN_AMOUNT: Final = frozenset(
+    ["l", "g", "gr", "in", "w", "v", "ct", "pk", "pc", "kilo", "pound", "pounds"]
+)
 _UNSPACED_UNITS: Final = {
     **{"毫升": "ml", "公升": "liter", "升": "liter", "公斤": "kg", "千克": "kg", "克": "gram"},
     **{"毫克": "mg", "厘米": "cm", "毫米": "mm", "英寸": "inch", "寸": "inch", "片": "piece"},

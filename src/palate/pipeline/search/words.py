@@ -25,6 +25,7 @@ UNKNOWN = 0.5  # of the rarest word's weight, for a word that no text holds
 SAME, TO_THE_LETTER = 2.0, 2.1  # likeness of a title that is what was typed, beyond any likeness
 RUNS = (2, 3)  # of characters, by which titles are compared
 _TRIPLE, _STRANGE, _ENOUGH_WORDS = 3, 0.5, 1_000
+_KNOWN_SIGNS = 0.5
 _LONGEST = 200  # characters of a title or of a query that are compared
 _WORD = re.compile(r"[^\W_]+")
 
@@ -78,10 +79,18 @@ class WordIndex:
         return found.astype(np.float32)
 
     def knows(self, query: str) -> bool:
-        """Whether a word of the query is nearly known, one that is no stop word if there is any."""
+        """Whether a word of the query is nearly known, one that is no stop word if there is any.
+
+        In scripts without blanks half of the characters will do.
+        """
         words = terms(query, singles=False)
         telling = [word for word in words if not is_stop_word(word)]
-        return any(self._near(word) for word in telling or words)
+        if any(self._near(word) for word in telling or words):
+            return True
+        signs = [one for word in telling if is_unspaced(word) for one in word]
+        signs = [one for one in dict.fromkeys(signs) if not is_stop_word(one)]
+        known = sum(one in self.found.vocabulary for one in signs)
+        return bool(signs) and known >= _KNOWN_SIGNS * len(signs)
 
     def is_strange(self, query: str) -> bool:
         """Whether no word of the query is known, and hardly any of its triples of letters either.
