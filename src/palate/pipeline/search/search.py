@@ -23,15 +23,14 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
-from palate.pipeline.search.meaning import sentences_in, standing, to_compare
+from palate.pipeline.search.meaning import standing, to_compare
 from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
 
 MEANING = 0.08  # of a deviation of the cosines
-WORDS = (0.4, 1.5)  # times the share of the query's words, to this power: of many one says little,
-WORDS_OF_TITLES = (0.8, 1.0)  # but every word of a title says what the item is
+WORDS, POWER = 0.4, 1.5  # of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a title with a slip,
 SURELY = 0.6  # and from which on that is said
@@ -50,8 +49,6 @@ class _Index:
     words: WordIndex
     titles: TitleIndex
     vectors: dict[str, dict[str, Floats]]
-    has_sentences: bool
-    """Whether a column that is searched holds sentences, beside what items are called."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +95,15 @@ def _made(model: Stages) -> _Index:
     title = _title_of(items)
     read = _columns_read(model, title)
     vectors = to_compare(model.column_vectors_)
-    prose = any(not is_title_name(name) for name in sentences_in(read, items))
     encoders, earlier, source = _earlier.get(model.data_, (None, None, np.empty(0, np.int64)))
     if earlier is None or encoders is not model.encoders_ or earlier.read != read:
         texts, titles = _texts_of(items, read, title)
-        return _Index(read, title, WordIndex.of(texts), TitleIndex.of(titles), vectors, prose)
+        return _Index(read, title, WordIndex.of(texts), TitleIndex.of(titles), vectors)
     new = source < 0
     texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
     rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
     words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
-    return _Index(read, title, words, called, vectors, prose)
+    return _Index(read, title, words, called, vectors)
 
 
 def _columns_read(model: Stages, title: str | None) -> list[str]:
@@ -154,8 +150,7 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     index = index_of(model)
     titles = index.titles.likeness(texts)
     near, sentences, read = standing(model, index.vectors, texts)
-    weight, power = WORDS if index.has_sentences else WORDS_OF_TITLES
-    scores = MEANING * near + weight * index.words.shares(texts) ** power
+    scores = MEANING * near + WORDS * index.words.shares(texts) ** POWER
     scores += CALLED * np.maximum(titles - NEARLY, 0)
     named = titles.max(axis=1, initial=0.0) >= NEARLY
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
