@@ -8,9 +8,9 @@ part (some of its words in a row); and in somebody's own words, written by hand 
 titles, every item of the same title (or with that part); for kinds, every item of the kind, which
 no model was shown. Beside the default pipeline stand cosines of single encoders, each over the
 default template. Half of the wishes, drawn by seed, were for choosing settings ("tuning"); what
-is reported is the other half, which had been looked at once when the weight of words was chosen
-again on the first. The pipelines have `popular` for a recommender: the order of words does not
-depend on it.
+is reported is the other half, which had been looked at several times when the weight of words
+was chosen again on the first. The pipelines have `popular` for a recommender: the order of
+words does not depend on it.
 usage: PALATE_DATA=../shared/data python benchmarks/search.py [CATALOGUE …]
 """
 
@@ -195,7 +195,7 @@ def slipped(title: str, random: np.random.Generator) -> str | None:
         return None
     place = int(random.choice(places))
     before, letter, after = title[:place], title[place], title[place + 1 :]
-    other = str(random.choice(list(set(bare(title)) - {" ", letter.lower()}) or ["x"]))
+    other = str(random.choice(sorted(set(bare(title)) - {" ", letter.lower()}) or ["x"]))
     ways = (before + after, before + 2 * letter + after, before + other + after)
     swapped = before + after[0] + letter + after[1:]
     return str(random.choice([*ways, swapped]))

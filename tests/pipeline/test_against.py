@@ -252,3 +252,24 @@ def test_a_saved_model_knows_it_too(tmp_path, times):
     one, other = (known.recommend(people, k=15).table for known in (model, again))
     assert one.equals(other)
     assert HATED not in other["item_id"].to_list()
+
+
+def test_words_do_not_bring_back_what_somebody_turned_down():
+    """Whoever typed the title of what they turned down gets it last, if at all, and is told."""
+    once = {"user": ["u0"], "item": ["i1"], "rating": [1], "ts": [9e9]}
+    log = pl.concat([rated(), pl.DataFrame(once, schema=rated().schema)])
+    model = fitted("popular", palate.read(log, catalogue()))
+    text, size = "tea leaf number 1", len(model.item_ids)
+    assert "i1" not in model.recommend(["u0"], text=text, k=size).table["item_id"].to_list()
+    seen = model.recommend(["u0", "u2"], text=text, k=size, exclude_seen=False, reasons=True)
+    own, other = (seen.table.filter(pl.col("user_id") == user) for user in ("u0", "u2"))
+    assert set(own["item_id"][-2:]) == {"i1", HATED}
+    assert own["reasons"][-2:].str.contains("turned it down").all()
+    assert "i1" not in other["item_id"][-2:]
+    said = dict(other.select("item_id", "reasons").rows())
+    assert said["i1"] == "is called what you typed"
+    assert said[HATED].startswith("you turned it down, but it ")
+    stranger = model.recommend(text="tea leaf racing bike number 1 3 5", k=1, reasons=True).table
+    assert stranger["item_id"][0] == HATED, "words ask for it"
+    said = "most people who met it turned it down, but it is called what you typed"
+    assert stranger["reasons"][0] == said

@@ -21,6 +21,7 @@ from palate.data.formats.open import Source, Table, open_table
 from palate.data.notes import LOGGER
 from palate.pipeline.features import encode_items
 from palate.pipeline.search.meaning import ColumnVectors, grown_vectors, in_rows
+from palate.pipeline.search.search import follow
 from palate.pipeline.stages import Stages
 from palate.text.profile import as_text
 
@@ -92,6 +93,7 @@ def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     place[before.item_ids.rows(rows[ITEM])] = len(place) + np.arange(len(rows))
     both = pl.concat([before.items, rows], how="vertical_relaxed")
     data = replace(before, items=both[place])
+    follow(before, data, place)
     events = before.interactions.filter(pl.col(ITEM).is_in(rows[ITEM].implode()))
     part = Dataset(interactions=events, items=rows, users=before.users)
     features, every = encode_items(stages.encoders_, stages.transforms_, part), stages.features_
@@ -112,6 +114,7 @@ def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     if every is not None and features is not None:
         every = every.below(features)
     data = replace(before, items=pl.concat([before.items, rows], how="vertical_relaxed"))
+    follow(before, data, np.arange(len(data.items)))
     recommender = registry.apart(stages.recommender_)
     recommender.add_items(Features(new.item_ids, {}) if features is None else features)
     vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)

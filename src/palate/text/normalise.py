@@ -22,10 +22,10 @@ Steps: TypeAlias = dict[str, bool | str | list[str]]
 """Steps of `normalise` by name, as a setting holds them."""
 
 # scripts written without spaces: kana and Han ideographs
-_UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_PIECE = re.compile(rf"[{_UNSPACED}]+|[^\s{_UNSPACED}]+")
-_TOKEN = re.compile(rf"[{_UNSPACED}]+|[^\W{_UNSPACED}]+")
-is_unspaced = re.compile(f"[{_UNSPACED}]").match
+UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_PIECE = re.compile(rf"[{UNSPACED}]+|[^\s{UNSPACED}]+")
+_TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+is_unspaced = re.compile(f"[{UNSPACED}]").match
 SEGMENTER = Requirement(("rjieba",), "Chinese word segmentation")
 _SPACED_TOKEN = re.compile(r"\w+")
 _WORD_OR_SIGN = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s]")

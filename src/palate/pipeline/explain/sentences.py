@@ -50,6 +50,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "untried": "nobody has chosen it yet",
         "untried_alike": "nobody has chosen it yet, but it is {sentence}",
         "untried_words": "nobody has chosen it yet, but it {sentence}",
+        "unliked_words": "most people who met it turned it down, but it {sentence}",
+        "refused_words": "you turned it down, but it {sentence}",
     },
     "zh": {
         "together": "有 {count} 人选了{anchor}之后又选了它",
@@ -77,6 +79,8 @@ SENTENCES: dict[str, dict[str, str]] = {
         "untried": "还没有人选过",
         "untried_alike": "还没有人选过，但{sentence}",
         "untried_words": "还没有人选过，但{sentence}",
+        "unliked_words": "见过它的人大多不喜欢，但{sentence}",
+        "refused_words": "你不喜欢过它，但{sentence}",
     },
 }
 _QUOTES = {"en": "“{}”", "zh": "《{}》"}
@@ -110,7 +114,17 @@ def sentences_of(
         support=_support_of(pipeline.data_, evidence, items),
     )
     alike = _similarities_of(pipeline, asking, evidence, items)
-    return [wording.sentence(*line) for line in zip(evidence, items.tolist(), alike, strict=True)]
+    refused = _are_refused(asking, items)
+    lines = zip(evidence, items.tolist(), alike, refused, strict=True)
+    return [wording.sentence(*line) for line in lines]
+
+
+def _are_refused(asking: Histories, items: Rows) -> list[bool]:
+    """Of each line, whether who asks turned the item down."""
+    turned_down = asking.against
+    if turned_down is None:
+        return [False] * len(items)
+    return [item in turned_down.row(row) for row, item in enumerate(items.tolist())]
 
 
 def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]:
@@ -177,7 +191,7 @@ class _Wording:
     data: Dataset
     support: Support
 
-    def sentence(self, found: Evidence, item: int, similarity: Similarity) -> str:
+    def sentence(self, found: Evidence, item: int, similarity: Similarity, refused: bool) -> str:
         untried = self.data.item_counts[item] == 0
         if found.kind == "about":
             said = self._say("about")
@@ -190,6 +204,8 @@ class _Wording:
             kind = f"{found.kind}_{similarity.kind}"
             called = self._called(found.anchor, item)
             said = self._say(kind, anchor=called, names=similarity.names)
+            if found.kind == "words" and (refused or item in self.turned_down):
+                return self._say("refused_words" if refused else "unliked_words", sentence=said)
             return self._say(f"untried_{found.kind}", sentence=said) if untried else said
         return self._popular(item)
 
@@ -207,6 +223,11 @@ class _Wording:
             return self._say("untried")
         often = self.data.item_counts[item] >= self.typical
         return self._say("popular" if often else "few", count=users)
+
+    @cached_property
+    def turned_down(self) -> frozenset[int]:
+        """Items that most who met them turned down."""
+        return frozenset(self.data.turned_down.tolist())
 
     @cached_property
     def typical(self) -> float:

@@ -30,18 +30,22 @@ from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
 
 MEANING = 0.08  # of a deviation of the cosines
-WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
+WORDS, POWER = 0.4, 1.5  # of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a title with a slip,
 SURELY = 0.6  # and from which on that is said
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
+_earlier: WeakKeyDictionary[Dataset, tuple[object, _Index, NDArray[np.int64]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class _Index:
     """A catalogue's words and titles; made when somebody first asks, for each catalogue once."""
 
+    read: Sequence[str]
+    """The columns whose words are searched, what items are called first."""
+    title: str | None
     words: WordIndex
     titles: TitleIndex
     vectors: dict[str, dict[str, Floats]]
@@ -59,27 +63,66 @@ class Found:
 
 
 def index_of(model: Stages) -> _Index:
-    """Words of all columns that the text encoders read (or of all with words), and the titles."""
+    """Words of all columns that the text encoders read (or of all with words), and the titles.
+
+    Of a catalogue that came of one that was read before, only new and changed items are read.
+    """
     known = _indices.get(model.data_)
     if known is None or known[0] is not model.encoders_:
-        items = model.data_.items
-        columns = dict.fromkeys(
-            column
-            for encoder in model.encoders_.values()
-            if isinstance(encoder, TemplateEncoder)
-            for column in parse(encoder.template_).names()
-        ) or dict.fromkeys(text_columns(items))
-        title = _title_of(items)
-        read = dict.fromkeys([*([title] if title else []), *columns])
-        texts = render(items, "\n".join(f"{{{name}}}" for name in read)) if read else []
-        titles = render(items, f"{{{title}}}") if title else []
-        index = _Index(
-            WordIndex.of(texts or [""] * len(items)),
-            TitleIndex(titles or [""] * len(items)),
-            to_compare(model.column_vectors_),
-        )
-        known = _indices[model.data_] = (model.encoders_, index)
+        known = _indices[model.data_] = (model.encoders_, _made(model))
+        _earlier.pop(model.data_, None)
     return known[1]
+
+
+def follow(before: Dataset, after: Dataset, rows: NDArray[np.int64]) -> None:
+    """What was read of `before` need not be read again for `after`.
+
+    `rows`: of each of its items the place among those of `before` and what was read anew below.
+    """
+    source, known = np.arange(len(before.items)), _indices.get(before)
+    if known is not None:
+        encoders, index = known
+    elif before in _earlier:
+        encoders, index, source = _earlier[before]
+    else:
+        return
+    new = np.full(max(int(rows.max(initial=-1)) + 1 - len(source), 0), -1)
+    _earlier[after] = (encoders, index, np.concatenate([source, new])[rows])
+
+
+def _made(model: Stages) -> _Index:
+    items = model.data_.items
+    title = _title_of(items)
+    read = _columns_read(model, title)
+    vectors = to_compare(model.column_vectors_)
+    encoders, earlier, source = _earlier.get(model.data_, (None, None, np.empty(0, np.int64)))
+    if earlier is None or encoders is not model.encoders_ or earlier.read != read:
+        texts, titles = _texts_of(items, read, title)
+        return _Index(read, title, WordIndex.of(texts), TitleIndex.of(titles), vectors)
+    new = source < 0
+    texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
+    rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
+    words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
+    return _Index(read, title, words, called, vectors)
+
+
+def _columns_read(model: Stages, title: str | None) -> list[str]:
+    columns = [
+        column
+        for encoder in model.encoders_.values()
+        if isinstance(encoder, TemplateEncoder)
+        for column in parse(encoder.template_).names()
+    ] or text_columns(model.data_.items)
+    return list(dict.fromkeys([*([title] if title else []), *columns]))
+
+
+def _texts_of(
+    items: pl.DataFrame, read: Sequence[str], title: str | None
+) -> tuple[list[str], list[str]]:
+    """All words of each item, and what it is called."""
+    texts = render(items, "\n".join(f"{{{name}}}" for name in read)) if read else []
+    titles = render(items, f"{{{title}}}") if title else []
+    return texts or [""] * len(items), titles or [""] * len(items)
 
 
 def _title_of(items: pl.DataFrame) -> str | None:
@@ -107,7 +150,7 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     index = index_of(model)
     titles = index.titles.likeness(texts)
     near, sentences, read = standing(model, index.vectors, texts)
-    scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
+    scores = MEANING * near + WORDS * index.words.shares(texts) ** POWER
     scores += CALLED * np.maximum(titles - NEARLY, 0)
     named = titles.max(axis=1, initial=0.0) >= NEARLY
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
@@ -142,7 +185,8 @@ def scored(model: Stages, asking: Histories) -> Floats:
 
     Words alone are ordered by `search`; beside a history or a profile the two lists are fused by
     reciprocal ranks, since their scores have no scale in common. What nothing understands is left
-    aside. Items that people mostly turned down stand below all others, unless words ask for them.
+    aside. Items that people mostly turned down stand below all others, unless words ask for them;
+    what who asks turned down stands there even then.
     """
     said, last = _said(asking), model.data_.turned_down
     recommender = model.recommender_
@@ -161,6 +205,15 @@ def scored(model: Stages, asking: Histories) -> Floats:
     if len(both):
         history = with_last(recommender.score(_wordless(asking, said).take(both)), last)
         scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both])
+    return _own_last(scores, asking, heard)
+
+
+def _own_last(scores: Floats, asking: Histories, heard: NDArray[np.int64]) -> Floats:
+    """The same with what the askers in `heard` turned down below all others, in their lists."""
+    if asking.against is not None:
+        for row in heard[asking.against.lengths[heard] > 0].tolist():
+            own = np.setdiff1d(asking.against.row(row), asking.row(row)).astype(np.int32)
+            scores[row] = with_last(scores[row : row + 1], own)[0]
     return scores
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, to_dense
-from palate.text.normalise import is_stop_word, is_unspaced, tokenise
+from palate.pipeline.search.counts import WordCounts, counted, runs_in
+from palate.pipeline.search.near_words import NearWords
+from palate.pipeline.search.terms import terms
+from palate.text.normalise import is_stop_word, is_unspaced
 
 SATURATION, LENGTH = 1.2, 0.5  # what the source calls k1 and b
 ASIDE = 0.1  # what a stop word counts
@@ -23,10 +25,9 @@ UNKNOWN = 0.5  # of the rarest word's weight, for a word that no text holds
 SAME, TO_THE_LETTER = 2.0, 2.1  # likeness of a title that is what was typed, beyond any likeness
 RUNS = (2, 3)  # of characters, by which titles are compared
 _TRIPLE, _STRANGE, _ENOUGH_WORDS = 3, 0.5, 1_000
+_KNOWN_SIGNS = 0.5
 _LONGEST = 200  # characters of a title or of a query that are compared
 _WORD = re.compile(r"[^\W_]+")
-
-Counts: TypeAlias = sparse.csr_array
 
 
 def bare(text: str) -> str:
@@ -38,85 +39,145 @@ def bare(text: str) -> str:
 
 @dataclass(frozen=True)
 class WordIndex:
-    """Which texts hold which words, rare ones too: BM25, as a share of what the query could get.
+    """Which texts hold which words, or what is nearly one: BM25 as a share of what could be got.
 
     Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework.
     """
 
-    vocabulary: Mapping[str, int]
-    counts: Counts
-    """(n, words) saturated counts."""
-    rarity: NDArray[np.float64]
-    """(words,) the logarithm of how rare each word is; stop words count a tenth of it."""
+    found: WordCounts
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> WordIndex:
-        found = [Counter(tokenise(text)) for text in texts]
-        vocabulary = _numbered(found)
-        counts = _counted(found, vocabulary)
-        holding = np.bincount(counts.indices, minlength=len(vocabulary))
-        rarity = np.log1p((len(texts) - holding + 0.5) / (holding + 0.5))
-        lengths = counts.sum(axis=1)
-        longer = lengths / max(float(lengths.mean()) if len(lengths) else 0.0, 1.0)
-        norms = SATURATION * (1 - LENGTH + LENGTH * longer)
-        row = np.repeat(np.arange(len(texts)), np.diff(counts.indptr))
-        counts.data *= (SATURATION + 1) / (counts.data + norms[row])
-        aside = [ASIDE if is_stop_word(word) else 1.0 for word in vocabulary]
-        return cls(vocabulary, counts, rarity * aside)
+        return cls(WordCounts.of([Counter(terms(text)) for text in texts]))
+
+    def changed(self, texts: Sequence[str], rows: NDArray[np.int64]) -> WordIndex:
+        """The same with `texts` below, then those `rows` of all."""
+        return WordIndex(self.found.changed([Counter(terms(text)) for text in texts], rows))
 
     def shares(self, queries: Sequence[str]) -> Floats:
         """(q, n) from 0, about 1 for a text that holds every word of the query.
 
-        Words that no text holds count as half as much as the rarest: without them "a ruler" would
-        be an "a" and no more.
+        Another form of a word counts in part, and so does what is a slip away from one that no text
+        holds. Words that are like none count as half the rarest: without them "a ruler" would be an
+        "a" and no more.
         """
-        words = [set(tokenise(text)) for text in queries]
-        asked = _counted([Counter(own) for own in words], self.vocabulary)
-        asked.data *= self.rarity[asked.indices]
-        unknown = np.array([sum(map(self._is_unknown, own)) for own in words])
-        rarest = float(self.rarity.max(initial=1.0))
-        most = np.maximum(asked.sum(axis=1) + UNKNOWN * rarest * unknown, 1e-9)[:, None]
-        return np.asarray(to_dense(asked @ self._by_word) / most, dtype=np.float32)
+        found = np.zeros((len(queries), self.n_texts), dtype=np.float64)
+        best = np.zeros(self.n_texts, dtype=np.float64)
+        for line, query in enumerate(queries):
+            most = 0.0
+            for word in sorted(set(terms(query))):
+                forms = self._near(word)
+                if not forms:
+                    most += UNKNOWN * self._rarest if not is_stop_word(word) else 0.0
+                    continue
+                touched = self._best_of(forms, best)
+                rarity = self._rarity(len(touched), aside=is_stop_word(word))
+                found[line, touched] += rarity * best[touched]
+                best[touched] = 0.0
+                most += rarity
+            found[line] /= max(most, 1e-9)
+        return found.astype(np.float32)
 
     def knows(self, query: str) -> bool:
-        """Whether a word of the query is known, one that is no stop word if there is any."""
-        words = tokenise(query)
+        """Whether a word of the query is nearly known, one that is no stop word if there is any.
+
+        In scripts without blanks half of the characters will do.
+        """
+        words = terms(query, singles=False)
         telling = [word for word in words if not is_stop_word(word)]
-        return any(word in self.vocabulary for word in telling or words)
+        if any(self._near(word) for word in telling or words):
+            return True
+        signs = [one for word in telling if is_unspaced(word) for one in word]
+        signs = [one for one in dict.fromkeys(signs) if not is_stop_word(one)]
+        known = sum(one in self.found.vocabulary for one in signs)
+        return bool(signs) and known >= _KNOWN_SIGNS * len(signs)
 
     def is_strange(self, query: str) -> bool:
         """Whether no word of the query is known, and hardly any of its triples of letters either.
 
         Texts of few words, and queries in scripts without blanks, are never strange.
         """
-        words = tokenise(query)
-        few = len(self.vocabulary) < _ENOUGH_WORDS
+        words = terms(query)
+        few = len(self.found.vocabulary) < _ENOUGH_WORDS
         if few or self.knows(query) or not words or any(map(is_unspaced, words)):
             return False
-        runs = [run for word in words for run in _runs_in(word, _TRIPLE)]
+        runs = [run for word in words for run in runs_in(word, _TRIPLE)]
         return sum(run in self._triples for run in runs) < _STRANGE * len(runs)
 
     def shared(self, query: str, row: int) -> list[str]:
-        """The words of the query that text `row` holds, the weightiest first."""
-        own = slice(*self.counts.indptr[row : row + 2].tolist())
-        weight_of = dict(zip(self.counts.indices[own].tolist(), self.counts.data[own], strict=True))
-        found = {
-            word: weight_of[place] * self.rarity[place]
-            for word in dict.fromkeys(tokenise(query))
-            if (place := self.vocabulary.get(word, -1)) in weight_of and not is_stop_word(word)
-        }
+        """The words of text `row` that the query holds or nearly holds, the weightiest first."""
+        own = slice(*self.found.counts.indptr[row : row + 2].tolist())
+        weight_of = dict(
+            zip(self.found.counts.indices[own].tolist(), self._saturated.data[own], strict=True)
+        )
+        found: dict[str, float] = {}
+        for word in dict.fromkeys(terms(query)):
+            near = {} if is_stop_word(word) else self._near(word)
+            held = {place: near[place] * weight_of[place] for place in near.keys() & weight_of}
+            if held:
+                place = min(held, key=lambda place: (-held[place], place))
+                found[self._words[place]] = held[place] * self._rarity(self._texts_with[place])
         return sorted(found, key=lambda word: (-found[word], word))
 
-    def _is_unknown(self, word: str) -> bool:
-        return word not in self.vocabulary and not is_stop_word(word)
+    @property
+    def n_texts(self) -> int:
+        return int(self.found.counts.shape[0])
+
+    def _near(self, word: str) -> dict[int, float]:
+        return self._forms.of(word)
+
+    def _best_of(self, forms: Mapping[int, float], best: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Which texts hold any of the forms; what the best is worth there is written to `best`."""
+        touched = []
+        starts, texts, values = self._by_word
+        for place, near in forms.items():
+            own = slice(starts[place], starts[place + 1])
+            best[texts[own]] = np.maximum(best[texts[own]], near * values[own])
+            touched.append(texts[own])
+        return np.unique(np.concatenate(touched))
+
+    def _rarity(self, n_texts: int, *, aside: bool = False) -> float:
+        """The logarithm of how rare a word is that so many texts hold; stop words count a tenth."""
+        rarity = float(np.log1p((self.n_texts - n_texts + 0.5) / (n_texts + 0.5)))
+        return rarity * ASIDE if aside else rarity
 
     @cached_property
-    def _by_word(self) -> Counts:
-        return sparse.csr_array(self.counts.T)
+    def _rarest(self) -> float:
+        held = self._texts_with
+        return max(1.0, self._rarity(int(held.min()))) if len(held) else 1.0
+
+    @cached_property
+    def _texts_with(self) -> NDArray[np.int64]:
+        return self.found.texts_with()
+
+    @cached_property
+    def _words(self) -> list[str]:
+        return list(self.found.vocabulary)
+
+    @cached_property
+    def _forms(self) -> NearWords:
+        return NearWords(self.found.vocabulary)
+
+    @cached_property
+    def _saturated(self) -> sparse.csr_array:
+        """(n, words) counts of which each further one says less, and less in a long text."""
+        counts = self.found.counts
+        lengths = counts.sum(axis=1)
+        longer = lengths / max(float(lengths.mean()) if len(lengths) else 0.0, 1.0)
+        norms = SATURATION * (1 - LENGTH + LENGTH * longer)
+        row = np.repeat(np.arange(self.n_texts), np.diff(counts.indptr))
+        values = counts.data * (SATURATION + 1) / (counts.data + norms[row])
+        return sparse.csr_array((values, counts.indices, counts.indptr), shape=counts.shape)
+
+    @cached_property
+    def _by_word(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Where the texts of each word begin, the texts, and what the word is worth in each."""
+        turned = self._saturated.T.tocsr()
+        return turned.indptr.astype(np.int64), turned.indices.astype(np.int64), turned.data
 
     @cached_property
     def _triples(self) -> set[str]:
-        return {run for word in self.vocabulary for run in _runs_in(word, _TRIPLE)}
+        return {run for word in self.found.vocabulary for run in runs_in(word, _TRIPLE)}
 
 
 @dataclass(frozen=True)
@@ -124,6 +185,21 @@ class TitleIndex:
     """What items are called: exactly, or nearly so by the runs of characters that both share."""
 
     titles: Sequence[str]
+    runs: Sequence[WordCounts]
+    """For each length of the runs which titles hold which."""
+
+    @classmethod
+    def of(cls, titles: Sequence[str]) -> TitleIndex:
+        barely = [bare(title) for title in titles]
+        return cls(titles, [WordCounts.of(_all_runs(barely, length)) for length in RUNS])
+
+    def changed(self, titles: Sequence[str], rows: NDArray[np.int64]) -> TitleIndex:
+        """The same with `titles` below, then those `rows` of all."""
+        barely = [bare(title) for title in titles]
+        found = zip(RUNS, self.runs, strict=True)
+        runs = [own.changed(_all_runs(barely, length), rows) for length, own in found]
+        every = [*self.titles, *titles]
+        return TitleIndex([every[row] for row in rows.tolist()], runs)
 
     def likeness(self, queries: Sequence[str]) -> Floats:
         """(q, n) from 0 to 1, `SAME` for the title itself, `TO_THE_LETTER` where signs agree too.
@@ -133,10 +209,10 @@ class TitleIndex:
         """
         barely = [bare(query) for query in queries]
         found = np.zeros((len(queries), len(self.titles)), dtype=np.float64)
-        for vocabulary, by_run in self._runs:
-            asked = [_runs_in(text, len(next(iter(vocabulary), ""))) for text in barely]
+        for length, own, by_run in zip(RUNS, self.runs, self._by_run, strict=True):
+            asked = _all_runs(barely, length)
             sizes = np.array([max(len(runs), 1) for runs in asked])
-            units = _counted([Counter(runs) for runs in asked], vocabulary)
+            units = counted(asked, own.vocabulary)
             found += to_dense(units @ by_run) / np.sqrt(sizes)[:, None] / len(RUNS)
         for line, (query, text) in enumerate(zip(queries, barely, strict=True)):
             for row in self._rows_of.get(text, ()):
@@ -145,52 +221,25 @@ class TitleIndex:
         return found.astype(np.float32)
 
     @cached_property
-    def _barely(self) -> list[str]:
-        return [bare(title) for title in self.titles]
-
-    @cached_property
     def _rows_of(self) -> dict[str, list[int]]:
         rows: dict[str, list[int]] = {}
-        for row, title in enumerate(self._barely):
-            if title:
-                rows.setdefault(title, []).append(row)
+        for row, title in enumerate(self.titles):
+            if name := bare(title):
+                rows.setdefault(name, []).append(row)
         return rows
 
     @cached_property
-    def _runs(self) -> list[tuple[dict[str, int], Counts]]:
-        """For each length the numbers of the runs, and (runs, n) unit columns of the titles."""
-        found = []
-        for length in RUNS:
-            runs = [Counter(_runs_in(title, length)) for title in self._barely]
-            vocabulary = _numbered(runs)
-            counts = _counted(runs, vocabulary)
-            sizes = np.maximum(np.diff(counts.indptr), 1)
-            counts.data /= np.repeat(np.sqrt(sizes), np.diff(counts.indptr))
-            found.append((vocabulary, sparse.csr_array(counts.T)))
-        return found
+    def _by_run(self) -> list[sparse.csr_array]:
+        """For each length (runs, n) unit columns of the titles."""
+        return [_unit_columns(own.counts) for own in self.runs]
 
 
-def _runs_in(text: str, length: int) -> Collection[str]:
-    """Every run of characters, those at both ends of the text marked by a blank."""
-    framed = f" {text[:_LONGEST]} " if text else ""
-    return {framed[start : start + length] for start in range(len(framed) - length + 1)}
+def _all_runs(texts: Sequence[str], length: int) -> list[Counter[str]]:
+    return [Counter(runs_in(text[:_LONGEST], length)) for text in texts]
 
 
-def _numbered(found: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """A number for every key, in their own order: that of the texts leaves no trace."""
-    return {word: place for place, word in enumerate(sorted(set().union(*found)))}
-
-
-def _counted(found: Sequence[Mapping[str, int]], vocabulary: Mapping[str, int]) -> Counts:
-    """(n, words) counts of the words that are known, each row in the order of the vocabulary."""
-    places, counts, stops = [], [], [0]
-    for words in found:
-        known = sorted(
-            (vocabulary[word], count) for word, count in words.items() if word in vocabulary
-        )
-        places += [place for place, _ in known]
-        counts += [count for _, count in known]
-        stops.append(len(places))
-    data = np.array(counts, dtype=np.float64)
-    shape = (len(found), len(vocabulary))
-    return sparse.csr_array((data, np.array(places, dtype=np.int32), np.array(stops)), shape=shape)
+def _unit_columns(counts: sparse.csr_array) -> sparse.csr_array:
+    lengths = np.diff(counts.indptr)
+    data = counts.data / np.repeat(np.sqrt(np.maximum(lengths, 1)), lengths)
+    units = sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape)
+    return sparse.csr_array(units.T)
