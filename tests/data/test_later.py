@@ -79,7 +79,7 @@ def test_events_weigh_what_they_did():
     weights = {"view": 1, "buy": 5}
     before = read(whole[:25], events=weights)
     same(with_later_events(whole[25:], before).data, read(whole, events=weights))
-    with pytest.raises(DataError, match="no weight for gift"):
+    with pytest.raises(DataError, match="no weight for 'gift'"):
         with_later_events(whole[25:].with_columns(action=pl.lit("gift")), before)
 
 

@@ -118,8 +118,8 @@ def since_lines(stages: Stages) -> list[str]:
         hint = ": that is much, fit again" if is_much(since) else ""
         said.append(f"{words_of(since)}{hint}")
     stale = list(_of_the_fit(stages))
-    kept = f"of {since['fitted']} still: {'; '.join(stale)}" if stale else "nothing is stale"
-    return [*said, f"histories and counts know it; {kept}"]
+    kept = f"as fitted are {', '.join(stale)}" if stale else "nothing else was learnt"
+    return [*said, f"histories and counts know of it; {kept}"]
 
 
 def _of_the_fit(stages: Stages) -> Iterator[str]:
@@ -127,8 +127,8 @@ def _of_the_fit(stages: Stages) -> Iterator[str]:
     for whose, features in (("items", stages.features_), ("people", stages.user_features_)):
         if features is not None and features.parts:
             blocks = ", ".join(sorted(features.behavioural))
-            learnt = f", blocks learnt from events ({blocks})" if blocks else ""
-            yield f"encoders and whitening of {whose}{learnt}"
+            learnt = f" (blocks learnt from events: {blocks})" if blocks else ""
+            yield f"encoders of {whose}{learnt}"
 
 
 def _rows_of_people(

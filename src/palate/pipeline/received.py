@@ -32,6 +32,8 @@ def check_received(pipeline: Stages) -> None:
     agree(
         known and len({*pipeline.withdrawn_}) == len(pipeline.withdrawn_), "unknown withdrawn items"
     )
+    counted = [count for count in pipeline.since_fit_.values() if isinstance(count, int)]
+    agree(min(counted) >= 0, "fewer events since the fit than none")
     agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
     agree(features is None or _same(features.ids, data.item_ids), "features of other items")
     for name, columns in pipeline.column_vectors_.items():
