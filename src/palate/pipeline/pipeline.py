@@ -354,7 +354,7 @@ class Pipeline(Stages):
             if self._swapped(now, changed_stages(now, rows)):
                 return self
 
-    @door("columns", "encoding", "time_format", "positive", "tell")
+    @door("columns", "encoding", "time_format", "positive")
     def add_events(
         self,
         events: Source,

@@ -39,11 +39,9 @@ class CountsAgain:
         if pool is not None:  # the same items, where they stand now
             pool = np.sort(places_of(order)[model._rows[pool]]).astype(np.int32)
         if users is not None:
-            users = users.select(model.user_blocks_)
+            users = users.select(model.user_blocks_) if model.user_blocks_ else None
         features = None if model.features_ is None else model.features_.take(order)
-        catalogue = Catalogue.of(
-            features, len(data.item_ids), neighbour_pool=pool, users=users if users else None
-        )
+        catalogue = Catalogue.of(features, len(data.item_ids), neighbour_pool=pool, users=users)
         with one_blas_thread:
             statistics = _counted(histories, catalogue, model.statistics_, model)
         model._forget()
