@@ -22,7 +22,7 @@ from palate.data.catalogue import read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.later import with_later_events
-from palate.data.notes import LOGGER, ReadNotes, TableNotes
+from palate.data.notes import LOGGER, ReadNotes, TableNotes, log_notes
 from palate.data.positive import Positive
 from palate.data.times import check_time_format
 from palate.pipeline.arrivals import fitting
@@ -38,7 +38,7 @@ MUCH: Final = 0.1
 class Changed:
     """What becomes other in a fitted pipeline, by the names of its learnt fields, and what is said.
 
-    `warnings` are said whoever listens.
+    `warnings` are said where nobody listens, too.
     """
 
     stages: dict[str, Any]
@@ -46,7 +46,10 @@ class Changed:
     warnings: tuple[str, ...] = ()
 
     def tell(self, listener: Callable[[ReadNotes], object]) -> None:
-        """The notes to who listens, the warnings to the logger "palate"."""
+        """All of it to who listens; where nobody says who, the warnings are the logger's."""
+        if listener is not log_notes:
+            listener(replace(self.notes, messages=self.warnings))
+            return
         listener(self.notes)
         for line in self.warnings:
             LOGGER.warning("%s", line)
