@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import palate
-from palate.core.errors import ConfigError, DataError, UnknownIdError
+from palate.core.errors import AlignmentError, ConfigError, DataError, UnknownIdError
 from palate.data.samples import synthetic
 from palate.pipeline.pipeline import Pipeline, load
 from palate.pipeline.saved import read_card
@@ -110,6 +110,16 @@ def test_a_known_persons_row_changes_and_keeps_what_it_does_not_say(world):
     for name, part in before.parts.items():
         one = now.parts[name][now.ids.rows(others)]
         assert abs(one - part[before.ids.rows(others)]).sum() == 0, name
+
+
+def test_a_ranker_is_refreshed_with_what_it_knows(world):
+    model = fitted(world, ranker())
+    data = model.data_
+    with pytest.raises(ConfigError, match="fitted with features of people"):
+        model.recommender_.refresh(data)
+    fewer = palate.read(world[0], items=world[1][::-1], users=world[2])
+    with pytest.raises(AlignmentError, match="knows other items"):
+        model.recommender_.refresh(fewer, palate.FitContext(users=model.user_features_))
 
 
 def test_rows_of_people_that_cannot_be_taken(world):

@@ -10,6 +10,7 @@ from scipy import sparse
 from palate.core.arrays import places_of
 from palate.core.component import check_fitted
 from palate.core.dataset import Dataset
+from palate.core.errors import AlignmentError, ConfigError
 from palate.core.histories import Histories, histories_of
 from palate.core.order import settled, with_users_settled
 from palate.core.parallel import one_blas_thread
@@ -28,11 +29,14 @@ class CountsAgain:
     def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         """Statistics of all the events there are now, as a fit on them makes these; trees stay.
 
-        `data` has the catalogue that is known, `context.users` the features of its people.
+        `data` has the catalogue that is known, `context.users` the features of its people. Raises
+        `AlignmentError` for another catalogue, `ConfigError` without features of people where the
+        fit had some: the trees ask for these.
         """
         check_fitted(self)
         check_context(context)
         model: Any = self
+        _check_known(model, data, context)
         ordered, order = settled(data)
         histories = with_users_settled(histories_of(ordered))
         pool, users = model.neighbour_pool_, context.users
@@ -48,6 +52,19 @@ class CountsAgain:
         model.order_, model.added_, model.neighbour_pool_ = order, 0, pool
         model.statistics_ = statistics
         return self
+
+
+def _check_known(model: Any, data: Dataset, context: FitContext) -> None:
+    if data.item_ids != model.item_ids_:
+        raise AlignmentError(
+            "the ranker knows other items than these events have: give it new ones by add_items"
+        )
+    if model.user_blocks_ and context.users is None:
+        names = ", ".join(model.user_blocks_)
+        raise ConfigError(
+            f"the ranker was fitted with features of people ({names}): give them, too, as"
+            " refresh(data, FitContext(users=features))"
+        )
 
 
 def _counted(
