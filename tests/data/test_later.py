@@ -104,6 +104,16 @@ def test_unknown_items_are_counted_and_said():
     assert "left out 3 events of 2 items that the catalogue lacks: 'x', 'y'" in found.unknown
 
 
+def test_a_day_on_which_nobody_came(tmp_path):
+    before = read(log())
+    assert with_later_events(log()[:0], before).data is before
+    file = tmp_path / "monday.csv"
+    log()[:0].write_csv(file)
+    assert with_later_events(file, before).added == 0
+    strange = log(4).with_columns(what=pl.lit("x"))
+    same(with_later_events(strange, before).data, before)
+
+
 def test_names_may_be_others_now():
     before = read(log(25), positive="rating >= 4")
     now = log()[25:].rename({"who": "userId", "rating": "stars"})

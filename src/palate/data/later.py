@@ -58,12 +58,14 @@ def with_later_events(
     Columns are found under the names that they had there, under `columns` (their name → ours) or by
     convention, and are typed alike; which events are choices, what they weigh and what repeats
     count is decided by the rules of `data`, or by `positive`. What was a choice stays one. Events
-    of items that the catalogue lacks are left out and counted. Raises `DataError` for times,
-    weights or columns that are missing where `data` has them.
+    of items that the catalogue lacks are left out and counted; a table without rows adds none.
+    Raises `DataError` for times, weights or columns that are missing where `data` has them.
     """
     table = events
     if not isinstance(table, Table):
         table = open_table(events, what="new events", key=USER, encoding=encoding)
+    if not table.collect([pl.len()]).item():  # a day on which nobody came
+        return LaterEvents(data, 0, 0, "", TableNotes(table.name, messages=list(table.messages)))
     rule = _rule(data, positive)
     found, kept = _our_columns(table, data, columns or {})
     table, found = _as_rules_call_them(table, found, data, rule)
