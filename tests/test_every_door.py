@@ -48,7 +48,7 @@ VERBS = ("fit", "encode", "transform", "score", "add_items", "rerank")
 HISTORIES = ("take", "last", "without_last", "row", "newest", "matrix", "in_catalogue")
 PIPELINE = (
     *("fit", "score", "rank_histories", "recommend", "recommend_histories", "histories"),
-    *("queries", "add_items", "top_users", "save"),
+    *("queries", "add_items", "add_events", "with_events", "remove_users", "top_users", "save"),
 )
 COMPONENTS = {
     palate.Graph: {"triples": "triples.tsv", "links": "links.tsv"},
@@ -131,6 +131,7 @@ def _functions(world):
     for name in PIPELINE:
         given = {"items": pl.DataFrame({"item_id": ["new"], "title": ["red tea"]})}
         given |= {"user_ids": ["person-3"], "history": None, "text": None, "candidates": None}
+        given |= {"events": right["data"].interactions[:3]}
         yield f"Pipeline.{name}", _anew(model, name), given
 
 

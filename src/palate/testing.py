@@ -27,7 +27,7 @@ from palate.core.features import Features
 from palate.core.histories import Histories, histories_of, history_of_items
 from palate.core.ids import Ids
 from palate.core.optional import requirements_of
-from palate.core.registry import settings_of
+from palate.core.registry import kept_of_fit, settings_of
 from palate.core.topk import recommend
 from palate.core.types import Encoder, FitContext, Recommendations, Recommender, Reranker, Transform
 from palate.recommenders.popular import Popular
@@ -134,6 +134,7 @@ def check_recommender(
         "scores belong to ids, not to rows",
         recommender,
     )
+    _check_refresh(recommender, data, context, scores)
     _check_arrivals(fitted, histories, items)
 
 
@@ -175,6 +176,22 @@ def _check_requests(fitted: Recommender, histories: Histories, scores: Floats) -
     _check_scores(fitted.score(nobody), (1, scores.shape[1]), fitted)
     none = history_of_items(histories.item_ids, [])
     _check_scores(fitted.score(none), (0, scores.shape[1]), fitted)
+
+
+def _check_refresh(
+    recommender: Recommender, data: Dataset, context: FitContext, scores: Floats
+) -> None:
+    """Who says that all of it is counted scores after half of the events and all, as after all."""
+    half = np.arange(len(data.events)) < len(data.events) // 2
+    fitted: Any = fresh(recommender)
+    if not hasattr(fitted, "refresh") or not (half & data.chosen).any():
+        return
+    fitted.fit(data.part(half), context)
+    if kept_of_fit(fitted):
+        return
+    expect(fitted.refresh(data, context) is fitted, "refresh returns the recommender", fitted)
+    found = fitted.score(histories_of(data))
+    expect(np.array_equal(found, scores), "what is counted again is as after a fit", fitted)
 
 
 def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) -> None:

@@ -270,6 +270,15 @@ def test_a_ranker_of_other_parts(changed, name, value):
     refused(changed("ranker", change))
 
 
+SINCE = ({"added": -1}, {"events": "many"}, {"fitted": "\x1b[2J"}, {"fitted": 3})
+
+
+def since(**wrong):
+    """What is kept of a fit, with something wrong in it."""
+    right = {"fitted": "2024-05-06", "events": 9, "added": 0, "users_removed": 0}
+    return {"$": "dict", "items": right | wrong}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -280,6 +289,8 @@ def test_a_ranker_of_other_parts(changed, name, value):
         ("transforms_", None),
         ("rerankers_", [None]),
         ("data_", None),
+        ("since_fit_", None),
+        *(("since_fit_", since(**wrong)) for wrong in SINCE),
     ],
 )
 def test_a_pipeline_of_other_parts(changed, name, value):

@@ -1,4 +1,4 @@
-"""Commands about model folders: `show`, `rollback`, `robustness`."""
+"""Commands about model folders: `show`, `add-events`, `remove-users`, `rollback`, `robustness`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from palate.cli.options import Allow, JsonFile, ModelFolder
+from palate.cli.options import Allow, JsonFile, ModelFolder, from_home, names_of
 from palate.core.errors import ConfigError, DataError
+from palate.core.visible import quoted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from palate.core.split import Split
+    from palate.data.notes import ReadNotes
     from palate.pipeline.card import Card
     from palate.pipeline.config import Config
     from palate.pipeline.pipeline import Pipeline
@@ -90,6 +92,103 @@ def rollback(
     console.print(said, markup=False, soft_wrap=True)
 
 
+def add_events(
+    model: ModelFolder,
+    events: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A table of events, as the fit read.")
+    ],
+    users: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Rows of people who are new or changed.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="THEIRS=OURS", help="What a column is (repeatable)."),
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Of text files.")] = "utf-8",
+    time_format: Annotated[
+        str | None, typer.Option(metavar="FORM", help="How times are written, as %d/%m/%Y.")
+    ] = None,
+    positive: Annotated[
+        str | None, typer.Option(metavar="RULE", help="Which events are choices, if not as before.")
+    ] = None,
+    keep: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
+    ] = KEPT,
+    allow: Allow = None,
+) -> None:
+    """Let a saved model know what people did since its fit.
+
+    What was learnt stays until the next `palate fit`: `palate show` says how much came since.
+
+    Example: `palate add-events model monday.csv`
+    """
+    from palate.cli.console import console, errors
+    from palate.pipeline.dialect import AsOptions, speaking_options
+    from palate.pipeline.events import since_lines
+    from palate.pipeline.pipeline import Pipeline
+    from palate.pipeline.saved import change_saved
+
+    tables = {"events": from_home(events), "users": None if users is None else from_home(users)}
+    named = _named_columns(columns)
+
+    def change(fitted: Pipeline) -> None:
+        told.clear()
+        fitted.add_events(
+            **tables,
+            columns=named,
+            encoding=encoding,
+            time_format=time_format,
+            positive=positive,
+            tell=told.append,
+        )
+
+    told: list[ReadNotes] = []
+    options = names_of(add_events)
+    with speaking_options(options):
+        changed = change_saved(model, Pipeline, change, allow=allow or (), keep=keep)
+    for line in [line for notes in told for line in notes.lines(AsOptions(options))]:
+        errors.print(line, markup=False, soft_wrap=True, style="dim")
+    for line in [*since_lines(changed), f"saved in {model}"]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _named_columns(given: list[str] | None) -> dict[str, str]:
+    """Their name → ours, of "THEIRS=OURS" given for each."""
+    found = {}
+    for value in given or ():
+        theirs, mark, ours = value.rpartition("=")
+        if not (mark and theirs and ours):
+            raise DataError(
+                f"--column {quoted(value)} names no two columns: write THEIRS=OURS, as in"
+                " --column who=user_id"
+            )
+        found[theirs] = ours
+    return found
+
+
+def remove_users(
+    model: ModelFolder,
+    users: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of people.")],
+    allow: Allow = None,
+) -> None:
+    """Forget people: their rows and events leave a saved model and its folder.
+
+    Older versions of the model know them, too, and are deleted.
+
+    Example: `palate remove-users model "user 42"`
+    """
+    from palate.cli.console import console
+    from palate.pipeline.events import since_lines
+    from palate.pipeline.pipeline import Pipeline
+    from palate.pipeline.saved import change_saved
+
+    changed = change_saved(
+        model, Pipeline, lambda fitted: fitted.remove_users(users), allow=allow or (), keep=0
+    )
+    for line in [*since_lines(changed), f"saved in {model}, without older versions"]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
 def robustness(
     model: ModelFolder,
     letters: Annotated[
@@ -139,6 +238,11 @@ def unseen_part(model: Path, allow: list[str] | None) -> tuple[Config, Pipeline,
     same_items = fitted.data_.items.equals(split.train.items)
     now, learnt = split.train, fitted.data_
     same_choices = learnt.interactions.equals(scoring_events(now.interactions))
+    if fitted.since_fit_["added"] or fitted.since_fit_["users_removed"]:
+        raise DataError(
+            f"{model} knows other events than those of its fit: evaluate what was fitted, by"
+            " `palate rollback`, or fit again"
+        )
     if not (same_items and same_choices and learnt.events.equals(scoring_events(now.events))):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
@@ -147,5 +251,5 @@ def unseen_part(model: Path, allow: list[str] | None) -> tuple[Config, Pipeline,
 
 def register(app: typer.Typer) -> None:
     """Adds these commands."""
-    for command in (show, rollback, robustness):
+    for command in (show, add_events, remove_users, rollback, robustness):
         app.command()(command)

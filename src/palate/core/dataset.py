@@ -39,7 +39,8 @@ class Dataset:
     `positive`, which events are choices. Where there are no times, `choices_before` says how many
     choices come before each row of `against` (None: all of them). `repeats` says how often a choice
     counts that its person made before: "each" time, "once" (the later ones are not there), or as
-    each recommender does by itself (None); `weight` by what rule `weights` came about.
+    each recommender does by itself (None); `weight` by what rule `weights` came about. How events
+    were read is in `event_columns` (their name → ours) and `event_weights` (event → weight).
     """
 
     interactions: pl.DataFrame
@@ -52,6 +53,8 @@ class Dataset:
     choices_before: NDArray[np.int64] | None = None
     repeats: Repeats | None = None
     weight: str | None = None
+    event_columns: Mapping[str, str] = field(default_factory=dict)
+    event_weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         wanted = {"interactions": (USER, ITEM), "items": (ITEM,)}

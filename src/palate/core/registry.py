@@ -108,6 +108,17 @@ def apart(component: Any) -> Any:
     return copy.deepcopy(component) if ":" in name_of(component) else copy.copy(component)
 
 
+def kept_of_fit(recommender: Any) -> tuple[str, ...]:
+    """What of a recommender stays as it was fitted, when events come after the fit.
+
+    All of it, where it has no `refresh(data, context)`; else what its `keeps_fit` names.
+    """
+    name = name_of(recommender)
+    if not hasattr(recommender, "refresh"):
+        return (name,)
+    return tuple(part if " of " in part else f"{part} of {name}" for part in recommender.keeps_fit)
+
+
 def settings_of(component: Any) -> dict[str, Any]:
     """The hyperparameters of a component, as a pipeline file would hold them."""
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}

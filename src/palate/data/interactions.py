@@ -65,6 +65,43 @@ def read_interactions(
     weigh. The third that comes back is the rule of `positive`. Raises `DataError` for values that
     cannot be used.
     """
+    happened, notes, asked = typed_events(
+        table,
+        found,
+        events=events,
+        keep=keep,
+        form=form,
+        drop_missing=drop_missing,
+        positive=positive,
+        weight=weight,
+    )
+    happened, rule = _decided(happened, positive, found, notes=notes)
+    happened, told = _repeated(happened, repeats)
+    notes.messages += told
+    if weight is not None:
+        weighed = weigh(happened, weight, found, source=notes.source)
+        happened = happened.with_columns(weighed.weights)
+        notes.messages += weighed.messages
+        happened = happened.select(column.name for column in _ordered(happened.get_columns()))
+    return happened.drop(asked), notes, rule
+
+
+def typed_events(
+    table: Table,
+    found: Mapping[str, str],
+    *,
+    events: Mapping[str, float] | None,
+    keep: Sequence[str] = (),
+    form: str | None = None,
+    drop_missing: bool = False,
+    positive: Positive | None = None,
+    weight: str | None = None,
+) -> tuple[pl.DataFrame, TableNotes, list[str]]:
+    """The events with columns of our types, in order of time, before any rule is applied to them.
+
+    As for `read_interactions`; `CHOSEN` is there where a column of 1 and 0 decides. The third that
+    comes back are the columns that `positive` and `weight` alone ask for.
+    """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
     asked = _asked(positive, weight, [*found, *keep], list(schema), found, table.name)
@@ -97,15 +134,7 @@ def read_interactions(
     if liked is not None:
         columns[CHOSEN] = liked.alias(CHOSEN)
     notes.rows = len(columns[USER])
-    happened, rule = _decided(pl.DataFrame(_in_order(columns)), positive, found, notes=notes)
-    happened, told = _repeated(happened, repeats)
-    notes.messages += told
-    if weight is not None:
-        weighed = weigh(happened, weight, found, source=notes.source)
-        happened = happened.with_columns(weighed.weights)
-        notes.messages += weighed.messages
-        happened = happened.select(column.name for column in _ordered(happened.get_columns()))
-    return happened.drop(asked), notes, rule
+    return pl.DataFrame(_in_order(columns)), notes, asked
 
 
 def first_choices(events: pl.DataFrame, chosen: Mask) -> Mask:

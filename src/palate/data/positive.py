@@ -44,6 +44,7 @@ _CLEARLY = 0.25
 """What is clearly below a person's mean, as a share of the scale."""
 _GAP = 3.0
 _THUMBS = 1.0
+_OF_SCALE = re.compile(rf"{VALUE} >= \S+( and {VALUE} >= {_MEAN} - \S+)?")
 _NOT_RATED = {"bookrating": 0.0}
 """Where a number stands for "no rating" by the convention of a public data set."""
 
@@ -249,6 +250,27 @@ def decide(
     if gaps := found.null_count():
         messages.append(f"{gaps:,} events in which that is missing stay choices")
     return Decision(chosen, rule, tuple(messages))
+
+
+def is_of_scale(rule: str | None) -> bool:
+    """Whether a rule is one that `decide` found by the scale of the ratings, as nobody said any."""
+    return rule is not None and _OF_SCALE.fullmatch(rule) is not None
+
+
+def decide_again(
+    events: pl.DataFrame, rule: str | None, theirs: Mapping[str, str], *, source: str
+) -> pl.Series:
+    """(n,) which of the events (in order of time) are choices by the rule of an earlier `Decision`.
+
+    Events in which what it asks about is missing are choices. Raises `ConfigError` for a rule that
+    was a polars expression: its text is kept, and cannot be computed.
+    """
+    if rule is None or rule == ALL or (is_of_scale(rule) and VALUE not in events.columns):
+        return pl.repeat(True, len(events), dtype=pl.Boolean, eager=True)
+    if is_of_scale(rule):
+        rated, _ = _rated(events[VALUE], theirs.get(VALUE, ""))
+        events = events.with_columns(rated.alias(VALUE))
+    return _holds(parse(rule), events, theirs, source=source).fill_null(True)
 
 
 def _range_of(events: pl.DataFrame) -> str:

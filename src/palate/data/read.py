@@ -132,7 +132,14 @@ def read(
     )
     catalogues, others = _read_catalogues(tables, found, lists or {}, drop_missing=drop_missing)
     data, messages = _joined(happened, catalogues, found, notes.source, drop_unknown)
-    data = replace(data, positive=rule, repeats=repeats, weight=weight)
+    data = replace(
+        data,
+        positive=rule,
+        repeats=repeats,
+        weight=weight,
+        event_columns={theirs: mine for mine, theirs in ours.items() if theirs != mine},
+        event_weights={str(event): float(number) for event, number in (events or {}).items()},
+    )
     tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
     return data
 

@@ -14,12 +14,13 @@ from palate.core.columns import ITEM, TITLE
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, first_offenders, guess
 from palate.core.features import Features
-from palate.core.types import FitContext, Recommender, Reranker
+from palate.core.types import FitContext, Recommender
 from palate.data.catalogue import as_plain_text, read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.notes import LOGGER
 from palate.pipeline.features import encode_items
+from palate.pipeline.learning import fit_rerankers
 from palate.pipeline.search.meaning import ColumnVectors, grown_vectors, in_rows
 from palate.pipeline.search.search import follow
 from palate.pipeline.stages import Stages
@@ -58,11 +59,11 @@ def arriving(
     for message in notes.messages:
         LOGGER.info("%s: %s", table.name, message)
     columns_read = [
-        _fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
+        fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
     ]
-    fitting = pl.concat([catalogue.clear(), pl.DataFrame(columns_read)], how="diagonal_relaxed")
+    fitted = pl.concat([catalogue.clear(), pl.DataFrame(columns_read)], how="diagonal_relaxed")
     if not known:
-        _check_unknown(fitting[ITEM], catalogue[ITEM])
+        _check_unknown(fitted[ITEM], catalogue[ITEM])
     ours_of = {theirs: ours for ours, theirs in found.items()}
     called = {
         name: ours_of.get(name, f"original_{name}" if name in found else name) for name in names
@@ -70,10 +71,10 @@ def arriving(
     unread = [name for name, ours in called.items() if ours not in catalogue.columns]
     missing = [name for name in catalogue.columns if name not in called.values()]
     if known:
-        before = catalogue[data.item_ids.rows(fitting[ITEM], what="item ids")]
-        fitting = fitting.with_columns(before[name] for name in missing)
-    _tell(fitting, table.name, unread, missing)
-    return fitting
+        before = catalogue[data.item_ids.rows(fitted[ITEM], what="item ids")]
+        fitted = fitted.with_columns(before[name] for name in missing)
+    _tell(fitted, table.name, unread, missing)
+    return fitted
 
 
 def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
@@ -139,13 +140,6 @@ def _stages(
     }
 
 
-def fit_rerankers(rerankers: Sequence[Reranker], data: Dataset, context: FitContext) -> None:
-    """Fits those that learn."""
-    for reranker in rerankers:
-        if hasattr(reranker, "fit"):
-            reranker.fit(data, context)
-
-
 def _our_names(
     table: Table, names: list[str], data: Dataset, given: Mapping[str, str]
 ) -> dict[str, str]:
@@ -166,7 +160,7 @@ def _our_names(
     return find_columns("items", table.name, names, {**remembered, **given}, own)
 
 
-def _fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
+def fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
     """The values in the type that is wanted, or in a wider one where numbers need it."""
     if series.dtype == wanted or wanted == pl.Null:
         return series

@@ -61,11 +61,13 @@ def save_pipeline(
     origin: Mapping[str, Any] | None = None,
     figures: Any = None,
     keep: int = 0,
+    over: tuple[int, int] | None = None,
 ) -> Path:
     """Writes a fitted pipeline into `folder` (made if absent); the old content stays until the end.
 
     `origin` (JSON) says where it came from; `read_origin` gives it back. `figures` go into
-    its card. The last `keep` models that were saved there stay beside it. Only who owns the folder
+    its card. The last `keep` models that were saved there stay beside it. `over` is the state that
+    it takes the place of, else nothing is written. Only who owns the folder
     may read it, unless that was changed. Raises `ArtefactError` where the disk is full, where the
     folder cannot be written, and for a folder with files of somebody else.
     """
@@ -74,6 +76,8 @@ def save_pipeline(
     writer = Writer(root, type(pipeline))
     tree = writer.tree(pipeline, "pipeline")
     with writing_in(root, keep=keep):
+        if over is not None and saved_at(root) != over:
+            raise SavedMeanwhile
         mode = _rights(root)
         new = {
             "format": FORMAT,
@@ -92,6 +96,10 @@ def save_pipeline(
             archive(root)
         put_in_place(root, new, card)
     return root
+
+
+class SavedMeanwhile(Exception):
+    """Somebody else's model took the place of the one that was to be changed."""
 
 
 def check_kept(keep: object) -> None:
@@ -330,15 +338,15 @@ def load_pipeline(folder: str | Path, whole: type[Whole], *, allow: Collection[s
     if isinstance(allow, str) or not all(isinstance(name, str) for name in allow):
         raise ConfigError(f"allow must be a list of names, as [{str(allow)!r}]")
     while True:
-        saved = _saved_at(root)
+        saved = saved_at(root)
         try:
             return _load_once(root, whole, allow)
         except ArtefactError:
-            if saved == _saved_at(root):
+            if saved == saved_at(root):
                 raise
 
 
-def _saved_at(root: Path) -> tuple[int, int] | None:
+def saved_at(root: Path) -> tuple[int, int] | None:
     """Another value after every save."""
     try:
         status = (root / MANIFEST).stat()

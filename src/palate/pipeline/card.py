@@ -25,6 +25,7 @@ from palate.core.optional import requirements_of
 from palate.core.visible import one_line, shorten
 from palate.data.notes import DAY, date_of
 from palate.pipeline.dialect import component_line, toml
+from palate.pipeline.events import since_lines
 from palate.pipeline.stages import Stages
 
 MARK: Final = "<!-- palate's card of this model: `palate show` reads what is sealed -->"
@@ -106,7 +107,8 @@ class Card(_Part):
     """What is known about a saved model; one that an early palate saved says hardly anything.
 
     `version` counts what was saved in one folder, `before` is the one that it took the place of.
-    `saved` is UTC. `settings` are lines, as a pipeline file has them; `chosen` is what its parts
+    `saved` is UTC. `since` says what came and went since the fit, and what knows nothing of it.
+    `settings` are lines, as a pipeline file has them; `chosen` is what its parts
     say that they found out; `blocks` are the features' dimensions, `size` the bytes of its files.
     """
 
@@ -117,6 +119,7 @@ class Card(_Part):
     python: str = ""
     libraries: dict[str, str] = Field(default_factory=dict)
     data: DataCard | None = None
+    since: list[str] = Field(default_factory=list)
     settings: list[str] = Field(default_factory=list)
     chosen: list[str] = Field(default_factory=list)
     blocks: dict[str, Count] = Field(default_factory=dict)
@@ -134,6 +137,7 @@ class Card(_Part):
             python=platform.python_version(),
             libraries=_libraries(pipeline),
             data=DataCard.of(pipeline.data_),
+            since=since_lines(pipeline),
             settings=list(_settings(pipeline)),
             chosen=list(_chosen(pipeline)),
             blocks={name: part.shape[1] for name, part in parts.items()},
@@ -165,7 +169,8 @@ class Card(_Part):
         with_what = {"palate": self.palate, "Python": self.python, **self.libraries}
         yield ", ".join(f"{name} {version}".strip() for name, version in with_what.items())
         if self.data is not None:
-            yield from _facts_of_data(self.data)
+            yield from _facts_of_data(self.data, "knows" if self.since else "learnt from")
+        yield from self.since
         if self.blocks:
             widths = ", ".join(f"{name} ({width:,})" for name, width in self.blocks.items())
             yield f"blocks and their dimensions: {widths}"
@@ -173,9 +178,9 @@ class Card(_Part):
             yield f"size: {max(self.size / 1e6, 0.1):,.1f} MB"
 
 
-def _facts_of_data(data: DataCard) -> Iterator[str]:
+def _facts_of_data(data: DataCard, how: str) -> Iterator[str]:
     yield (
-        f"learnt from {data.events:,} events of {data.users:,} people with {data.warm_items:,} of"
+        f"{how} {data.events:,} events of {data.users:,} people with {data.warm_items:,} of"
         f" {data.items:,} items"
     )
     if data.first is not None:

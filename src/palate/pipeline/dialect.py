@@ -84,7 +84,9 @@ class AsOptions:
 
 
 def _argument(value: Any) -> str:
-    """A value as a shell takes it for one word."""
+    """A value as a shell takes it for one word; of a table its first entry."""
+    if isinstance(value, Mapping):
+        value = next((f"{name}={part}" for name, part in value.items()), "")
     text = str(value)
     plain = text.replace("_", "").replace("-", "").replace(".", "").isalnum()
     return text if plain else json.dumps(text, ensure_ascii=False)

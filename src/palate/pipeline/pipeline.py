@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
-from palate.core.arrays import Floats, Matrix, Rows, places_of
+from palate.core.arrays import Floats, Matrix, Rows
 from palate.core.component import check_fitted, component
 from palate.core.conditions import Condition
 from palate.core.dataset import Dataset
 from palate.core.doors import door
-from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.histories import Histories
 from palate.core.ids import Ids, id_list
-from palate.core.order import settled
-from palate.core.parallel import one_blas_thread
 from palate.core.topk import recommendations_of
 from palate.core.types import Recommendations
 from palate.data.formats.open import Source
-from palate.features.default_encoders import default_encoders
+from palate.data.notes import ReadNotes, log_notes
+from palate.data.positive import Positive
 from palate.pipeline import artefact
-from palate.pipeline.arrivals import arriving, changed_stages, fit_rerankers, grown_stages
+from palate.pipeline.arrivals import arriving, changed_stages, grown_stages
 from palate.pipeline.checks import (
     Users,
     check_blocks,
@@ -41,8 +38,10 @@ from palate.pipeline.checks import (
     users_of,
     wanted_places,
 )
+from palate.pipeline.events import with_new_events, without_users
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import encode_words
+from palate.pipeline.learning import learnt_stages
 from palate.pipeline.lists import (
     WrittenLists,
     check_out,
@@ -58,21 +57,11 @@ from palate.pipeline.requests import (
     texts_of,
     with_words,
 )
-from palate.pipeline.search.meaning import ReadWhenAsked
 from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
-from palate.pipeline.user_features import (
-    UserStages,
-    check_users,
-    context_of_both,
-    fit_both,
-    take_users,
-    user_encoders,
-    with_profile,
-    with_users_of,
-)
+from palate.pipeline.user_features import check_users, with_profile, with_users_of
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
@@ -102,44 +91,8 @@ class Pipeline(Stages):
         check_process()
         check_data(data)
         check_parts(self)
-        ordered, rows = settled(data)
-        chosen = default_encoders(ordered) if self.encoders is None else self.encoders
-        check_blocks(self, chosen)
-        blank = [*self.representation, self.fusion, *self.selection]
-        encoders, transforms = copy.deepcopy((chosen, blank))
-        recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
-        blank_people = UserStages.blank(user_encoders(self, ordered), self.representation)
-        people = copy.deepcopy(blank_people)
-        with one_blas_thread:
-            features, users = fit_both(encoders, transforms, people, ordered)
-        if features is not None:
-            features = features.take(places_of(rows))
-        users = take_users(users, data.user_ids)
-        context = context_of_both(features, users, chosen, blank, blank_people)
-        fit_rerankers(rerankers, data, context)
-        recommender.fit(data, context)
-        vars(self).update(  # in one step: who asks meanwhile sees all of it or nothing
-            data_=data,
-            withdrawn_=[],
-            features_=features,
-            column_vectors_=ReadWhenAsked(encoders, ordered.items, places_of(rows)),
-            encoders_=encoders,
-            transforms_=transforms,
-            user_encoders_=dict(people.encoders),
-            user_transforms_=list(people.transforms),
-            user_features_=users,
-            recommender_=recommender,
-            rerankers_=rerankers,
-        )
+        vars(self).update(learnt_stages(self, data))  # in one step: who asks sees all or nothing
         return self
-
-    if not TYPE_CHECKING:  # for which every name would be there
-
-        def __getattr__(self, name: str) -> Any:
-            now = new_name(name, dir(type(self)))
-            hint = f". It is called {now!r} now" if now else ""
-            message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
-            raise AttributeError(message, name=name, obj=None if now else self)
 
     def _now(self) -> Self:
         """The fitted model as it is: another, which no `add_items` or `fit` elsewhere changes."""
@@ -399,6 +352,59 @@ class Pipeline(Stages):
             now = self._now()
             rows = arriving(items, now.data_, columns=columns, encoding=encoding, known=True)
             if self._swapped(now, changed_stages(now, rows)):
+                return self
+
+    @door("columns", "encoding", "time_format", "positive")
+    def add_events(
+        self,
+        events: Source,
+        *,
+        users: Source | None = None,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = "utf-8",
+        time_format: str | None = None,
+        positive: Positive | None = None,
+        tell: Callable[[ReadNotes], object] = log_notes,
+    ) -> Self:
+        """What people did since the fit, at once: who is new is a known person from then on.
+
+        `events` is a table as `palate.read` takes it, read by the rules of the fit (columns, event
+        weights, `positive`, `repeats`, `weight`); `columns`, `encoding`, `time_format`, `positive`
+        and `tell` are those of `palate.read`. `users` are rows of new people, or in the place of
+        known ones'. Histories, what was turned down and all that is counted follow; what was learnt
+        stays, and the card says so. Events of items that the catalogue lacks are left out, with a
+        warning. Raises `DataError` for a table that cannot be read so.
+        """
+        while True:
+            now = self._now()
+            changed = with_new_events(
+                now,
+                events,
+                users=users,
+                columns=columns,
+                encoding=encoding,
+                time_format=time_format,
+                positive=positive,
+            )
+            if self._swapped(now, changed.stages):
+                changed.tell(tell)
+                return self
+
+    def with_events(self, events: Source, **settings: Any) -> Self:
+        """Another model that knows these events, too; this one stays. As `add_events`."""
+        return self._now().add_events(events, **settings)
+
+    def remove_users(self, user_ids: Sequence[str]) -> Self:
+        """People who are to be forgotten: their rows, events and features go, counts follow.
+
+        What was learnt while they were there stays until the next fit, and names nobody. Older
+        versions of a folder still hold them: save with `keep=0`. Raises `UnknownIdError` for
+        unknown ids.
+        """
+        names = id_list(user_ids, "user_ids")
+        while True:
+            now = self._now()
+            if self._swapped(now, without_users(now, names)):
                 return self
 
     def _swapped(self, now: Self, changes: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,10 @@ def check_received(pipeline: Stages) -> None:
     agree(
         known and len({*pipeline.withdrawn_}) == len(pipeline.withdrawn_), "unknown withdrawn items"
     )
+    since = pipeline.since_fit_
+    counted = (since["events"], since["added"], since["users_removed"])
+    agree(min(counted) >= 0, "fewer events since the fit than none")
+    agree(re.fullmatch(r"\d{4}-\d\d-\d\d", since["fitted"]) is not None, "a fit on no day")
     agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
     agree(features is None or _same(features.ids, data.item_ids), "features of other items")
     for name, columns in pipeline.column_vectors_.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,12 +14,17 @@ from palate.core.errors import ArtefactError, ConfigError
 from palate.core.learnt import agree, check_type
 from palate.core.paths import found_again, path_of
 from palate.pipeline.artefact import (
+    SavedMeanwhile,
+    Whole,
     archive,
     check_whole,
+    load_pipeline,
     numbers,
     put_in_place,
     read_manifest,
     read_origin,
+    save_pipeline,
+    saved_at,
     version_name,
     writing_in,
 )
@@ -107,6 +114,29 @@ def attach_figures(folder: str | Path, figures: Any) -> Card:
         card = _card(root, manifest).with_figures(new)
         put_in_place(root, manifest, card)
     return card
+
+
+def change_saved(
+    folder: str | Path,
+    whole: type[Whole],
+    change: Callable[[Whole], object],
+    *,
+    allow: Collection[str],
+    keep: int,
+) -> Whole:
+    """Loads a model, changes it and saves it in its place, in one step for whoever looks.
+
+    Where somebody else saved meanwhile, theirs is changed: what two add at a time is both there.
+    """
+    root = _root(folder)
+    while True:
+        now = saved_at(root)
+        model = load_pipeline(root, whole, allow=allow)
+        origin = read_origin(root)
+        change(model)
+        with contextlib.suppress(SavedMeanwhile):
+            save_pipeline(model, root, origin=origin, keep=keep, over=now)
+            return model
 
 
 def _root(folder: str | Path) -> Path:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
+from palate.core.errors import new_name
 from palate.core.features import Features
 from palate.core.parameters import Parameters
 from palate.core.types import Encoder, Recommender, Reranker, Transform
 from palate.features.fusion.concat import Concat
 from palate.features.representation.whiten import Whiten
 from palate.recommenders.ranker import Ranker
+
+
+class SinceFit(TypedDict):
+    """When a fit was (a day, UTC), on how many events, and what has come and gone since then."""
+
+    fitted: str
+    events: int
+    added: int
+    users_removed: int
 
 
 @dataclass(kw_only=True)
@@ -33,6 +44,7 @@ class Stages(Parameters):
     recommender: Recommender = field(default_factory=Ranker)
     rerankers: Sequence[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
+    since_fit_: SinceFit = learnt()
     withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
     column_vectors_: Mapping[str, Mapping[str, NDArray[np.float16]]] = learnt()
@@ -43,3 +55,11 @@ class Stages(Parameters):
     user_features_: Features | None = learnt()
     recommender_: Recommender = learnt()
     rerankers_: list[Reranker] = learnt()
+
+    if not TYPE_CHECKING:  # for which every name would be there
+
+        def __getattr__(self, name: str) -> Any:
+            now = new_name(name, dir(type(self)))
+            hint = f". It is called {now!r} now" if now else ""
+            message = f"{type(self).__name__!r} object has no attribute {name!r}{hint}"
+            raise AttributeError(message, name=name, obj=None if now else self)

@@ -295,12 +295,40 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
 
 def _of_rows(stages: UserStages, rows: pl.DataFrame, words: Words | None) -> dict[str, Matrix]:
     """What a fitted model makes of rows of the table of users, one row each."""
+    encoded = _encoded_rows(stages, rows, words)
+    return {} if encoded is None else dict(encoded.parts)
+
+
+def _encoded_rows(stages: UserStages, rows: pl.DataFrame, words: Words | None) -> Features | None:
     nobody = pl.DataFrame(schema={USER: pl.String, ITEM: pl.String})
     data = Dataset(interactions=nobody, items=pl.DataFrame({ITEM: ["none"]}), users=rows)
     encoded = stages.encode(data, words)
-    if encoded is None:
-        return {}
-    return dict(encoded.take(encoded.ids.rows(rows[USER])).parts)
+    return None if encoded is None else encoded.take(encoded.ids.rows(rows[USER]))
+
+
+def users_changed(stages: Stages, data: Dataset, changed: pl.Series) -> Features | None:
+    """Features of everybody in `data` by a fitted model: of new people and of `changed` rows anew.
+
+    Blocks that were learnt from what people did are those of the fit: nothing, for new people.
+    """
+    before = stages.user_features_
+    if before is None:
+        return None
+    names = data.user_ids.series
+    anew = names.filter(pl.Series(before.ids.find(names) < 0) | names.is_in(changed.implode()))
+    if len(anew):
+        rows = pl.DataFrame({USER: anew})
+        if data.users is not None:
+            rows = rows.join(data.users, on=USER, how="left", maintain_order="left")
+        people = UserStages(stages.user_encoders_, stages.user_transforms_)
+        encoded = _encoded_rows(people, rows, reading(stages.encoders_, stages.transforms_))
+        assert encoded is not None  # else there were no features before
+        known = before.ids.find(anew) >= 0
+        if known.any():
+            before = before.replaced(encoded.take(np.flatnonzero(known)))
+        if not known.all():
+            before = before.below(encoded.take(np.flatnonzero(~known)))
+    return before.take(before.ids.rows(names))
 
 
 def take_users(features: Features | None, ids: Ids) -> Features | None:

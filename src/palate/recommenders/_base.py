@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 import polars as pl
@@ -46,6 +46,8 @@ class CatalogueModel:
 
     item_ids_: Ids = learnt()
     popularity_: Floats = learnt("item_ids_")
+
+    keeps_fit: ClassVar[tuple[str, ...]] = ()
 
     def _know(self, data: Dataset, context: FitContext) -> None:
         check_context(context)

@@ -123,6 +123,21 @@ class Blend:
         self.parts_ = parts
         return self
 
+    @property
+    def keeps_fit(self) -> tuple[str, ...]:
+        """What of its parts stays as it was fitted, when events come."""
+        return tuple(chain.from_iterable(map(registry.kept_of_fit, self.parts_)))
+
+    def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """Other events than those of the fit: what its parts count follows."""
+        check_fitted(self)
+        parts: list[Any] = [registry.apart(part) for part in self.parts_]
+        for part in parts:
+            if hasattr(part, "refresh"):
+                part.refresh(data, context)
+        self.parts_ = parts
+        return self
+
     def check_learnt(self) -> None:
         """Raises `ValueError` for other recommenders than the settings ask for."""
         uses = [registry.name_of(part) for part in self.parts_]

@@ -50,6 +50,10 @@ class Covisit(CatalogueModel):
         )
         return self
 
+    def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """All of it is counted: as a fit on these events."""
+        return self.fit(data, context)
+
     def check_learnt(self) -> None:
         """Raises `ValueError` for more items than the catalogue has."""
         agree(self.covisits_.shape[1] <= len(self.item_ids_), "items that nobody knows")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Ease(CatalogueModel):
 
     l2: PositiveFloat = 200.0
     max_items: PositiveInt = 20_000
+
+    keeps_fit: ClassVar[tuple[str, ...]] = ("weights",)
 
     rows_: Rows = learnt("known")
     weights_: Floats = learnt("known", "known")

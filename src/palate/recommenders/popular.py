@@ -45,6 +45,10 @@ class Popular(CatalogueModel):
             ).astype(np.float32)
         return self
 
+    def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """All of it is counted: as a fit on these events."""
+        return self.fit(data, context)
+
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) event counts."""
         asking = self._asking(histories)

@@ -56,6 +56,7 @@ from palate.recommenders.two_stage.labels import (
     share_of_repeats,
 )
 from palate.recommenders.two_stage.profiles import check_profiles, profile_blocks, with_known_users
+from palate.recommenders.two_stage.refresh import CountsAgain
 from palate.recommenders.two_stage.statistics import (
     Statistics,
     arrivals,
@@ -77,7 +78,7 @@ MOST_FOR_NEW = 0.1  # of the places: more than that, which costs about as much, 
 
 
 @component
-class Ranker:
+class Ranker(CountsAgain):
     """A hybrid in two stages: many retrievers propose `candidates`, LightGBM orders them.
 
     Retrievers: directed and symmetric covisits, what similar people touched, a low-rank behaviour

@@ -68,6 +68,10 @@ class UserKNN(CatalogueModel):
         self.__dict__.pop("_users_by_item", None)
         return self
 
+    def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
+        """All of it is counted: as a fit on these events."""
+        return self.fit(data, context)
+
     def check_learnt(self) -> None:
         """Raises `ValueError` for more items than the catalogue has, and profiles of others."""
         agree(self.users_.shape[1] <= len(self.item_ids_), "items that nobody knows")
