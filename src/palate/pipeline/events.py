@@ -27,6 +27,7 @@ from palate.data.positive import Positive
 from palate.data.times import check_time_format
 from palate.pipeline.arrivals import fitting
 from palate.pipeline.learning import fit_rerankers
+from palate.pipeline.search.search import follow
 from palate.pipeline.stages import SinceFit, Stages
 from palate.pipeline.user_features import users_changed
 
@@ -175,6 +176,7 @@ def _joined(users: pl.DataFrame | None, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _following(stages: Stages, data: Dataset, changed: pl.Series) -> dict[str, Any]:
     """Recommender and rerankers after other events; what they cannot count keeps its fit."""
+    follow(stages.data_, data, np.arange(len(data.items)))
     users = users_changed(stages, data, changed)
     recommender: Any = registry.apart(stages.recommender_)
     context = FitContext(items=stages.features_, users=users)
