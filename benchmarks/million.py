@@ -2,9 +2,9 @@
 
 A made-up catalogue of 2,000 items, people with two or three events each and a table of users with
 three columns. Every step has a process of its own; the folder is loaded and its lists are written
-as `palate recommend DIR --all --out lists.parquet` does. `ranker` has 20 trees and writes the lists
-of some people only, all others of everybody. Linux only.
-usage: python benchmarks/million.py [PEOPLE …]
+as `palate recommend DIR --all --out lists.parquet` does. `ranker`, of 20 trees, and `user_knn` write
+the lists of some people only, all others of everybody. Linux only.
+usage: python benchmarks/million.py [PEOPLE … RECOMMENDER …]
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import palate
 
 ITEMS = 2_000
 SIZES = (100_000, 300_000, 1_000_000)
-RANKED = 64_000  # people whose lists the ranker writes: two chunks of them
+SLOW = ("user_knn", "ranker")
+ASKED = 64_000  # people whose lists these write: two chunks of them
 PLANS, CITIES, TOPICS = 4, 60, 40
 YEAR = 365 * 86_400.0
 
@@ -94,9 +95,10 @@ def fitted(folder: Path, name: str) -> dict[str, Any]:
         folder / "events.parquet", items=folder / "items.parquet", users=folder / "users.parquet"
     )
     recommender = RECOMMENDERS[name]()
-    users = {} if name in ("popular", "covisit", "content") else {"profile": palate.Attributes()}
     model = palate.Pipeline(
-        encoders={"words": palate.Tfidf()}, users=users, recommender=recommender
+        encoders={"words": palate.Tfidf()},
+        users={"profile": palate.Attributes()},
+        recommender=recommender,
     )
     forget_peak()
     before = mebibytes("VmRSS")
@@ -113,7 +115,7 @@ def listed(folder: Path, name: str) -> dict[str, Any]:
     users = model.known_users.histories.user_ids
     forget_peak()
     before = mebibytes("VmRSS")
-    asked = users.head(RANKED).to_list() if name == "ranker" else None
+    asked = users.head(ASKED).to_list() if name in SLOW else None
     written = model.write_recommendations(folder / "lists.parquet", asked)
     peak = mebibytes("VmHWM")
     return {
@@ -142,14 +144,15 @@ def main() -> None:
         folder, kind, name = sys.argv[-3:]
         print(json.dumps(STEPS[kind](Path(folder), name)))
         return
-    sizes = [int(size) for size in sys.argv[1:]] or list(SIZES)
+    sizes = [int(size) for size in sys.argv[1:] if size.isdigit()] or list(SIZES)
+    names = [name for name in sys.argv[1:] if name in RECOMMENDERS] or list(RECOMMENDERS)
     figures: dict[str, Any] = {"items": ITEMS}
     for people in sizes:
         figures[f"{people:,} people"] = found = {}
         with tempfile.TemporaryDirectory() as place:
             for table, rows in tables(people).items():
                 rows.write_parquet(Path(place) / f"{table}.parquet")
-            for name in RECOMMENDERS:
+            for name in names:
                 found[name] = {kind: step(Path(place), kind, name) for kind in STEPS}
                 print(f"{people:,}", name, found[name], flush=True)
                 record("million", figures)
