@@ -2,8 +2,8 @@
 
 A made-up catalogue of 2,000 items, people with two or three events each and a table of users with
 three columns. Every step has a process of its own; the folder is loaded and its lists are written
-as `palate recommend DIR --all --out lists.parquet` does. `ranker`, of 20 trees, and `user_knn` write
-the lists of some people only, all others of everybody. Linux only.
+as `palate recommend DIR --all --out lists.parquet` does. `ranker`, of 20 trees, and `user_knn`
+write the lists of some people only, all others of everybody. Linux only.
 usage: python benchmarks/million.py [PEOPLE … RECOMMENDER …]
 """
 
