@@ -26,6 +26,8 @@ from palate.core.errors import (
 if TYPE_CHECKING:
     from palate.core.arrays import Rows
 
+_FEW = 100  # ids that are sooner looked up than found to be a run
+
 
 @called_rightly_in
 class Ids:
@@ -101,10 +103,10 @@ class Ids:
     def find(self, names: Sequence[str] | pl.Series) -> Rows:
         """The rows of `names`, -1 for one that is unknown."""
         wanted = _series_of(names, "ids")
+        if len(wanted) > _FEW and (first := self._run(wanted)) is not None:
+            return np.arange(first, first + len(wanted), dtype=np.int32)
         if len(wanted) < 1000:
             return np.array([self._row_of.get(name, -1) for name in wanted], dtype=np.int32)
-        if (first := self._run(wanted)) is not None:
-            return np.arange(first, first + len(wanted), dtype=np.int32)
         found = wanted.replace_strict(
             self.series,
             pl.Series(np.arange(len(self), dtype=np.int32)),
