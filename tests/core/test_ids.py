@@ -41,6 +41,19 @@ def test_a_catalogue_that_grew_starts_with_the_old_one():
     assert not old.starts_with(grown)
 
 
+def test_a_chunk_of_everybody_is_found_without_a_table_of_everybody(monkeypatch):
+    names = [f"u{row}" for row in range(5_000)]
+    ids = Ids(names)
+    chunks = [pl.Series(names[start : start + 1_700]) for start in range(0, 5_000, 1_700)]
+    others = [*names[3_500:], "u0"], names[:2_000:-1], ["?"] * 1_200
+    found = [ids.find(pl.Series(chunk)).tolist() for chunk in others]
+    assert found[0] == [*range(3_500, 5_000), 0]
+    assert found[1] == list(range(4_999, 2_000, -1))
+    assert found[2] == [-1] * 1_200
+    monkeypatch.setattr(pl.Series, "replace_strict", None)
+    assert np.concatenate([ids.find(chunk) for chunk in chunks]).tolist() == list(range(5_000))
+
+
 def test_what_was_compared_is_not_compared_again(monkeypatch):
     old, grown = Ids(["b", "a"]), Ids(["b", "a", "c"])
     assert grown.starts_with(old)

@@ -26,6 +26,8 @@ from palate.core.errors import (
 if TYPE_CHECKING:
     from palate.core.arrays import Rows
 
+_FEW = 100  # ids that are sooner looked up than found to be a run
+
 
 @called_rightly_in
 class Ids:
@@ -101,6 +103,8 @@ class Ids:
     def find(self, names: Sequence[str] | pl.Series) -> Rows:
         """The rows of `names`, -1 for one that is unknown."""
         wanted = _series_of(names, "ids")
+        if len(wanted) > _FEW and (first := self._run(wanted)) is not None:
+            return np.arange(first, first + len(wanted), dtype=np.int32)
         if len(wanted) < 1000:
             return np.array([self._row_of.get(name, -1) for name in wanted], dtype=np.int32)
         found = wanted.replace_strict(
@@ -110,6 +114,15 @@ class Ids:
             return_dtype=pl.Int32,
         )
         return found.to_numpy().astype(np.int32, copy=False)
+
+    def _run(self, wanted: pl.Series) -> int | None:
+        """The row where `wanted` begins if it is a run of these ids, as a chunk of everybody is.
+
+        To look that up among a million for each chunk would cost people times people.
+        """
+        first = self.series.index_of(wanted[0])
+        same = first is not None and self.series.slice(first, len(wanted)).equals(wanted)
+        return first if same else None
 
 
 def _texts(values: Iterable[str] | pl.Series, name: str) -> pl.Series:

@@ -39,9 +39,10 @@ def people_as_items(data: Dataset) -> bool:
 
 
 def _are_items(data: Dataset) -> bool:
-    users = data.interactions[USER].unique()
-    both = users.filter(users.is_in(data.items[ITEM].implode()))
-    if not len(both) or len(both) < LEAST_SHARE * len(users):
+    users = data.interactions[USER]
+    both = users.filter(users.is_in(data.items[ITEM].implode())).unique()
+    active = np.count_nonzero(np.bincount(data.user_rows))  # no table of a million names for that
+    if not len(both) or len(both) < LEAST_SHARE * active:
         return False
     numbers = int(both.str.contains(_NUMBER).sum())
     return numbers < len(both) / 2 or _chose_each_other(data.interactions, both)

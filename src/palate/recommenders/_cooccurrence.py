@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -191,11 +192,19 @@ def keep_largest(
     counts = np.diff(matrix.indptr)
     if not len(counts) or counts.max() <= per_row:
         return matrix
-    tie = np.random.default_rng(0).permutation(matrix.shape[1]) if tie is None else tie
+    tie = _shuffled(matrix.shape[1]) if tie is None else tie
     if matrix.nnz <= _CHUNK_PAIRS:
         return _largest(matrix, per_row, tie)
     chunks = even_chunks(counts.astype(np.float64))
     return sparse.csr_array(sparse.vstack([_largest(matrix[c], per_row, tie) for c in chunks]))
+
+
+@lru_cache(maxsize=4)
+def _shuffled(count: int) -> NDArray[np.int64]:
+    """A fixed shuffle, made once: of a million people it would take longer than a chunk of them."""
+    shuffled = np.random.default_rng(0).permutation(count)
+    shuffled.flags.writeable = False
+    return shuffled
 
 
 def _largest(matrix: sparse.csr_array, per_row: int, tie: NDArray[np.int64]) -> sparse.csr_array:

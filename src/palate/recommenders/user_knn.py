@@ -21,9 +21,15 @@ from palate.core.learnt import agree
 from palate.core.order import with_users_settled
 from palate.core.types import FitContext
 from palate.recommenders._base import CatalogueModel, known_columns
-from palate.recommenders._cooccurrence import keep_largest, squares_of
+from palate.recommenders._cooccurrence import (
+    even_chunks,
+    first_of_each_row,
+    keep_largest,
+    squares_of,
+)
 from palate.recommenders.two_stage.profiles import (
     NEAR_PAIRS,
+    POOL,
     comparable,
     people_alike,
     people_blocks,
@@ -31,7 +37,8 @@ from palate.recommenders.two_stage.profiles import (
 
 __all__ = ["UserKNN"]
 
-_BLOCK_CELLS = 20_000_000
+MOST_USERS = 2_000  # of an item that more people chose, that somebody may be like by it
+_SPARSE = 4  # pairs of people with something in common, in the room of one that is dense
 
 
 @component
@@ -46,6 +53,9 @@ class UserKNN(CatalogueModel):
     with somebody as active as people are: a stranger gets what people like them chose, and a
     history says more the longer it is. Who has no neighbours gets what is popular; new items score
     the lowest.
+
+    Time grows with people, not with their square: of an item that more than 2,000 people chose,
+    2,000 drawn by a hash of their ids are compared by it, and profiles with those of 20,000.
     """
 
     neighbours: PositiveInt = 100
@@ -65,7 +75,8 @@ class UserKNN(CatalogueModel):
         histories = with_users_settled(histories_of(data))
         self.users_ = histories.strengths()
         self.profiles_ = _profiles_of(histories, context.users)
-        self.__dict__.pop("_users_by_item", None)
+        for name in ("_users_by_item", "_usual", "_pool", "_profiles_of_pool"):
+            self.__dict__.pop(name, None)
         return self
 
     def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
@@ -105,34 +116,57 @@ class UserKNN(CatalogueModel):
         histories = self._asking(histories)
         asking = known_columns(histories.strengths(), self.users_.shape[1])
         scores = np.zeros(asking.shape, dtype=np.float32)
-        cells = NEAR_PAIRS if self.profiles_ else _BLOCK_CELLS  # likeness of profiles is dense
-        step = max(1, cells // max(self.users_.shape[0], 1))
-        for start in range(0, asking.shape[0], step):
-            part = asking[start : start + step]
-            similarity = self._normalised(part) @ self._users_by_item
-            if self.profiles_ and self.profile_weight and histories.users:
-                alike = self._alike(histories.take(slice(start, start + step)))
-                similarity = sparse.csr_array(similarity + alike)
+        told = bool(self.profiles_ and self.profile_weight and histories.users)
+        pairs = asking.astype(bool).astype(np.float64) @ np.diff(self._users_by_item.indptr)
+        for part in even_chunks(pairs / _SPARSE + told * len(self._pool), NEAR_PAIRS):
+            similarity = self._normalised(asking[part]) @ self._users_by_item
+            if told:
+                similarity = sparse.csr_array(similarity + self._alike(histories.take(part)))
             nearest = keep_largest(similarity, self.neighbours)
-            scores[start : start + step] = (nearest @ self.users_).toarray()
+            scores[part] = (nearest @ self.users_).toarray()
         return scores
 
     def _alike(self, asking: Histories) -> sparse.csr_array:
         """(n, people) what a profile adds to the similarity of the people most like it."""
-        shape = (len(asking), self.users_.shape[0])
         blocks = [part for name, part in asking.users.items() if name in self.profiles_]
         known = sum((row_norms(part) > 0).astype(np.float32) for part in blocks)
-        counts = squares_of(self.users_, rows=True)
-        usual = self._factors(counts[counts > 0]).mean()
         own = self._factors(squares_of(asking.strengths(), rows=True))
-        weight = self.profile_weight * usual * own / np.maximum(known, 1)
-        alike = sparse.csr_array(people_alike(asking.users, self.profiles_, shape))
+        weight = self.profile_weight * self._usual * own / np.maximum(known, 1)
+        rows, profiles = self._pool, self._profiles_of_pool
+        alike = sparse.csr_array(people_alike(asking.users, profiles, (len(asking), len(rows))))
         nearest = keep_largest(alike, self.neighbours)
-        return sparse.csr_array(scale_rows(nearest, weight.astype(np.float32)))
+        found = sparse.csr_array(scale_rows(nearest, weight.astype(np.float32)))
+        shape = (len(asking), self.users_.shape[0])
+        return sparse.csr_array((found.data, rows[found.indices], found.indptr), shape=shape)
+
+    @cached_property
+    def _usual(self) -> Floats:
+        """The factor of somebody as active as people are."""
+        counts = squares_of(self.users_, rows=True)
+        return np.asarray(self._factors(counts[counts > 0]).mean())
+
+    @cached_property
+    def _pool(self) -> Rows:
+        """The people whose profiles are compared: all, or the first of those who have one."""
+        everybody = np.arange(self.users_.shape[0], dtype=np.int32)
+        if len(everybody) <= POOL:
+            return everybody
+        told = np.zeros(len(everybody), dtype=np.bool_)
+        for part in self.profiles_.values():
+            told |= row_norms(part) > 0
+        return everybody[told][:POOL]
+
+    @cached_property
+    def _profiles_of_pool(self) -> dict[str, Matrix]:
+        rows = self._pool
+        if len(rows) == self.users_.shape[0]:
+            return dict(self.profiles_)
+        return {name: part[rows] for name, part in self.profiles_.items()}
 
     @cached_property
     def _users_by_item(self) -> sparse.csr_array:
-        return sparse.csr_array(self._normalised(self.users_).T)
+        turned = sparse.csr_array(self._normalised(self.users_).T)
+        return first_of_each_row(turned, MOST_USERS)
 
     def _normalised(self, seen: sparse.csr_array) -> sparse.csr_array:
         """Each row divided by √items + shrink."""

@@ -1,3 +1,5 @@
+import gc
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -168,6 +170,27 @@ def test_what_everybody_shares_costs_people_and_not_people_times_people(
     x, y = n_users, n_users + 1
     assert near[[x]].indices[np.argmax(near[[x]].data)] == y  # who shares what is rare is nearest
     assert sorted(near[[y]].indices) == [x, y]
+
+
+def test_what_is_the_same_for_all_chunks_of_requests_is_made_once(build, monkeypatch):
+    data = build({"u": "ab", "v": "ad", "w": "bc"}, items="abcd")
+    asking = histories_of(data)
+    _, statistics = signals(data, asking)
+    made = []
+    monkeypatch.setattr(
+        retrievers, "first_of_each_row", lambda matrix, most: made.append(most) or matrix
+    )
+    statistics["users"] = statistics["users"].copy()
+    kept = len(retrievers._by_item_of)
+    first = near_users(asking, statistics).toarray()
+    np.testing.assert_array_equal(near_users(asking, statistics).toarray(), first)
+    assert len(made) == 1
+    assert len(retrievers._by_item_of) == kept + 1
+    statistics["users"] = statistics["users"].copy()
+    gc.collect()
+    assert len(retrievers._by_item_of) == kept  # what belonged to those before is gone with them
+    np.testing.assert_array_equal(near_users(asking, statistics).toarray(), first)
+    assert len(made) == 2
 
 
 def test_a_profile_has_length_one_or_nothing_to_say():

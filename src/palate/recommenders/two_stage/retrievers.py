@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,14 +168,37 @@ def near_users(histories: Histories, statistics: Statistics) -> sparse.csr_array
     asked = sparse.csr_array(
         histories.matrix(decay=0.8, length=15) @ sparse.diags_array(rarity), dtype=np.float32
     )
-    scale = sparse.diags_array(1 / np.sqrt(squares_of(users, rows=True) + 1))
-    users_of = first_of_each_row(sparse.csr_array(users.T), MOST_USERS)
+    users_of, scale = _by_item(users)
     work = asked.astype(bool).astype(np.float64) @ np.diff(users_of.indptr)
     nearest = [sparse.csr_array((0, users.shape[0]), dtype=np.float32)]
     for chunk in even_chunks(work, NEAR_PAIRS):
         shared = sparse.csr_array((asked[chunk] @ users_of) @ scale)
         nearest.append(keep_largest(shared.astype(np.float32), NEAR_USERS))
     return sparse.csr_array(sparse.vstack(nearest, format="csr"))
+
+
+_by_item_of: dict[int, tuple[ref[sparse.csr_array], tuple[sparse.csr_array, Any]]] = {}
+
+
+def _by_item(users: sparse.csr_array) -> tuple[sparse.csr_array, Any]:
+    """(n_items, users) whom each item is looked for at, and what scales each user: made once.
+
+    For each chunk of requests anew it would cost people times people. It goes when `users` do.
+    """
+    key = id(users)
+    known = _by_item_of.get(key)
+    if known is not None and known[0]() is users:
+        return known[1]
+    scale = sparse.diags_array(1 / np.sqrt(squares_of(users, rows=True) + 1))
+    made = first_of_each_row(sparse.csr_array(users.T), MOST_USERS), scale
+    _by_item_of[key] = ref(users, lambda gone: _forget(key, gone)), made
+    return made
+
+
+def _forget(key: int, gone: ref[sparse.csr_array]) -> None:
+    known = _by_item_of.get(key)
+    if known is not None and known[0] is gone:  # else another one stands there by now
+        _by_item_of.pop(key, None)
 
 
 def content_profile(weights: sparse.csr_array, vectors: Floats, said: Floats | None) -> Floats:
