@@ -13,6 +13,7 @@ from palate import __version__
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError, ConfigError
+from palate.data.samples import synthetic
 from palate.data.split import split_by_time
 from palate.evaluation.compare import compare, evaluate
 from palate.features.encoders.sentiment import Sentiment

@@ -7,9 +7,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +17,9 @@ from typer.models import OptionInfo
 
 from palate.core.errors import ConfigError, DataError
 from palate.core.visible import quoted, shorten
+
+if TYPE_CHECKING:
+    from palate.pipeline.config import Config
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
 ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
@@ -115,12 +118,16 @@ def allowed(names: list[str] | None) -> list[str]:
     return names or []
 
 
-def wanted_metrics(said: Mapping[str, Any], metrics: str | None, ks: str | None) -> dict[str, Any]:
-    """What is measured: by the options, else as the file says; checked before any work."""
+def wanted_metrics(settings: Config, metrics: str | None, ks: str | None) -> dict[str, Any]:
+    """What is measured: by the options, else as the file says; checked before any work.
+
+    The file is named where no option may be at fault.
+    """
     from palate.evaluation.compare import SHOWN_METRICS
     from palate.evaluation.metrics.ranking import metric_names
+    from palate.pipeline.dialect import speaking_toml
 
-    found = {"metrics": list(SHOWN_METRICS), "ks": [10], **said}
+    found = {"metrics": list(SHOWN_METRICS), "ks": [10], **settings.evaluation.settings()}
     if metrics is not None:
         found["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     if ks is not None:
@@ -128,7 +135,8 @@ def wanted_metrics(said: Mapping[str, Any], metrics: str | None, ks: str | None)
             found["ks"] = [int(k) for k in ks.split(",")]
         except ValueError as error:
             raise ConfigError(f"--ks {quoted(ks)} are no numbers: write --ks 5,10") from error
-    metric_names(found["metrics"], found["ks"])
+    with speaking_toml() if metrics or ks else settings.spoken():
+        metric_names(found["metrics"], found["ks"])
     return found
 
 

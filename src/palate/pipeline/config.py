@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate.core import registry
 from palate.core.component import checked
 from palate.core.dataset import Dataset, Repeats
-from palate.core.errors import ConfigError, did_you_mean
+from palate.core.errors import ConfigError, Message, PalateError, Setting, did_you_mean
 from palate.core.paths import path_of, whole_path
 from palate.core.registry import located_table
 from palate.core.split import Split
@@ -24,6 +24,7 @@ from palate.data.read import read
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
 from palate.pipeline.dialect import settings_of, speaking_toml
 from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.toml_slips import slip_in
 
 SECTIONS = (
     "data",
@@ -96,20 +97,35 @@ class Config:
     split: Mapping[str, Any]
     tables: Mapping[str, Any] = field(repr=False)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    file: str = field(default="", compare=False)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Errors inside that a line of the file is at fault for name the file."""
+        try:
+            yield
+        except PalateError as error:
+            parts = error.message.parts
+            own = isinstance(error, ConfigError) or any(
+                isinstance(part, Setting) and part.section for part in parts
+            )
+            if self.file and (own or str(parts[0]).startswith("[")):
+                error.message = Message.of(f"{self.file}: ", error)
+            raise
 
     def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
         """The data set that [data] names, and how it was read."""
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
         notes: list[ReadNotes] = []
-        with speaking_toml():
+        with speaking_toml(), self._named():
             data = read(**given, tell=notes.append)
         return data, notes[0]
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
         settings = dict(self.split)
-        with speaking_toml():
+        with speaking_toml(), self._named():
             return SPLITS[settings.pop("type")](data, **settings)
 
     @speaking_toml()
@@ -140,7 +156,7 @@ class Config:
     def spoken(self) -> Iterator[None]:
         """Errors raised inside speak as the file does, and name the table of their encoder."""
         users = [f"users.{name}" for name in self.tables.get("users", ())]
-        with speaking_toml([*self.tables.get("encoders", ()), *users]):
+        with self._named(), speaking_toml([*self.tables.get("encoders", ()), *users]):
             yield
 
 
@@ -154,18 +170,23 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     if path.is_dir():
         inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
         raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
+    text = ""
     try:
-        tables = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        tables = tomllib.loads(text)
     except FileNotFoundError as error:
         beside = [other.name for other in path.parent.glob("*.toml")]
         hint = did_you_mean(path.name, beside)
         raise ConfigError(f"there is no pipeline file {path}.{hint}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not in UTF-8: save it in that encoding ({error})") from error
+    except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:  # of dates and numbers too, in no other words
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        raise ConfigError(f"{path} is not TOML: {slip_in(text, error)}") from error
     try:
-        return config_of(tables, folder=path.parent, name=path.stem, components=components)
+        config = config_of(tables, folder=path.parent, name=path.stem, components=components)
+        return replace(config, file=str(path))
     except ConfigError as error:
         raise ConfigError(f"{path}: ", error) from error
     except RecursionError as error:

@@ -84,7 +84,8 @@ def every_choice():
         rows += [(who, 1.0, "trees", 0.5, 0.1, 0.25, worth) for who in LIFTED]
     names = ["who", "trees", "ordered_by", "weight", "share", "ndcg", "ndcg_otherwise"]
     table = pl.DataFrame(rows, schema=names, orient="row").with_columns(requests=1234)
-    return [*in_words(table), *in_words(table, profiles=True)]
+    untried = table.with_columns(requests=pl.lit(0, pl.Int64))
+    return [*in_words(table), *in_words(table, profiles=True), *in_words(untried)]
 
 
 def test_all_that_the_ranker_chooses_is_said_in_chinese():
@@ -96,6 +97,12 @@ def test_all_that_the_ranker_chooses_is_said_in_chinese():
         "没有历史的人：全部时间的热度（9 个试验请求中 NDCG@10 为 0.1）"
     )
     assert chosen_zh("whoever: whatever") is None
+
+
+def test_what_nobody_was_asked_about_has_no_figure():
+    untried = [line for line in every_choice() if "nobody was there to ask" in line]
+    assert untried
+    assert not any("NDCG" in line for line in untried)
 
 
 def test_a_choice_that_counts_profiles_says_so():

@@ -155,3 +155,25 @@ def test_columns_of_numbers_are_called_as_people_would():
     films = FILMS.rename({"year": "release_year"})
     encoder = Attributes(columns=["release_year"]).fit(Dataset(NOTHING.interactions, films))
     assert CommonGround.of([encoder], films).near_numbers(films, 0, 2) == ["release year"]
+
+
+def test_words_of_sentences_that_come_again_and_again_are_not_named():
+    """Every third of 60 items is "sturdy"; categories as common are named nevertheless."""
+    kinds = ["kettle", "shoes", "novel"]
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{row:02}" for row in range(60)],
+            "title": [f"{kinds[row % 3]} number{row // 6}" for row in range(60)],
+            "kind": [kinds[row % 3] for row in range(60)],
+            "description": ["sturdy a" * (row % 3 == 0) + f" w{row} ok" for row in range(60)],
+        }
+    )
+    data = Dataset(NOTHING.interactions, items)
+    encoders = [Tfidf(template="{title} {description}").fit(data)]
+    assert CommonGround.of(encoders, items).names(items, np.int32([0]), np.int32([3])) == [
+        ["number0"]
+    ]
+    encoders.append(Attributes(columns=["kind"]).fit(data))
+    assert CommonGround.of(encoders, items).names(items, np.int32([0]), np.int32([6])) == [
+        ["kettle"]
+    ]

@@ -91,8 +91,9 @@ SCALES_ZH: Mapping[str, str] = MappingProxyType(
 
 
 _CHOSEN: Final = re.compile(
-    r"(?P<who>[^:]+): (?P<how>.+) \(NDCG@10 (?P<ndcg>[\d.]+) in (?P<requests>[\d,]+) trial requests"
-    r"(?:, (?P<otherwise>.+) (?P<other>[\d.]+))?\)"
+    r"(?P<who>[^:]+): (?P<how>.+) \((?:without a trial: nobody was there to ask"
+    r"|NDCG@10 (?P<ndcg>[\d.]+) in (?P<requests>[\d,]+) trial requests"
+    r"(?:, (?P<otherwise>.+) (?P<other>[\d.]+))?)\)"
 )
 _LIFTED: Final = re.compile(r"lifted by ([\d.e+-]+) deviations")
 _BOTH: Final = re.compile(r"trees and ([\d.e+-]+) times (.+)")
@@ -225,7 +226,9 @@ def chosen_zh(line: str) -> str | None:
     how, otherwise = _how_zh(found["how"]), _how_zh(found["otherwise"] or "")
     if how is None or otherwise is None:
         return None
-    worth = f"{found['requests']} 个试验请求中 NDCG@10 为 {found['ndcg']}"
+    worth = "未经试验：没有这样的请求"
+    if found["requests"]:
+        worth = f"{found['requests']} 个试验请求中 NDCG@10 为 {found['ndcg']}"
     if found["otherwise"]:
         worth += f"；{otherwise}则为 {found['other']}"
     return f"{_WHO_ZH[found['who']]}：{how}（{worth}）"

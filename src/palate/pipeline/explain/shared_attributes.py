@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ _SHARED = ("categories", "number")  # plans by which two items can be seen to be
 _MOST_CATEGORIES = 500
 _LONGEST_NAME = 40
 _HALF = 0.5
+_COMMON, _MANY_ITEMS = 0.2, 50  # share of words worth naming, of so many items and more
 
 MOST_CHARACTERS = 2000
 _SHORTEST = 3  # letters of a word worth naming; Chinese and Japanese need two
@@ -47,13 +49,15 @@ class CommonGround:
 
     `plans` hold categories and numbers, `words` the columns of free text; `shares` the share of a
     sample of the catalogue that holds a word or category. Chinese is read in words where a
-    segmenter is installed, else in phrases.
+    segmenter is installed, else in phrases. A word of more than the share `common` says nothing:
+    descriptions are often made of the same sentences.
     """
 
     plans: list[Plan]
     words: list[str]
     segment: bool
     shares: dict[str, float] = field(default_factory=dict)
+    common: float = 0.5
 
     @classmethod
     def of(cls, encoders: Iterable[Encoder], items: pl.DataFrame) -> CommonGround:
@@ -79,7 +83,8 @@ class CommonGround:
             segment=is_installed(*SEGMENTER.modules),
         )
         sample = items.gather_every(max(1, -(-len(items) // COUNTED_ITEMS)))
-        return replace(ground, shares=ground._shares(sample))
+        common = _COMMON if len(sample) >= _MANY_ITEMS else _HALF
+        return replace(ground, shares=ground._shares(sample), common=common)
 
     def names(self, items: pl.DataFrame, ones: Rows, others: Rows) -> list[list[str]]:
         """Up to 3 words and categories that each pair of items shares, the rarest first.
@@ -117,11 +122,17 @@ class CommonGround:
             if plan["kind"] == "number" and _is_near(table[plan["column"]], plan)
         ][:MOST_NAMES]
 
+    @cached_property
+    def _categories(self) -> frozenset[str]:
+        plans = [plan for plan in self.plans if plan["kind"] == "categories"]
+        return frozenset(name.casefold() for plan in plans for name in plan["categories"])
+
     def _rarest(self, names: dict[str, str]) -> list[str]:
         shares = {key: self._share_of(key) for key in names}
+        most = {key: _HALF if key in self._categories else self.common for key in names}
         kept: list[str] = []
         for key in sorted(names, key=lambda key: (shares[key], -len(key))):
-            if shares[key] <= _HALF and not any(_is_part(key, longer) for longer in kept):
+            if shares[key] <= most[key] and not any(_is_part(key, longer) for longer in kept):
                 kept.append(key)
         return [names[key] for key in kept[:MOST_NAMES]]
 

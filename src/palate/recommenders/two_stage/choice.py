@@ -457,6 +457,7 @@ def in_words(chosen: pl.DataFrame, *, profiles: bool = False) -> list[str]:
 
 def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
     worth = f"NDCG@10 {row['ndcg']:.4f} in {row['requests']:,} trial requests"
+    worth = worth if row["requests"] else "without a trial: nobody was there to ask"
     if row["who"] in LIFTED:
         how, otherwise = f"lifted by {row['weight']:g} deviations", "not lifted"
     elif row["trees"]:
@@ -469,7 +470,7 @@ def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
         otherwise = usual if row["who"] == STRANGERS else "trees alone"
         if profiles and row["who"] == STRANGERS and row["ordered_by"] == SUM:
             how += ", raised by what a profile says"
-    if row["ndcg"] != row["ndcg_otherwise"]:
+    if row["requests"] and row["ndcg"] != row["ndcg_otherwise"]:
         worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"
     return f"{row['who']}: {how} ({worth})"
 
