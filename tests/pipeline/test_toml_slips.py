@@ -90,12 +90,3 @@ def test_another_kind_of_value_is_said_in_plain_words(tmp_path, text, wanted):
     for part in wanted:
         assert part in found
     assert "Input should" not in found
-
-
-def test_what_shows_only_in_the_data_names_the_file_and_the_section_too(tmp_path):
-    (tmp_path / "log.csv").write_text("user_id,item_id,rating\nu,a,1\nv,b,5\n")
-    path = tmp_path / "films.toml"
-    path.write_text(f'{DATA}positive = "rating => 4"\n[split]\ntest = 20\n')
-    config = read_config(path)
-    with pytest.raises(ConfigError, match=re.escape(f"{path}: [data] positive")):
-        config.read()

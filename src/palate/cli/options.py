@@ -119,10 +119,7 @@ def allowed(names: list[str] | None) -> list[str]:
 
 
 def wanted_metrics(settings: Config, metrics: str | None, ks: str | None) -> dict[str, Any]:
-    """What is measured: by the options, else as the file says; checked before any work.
-
-    The file is named where no option may be at fault.
-    """
+    """What is measured: by the options, else as the file says; checked before any work."""
     from palate.evaluation.compare import SHOWN_METRICS
     from palate.evaluation.metrics.ranking import metric_names
     from palate.pipeline.dialect import speaking_toml

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate.core import registry
 from palate.core.component import checked
 from palate.core.dataset import Dataset, Repeats
-from palate.core.errors import ConfigError, Message, PalateError, Setting, did_you_mean
+from palate.core.errors import ConfigError, did_you_mean
 from palate.core.paths import path_of, whole_path
 from palate.core.registry import located_table
 from palate.core.split import Split
@@ -97,35 +97,20 @@ class Config:
     split: Mapping[str, Any]
     tables: Mapping[str, Any] = field(repr=False)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
-    file: str = field(default="", compare=False)
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Errors inside that a line of the file is at fault for name the file."""
-        try:
-            yield
-        except PalateError as error:
-            parts = error.message.parts
-            own = isinstance(error, ConfigError) or any(
-                isinstance(part, Setting) and part.section for part in parts
-            )
-            if self.file and (own or str(parts[0]).startswith("[")):
-                error.message = Message.of(f"{self.file}: ", error)
-            raise
 
     def read(self, *, drop_unknown: bool = False) -> tuple[Dataset, ReadNotes]:
         """The data set that [data] names, and how it was read."""
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
         notes: list[ReadNotes] = []
-        with speaking_toml(), self._named():
+        with speaking_toml():
             data = read(**given, tell=notes.append)
         return data, notes[0]
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
         settings = dict(self.split)
-        with speaking_toml(), self._named():
+        with speaking_toml():
             return SPLITS[settings.pop("type")](data, **settings)
 
     @speaking_toml()
@@ -156,7 +141,7 @@ class Config:
     def spoken(self) -> Iterator[None]:
         """Errors raised inside speak as the file does, and name the table of their encoder."""
         users = [f"users.{name}" for name in self.tables.get("users", ())]
-        with self._named(), speaking_toml([*self.tables.get("encoders", ()), *users]):
+        with speaking_toml([*self.tables.get("encoders", ()), *users]):
             yield
 
 
@@ -185,8 +170,7 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     except (ValueError, RecursionError) as error:  # of dates and numbers too, in no other words
         raise ConfigError(f"{path} is not TOML: {slip_in(text, error)}") from error
     try:
-        config = config_of(tables, folder=path.parent, name=path.stem, components=components)
-        return replace(config, file=str(path))
+        return config_of(tables, folder=path.parent, name=path.stem, components=components)
     except ConfigError as error:
         raise ConfigError(f"{path}: ", error) from error
     except RecursionError as error:
