@@ -36,7 +36,9 @@ def test_a_value_of_another_type_is_refused(name, setting, value, reason):
     with pytest.raises(ConfigError) as caught:
         getattr(palate, name)(**{setting: value})
     message = str(caught.value)
-    assert message.startswith(f"{name}.{setting} = {value!r} cannot be used: ")
+    where = {"[1, '2']": "ngrams.1 = '2'", "{'text': 'much'}": "weights.text = 'much'"}
+    said = where.get(repr(value), f"{setting} = {value!r}")
+    assert message.startswith(f"{name}.{said} cannot be used: ")
     assert reason in message
     assert ("without quotes" in message) == ("without quotes" in reason)
 
