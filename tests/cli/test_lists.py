@@ -121,3 +121,36 @@ def test_a_file_stays_as_it_was_where_something_fails(command, model, tmp_path):
     out.write_text("before")
     assert command("recommend", model, "--all", "--out", out, "--where", "no > 3").code == 1
     assert out.read_text() == "before"
+
+
+def test_a_dash_prints_json_and_nothing_else_on_standard_output(command, model, fitted):
+    for asked in (("recommend", model, "--user", "u01", "-k", "3"), ("similar", model, "i03")):
+        plain = command(*asked)
+        done = command(*asked, "--json", "-")
+        assert json.loads(good(done))[0].keys() >= {"item_id", "title"} - {"item_id"}
+        assert plain.out.splitlines()[0] in done.err
+    assert not command("recommend", model, "--user", "u01").out.startswith("[")
+
+
+@pytest.mark.parametrize(
+    ("history", "wanted"),
+    [
+        ('["i01", ', ["is no JSON list (", '\'["a", "b"]\'']),
+        ("['i01', 'i02']", ["is no JSON list"]),
+        ("[i01, i02]", ["is no JSON list"]),
+        ('{"history": ["i01"]}', ["holds more than ids"]),
+        ('[["i01"]]', ["holds more than ids"]),
+    ],
+)
+def test_broken_json_in_place_of_ids_is_said(command, model, history, wanted):
+    fails = command("recommend", model, "--history", history)
+    assert fails.code == 1
+    for part in ["--history", *wanted]:
+        assert part in fails.err
+
+
+def test_a_file_in_place_of_ids_is_said(command, model, tmp_path):
+    path = tmp_path / "past.json"
+    path.write_text('["i01"]')
+    fails = command("recommend", model, "--history", path)
+    assert "is a file: give what it holds" in fails.err

@@ -17,15 +17,15 @@ from palate.recommenders.ranker import Ranker
 @pytest.mark.parametrize(
     ("name", "setting", "value", "reason"),
     [
-        ("Ranker", "n_estimators", "30", "integer. Write 30, without quotes"),
-        ("Ranker", "n_estimators", 2.5, "integer"),
-        ("Ranker", "n_estimators", True, "integer"),
-        ("Ranker", "n_estimators", None, "integer"),
-        ("Ranker", "behaviour", "no", "boolean"),
+        ("Ranker", "n_estimators", "30", "whole number. Write 30, without quotes"),
+        ("Ranker", "n_estimators", 2.5, "whole number"),
+        ("Ranker", "n_estimators", True, "whole number"),
+        ("Ranker", "n_estimators", None, "whole number"),
+        ("Ranker", "behaviour", "no", "true or false"),
         ("Ranker", "learning_rate", float("nan"), "finite"),
         ("Ranker", "new_share", "null", "number"),
-        ("Tfidf", "template", 3, "string"),
-        ("Tfidf", "ngrams", [1, "2"], "integer"),
+        ("Tfidf", "template", 3, "a text"),
+        ("Tfidf", "ngrams", [1, "2"], "whole number"),
         ("Attributes", "columns", "genre", "list"),
         ("Concat", "weights", {"text": "much"}, "number"),
         ("Blend", "parts", "ease", "list"),
@@ -36,7 +36,9 @@ def test_a_value_of_another_type_is_refused(name, setting, value, reason):
     with pytest.raises(ConfigError) as caught:
         getattr(palate, name)(**{setting: value})
     message = str(caught.value)
-    assert message.startswith(f"{name}.{setting} = {value!r} cannot be used: ")
+    where = {"[1, '2']": "ngrams.1 = '2'", "{'text': 'much'}": "weights.text = 'much'"}
+    said = where.get(repr(value), f"{setting} = {value!r}")
+    assert message.startswith(f"{name}.{said} cannot be used: ")
     assert reason in message
     assert ("without quotes" in message) == ("without quotes" in reason)
 

@@ -13,6 +13,7 @@ from palate import __version__
 from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError, ConfigError
+from palate.data.samples import synthetic
 from palate.data.split import split_by_time
 from palate.evaluation.compare import compare, evaluate
 from palate.features.encoders.sentiment import Sentiment
@@ -303,3 +304,14 @@ def test_what_people_wrote_is_not_in_a_folder(tiny, tmp_path):
 def test_a_folder_says_what_was_saved_without_a_pipeline_of_palates(tmp_path):
     with pytest.raises(ConfigError, match="keep = -1"):
         save_pipeline(Pipeline(), tmp_path / "model", keep=-1)
+
+
+def test_people_without_events_are_counted_apart():
+    data = synthetic(40, 30)
+    late = data.users.head(2).with_columns(user_id=pl.Series(["late", "later"]))
+    more = replace(data, users=pl.concat([data.users, late]))
+    pipeline = Pipeline(encoders={}, recommender=Popular())
+    cards = [Card.of(pipeline.fit(one), size=1).lines() for one in (data, more)]
+    told = [next(line for line in card if "learnt from" in line) for card in cards]
+    assert f"{len(data.interactions):,} events of 40 people with" in told[0]
+    assert f"{len(data.interactions):,} events of 40 of 42 people with" in told[1]

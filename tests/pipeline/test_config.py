@@ -300,8 +300,8 @@ def test_settings_of_another_split(pipeline_file):
         ("", ["[data] is missing", 'interactions = "FILE"']),
         ("[data]", ["[data] needs interactions"]),
         ("data = 3", ["data must be written as [data]"]),
-        ("[data]\ninteractions = 3", ["[data].interactions = 3", "string"]),
-        (SMALL + "drop_unknown = 1", ["[data].drop_unknown = 1", "boolean"]),
+        ("[data]\ninteractions = 3", ["[data].interactions = 3", "it must be a text"]),
+        (SMALL + "drop_unknown = 1", ["[data].drop_unknown = 1", "true or false"]),
         (SMALL + 'events = {view = "much"}', ["[data].events", "number"]),
         (SMALL + "events = {view = nan}", ["[data].events", "finite"]),
         (SMALL + '[split]\ntest = "0.2"', ["[split].test = '0.2'"]),
@@ -314,7 +314,7 @@ def test_settings_of_another_split(pipeline_file):
         ),
         (SMALL + "[recommender]\nn_estimators = 3", ["[recommender] needs type"]),
         ("[data\n", ["is not TOML", "line 1"]),
-        (b'[data]\ninteractions = "caf\xe9.csv"', ["cannot be read", "utf-8"]),
+        (b'[data]\ninteractions = "caf\xe9.csv"', ["is not in UTF-8", "utf-8"]),
     ],
 )
 def test_what_cannot_be_used_is_named(pipeline_file, text, parts):

@@ -203,12 +203,18 @@ def _setting(name: str, default: Any) -> str:
 
 
 def write_json(path: Path | None, content: Any) -> None:
-    """The figures as a file of JSON, where one is wanted; `DataError` if it cannot be written."""
+    """The figures as a file of JSON, where one is wanted; `DataError` if it cannot be written.
+
+    "-" is standard output.
+    """
     if path is None:
+        return
+    text = json_visible(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
+    if path == Path("-"):
+        print(text)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json_visible(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False))
         write_whole(path, f"{text}\n".encode())
     except OSError as error:
         raise DataError(f"{path} could not be written: {error.strerror}") from error

@@ -81,8 +81,7 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
     from palate.pipeline.preview import preview
 
     settings = read_config(config)
-    with settings.spoken():
-        wanted_metrics(settings.evaluation.settings(), None, None)
+    wanted_metrics(settings, None, None)
     for line in preview(settings, drop_unknown=drop_unknown):
         console.print(line, markup=False, soft_wrap=True)
     console.print(f"\n{config} is fine", markup=False, soft_wrap=True)
@@ -165,8 +164,7 @@ def evaluate(
     from palate.pipeline.saved import attach_figures
 
     settings, fitted, split = saved.unseen_part(model, allow)
-    with settings.spoken():
-        wanted = wanted_metrics(settings.evaluation.settings(), metrics, ks)
+    wanted = wanted_metrics(settings, metrics, ks)
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split, **wanted)
     console.print(comparison.render())
@@ -272,8 +270,7 @@ def compare(
     settings = [read_config(path) for path in configs]
     check_comparable(settings)
     names = [setting.name for setting in settings]
-    with settings[0].spoken():
-        wanted = wanted_metrics(settings[0].evaluation.settings(), metrics, ks)
+    wanted = wanted_metrics(settings[0], metrics, ks)
     split = settings[0].cut(_read(settings[0], drop_unknown))
     for setting in settings:
         check_fit(setting, split.train)

@@ -7,9 +7,9 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperGroup
@@ -18,8 +18,12 @@ from typer.models import OptionInfo
 from palate.core.errors import ConfigError, DataError
 from palate.core.visible import quoted, shorten
 
+if TYPE_CHECKING:
+    from palate.pipeline.config import Config
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="A pipeline file (TOML).")]
 ModelFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `fit` wrote.")]
+STDOUT = Path("-")
 DropUnknown = Annotated[
     bool, typer.Option("--drop-unknown", help="Drop events whose item is not in the catalogue.")
 ]
@@ -72,9 +76,17 @@ def from_home(path: Path) -> Path:
         return path
 
 
-def json_place(path: Path | None) -> Path | None:
-    """The file, once it can be written there: hours of work must not end in an error."""
-    if path is not None:
+def json_place(context: typer.Context, path: Path | None) -> Path | None:
+    """The file, once it can be written there: hours of work must not end in an error.
+
+    "-" is standard output, which is then left to the JSON: all else goes to standard error.
+    """
+    if path == STDOUT:
+        from palate.cli.console import console
+
+        console.stderr = True
+        context.call_on_close(lambda: setattr(console, "stderr", False))
+    elif path is not None:
         path = from_home(path)
         try:
             _check_place(path)
@@ -106,12 +118,13 @@ def allowed(names: list[str] | None) -> list[str]:
     return names or []
 
 
-def wanted_metrics(said: Mapping[str, Any], metrics: str | None, ks: str | None) -> dict[str, Any]:
+def wanted_metrics(settings: Config, metrics: str | None, ks: str | None) -> dict[str, Any]:
     """What is measured: by the options, else as the file says; checked before any work."""
     from palate.evaluation.compare import SHOWN_METRICS
     from palate.evaluation.metrics.ranking import metric_names
+    from palate.pipeline.dialect import speaking_toml
 
-    found = {"metrics": list(SHOWN_METRICS), "ks": [10], **said}
+    found = {"metrics": list(SHOWN_METRICS), "ks": [10], **settings.evaluation.settings()}
     if metrics is not None:
         found["metrics"] = [name.strip() for name in metrics.split(",") if name.strip()]
     if ks is not None:
@@ -119,7 +132,8 @@ def wanted_metrics(said: Mapping[str, Any], metrics: str | None, ks: str | None)
             found["ks"] = [int(k) for k in ks.split(",")]
         except ValueError as error:
             raise ConfigError(f"--ks {quoted(ks)} are no numbers: write --ks 5,10") from error
-    metric_names(found["metrics"], found["ks"])
+    with speaking_toml() if metrics or ks else settings.spoken():
+        metric_names(found["metrics"], found["ks"])
     return found
 
 
@@ -185,15 +199,23 @@ def _json_object(value: str) -> dict[str, Any]:
 
 def _json_list(value: str, option: str) -> list[str] | None:
     """The ids of a JSON list, numbers as they are written; None for what is none."""
-    if not value.lstrip().startswith("["):
+    begun = value.strip()
+    if begun.endswith(".json") and Path(begun).is_file():
+        raise DataError(f'{option} {shorten(begun)} is a file: give what it holds, as ["a", "b"]')
+    if not begun.startswith(("[", '{"')):
         return None
     try:
         found = json.loads(value, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if begun.startswith(('["', "['", '{"')) or (begun.endswith("]") and "," in begun):
+            reason = f" ({error})" if isinstance(error, ValueError) else ""
+            raise DataError(
+                f'{option} {shorten(begun)} is no JSON list{reason}: write \'["a", "b"]\', or "a,b"'
+            ) from error
         return None
-    if not all(isinstance(name, str) for name in found):
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         raise DataError(f'{option} {shorten(value)} holds more than ids: write ["a", "b"]')
-    return list(found)
+    return found
 
 
 app = typer.Typer(
@@ -206,7 +228,9 @@ app = typer.Typer(
 
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", metavar="F", help="Write the figures.", callback=json_place),
+    typer.Option(
+        "--json", metavar="F", help='Write it as JSON; "-" prints it.', callback=json_place
+    ),
 ]
 Metrics = Annotated[
     str | None,

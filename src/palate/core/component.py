@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import wraps
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_origin
@@ -11,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate.core.doors import MOST, doors
-from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean
+from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean, guess
 from palate.core.parameters import Parameters
 from palate.core.settings import same_objects, types_of
 from palate.core.visible import quoted, shorten
@@ -125,6 +126,18 @@ def check_types(component: Any) -> None:
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
 
 
+_KINDS: Mapping[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "a text",
+    "list_type": "a list [in brackets]",
+    "dict_type": "a table {in braces}",
+}
+"""What pydantic's errors about types want, in plain words."""
+
+
 def checked(hint: Any, value: Any, *, where: str | Message) -> Any:
     """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
     adapter = TypeAdapter(hint, config=_STRICT)
@@ -133,13 +146,43 @@ def checked(hint: Any, value: Any, *, where: str | Message) -> Any:
     except ValidationError as error:
         found = next((one for one in error.errors() if one["type"] in _LIMITS), None)
         if found is None:
-            said = error.errors()[0]["msg"].removeprefix("Value error, ")
-            reason = said + _without_quotes(adapter, value)
+            where, value, reason = _of_another_kind(adapter, value, error, where)
         else:
             where = Message.joined(".", [where, *_inside(value, found["loc"])])
             value, name = found["input"], str(where).rpartition(".")[2]
             reason = allowed(hint, name, empty=found["type"] == "too_short") or found["msg"]
         raise ConfigError(where, f" = {quoted(value)} cannot be used: {reason}") from error
+
+
+def _of_another_kind(
+    adapter: TypeAdapter[Any], value: Any, error: ValidationError, where: str | Message
+) -> tuple[str | Message, Any, str]:
+    """Where the wrong value stands, the value, and what it must be instead, in plain words."""
+    errors = error.errors()
+    fix = _without_quotes(adapter, value)
+    deep = next((one for one in errors if any(_inside(value, one["loc"]))), None)
+    if deep is not None and deep["type"] in _KINDS:
+        inside = Message.joined(".", [where, *_inside(value, deep["loc"])])
+        return inside, deep["input"], f"it must be {_KINDS[deep['type']]}"
+    known = [_kind(one) for one in errors]
+    if not known or None in known:
+        said = errors[0]["msg"].removeprefix("Value error, ")
+        return where, value, said + fix
+    words = " or ".join(dict.fromkeys(map(str, known)))
+    choices = [name for one in errors for name in _choices(one)]
+    near = guess(value, choices) if isinstance(value, str) else ""
+    return where, value, f"it must be {words}{fix or (near and '.' + near)}"
+
+
+def _kind(error: Any) -> str | None:
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"]).replace("'", '"')
+    return _KINDS.get(error["type"])
+
+
+def _choices(error: Any) -> list[str]:
+    expected = str(error.get("ctx", {}).get("expected", ""))
+    return re.findall(r"'([^']+)'", expected) if error["type"] == "literal_error" else []
 
 
 def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:

@@ -161,7 +161,7 @@ class ConfigError(PalateError, ValueError):
 
 
 class NotUnderstoodWarning(RuntimeWarning):
-    """A text that says nothing to this catalogue, or only to a language model's guess."""
+    """Words, or parts of a profile, that say nothing here, or only to a language model's guess."""
 
 
 class NotFittedError(PalateError, RuntimeError):

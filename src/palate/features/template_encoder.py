@@ -164,6 +164,12 @@ class TemplateEncoder(LoadsItself, ABC):
         return self.template or default_template(items)
 
     @property
+    def columns_read(self) -> list[str]:
+        """The columns of the template, each once."""
+        check_fitted(self)
+        return parse(self.template_).names()
+
+    @property
     def text_blocks(self) -> list[str]:
         """The blocks of `encode`, where every column of texts has one of its own; else none."""
         return []

@@ -53,11 +53,13 @@ class _Part(BaseModel):
 class DataCard(_Part):
     """What a model learnt from: sizes, time, and a digest of each table, whatever its rows' order.
 
-    `warm_items` of the `items` had events. `first` and `last` are days, or places in an order.
+    `warm_items` of the `items` had events, `active_users` of the `users`. `first` and `last` are
+    days, or places in an order.
     """
 
     events: Count
     users: Count
+    active_users: Count | None = None
     items: Count
     warm_items: Count
     first: str | None = None
@@ -74,6 +76,7 @@ class DataCard(_Part):
         return cls(
             events=len(data.interactions),
             users=len(data.user_ids),
+            active_users=len(np.unique(data.user_rows)),
             items=len(data.items),
             warm_items=int(np.count_nonzero(data.item_counts)),
             first=first,
@@ -179,9 +182,11 @@ class Card(_Part):
 
 
 def _facts_of_data(data: DataCard, how: str) -> Iterator[str]:
+    people = f"{data.users:,} people"
+    if data.active_users is not None and data.active_users != data.users:
+        people = f"{data.active_users:,} of {data.users:,} people"
     yield (
-        f"{how} {data.events:,} events of {data.users:,} people with {data.warm_items:,} of"
-        f" {data.items:,} items"
+        f"{how} {data.events:,} events of {people} with {data.warm_items:,} of {data.items:,} items"
     )
     if data.first is not None:
         yield f"time: {data.first} to {data.last}"

@@ -24,6 +24,7 @@ from palate.data.read import read
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
 from palate.pipeline.dialect import settings_of, speaking_toml
 from palate.pipeline.pipeline import Pipeline
+from palate.pipeline.toml_slips import slip_in
 
 SECTIONS = (
     "data",
@@ -154,16 +155,20 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     if path.is_dir():
         inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
         raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
+    text = ""
     try:
-        tables = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
+        tables = tomllib.loads(text)
     except FileNotFoundError as error:
         beside = [other.name for other in path.parent.glob("*.toml")]
         hint = did_you_mean(path.name, beside)
         raise ConfigError(f"there is no pipeline file {path}.{hint}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not in UTF-8: save it in that encoding ({error})") from error
+    except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:  # of dates and numbers too, in no other words
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        raise ConfigError(f"{path} is not TOML: {slip_in(text, error)}") from error
     try:
         return config_of(tables, folder=path.parent, name=path.stem, components=components)
     except ConfigError as error:

@@ -32,6 +32,7 @@ from palate.core.types import Encoder, FitContext, Transform
 from palate.features.default_encoders import default_user_encoders
 from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.features import encode_items, encode_words, fit_features, learns
+from palate.pipeline.profile_notes import respelt, tell
 from palate.pipeline.profile_row import overlaid, profile_row
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.profiles import QUERY
@@ -279,6 +280,7 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     said = profile_row(profile, table)
     assert features is not None  # else these were errors
     assert table is not None
+    said = respelt(said, table, stages.user_encoders_)
     assert isinstance(profile, Mapping)
     names = asking.user_ids.unique(maintain_order=True) if known else said[USER]
     people = UserStages(stages.user_encoders_, stages.user_transforms_)
@@ -286,6 +288,8 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     rows = overlaid(said, table, profile, names) if known else said
     parts = _of_rows(people, rows, words)
     _check_says_words(stages.recommender_, profile, parts)
+    alone = not known and not asking.lengths.any()
+    tell(said, table, stages.user_encoders_, alone=alone, stacklevel=5)
     place = Ids(names, of=USER).find(asking.user_ids) if known else np.zeros(len(asking), np.int32)
     users = {name: part[place] for name, part in parts.items()}
     stored = with_users_of(replace(asking, users={}), features).users if known else {}

@@ -202,7 +202,7 @@ class Ranker(CountsAgain):
     def chosen_(self) -> list[str]:
         """What was chosen for whom, and what it is worth, in sentences; empty without times."""
         check_fitted(self)
-        return in_words(self.choices_)
+        return in_words(self.choices_, profiles=bool(self.user_blocks_))
 
     def _catalogue_of(self, data: Dataset, context: FitContext) -> Callable[[Histories], Catalogue]:
         """Features as they would be had only some histories been known."""

@@ -6,7 +6,23 @@ import polars as pl
 import pytest
 
 from palate.evaluation.report.html import words_in
-from palate.evaluation.report.model import FAMILIES_ZH, importance_section, in_chinese, meaning_zh
+from palate.evaluation.report.model import (
+    FAMILIES_ZH,
+    chosen_zh,
+    importance_section,
+    in_chinese,
+    meaning_zh,
+)
+from palate.recommenders.two_stage.choice import (
+    ALL_TIME,
+    EXPERTS,
+    LIFTED,
+    PLAIN_WINDOWS,
+    PROFILE_WINDOWS,
+    WHO,
+    in_words,
+    ways_of,
+)
 from palate.recommenders.two_stage.importance import (
     COMPARISONS,
     FAMILIES,
@@ -56,3 +72,40 @@ def test_the_report_says_it_in_its_language(language, shown):
     html = importance_section(pl.DataFrame({**rows, **shares}), words_in(language))
     assert shown in html
     assert ("behaviour" in html) == (language == "en")
+
+
+def every_choice():
+    """The ranker's sentences about everything that it may choose."""
+    rows = []
+    for worth in (0.05, 0.25):
+        for who in WHO:
+            ways = ways_of([*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS])
+            rows += [(who, way.trees, way.ordered_by, way.weight, 0.0, 0.25, worth) for way in ways]
+        rows += [(who, 1.0, "trees", 0.5, 0.1, 0.25, worth) for who in LIFTED]
+    names = ["who", "trees", "ordered_by", "weight", "share", "ndcg", "ndcg_otherwise"]
+    table = pl.DataFrame(rows, schema=names, orient="row").with_columns(requests=1234)
+    untried = table.with_columns(requests=pl.lit(0, pl.Int64))
+    return [*in_words(table), *in_words(table, profiles=True), *in_words(untried)]
+
+
+def test_all_that_the_ranker_chooses_is_said_in_chinese():
+    for line in every_choice():
+        said = chosen_zh(line)
+        assert said is not None, line
+        assert not re.search("[A-Za-z]", said.replace("NDCG@10", "").replace("EASE", "")), said
+    assert chosen_zh("no history: popularity of all time (NDCG@10 0.1 in 9 trial requests)") == (
+        "没有历史的人：全部时间的热度（9 个试验请求中 NDCG@10 为 0.1）"
+    )
+    assert chosen_zh("whoever: whatever") is None
+
+
+def test_what_nobody_was_asked_about_has_no_figure():
+    untried = [line for line in every_choice() if "nobody was there to ask" in line]
+    assert untried
+    assert not any("NDCG" in line for line in untried)
+
+
+def test_a_choice_that_counts_profiles_says_so():
+    plain, counted = "popularity of all time", ", raised by what a profile says"
+    said = {line.partition(" (")[0] for line in every_choice()}
+    assert {f"no history: {plain}", f"no history: {plain}{counted}"} < said

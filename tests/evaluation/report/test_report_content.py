@@ -91,8 +91,13 @@ def test_what_the_model_chose_is_on_the_page(ranked, tmp_path, monkeypatch):
     path = write_report(tmp_path / "r.html", model=model, comparison=compared, split=split)
     html = path.read_text(encoding="utf-8")
     assert sections_of(html)[2:4] == ["bars", "chosen"]
-    assert "<li><bdi>people without events: what is &lt;popular&gt; of late</bdi></li>" in html
-    assert chosen_section(SimpleNamespace()) == chosen_section(SimpleNamespace(chosen_=[])) == ""
+    assert (
+        '<li lang="en"><bdi>people without events: what is &lt;popular&gt; of late</bdi></li>'
+        in html
+    )
+    english = words_in("en")
+    for nothing in (SimpleNamespace(), SimpleNamespace(chosen_=[])):
+        assert chosen_section(nothing, english) == ""
 
 
 def test_other_comparisons_have_a_table_each(ranked, tmp_path):

@@ -12,6 +12,7 @@ from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.explain.sentences import explain, language_of, titles_of
 from palate.pipeline.pipeline import Pipeline
+from palate.recommenders.content import Content
 
 EVENTS = {
     "ann": ["tea", "pot", "tea"],
@@ -178,6 +179,23 @@ def test_a_chinese_catalogue_speaks_chinese():
         "还没有人选过",
         "与你选择相近的人选过它",
     ]
+
+
+def test_columns_of_a_chinese_catalogue_are_translated():
+    found = reasons([Evidence("alike", POT)], ["tin"], titles=CHINESE, encoders=NUMBERS)
+    assert found == ["与《铁壶》的价格相近"]
+
+
+def test_a_chinese_wish_names_the_words_that_it_shares():
+    texts = ["云南绿茶", "铁制茶壶", "圆罐", "竹托盘", "青瓷茶杯", "木勺"]
+    items = pl.DataFrame(
+        {"item_id": list("abcdef"), "title": list("甲乙丙丁戊己"), "description": texts}
+    )
+    events = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["b", "c"]})
+    encoders = {"words": Tfidf(template="{description}", min_df=1)}
+    model = Pipeline(encoders=encoders, recommender=Content()).fit(Dataset(events, items))
+    found = model.recommend(text="很好喝的云南绿茶送给人", k=1, reasons=True).table
+    assert found["reasons"].to_list() == ["还没有人选过，但符合你说的话：云南绿茶"]
 
 
 def test_an_item_of_the_same_title_is_another():

@@ -101,13 +101,44 @@ def test_what_is_rare_is_learnt_from_a_sample(monkeypatch):
     }
 
 
-def test_a_run_of_characters_is_as_rare_as_its_rarest_pair():
-    titles = ["太空旅行", "太空旅行", "太空", "太空人", "旅行", "茶", "壶", "杯", "盘", "碗"]
-    books = pl.DataFrame({"item_id": list("abcdefghij"), "title": titles})
+BOOKS = ["太空旅行", "太空旅行", "太空", "太空人", "旅行", "茶", "壶", "杯", "盘", "碗"]
+
+
+def books_and_ground():
+    books = pl.DataFrame({"item_id": list("abcdefghij"), "title": BOOKS})
     encoders = [Tfidf(template="{title}").fit(Dataset(NOTHING.interactions, books))]
-    ground = CommonGround.of(encoders, books)
+    return books, CommonGround.of(encoders, books)
+
+
+def test_a_run_of_characters_is_as_rare_as_its_rarest_pair(monkeypatch):
+    """Where no segmenter is installed; where one is, as its rarest word."""
+    books, ground = books_and_ground()
+    if ground.segment:
+        assert ground._share_of("太空旅行") == 0.3
+    monkeypatch.setattr(shared_attributes, "is_installed", lambda *modules: False)
+    books, ground = books_and_ground()
+    assert not ground.segment
     assert ground._share_of("太空旅行") == 0.2
     assert ground.names(books, np.int32([0, 2]), np.int32([1, 3])) == [["太空旅行"], ["太空"]]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_text_names_whole_words_with_and_without_a_segmenter(monkeypatch, installed):
+    if installed:
+        pytest.importorskip("rjieba")
+    monkeypatch.setattr(shared_attributes, "is_installed", lambda *modules: installed)
+    books, ground = books_and_ground()
+    found = ground.names_in_words("想看太空旅行的书", books[[0, 2, 5]])
+    assert found == [["太空旅行"], ["太空"], []]
+
+
+def test_what_is_part_of_a_longer_name_is_not_named_beside_it():
+    films = FILMS.with_columns(
+        title=pl.Series(["over-ear sci fun", "sci fun fair", *FILMS["title"][2:]])
+    )
+    data = Dataset(NOTHING.interactions, films)
+    ground = CommonGround.of([Tfidf(template="{title}. {genres}").fit(data)], films)
+    assert ground.names(films, np.int32([0]), np.int32([1])) == [["Sci-Fi", "fun"]]
 
 
 @pytest.mark.parametrize(
@@ -124,3 +155,25 @@ def test_columns_of_numbers_are_called_as_people_would():
     films = FILMS.rename({"year": "release_year"})
     encoder = Attributes(columns=["release_year"]).fit(Dataset(NOTHING.interactions, films))
     assert CommonGround.of([encoder], films).near_numbers(films, 0, 2) == ["release year"]
+
+
+def test_words_of_sentences_that_come_again_and_again_are_not_named():
+    """Every third of 60 items is "sturdy"; categories as common are named nevertheless."""
+    kinds = ["kettle", "shoes", "novel"]
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{row:02}" for row in range(60)],
+            "title": [f"{kinds[row % 3]} number{row // 6}" for row in range(60)],
+            "kind": [kinds[row % 3] for row in range(60)],
+            "description": ["sturdy a" * (row % 3 == 0) + f" w{row} ok" for row in range(60)],
+        }
+    )
+    data = Dataset(NOTHING.interactions, items)
+    encoders = [Tfidf(template="{title} {description}").fit(data)]
+    assert CommonGround.of(encoders, items).names(items, np.int32([0]), np.int32([3])) == [
+        ["number0"]
+    ]
+    encoders.append(Attributes(columns=["kind"]).fit(data))
+    assert CommonGround.of(encoders, items).names(items, np.int32([0]), np.int32([6])) == [
+        ["kettle"]
+    ]

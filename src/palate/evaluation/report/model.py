@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -89,6 +90,36 @@ SCALES_ZH: Mapping[str, str] = MappingProxyType(
 )
 
 
+_CHOSEN: Final = re.compile(
+    r"(?P<who>[^:]+): (?P<how>.+) \((?:without a trial: nobody was there to ask"
+    r"|NDCG@10 (?P<ndcg>[\d.]+) in (?P<requests>[\d,]+) trial requests"
+    r"(?:, (?P<otherwise>.+) (?P<other>[\d.]+))?)\)"
+)
+_LIFTED: Final = re.compile(r"lifted by ([\d.e+-]+) deviations")
+_BOTH: Final = re.compile(r"trees and ([\d.e+-]+) times (.+)")
+_RAISED: Final = ", raised by what a profile says"
+_WHO_ZH: Mapping[str, str] = MappingProxyType(
+    {
+        "no history": "没有历史的人",
+        "1 to 5 events": "有 1 至 5 个事件的人",
+        "6 to 20 events": "有 6 至 20 个事件的人",
+        "over 20 events": "有 20 个以上事件的人",
+        "new items": "新物品",
+        "long tail": "长尾",
+    }
+)
+_HOW_ZH: Mapping[str, str] = MappingProxyType(
+    {
+        "": "",
+        "trees": "树模型",
+        "trees alone": "只用树模型",
+        "the plain sum": "各信号之和",
+        "popularity of all time": "全部时间的热度",
+        "not lifted": "不提高",
+    }
+)
+
+
 def map_lead(drawn: CatalogueMap, colours: Categories | None, total: int, words: Words) -> str:
     """How to read the map."""
     parts = {"block": named(drawn.block), "method": escape(drawn.method)}
@@ -169,14 +200,51 @@ def map_data(
     }
 
 
-def chosen_section(recommender: object) -> str:
+def chosen_section(recommender: object, words: Words) -> str:
     """What the recommender says that it chose for these data; empty where it chose nothing."""
     said = getattr(recommender, "chosen_", None)
     lines = [line for line in said if isinstance(line, str)] if isinstance(said, list) else []
     if not lines:
         return ""
-    entries = "".join(f"<li>{named(line, 400)}</li>" for line in lines)
-    return f'<ul class="chosen" lang="en">{entries}</ul>'
+    entries = "".join(_chosen_entry(line, words) for line in lines)
+    return f'<ul class="chosen">{entries}</ul>'
+
+
+def _chosen_entry(line: str, words: Words) -> str:
+    """In the page's language, where it is one of the ranker's sentences; else as it is."""
+    translated = chosen_zh(line) if words["lang"].startswith("zh") else None
+    if translated is not None:
+        return f"<li>{named(translated, 400)}</li>"
+    return f'<li lang="en">{named(line, 400)}</li>'
+
+
+def chosen_zh(line: str) -> str | None:
+    """A sentence of the ranker about what it chose, in Chinese; None for any other."""
+    found = _CHOSEN.fullmatch(line)
+    if found is None or found["who"] not in _WHO_ZH:
+        return None
+    how, otherwise = _how_zh(found["how"]), _how_zh(found["otherwise"] or "")
+    if how is None or otherwise is None:
+        return None
+    worth = "未经试验：没有这样的请求"
+    if found["requests"]:
+        worth = f"{found['requests']} 个试验请求中 NDCG@10 为 {found['ndcg']}"
+    if found["otherwise"]:
+        worth += f"；{otherwise}则为 {found['other']}"
+    return f"{_WHO_ZH[found['who']]}：{how}（{worth}）"
+
+
+def _how_zh(how: str) -> str | None:
+    if how in _HOW_ZH:
+        return _HOW_ZH[how]
+    if lifted := _LIFTED.fullmatch(how):
+        return f"得分提高 {lifted[1]} 个标准差"
+    if both := _BOTH.fullmatch(how):
+        signal = _how_zh(both[2])
+        return None if signal is None else f"树模型，加 {both[1]} 倍的“{signal}”"
+    plain, raised = how.removesuffix(_RAISED), how.endswith(_RAISED)
+    signal = _HOW_ZH.get(plain) or (known if (known := meaning_zh(plain)) != plain else None)
+    return signal if signal is None or not raised else f"{signal}，并按其资料所说加以提高"
 
 
 def importances_of(recommender: object) -> pl.DataFrame | None:

@@ -185,7 +185,7 @@ def _result_sections(
 
 
 def _chosen_sections(model: Pipeline, words: Words) -> list[_Section]:
-    said = chosen_section(model.recommender_)
+    said = chosen_section(model.recommender_, words)
     if not said:
         return []
     return [_Section("chosen", say(words, "chosen_title"), say(words, "chosen_text"), said)]

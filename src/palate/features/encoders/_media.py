@@ -99,6 +99,12 @@ class MediaEncoder(LoadsItself, ABC):
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
 
+    @property
+    def columns_read(self) -> list[str]:
+        """The column of paths or bytes."""
+        check_fitted(self)
+        return [self.column_]
+
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which column is read, how many items have none, and whether the model is here.
 

@@ -123,6 +123,12 @@ class Attributes:
         check_fitted(self)
         return [name for plan in self.plan_ for name in column_names_of(plan)]
 
+    @property
+    def columns_read(self) -> list[str]:
+        """The columns that are read, each once."""
+        check_fitted(self)
+        return list(dict.fromkeys(plan["column"] for plan in self.plan_))
+
     def _wanted(self, items: pl.DataFrame) -> list[tuple[str, Spec]]:
         """(column, way to read it), in order; raises `DataError` for one that is not there."""
         if self.columns is None:

@@ -103,6 +103,12 @@ class Categories:
             for category in plan["categories"]
         ]
 
+    @property
+    def columns_read(self) -> list[str]:
+        """The columns that are read, each once."""
+        check_fitted(self)
+        return [plan["column"] for plan in self.plan_]
+
     def _members(self, items: pl.DataFrame) -> sparse.csr_array:
         """(items, categories) ones."""
         parts = [encode_column(items[plan["column"]], plan) for plan in self.plan_]

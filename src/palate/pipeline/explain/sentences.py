@@ -22,6 +22,7 @@ from palate.pipeline.explain.shared_attributes import CommonGround
 from palate.pipeline.explain.similarity import Similarity, matched_words, similarities
 from palate.pipeline.search.search import evidence_of, similarity_to_words
 from palate.pipeline.stages import Stages
+from palate.text.normalise import is_unspaced
 
 SENTENCES: dict[str, dict[str, str]] = {
     "en": {
@@ -85,6 +86,17 @@ SENTENCES: dict[str, dict[str, str]] = {
 }
 _QUOTES = {"en": "“{}”", "zh": "《{}》"}
 _COMMA = {"en": ", ", "zh": "、"}
+_COLUMNS_ZH = {
+    "price": "价格",
+    "year": "年份",
+    "release year": "年份",
+    "rating": "评分",
+    "length": "长度",
+    "size": "尺寸",
+    "weight": "重量",
+    "duration": "时长",
+    "pages": "页数",
+}
 _LONGEST_NAME = 60  # of a category, a tag or a word that is shared
 _CJK = r"[\u4e00-\u9fff]"
 _grounds: WeakKeyDictionary[Dataset, tuple[object, CommonGround]] = WeakKeyDictionary()
@@ -179,7 +191,29 @@ def _similarities_of(
     searched = similarity_to_words(pipeline, said, items[words])
     for line, names, near in zip(words.tolist(), matched, searched, strict=True):
         found[line] = near or Similarity("named" if names else "text", names)
+    close = [line for line in words.tolist() if found[line].kind in ("text", "sentences")]
+    _name_unspaced(pipeline, asking.texts, items, close, found)
     return found
+
+
+def _name_unspaced(
+    pipeline: Stages,
+    texts: pl.Series | None,
+    items: Rows,
+    close: Sequence[int],
+    found: list[Similarity],
+) -> None:
+    """Names what texts without spaces share with items that are merely said to come close."""
+    own: dict[str, list[int]] = {}
+    for line in close:
+        text = None if texts is None else texts[line]
+        if text and any(map(is_unspaced, text)):
+            own.setdefault(text, []).append(line)
+    for text, lines in own.items():
+        shared = _ground_of(pipeline).names_in_words(text, pipeline.data_.items[items[lines]])
+        for line, names in zip(lines, shared, strict=True):
+            if names:
+                found[line] = Similarity("named", names)
 
 
 @dataclass(frozen=True)
@@ -202,8 +236,10 @@ class _Wording:
             return self._together(found.anchor, item) or self._popular(item)
         if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
             kind = f"{found.kind}_{similarity.kind}"
-            called = self._called(found.anchor, item)
-            said = self._say(kind, anchor=called, names=similarity.names)
+            called, names = self._called(found.anchor, item), similarity.names
+            if similarity.kind == "numbers" and self.language == "zh":
+                names = [_COLUMNS_ZH.get(name.lower(), name) for name in names]
+            said = self._say(kind, anchor=called, names=names)
             if found.kind == "words" and (refused or item in self.turned_down):
                 return self._say("refused_words" if refused else "unliked_words", sentence=said)
             return self._say(f"untried_{found.kind}", sentence=said) if untried else said

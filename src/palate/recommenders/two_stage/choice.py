@@ -20,6 +20,7 @@ from palate.core.histories import Histories
 from palate.core.learnt import agree, check_finite
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
+from palate.recommenders.two_stage.importance import meaning
 from palate.recommenders.two_stage.labels import (
     LabelledRows,
     LabelPlan,
@@ -449,13 +450,14 @@ def way_of(chosen: pl.DataFrame, who: str) -> Way | None:
     return Way(row["trees"], row["ordered_by"], row["weight"])
 
 
-def in_words(chosen: pl.DataFrame) -> list[str]:
+def in_words(chosen: pl.DataFrame, *, profiles: bool = False) -> list[str]:
     """One sentence a row: for whom, what orders, and what it was worth on the newest stretch."""
-    return [_sentence(row) for row in chosen.iter_rows(named=True)]
+    return [_sentence(row, profiles) for row in chosen.iter_rows(named=True)]
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
+def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
     worth = f"NDCG@10 {row['ndcg']:.4f} in {row['requests']:,} trial requests"
+    worth = worth if row["requests"] else "without a trial: nobody was there to ask"
     if row["who"] in LIFTED:
         how, otherwise = f"lifted by {row['weight']:g} deviations", "not lifted"
     elif row["trees"]:
@@ -466,13 +468,15 @@ def _sentence(row: Mapping[str, Any]) -> str:
         usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
         how = usual if row["ordered_by"] in (SUM, ALL_TIME) else _plain(row["ordered_by"])
         otherwise = usual if row["who"] == STRANGERS else "trees alone"
-    if row["ndcg"] != row["ndcg_otherwise"]:
+        if profiles and row["who"] == STRANGERS and row["ordered_by"] == SUM:
+            how += ", raised by what a profile says"
+    if row["requests"] and row["ndcg"] != row["ndcg_otherwise"]:
         worth += f", {otherwise} {row['ndcg_otherwise']:.4f}"
     return f"{row['who']}: {how} ({worth})"
 
 
 def _plain(feature: str) -> str:
-    return "the plain sum" if feature == SUM else feature.removesuffix(" (z)")
+    return "the plain sum" if feature == SUM else meaning(feature.removesuffix(" (z)"), ())
 
 
 def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:

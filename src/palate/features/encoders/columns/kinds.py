@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias, TypedDict
 
 import numpy as np
@@ -427,3 +427,50 @@ def _words(column: pl.Series) -> pl.Series:
 
 def _as_numbers(series: pl.Series) -> Numbers:
     return series.cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
+
+
+# ---- which values a column's plans know: of another one nothing is read
+
+
+def judges(plans: Iterable[Plan]) -> list[Plan]:
+    """The plans of one column that know some values and no others.
+
+    None where another one reads whatever it is given, as an amount, a date or by its hash.
+    """
+    found = [plan for plan in plans if not _is_frequency(plan)]
+    return found if all(map(_is_closed, found)) else []
+
+
+def knows(plans: Iterable[Plan], value: str) -> bool:
+    """Whether one of such plans reads something out of a value."""
+    return any(_knows(plan, value) for plan in plans)
+
+
+def values_in(column: pl.Series, plans: Sequence[Plan]) -> pl.Series:
+    """Every value that a column names, as texts: of sets of them each by itself."""
+    return categories_of(column, separator_in(plans))[1]
+
+
+def separator_in(plans: Sequence[Plan]) -> str | None:
+    """What stands between several values of one text; None where it holds but one."""
+    return next((plan["separator"] for plan in plans if plan.get("separator")), None)
+
+
+def _is_frequency(plan: Mapping[str, Any]) -> bool:
+    return bool(plan["kind"] == "derived" and plan["reading"]["how"] == "frequency")
+
+
+def _is_closed(plan: Mapping[str, Any]) -> bool:
+    if plan["kind"] == "categories":
+        return not plan["hashed"]
+    ordered = plan["kind"] == "derived" and plan["reading"]["how"] == "order"
+    return bool(plan["kind"] == "code" or ordered)
+
+
+def _knows(plan: Plan, value: str) -> bool:
+    if plan["kind"] == "code":
+        return bool(encode_codes(pl.Series(plan["column"], [value]), plan).nnz)
+    known: list[str] = (
+        plan["categories"] if plan["kind"] == "categories" else plan["reading"]["levels"]
+    )
+    return value in known
