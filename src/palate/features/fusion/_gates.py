@@ -73,7 +73,7 @@ class GatedBlocks:
         self._prepare(units, data.warm_items)
         self._standardise(units, data.warm_items)
         held = HeldOut.of(features.select(dense), data, context)
-        found = None if held is None else self._learn(held)
+        found = None if held is None else self._learn(held, units)
         if found is None:
             width = {block: len(centre) for block, centre in self.centres_.items()}
             found = {block: np.zeros(1 + width[block]) for block in units}
@@ -110,11 +110,9 @@ class GatedBlocks:
         shares: Floats = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
         return (shares * has).astype(np.float32)
 
-    def _learn(self, held: HeldOut) -> dict[str, Doubles] | None:
-        """Coefficients of each block; None where blocks cannot be made again."""
+    def _learn(self, held: HeldOut, whole: Mapping[str, Floats]) -> dict[str, Doubles]:
+        """Coefficients of each block, for its rows in `whole`."""
         parts = held.features.parts
-        if any(parts[name].shape[1] != w for name, w in self.widths_.items() if name in parts):
-            return None
         units = {name: unit_rows(to_dense(parts[name])) for name in self.widths_ if name in parts}
         missing = self.widths_.keys() - units.keys()
         n = len(held.features)
@@ -130,14 +128,28 @@ class GatedBlocks:
             for pairs_fit in [early.fit(designs, has, penalty)]
         ]
         _, penalty = max(tried, key=lambda pair: pair[0])
-        found = pairs.fit(designs, has, penalty)[1]
+        logits = dict(zip(units, pairs.fit(designs, has, penalty)[1], strict=True))
+        found = self._carried(logits, dict(zip(units, designs, strict=True)), whole, held.known)
         # of a block that could not be made again nothing is known: it gets the mean intercept
-        known = [part[0] for name, part in zip(units, found, strict=True) if name not in missing]
-        for name, part in zip(units, found, strict=True):
-            if name in missing:
-                part[:] = 0.0
-                part[0] = float(np.mean(known)) if known else 0.0
-        return dict(zip(units, found, strict=True))
+        known = [part[0] for name, part in found.items() if name not in missing]
+        for name in missing:
+            found[name] = np.zeros(1 + len(self.centres_[name]))
+            found[name][0] = float(np.mean(known)) if known else 0.0
+        return found
+
+    def _carried(
+        self,
+        found: Mapping[str, Doubles],
+        designs: Mapping[str, Doubles],
+        whole: Mapping[str, Floats],
+        known: Dataset,
+    ) -> dict[str, Doubles]:
+        """Coefficients for `whole`, where those were `found` for blocks that were made again.
+
+        `designs` are what is known of these blocks' rows; as it means the same everywhere, by
+        default they stay.
+        """
+        return dict(found)
 
     def _made_again(self, units: Mapping[str, Floats], held: HeldOut) -> Self:
         """What is known of rows of held-out features: a block that is made again has other axes."""

@@ -38,7 +38,8 @@ class Linear:
     with most events: a ridge regression, less sure of items with few events, so an item that nobody
     has touched stands where those stand that are described like it (Gantner et al., "Learning
     attribute-to-feature mappings", ICDM 2010). The penalty, and how much each block counts, is what
-    foretells held-out training events best. `keep=False` leaves that block alone.
+    foretells held-out training events best. `keep=False` leaves that block alone. It is
+    behavioural: whoever holds events out learns it again.
     """
 
     dim: PositiveInt = 64
@@ -121,7 +122,8 @@ class Linear:
             raise AlignmentError(f"linear was fitted on the blocks {missing}, which are missing")
         parts = self._parts(features.parts)
         names = {name: own for name, own in features.names.items() if name in parts}
-        return Features(features.ids, parts, behavioural=features.behavioural, names=names)
+        behavioural = {*features.behavioural, LINEAR}
+        return Features(features.ids, parts, behavioural=behavioural, names=names)
 
     def transform_queries(self, words: Mapping[str, Matrix]) -> dict[str, Matrix]:
         """People's words in the space of each block that they are in, and of the learnt one."""

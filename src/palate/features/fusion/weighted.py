@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate.core.arrays import Floats, Matrix, unit_rows
+from palate.core.arrays import Floats, Matrix, Rows, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError
@@ -79,48 +80,50 @@ class Weighted:
             raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
         given = None if isinstance(self.weights, str) else self.weights
         self.shares_ = shares_of(dense, given)
-        self.widths_ = {name: part.shape[1] for name, part in dense.items()}
-        wide = [width for width in self.widths_.values() if width > NARROW]
-        self.dim_ = self.dim or min(wide or self.widths_.values())
-        self.means_, self.axes_ = {}, {}
-        for name, part in dense.items():
-            if part.shape[1] > self.dim_:
-                mean, covariance, count = moments(part, data.warm_items)
-                self.means_[name] = mean.astype(np.float32)
-                _, axes = principal_axes(covariance, count, self.dim_)
-                self.axes_[name] = axes.astype(np.float32)
+        widths = [part.shape[1] for part in dense.values()]
+        self.dim_ = self.dim or min([width for width in widths if width > NARROW] or widths)
+        self._learn_axes(dense, data.warm_items)
         if self.learns_from_events:
             self.shares_ = self._learnt_shares(features.select(dense), data, context)
         return self
+
+    def _learn_axes(self, dense: Mapping[str, Floats], rows: Rows) -> None:
+        """How blocks become `dim_` columns, from some of their rows."""
+        self.widths_ = {name: part.shape[1] for name, part in dense.items()}
+        self.means_, self.axes_ = {}, {}
+        for name, part in dense.items():
+            if part.shape[1] > self.dim_:
+                mean, covariance, count = moments(part, rows)
+                self.means_[name] = mean.astype(np.float32)
+                _, axes = principal_axes(covariance, count, self.dim_)
+                self.axes_[name] = axes.astype(np.float32)
 
     def _learnt_shares(
         self, dense: Features, data: Dataset, context: FitContext
     ) -> dict[str, float]:
         """Powers of the weights that cosines would have, for blocks disturb each other in a sum.
 
-        The likeliest of these; the last one is the best block alone.
+        The likeliest of these; the last one is the best block alone. A wide block that is made
+        again without the held-out events lies on axes of its own.
         """
         held = HeldOut.of(dense, data, context)
         if held is None:
             return self.shares_
-        parts = {
-            name: part
-            for name, part in held.features.parts.items()
-            if self.widths_.get(name) == part.shape[1]
-        }
+        parts = {n: part for n, part in dense_parts(held.features).items() if n in self.widths_}
         told, _ = learnt_shares(held, parts)
         most = max(told.values(), default=0.0)
         tried = [shares_from({n: s**power for n, s in told.items()}) for power in _POWERS]
         tried.append(shares_from({name: float(s == most) for name, s in told.items()}))
-        equal, best = self.shares_, (-np.inf, self.shares_)
+        own, best = copy.copy(self), (-np.inf, self.shares_)
+        own._learn_axes(parts, held.known.warm_items)
         for shares in tried:
-            self.shares_ = shares
+            own.shares_ = shares
             fused = np.zeros((len(dense), self.dim_), dtype=np.float32)
             for name, part in parts.items():
-                fused += np.asarray(self.transform_block(name, part))
+                fused += np.asarray(own.transform_block(name, part))
             _, likelihood = likeliest(held.scores(fused)[:, :, None], held.open)
             best = max(best, (likelihood, shares), key=lambda pair: pair[0])
-        return with_unheld(best[1], equal)
+        return with_unheld(best[1], self.shares_)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
