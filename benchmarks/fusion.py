@@ -3,7 +3,7 @@
 MovieLens is split by time and every fourth request asked, Office as published (by time too, without
 times in the files); light encoders; NDCG@10, intervals over people, paired with `concat`. Needs the
 folders `movielens-plots` and `office` in the folder that PALATE_DATA names. With `ranker`, for that
-recommender, which weighs blocks by itself: those of RANKED alone, every twelfth request of MovieLens.
+recommender, which weighs blocks by itself: those of RANKED, every twelfth request of MovieLens.
 usage: PALATE_DATA=… python benchmarks/fusion.py [ranker] [movielens-plots|office …]
 """
 
