@@ -37,6 +37,7 @@ from palate.pipeline.checks import (
     check_parts,
     check_queries,
     check_request,
+    check_user_blocks,
     sentences,
     users_of,
     wanted_places,
@@ -69,7 +70,6 @@ from palate.pipeline.user_features import (
     context_of_both,
     fit_both,
     take_users,
-    user_encoders,
     with_profile,
     with_users_of,
 )
@@ -83,15 +83,17 @@ class Pipeline(Stages):
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
     `selection` transform them; `users` (None: what suits the table of users) are encoders of
-    people, whose blocks go through `representation` too; `recommender` scores histories;
-    `rerankers` mix the result. The
-    components that are given stay as they are: `fit` learns with copies, under names that end in
-    `_`. Raises `ConfigError` for what is no component, and for settings that name unknown blocks.
+    people, whose blocks go through `user_representation` (None: as the items'), `user_fusion`
+    (None: they stay as they are) and `user_selection`; `recommender` scores histories; `rerankers`
+    mix the result. The components that are given stay as they are: `fit` learns with copies, under
+    names that end in `_`. Raises `ConfigError` for what is no component, and for settings that name
+    unknown blocks.
     """
 
     def __post_init__(self) -> None:
         check_parts(self)
         check_blocks(self, self.encoders or {})
+        check_user_blocks(self, self.users or {})
 
     def fit(self, data: Dataset) -> Self:
         """Learns every stage from `data` (the training part alone), left to right.
@@ -108,7 +110,7 @@ class Pipeline(Stages):
         blank = [*self.representation, self.fusion, *self.selection]
         encoders, transforms = copy.deepcopy((chosen, blank))
         recommender, rerankers = copy.deepcopy((self.recommender, list(self.rerankers)))
-        blank_people = UserStages.blank(user_encoders(self, ordered), self.representation)
+        blank_people = UserStages.blank(self, ordered)
         people = copy.deepcopy(blank_people)
         with one_blas_thread:
             features, users = fit_both(encoders, transforms, people, ordered)

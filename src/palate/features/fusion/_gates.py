@@ -45,6 +45,7 @@ class GatedBlocks:
     usual_: dict[str, float] = learnt()
 
     makes: ClassVar[Sequence[str]] = (FUSED,)
+    needs_dense: ClassVar[bool] = True
     learns_from_events: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

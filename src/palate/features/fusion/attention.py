@@ -58,7 +58,8 @@ class Attention(GatedBlocks):
 
         A block that is made again, or of which fewer items are known, has keys on axes of its own.
         """
-        rows, carried = known.warm_items, {}
+        rows = known.warm_items
+        carried: dict[str, Doubles] = {}
         own, has = self.design(whole)
         for place, (name, part) in enumerate(found.items()):
             told = rows[has[rows, place]]
@@ -66,7 +67,8 @@ class Attention(GatedBlocks):
             cost = np.full(keys.shape[1], _RIDGE * max(len(told), 1))
             cost[0] = 1e-6  # the intercept is free
             squares = keys.T @ keys + np.diag(cost)
-            carried[name] = np.round(np.linalg.solve(squares, keys.T @ wanted), 4)
+            solved = np.linalg.solve(squares, keys.T @ wanted)
+            carried[name] = np.asarray(np.round(solved, 4), dtype=np.float64)
         return carried
 
     def check_learnt(self) -> None:

@@ -60,6 +60,7 @@ class Weighted:
     dim_: int = learnt()
 
     makes: ClassVar[Sequence[str]] = (FUSED,)
+    needs_dense: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_types(self)
