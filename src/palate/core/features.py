@@ -191,7 +191,8 @@ class Features:
     def replaced(self, other: Features) -> Features:
         """With the rows of `other` in the place of its ids', in the blocks that both have.
 
-        Blocks that `other` says were learnt from events stay as they are. Raises `UnknownIdError` for other ids.
+        Blocks that `other` says were learnt from events stay as they are. Raises `UnknownIdError`
+        for other ids.
         """
         order = np.arange(len(self))
         order[self.ids.rows(other.ids.series)] = len(self) + np.arange(len(other))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Mask, Matrix, Rows, row_norms
+from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.features import Features
 from palate.core.parallel import in_chunks, one_blas_thread
@@ -43,6 +44,13 @@ def dense_parts(features: Features) -> dict[str, Floats]:
         for name, part in features.parts.items()
         if isinstance(part, np.ndarray) and part.shape[1]
     }
+
+
+def most_touched(data: Dataset, most: int, *, fewest: int = 1) -> Rows:
+    """The catalogue rows with most events, in rising order: `most` at most, of `fewest` each."""
+    counts = data.item_counts
+    order = np.argsort(-counts, kind="stable")[:most]
+    return np.sort(order[counts[order] >= fewest]).astype(np.int32)
 
 
 def weights_in(parts: Mapping[str, Matrix]) -> dict[str, float]:

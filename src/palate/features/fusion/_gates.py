@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,14 @@ from scipy.special import logsumexp
 from palate.core.arrays import Floats, Mask, Matrix, Rows, row_norms, to_dense, unit_rows
 from palate.core.component import check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext
-from palate.features.blocks import Doubles, check_width, dense_parts
+from palate.features.blocks import Doubles, check_width
+from palate.features.fusion._fused import OneBlock
 from palate.features.held_out import DECAY, HeldOut, shares_in_words
 
-FUSED: Final = "fused"
 _REQUESTS, _OTHERS, _BEFORE = 1_200, 150, 10  # whose cosines are kept at once, item by item
 _PENALTIES = (0.003, 0.03, 0.3)
 _TRAINED = 0.7  # of the requests; the newest choose the penalty
@@ -31,7 +30,7 @@ _NEVER = -1e9  # what a block that an item lacks would have to say
 
 
 @dataclass(kw_only=True)
-class GatedBlocks:
+class GatedBlocks(OneBlock):
     """A fusion that gives every item shares of its own: they sum to 1 over the blocks it has.
 
     The cosine of two items is the sum of the blocks' cosines, times the roots of both shares. An
@@ -44,8 +43,6 @@ class GatedBlocks:
     widths_: dict[str, int] = learnt()
     usual_: dict[str, float] = learnt()
 
-    makes: ClassVar[Sequence[str]] = (FUSED,)
-    needs_dense: ClassVar[bool] = True
     learns_from_events: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -60,15 +57,7 @@ class GatedBlocks:
         raise NotImplementedError
 
     def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
-        name = type(self).__name__.lower()
-        dense = dense_parts(features)
-        if not dense:
-            raise ConfigError(
-                f"{name} needs a dense block, but all of {list(features.parts)} are sparse: use "
-                "concat"
-            )
-        if FUSED in features.parts.keys() - dense.keys():
-            raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
+        dense = self._dense_of(features)
         units = {block: unit_rows(part) for block, part in dense.items()}
         self.widths_ = {block: part.shape[1] for block, part in units.items()}
         self._prepare(units, data.warm_items)
@@ -180,18 +169,11 @@ class GatedBlocks:
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)
-        if missing := sorted(self.widths_.keys() - features.parts.keys()):
-            name = type(self).__name__.lower()
-            raise AlignmentError(f"{name} was fitted on the blocks {missing}, which are missing")
+        self._check_there(features, self.widths_)
         units = {name: self._checked(name, features.parts[name]) for name in self.widths_}
         roots = np.sqrt(self._shares(units))
         parts = [unit * roots[:, [place]] for place, unit in enumerate(units.values())]
-        others = {n: part for n, part in features.parts.items() if n not in self.widths_}
-        behavioural = set(features.behavioural)
-        if behavioural & self.widths_.keys():
-            behavioural.add(FUSED)
-        fused = np.ascontiguousarray(np.hstack(parts), dtype=np.float32)
-        return Features(features.ids, {FUSED: fused, **others}, behavioural=behavioural)
+        return self._fused_beside(features, np.ascontiguousarray(np.hstack(parts), np.float32))
 
     def _checked(self, name: str, values: Matrix) -> Floats:
         check_width(values, self.widths_[name], name, type(self).__name__.lower())
@@ -209,10 +191,8 @@ class GatedBlocks:
         rows[:, starts[place] : starts[place + 1]] = self._checked(name, values) * share
         return rows
 
-    def block_after(self, name: str) -> str:
-        """The name under which what a block adds is found after the transform."""
-        check_fitted(self)
-        return FUSED if name in self.widths_ else name
+    def _fused_names(self) -> Collection[str]:
+        return self.widths_
 
 
 def _logits(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, Self
+from collections.abc import Collection, Mapping
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
@@ -12,7 +12,6 @@ from pydantic import NonNegativeFloat, PositiveInt
 from palate.core.arrays import Floats, Matrix, Rows, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.learnt import WIDEST, agree
 from palate.core.settings import BlockName
@@ -25,6 +24,7 @@ from palate.features.blocks import (
     project,
     shares_of,
 )
+from palate.features.fusion._fused import OneBlock
 from palate.features.held_out import (
     HeldOut,
     learnt_shares,
@@ -36,13 +36,12 @@ from palate.features.held_out import (
 
 __all__ = ["Weighted"]
 
-FUSED = "fused"
 _POWERS = (0.5, 1.0, 2.0)
 NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
 
 
 @component
-class Weighted:
+class Weighted(OneBlock):
     """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
 
     Blocks wider than `dim` (None: the narrowest block of more than 8 columns, if any has) enter by
@@ -59,9 +58,6 @@ class Weighted:
     axes_: dict[str, Floats] = learnt("width", "dim_")
     dim_: int = learnt()
 
-    makes: ClassVar[Sequence[str]] = (FUSED,)
-    needs_dense: ClassVar[bool] = True
-
     def __post_init__(self) -> None:
         check_types(self)
 
@@ -71,14 +67,7 @@ class Weighted:
         return self.weights == "learn"
 
     def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
-        dense = dense_parts(features)
-        if not dense:
-            raise ConfigError(
-                f"weighted needs a dense block, but all of {list(features.parts)} are sparse: "
-                "use concat"
-            )
-        if FUSED in features.parts.keys() - dense.keys():
-            raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
+        dense = self._dense_of(features)
         given = None if isinstance(self.weights, str) else self.weights
         self.shares_ = shares_of(dense, given)
         widths = [part.shape[1] for part in dense.values()]
@@ -144,19 +133,11 @@ class Weighted:
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)
-        if missing := sorted(self.shares_.keys() - features.parts.keys()):
-            raise AlignmentError(f"weighted was fitted on the blocks {missing}, which are missing")
+        self._check_there(features, self.shares_)
         fused = np.zeros((len(features), self.dim_), dtype=np.float32)
-        others: dict[str, Matrix] = {}
-        for name, part in features.parts.items():
-            if name in self.shares_:
-                fused += np.asarray(self.transform_block(name, part))
-            else:
-                others[name] = part
-        behavioural = set(features.behavioural)
-        if behavioural & self.shares_.keys():
-            behavioural.add(FUSED)
-        return Features(features.ids, {FUSED: fused, **others}, behavioural=behavioural)
+        for name in self.shares_:
+            fused += np.asarray(self.transform_block(name, features.parts[name]))
+        return self._fused_beside(features, fused)
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """What rows of one block, of items or of people's words, add to the fused block."""
@@ -170,7 +151,5 @@ class Weighted:
         rows[:, : values.shape[1]] = unit_rows(values)
         return rows * np.float32(self.shares_[name])
 
-    def block_after(self, name: str) -> str:
-        """The name under which what a block adds is found after the transform."""
-        check_fitted(self)
-        return FUSED if name in self.shares_ else name
+    def _fused_names(self) -> Collection[str]:
+        return self.shares_
