@@ -1,10 +1,12 @@
 """Fusion and selection that learn from events know nothing of the events that are held out."""
 
 import numpy as np
+import polars as pl
 import pytest
 from planted_blocks import DIM, planted_blocks
 
 import palate
+from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.types import FitContext
 
@@ -112,6 +114,27 @@ def test_weighted_judges_wide_blocks_by_axes_of_their_own():
 
     other = learnt.with_parts({**parts, "wide": turned(parts["wide"], 1)})
     assert shares(other)["wide"] > shares(learnt)["wide"] - 0.02
+
+
+def test_events_count_what_they_weigh_where_blocks_are_held_to_cooccurrence():
+    """Half of the people choose by one block, and weigh; the others choose by the other."""
+    rng = np.random.default_rng(1)
+    topics = {name: rng.integers(0, 6, 90) for name in ("loud", "quiet")}
+    rows = []
+    for user in range(300):
+        name = ("loud", "quiet")[user % 2]
+        liked = np.flatnonzero(topics[name] == rng.integers(0, 6))
+        weight = 9.0 if name == "loud" else 1.0
+        rows += [(f"u{user}", f"i{row}", weight) for row in rng.permutation(liked)[:6]]
+    events = pl.DataFrame(rows, schema=["user_id", "item_id", "weight"], orient="row")
+    items = pl.DataFrame({"item_id": [f"i{row}" for row in range(90)]})
+    parts = {name: np.eye(6, dtype=np.float32)[own] for name, own in topics.items()}
+    found = {}
+    for weighed in (True, False):
+        data = Dataset(events if weighed else events.drop("weight"), items)
+        found[weighed] = palate.Correlation().fit(Features(data.item_ids, parts), data).factors_
+    assert found[False]["loud"] == pytest.approx(found[False]["quiet"], abs=0.1)
+    assert found[True]["loud"] > found[True]["quiet"] + 0.2
 
 
 def test_what_linear_learnt_is_behaviour():
