@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from _record import record
 
 from palate.core.features import Features
-from palate.core.split import Answers, Split
+from palate.core.split import Split
 from palate.core.types import FitContext
 from palate.evaluation.compare import compare
 from palate.evaluation.published.formats import load_benchmark
@@ -35,10 +34,7 @@ DIM = 256
 
 
 def sample(split: Split) -> Split:
-    rows = np.random.default_rng(0).permutation(len(split.histories))[:REQUESTS]
-    sealed = split.sealed
-    answers = Answers(sealed.starts[rows], sealed.stops[rows], sealed.items, sealed.values)
-    return replace(split, histories=split.histories.take(rows), sealed=answers)
+    return split.take(np.random.default_rng(0).permutation(len(split.histories))[:REQUESTS])
 
 
 def fitted(encoder: TemplateEncoder, split: Split) -> tuple[Content, dict[str, Any]]:

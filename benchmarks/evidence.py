@@ -22,7 +22,7 @@ from slices import lastfm_events, movielens_plots, rated_reviews
 
 import palate
 from palate.core.dataset import Dataset
-from palate.core.split import Answers, Split
+from palate.core.split import Split
 from palate.data.interactions import first_choices
 from palate.evaluation.compare import Comparison, Ranked
 
@@ -72,10 +72,7 @@ def _figures(compared: Comparison, part: str = "all") -> dict[str, Any]:
 
 def some(split: Split, kept: np.ndarray[Any, Any]) -> Split:
     """The same split with some of its requests, of one answer each."""
-    rows = np.flatnonzero(kept)
-    places = np.arange(len(rows))
-    sealed = Answers(places, places + 1, split.sealed.items[rows])
-    return replace(split, histories=split.histories.take(rows), sealed=sealed)
+    return split.take(np.flatnonzero(kept))
 
 
 def repeats(folder: Path) -> dict[str, Any]:

@@ -2,16 +2,16 @@
 
 MovieLens is split by time and every fourth request asked, Office as published (by time too, without
 times in the files); light encoders; NDCG@10, intervals over people, paired with `concat`. Needs the
-folders `movielens-plots` and `office` in the folder that PALATE_DATA names.
-usage: PALATE_DATA=… python benchmarks/fusion.py [movielens-plots|office …]
+folders `movielens-plots` and `office` in the folder that PALATE_DATA names. With `ranker`, for that
+recommender, which weighs blocks by itself: those of RANKED, every twelfth request of MovieLens.
+usage: PALATE_DATA=… python benchmarks/fusion.py [ranker] [movielens-plots|office …]
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def _learnt() -> dict[str, Any]:
 
 def movielens(folder: Path) -> tuple[Split, dict[str, Any]]:
     """Four blocks of films, each of other columns, and one of who rated what."""
-    split = _every(4, palate.split_by_time(movielens_plots(folder)))
+    split = palate.split_by_time(movielens_plots(folder))
     blocks = {
         "title": palate.TextEncoder(template="{title}"),
         "plot": palate.TextEncoder(template="{plot}"),
@@ -66,35 +66,35 @@ def office(folder: Path) -> tuple[Split, dict[str, Any]]:
     return split, blocks
 
 
-def _every(step: int, split: Split) -> Split:
-    """Fewer requests, of the same times and people."""
-    sealed = replace(
-        split.sealed, starts=split.sealed.starts[::step], stops=split.sealed.stops[::step]
-    )
-    return replace(split, histories=split.histories.take(slice(None, None, step)), sealed=sealed)
-
-
 SETS = {"movielens-plots": movielens, "office": office}
 
 
-def compared(split: Split, blocks: dict[str, Any], wanted: list[str]) -> tuple[Comparison, dict]:
+RANKED = (REFERENCE, "concat, learnt", "linear")
+STEPS = {"movielens-plots": 4}  # of the requests, one in so many
+RANKED_STEPS = {"movielens-plots": 12, "office": 1}
+
+
+def compared(
+    split: Split, blocks: dict[str, Any], wanted: Sequence[str], *, ranker: bool = False
+) -> tuple[Comparison, dict]:
     """Each block alone and all of them in each way, and what each way learnt, in words."""
+    recommender = palate.Ranker() if ranker else palate.Content()
     models: dict[str, Any] = {}
     said: dict[str, list[str]] = {}
     for name in wanted:
         settings = FUSIONS[name]()
-        models[name] = _fitted(split, blocks, settings)
+        models[name] = _fitted(split, blocks, recommender, settings)
         parts = getattr(models[name], "transforms_", [])
         said[name] = [line for part in parts for line in getattr(part, "chosen_", [])]
         print(name, said[name], flush=True)
-    for name, encoder in blocks.items():
-        models[f"{name} alone"] = _fitted(split, {name: encoder}, {})
+    for name, encoder in () if ranker else blocks.items():
+        models[f"{name} alone"] = _fitted(split, {name: encoder}, recommender, {})
     found = palate.compare(models, split, reference=REFERENCE, metrics=("ndcg",), beyond=False)
     return found, said
 
 
-def _fitted(split: Split, blocks: dict[str, Any], settings: dict[str, Any]) -> Any:
-    model = palate.Pipeline(encoders=blocks, recommender=palate.Content(), **settings)
+def _fitted(split: Split, blocks: dict[str, Any], recommender: Any, settings: dict) -> Any:
+    model = palate.Pipeline(encoders=blocks, users={}, recommender=recommender, **settings)
     return unless_refused(lambda: model.fit(split.train))
 
 
@@ -119,12 +119,16 @@ def main() -> None:
     if not folder:
         sys.exit("PALATE_DATA must name the folder that holds the data sets")
     only = [name for name in sys.argv[1:] if name in FUSIONS]
+    ranker = "ranker" in sys.argv[1:]
     for name in [name for name in sys.argv[1:] if name in SETS] or list(SETS):
         split, blocks = SETS[name](Path(folder) / name)
-        found, said = compared(split, blocks, [REFERENCE, *only] if only else list(FUSIONS))
+        split = split.take(slice(None, None, (RANKED_STEPS if ranker else STEPS).get(name, 1)))
+        wanted = [REFERENCE, *only] if only else RANKED if ranker else list(FUSIONS)
+        found, said = compared(split, blocks, wanted, ranker=ranker)
         print(f"\n{name}\n{shown(found)}")
         if not only:
-            print(record(f"fusion-{name}", {"learnt": said, **found.to_json()}))
+            file = f"fusion-ranker-{name}" if ranker else f"fusion-{name}"
+            print(record(file, {"learnt": said, **found.to_json()}))
 
 
 if __name__ == "__main__":

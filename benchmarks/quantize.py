@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from _record import record
 
 from palate.core.arrays import Floats
 from palate.core.features import Features
-from palate.core.split import Answers, Split
+from palate.core.split import Split
 from palate.core.types import FitContext
 from palate.evaluation.compare import compare
 from palate.evaluation.published.formats import load_benchmark
@@ -111,10 +110,7 @@ def recommended(values: Floats, split: Split) -> dict[str, float]:
 
 
 def sample(split: Split) -> Split:
-    rows = np.random.default_rng(0).permutation(len(split.histories))[:REQUESTS]
-    sealed = split.sealed
-    answers = Answers(sealed.starts[rows], sealed.stops[rows], sealed.items, sealed.values)
-    return replace(split, histories=split.histories.take(rows), sealed=answers)
+    return split.take(np.random.default_rng(0).permutation(len(split.histories))[:REQUESTS])
 
 
 def main() -> None:

@@ -17,8 +17,10 @@ from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
 from palate.features.fusion.concat import Concat
+from palate.features.fusion.linear import Linear
 from palate.features.fusion.weighted import Weighted
 from palate.features.representation.whiten import Whiten
+from palate.features.selection.l1 import L1
 from palate.pipeline.config import config_of
 from palate.pipeline.pipeline import Pipeline
 from palate.recommenders.blend import Blend
@@ -155,6 +157,21 @@ def test_without_behaviour_no_part_of_a_blend_learns_from_events_by_itself(split
     found = smaller if rankers is parts else smaller[0]["parts"]
     assert [part.get("behaviour") for part in found if part["type"] == "ranker"] == [False]
     assert all("behaviour" not in part for part in found if part["type"] != "ranker")
+
+
+def test_without_behaviour_no_fusion_learns_from_events(split):
+    pipeline = Pipeline(
+        encoders=encoders(),
+        fusion=Linear(dim=4),
+        selection=[L1(penalty=0.1)],
+        recommender=Content(blocks=["linear", "words"]),
+    )
+    (*_, drop) = of_items(pipeline.fit(split.train))
+    assert drop == Drop("all behaviour", ("clicks",), behaviour=True)
+    smaller = without(pipeline, drop)
+    assert (smaller.fusion, smaller.selection) == (Concat(), [])
+    assert smaller.recommender == Content(blocks=["words"])
+    assert set(smaller.encoders) == {"words", "price"}
 
 
 def test_settings_that_name_a_dropped_block_forget_it():

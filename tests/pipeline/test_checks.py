@@ -260,7 +260,8 @@ def test_the_rankers_own_names_are_taken(name):
     blend = Blend(parts=[{"type": "covisit"}, {"type": "ranker"}])
     fails("beside the ranker", encoders=encoders, recommender=blend)
     Pipeline(encoders=encoders, recommender=Covisit())
-    Pipeline(encoders=encoders, recommender=Ranker(), fusion=Weighted())
+    dense = {"text": Behaviour(), name: Tfidf()}
+    Pipeline(encoders=dense, recommender=Ranker(), fusion=Weighted())
 
 
 @dataclass(kw_only=True)

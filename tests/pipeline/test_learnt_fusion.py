@@ -8,6 +8,7 @@ from planted_blocks import planted_blocks
 
 import palate
 from palate.core.histories import histories_of
+from palate.core.order import settled
 from palate.core.types import FitContext
 from palate.data.samples import synthetic
 from palate.pipeline.config import read_config
@@ -109,6 +110,34 @@ def test_a_recommender_has_fusion_learnt_again_without_its_labels(data):
     assert told[0] != pytest.approx(told[1], rel=1e-6), "the same weights"
     fitted(data, palate.Concat(), encoders=content, recommender=Listening())
     assert seen[3] is seen[2]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        *({"fusion": fusion} for fusion in FUSIONS.values()),
+        *({"selection": [selection]} for selection in SELECTIONS.values()),
+    ],
+    ids=[*FUSIONS, *SELECTIONS],
+)
+def test_features_of_a_part_are_those_of_a_fit_on_it_alone(data, steps):
+    """Whatever is learnt, events that are held out leave no trace in what the rest is."""
+    seen = []
+
+    class Listening(palate.Content):
+        def fit(self, data, context=FitContext()):
+            seen.append(context)
+            return super().fit(data, context)
+
+    part, _ = settled(data.part(np.arange(len(data.events)) < len(data.events) // 2))
+    whole = palate.Pipeline(encoders=ENCODERS, recommender=Listening(), **steps).fit(data)
+    alone = palate.Pipeline(encoders=ENCODERS, recommender=palate.Content(), **steps).fit(part)
+    (context,) = seen
+    assert context.knows_events
+    again, wanted = context.on_part(part).items, alone.features
+    assert again.behavioural == wanted.behavioural == whole.features.behavioural
+    for name, values in wanted.take(wanted.ids.rows(again.ids.series)).parts.items():
+        assert abs(again.parts[name] - values).max() < 1e-6
 
 
 def test_a_block_that_was_learnt_from_events_is_weighed_without_the_answers():

@@ -8,6 +8,7 @@ from palate.core.errors import ConfigError, DataError, UnknownIdError
 from palate.data.samples import synthetic, synthetic_truth
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
+from palate.features.fusion.linear import Linear
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -66,6 +67,18 @@ def test_it_is_as_if_it_had_said_so_from_the_beginning(shop):
     others = np.setdiff1d(np.arange(30), [row])
     np.testing.assert_array_equal(changed[others], text.parts["text"].toarray()[others])
     assert model.data_.items["item_id"].equals(shop.items["item_id"])
+
+
+def test_what_a_learnt_map_makes_of_words_follows_them(shop):
+    one, other = far(shop)
+    model = Pipeline(encoders={"text": Tfidf()}, fusion=Linear(dim=4), recommender=Content())
+    model.fit(shop)
+    assert model.features.behavioural == {"linear"}
+    model.update_items(twin(shop, one, of=other))
+    row, source = model.item_ids.rows([one, other])
+    for features in (model.features, model.recommender_.items_):
+        mapped = features.parts["linear"]
+        np.testing.assert_allclose(mapped[row], mapped[source], atol=1e-6)
 
 
 def test_what_people_did_stays(shop):

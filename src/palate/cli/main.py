@@ -138,9 +138,10 @@ def fit(
         console.print(measured.render())
     said = f"fitted on {len(train.interactions):,} events; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
-    for transform in filter(is_fitted, model.transforms_):
-        for line in getattr(transform, "chosen_", []):
-            console.print(line, markup=False, soft_wrap=True)
+    for whose, transforms in (("", model.transforms_), ("users: ", model.user_transforms_)):
+        for transform in filter(is_fitted, transforms):
+            for line in getattr(transform, "chosen_", []):
+                console.print(f"{whose}{line}", markup=False, soft_wrap=True)
     for line in getattr(model.recommender_, "chosen_", []):
         console.print(f"chosen for {line}", markup=False, soft_wrap=True)
 

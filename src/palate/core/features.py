@@ -191,13 +191,14 @@ class Features:
     def replaced(self, other: Features) -> Features:
         """With the rows of `other` in the place of its ids', in the blocks that both have.
 
-        Blocks learnt from events stay as they are. Raises `UnknownIdError` for other ids.
+        Blocks that `other` says were learnt from events stay as they are. Raises `UnknownIdError`
+        for other ids.
         """
         order = np.arange(len(self))
         order[self.ids.rows(other.ids.series)] = len(self) + np.arange(len(other))
         parts = {
             name: stack_rows(part, other.parts[name])[order]
-            if name in other.parts and name not in self.behavioural
+            if name in other.parts and name not in other.behavioural
             else part
             for name, part in self.parts.items()
         }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Rows, chosen_rows
 from palate.core.dataset import Dataset
 from palate.core.doors import door_of
 from palate.core.errors import DataError
@@ -47,6 +48,14 @@ class Split:
     def __post_init__(self) -> None:
         if np.ndim(self.cold_items) != 1:
             raise DataError("cold_items are catalogue rows: an array of one dimension")
+
+    def take(self, rows: slice | NDArray[Any]) -> Split:
+        """The same split with some of its requests, and their answers."""
+        index = chosen_rows(rows, len(self.histories))
+        sealed = replace(
+            self.sealed, starts=self.sealed.starts[index], stops=self.sealed.stops[index]
+        )
+        return replace(self, histories=self.histories.take(index), sealed=sealed)
 
     def __repr__(self) -> str:
         lines = [f"{part}: {what}" for part, what in self._parts()]

@@ -36,7 +36,8 @@ class FitContext:
     `remake` makes the same from a part of the data. Who holds events out as labels, and learns from
     the rest, takes `honest` for what it keeps and `on_part` for what it learns from: blocks that
     were learnt from all events know the labels. Who fits others hands them the same context.
-    `learnt` says that what was done to the blocks was learnt from events, as fusion may be.
+    `learnt` says that what was done to the blocks was learnt from events, as fusion may be: then
+    nothing may be used of them where nobody can make them again.
     """
 
     items: Features | None = None
@@ -56,6 +57,8 @@ class FitContext:
         """What may be used where events are held out: all, or content alone if nothing remakes."""
         if self.remake is not None or not self.knows_events:
             return self
+        if self.learnt:
+            return FitContext()
         return FitContext(items=content_of(self.items), users=content_of(self.users))
 
     def on_part(self, part: Dataset) -> FitContext:

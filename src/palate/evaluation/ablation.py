@@ -29,6 +29,8 @@ from palate.evaluation.results import Refused, number
 from palate.evaluation.significance import Interval
 from palate.evaluation.table import SHOWN_SLICES, metric_label, shown_metrics
 from palate.features.default_encoders import default_encoders
+from palate.features.fusion.concat import Concat
+from palate.pipeline.features import learns
 from palate.pipeline.pipeline import Pipeline
 from palate.pipeline.user_features import reads_users, user_encoders
 
@@ -179,7 +181,8 @@ def ablate(
 
     The pipeline, or that of a pipeline file, is fitted on `split.train` as it is, and once without
     each; what pretrained encoders read is in the cache after the first fit. "all behaviour" also
-    turns off what the ranker learns from events by itself. What the rest cannot be fitted without
+    turns off what the ranker learns from events by itself, and takes `concat` for a fusion that
+    learns from them. What the rest cannot be fitted without
     is in `needed`. Raises `ConfigError` where nothing can be left out.
     """
     if not (isinstance(pipeline, Pipeline) or callable(getattr(pipeline, "pipeline", None))):
@@ -288,7 +291,7 @@ def drops_of(fitted: Pipeline) -> list[Drop]:
     ]
     if len(texts) > 1:
         drops.append(Drop("all text", tuple(texts)))
-    ranks = bool(_blind(fitted.recommender))
+    ranks = bool(_blind(fitted.recommender)) or learns(fitted.transforms_)
     says = len(behavioural) < len(blocks)
     if says and (ranks or len(behavioural) > 1):
         drops.append(Drop("all behaviour", tuple(behavioural), behaviour=ranks))
@@ -324,7 +327,7 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
     recommender = pruned(pipeline.recommender, "recommenders")
     if drop.behaviour:
         recommender = replace(recommender, **_blind(recommender))
-    return replace(
+    smaller = replace(
         pipeline,
         encoders=kept,
         users=people,
@@ -333,6 +336,37 @@ def without(pipeline: Pipeline, drop: Drop) -> Pipeline:
         selection=[pruned(part) for part in pipeline.selection],
         recommender=recommender,
         rerankers=[pruned(part) for part in pipeline.rerankers],
+        **_people_without(pipeline, drop),
+    )
+    return _unlearnt(smaller) if drop.behaviour else smaller
+
+
+def _people_without(pipeline: Pipeline, drop: Drop) -> dict[str, Any]:
+    """What is done to blocks of people, naming none that is gone."""
+    first, fusion = pipeline.user_representation, pipeline.user_fusion
+    return {
+        "user_representation": None
+        if first is None
+        else [_pruned(part, "", drop.users) for part in first],
+        "user_fusion": None if fusion is None else _pruned(fusion, "", drop.users),
+        "user_selection": [_pruned(part, "", drop.users) for part in pipeline.user_selection],
+    }
+
+
+def _unlearnt(pipeline: Pipeline) -> Pipeline:
+    """With plain steps in the place of those that learn from events what items are worth."""
+    made = () if not learns([pipeline.fusion]) else getattr(pipeline.fusion, "makes", ())
+
+    def kept(parts: Sequence[Any]) -> list[Any]:
+        return [_pruned(part, "", made) for part in parts if not learns([part])]
+
+    return replace(
+        pipeline,
+        representation=kept(pipeline.representation),
+        fusion=Concat() if learns([pipeline.fusion]) else pipeline.fusion,
+        selection=kept(pipeline.selection),
+        recommender=_pruned(pipeline.recommender, "recommenders", made),
+        rerankers=[_pruned(part, "", made) for part in pipeline.rerankers],
     )
 
 

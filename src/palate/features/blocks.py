@@ -10,12 +10,14 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Mask, Matrix, Rows
+from palate.core.arrays import Floats, Mask, Matrix, Rows, row_norms
+from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.features import Features
 from palate.core.parallel import in_chunks, one_blas_thread
 
 _CHUNK = 16_384
+_SAME = 1e-3  # lengths that differ by less are the same
 Doubles = NDArray[np.float64]
 T = TypeVar("T")
 
@@ -42,6 +44,32 @@ def dense_parts(features: Features) -> dict[str, Floats]:
         for name, part in features.parts.items()
         if isinstance(part, np.ndarray) and part.shape[1]
     }
+
+
+def most_touched(data: Dataset, most: int, *, fewest: int = 1) -> Rows:
+    """The catalogue rows with most events, in rising order: `most` at most, of `fewest` each."""
+    counts = data.item_counts
+    order = np.argsort(-counts, kind="stable")[:most]
+    return np.sort(order[counts[order] >= fewest]).astype(np.int32)
+
+
+def weights_in(parts: Mapping[str, Matrix]) -> dict[str, float]:
+    """Each block's weight, 1 on the mean: the square of its rows' length where all have the same.
+
+    So fusion says what blocks are worth. Rows of many lengths are no weights, and then all blocks
+    weigh 1.
+    """
+    squares = {}
+    for name, part in parts.items():
+        lengths = row_norms(part)
+        lengths = lengths[lengths > 0]
+        if len(lengths) and np.ptp(lengths) > _SAME * lengths.max():
+            return dict.fromkeys(parts, 1.0)
+        squares[name] = float(lengths.max(initial=0.0)) ** 2
+    given = [square for square in squares.values() if square]
+    if not given or np.ptp(given) <= _SAME * max(given):
+        return dict.fromkeys(parts, 1.0)
+    return {name: square / (sum(given) / len(given)) for name, square in squares.items()}
 
 
 def check_finite(features: Features) -> None:

@@ -99,8 +99,12 @@ def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     part = Dataset(interactions=events, items=rows, users=before.users)
     features, every = encode_items(stages.encoders_, stages.transforms_, part), stages.features_
     if every is not None and features is not None:
+        # what transforms make of content and of behaviour follows what is said now
+        made = {name for one in stages.transforms_ for name in getattr(one, "makes", ())}
+        own = features.behavioural - made
+        features = Features(features.ids, features.parts, behavioural=own, names=features.names)
         every = every.replaced(features)
-        recommender.update_items(every.take(every.ids.rows(rows[ITEM])))
+        recommender.update_items(features)
     vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)
     return _stages(stages, data, every, recommender, in_rows(vectors, place))
 

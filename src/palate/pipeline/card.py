@@ -252,6 +252,7 @@ def _components(pipeline: Stages) -> Iterator[tuple[str, Any]]:
     yield from ((f"encoder {name}", one) for name, one in pipeline.encoders_.items())
     yield from (("transform", one) for one in pipeline.transforms_)
     yield from ((f"users {name}", one) for name, one in pipeline.user_encoders_.items())
+    yield from (("users transform", one) for one in pipeline.user_transforms_)
     yield "recommender", pipeline.recommender_
     yield from (("reranker", one) for one in pipeline.rerankers_)
 

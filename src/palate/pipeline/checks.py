@@ -42,9 +42,19 @@ _METHODS: Final = {
     "recommender": ("fit", "score", "add_items"),
     "reranker": ("rerank",),
 }
-_LISTS: Final = {"representation": "transform", "selection": "transform", "rerankers": "reranker"}
-_SINGLE: Final = {"fusion": "transform", "recommender": "recommender"}
-_STAGES: Final = {"recommender": "recommenders"}  # settings that their stage is not named as
+_LISTS: Final = {
+    **dict.fromkeys(("representation", "selection"), "transform"),
+    **dict.fromkeys(("user_representation", "user_selection"), "transform"),
+    "rerankers": "reranker",
+}
+_SINGLE: Final = {"fusion": "transform", "user_fusion": "transform", "recommender": "recommender"}
+_OPTIONAL: Final = ("user_representation", "user_fusion")  # None: as the items, or nothing
+STAGES: Final = {
+    "recommender": "recommenders",
+    "users": "encoders",
+    **{f"user_{stage}": stage for stage in ("representation", "fusion", "selection")},
+}
+"""The stages of settings that are not called like theirs."""
 
 _users: WeakKeyDictionary[Dataset, Users] = WeakKeyDictionary()
 
@@ -57,14 +67,18 @@ def check_parts(pipeline: Stages) -> None:
         _check_encoders(pipeline.users, "users")
     for setting, kind in _LISTS.items():
         parts = getattr(pipeline, setting)
+        if parts is None and setting in _OPTIONAL:
+            continue
         if not isinstance(parts, list | tuple):
             single = is_dataclass(parts) and not isinstance(parts, type)
             shown = f"write [{type(parts).__name__}(...)]" if single else "write [] for none"
             raise ConfigError(f"{setting} must be a list, not {reprlib.repr(parts)}: {shown}")
         for place, part in enumerate(parts):
-            _check_part(part, kind, setting, f"{setting}[{place}]")
+            _check_part(part, kind, STAGES.get(setting, setting), f"{setting}[{place}]")
     for setting, kind in _SINGLE.items():
-        _check_part(getattr(pipeline, setting), kind, _STAGES.get(setting, setting), setting)
+        part = getattr(pipeline, setting)
+        if part is not None or setting not in _OPTIONAL:
+            _check_part(part, kind, STAGES.get(setting, setting), setting)
 
 
 def _check_encoders(encoders: Any, setting: str) -> None:
@@ -105,17 +119,19 @@ def _check_part(part: Any, kind: str, stage: str, where: str) -> None:
 class _Blocks:
     """The names that blocks may have: `names`, and "ENCODER.anything" for encoders in `several`.
 
-    `settled` while each of `names` is that of a block for sure.
+    `settled` while each of `names` is that of a block for sure; `sparse` are surely sparse.
     """
 
     names: tuple[str, ...]
     several: tuple[str, ...]
     settled: bool
+    sparse: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, encoders: Mapping[str, Encoder]) -> _Blocks:
         others = tuple(name for name, encoder in encoders.items() if not _is_own(encoder))
-        return cls(tuple(encoders), others, settled=not others)
+        sparse = (name for name, one in encoders.items() if getattr(one, "makes_sparse", False))
+        return cls(tuple(encoders), others, settled=not others, sparse=frozenset(sparse))
 
     def __contains__(self, name: str) -> bool:
         return name in self.names or any(name.startswith(f"{other}.") for other in self.several)
@@ -131,13 +147,9 @@ def check_blocks(pipeline: Stages, encoders: Mapping[str, Encoder]) -> None:
     What comes after a transform outside palate that does not say which blocks it makes (`makes`) is
     left to the fit, and so is all where there is no encoder.
     """
-    blocks = _Blocks.of(encoders)
-    for stage, where, transform in _transforms(pipeline):
-        _check_named(stage, transform, where, blocks)
-        if not (_is_own(transform) or hasattr(transform, "makes")):
-            return
-        if made := getattr(transform, "makes", ()):
-            blocks = replace(blocks, names=(*made, *blocks.names), settled=False)
+    blocks = _blocks_after(_transforms(pipeline), _Blocks.of(encoders))
+    if blocks is None:
+        return
     recommender = pipeline.recommender
     _check_named("recommenders", recommender, registry.name_of(recommender), blocks)
     for reranker in pipeline.rerankers:
@@ -146,13 +158,52 @@ def check_blocks(pipeline: Stages, encoders: Mapping[str, Encoder]) -> None:
         check_block_names(blocks.names)
 
 
-def _transforms(pipeline: Stages) -> Iterator[tuple[str, str, Any]]:
-    """(stage, where it stands, transform) from left to right."""
-    for place, transform in enumerate(pipeline.representation):
-        yield "representation", f"representation[{place}]", transform
-    yield "fusion", "fusion", pipeline.fusion
-    for place, transform in enumerate(pipeline.selection):
-        yield "selection", f"selection[{place}]", transform
+def check_user_blocks(pipeline: Stages, encoders: Mapping[str, Encoder]) -> None:
+    """As `check_blocks`, of what is done to blocks of people: `encoders` are theirs."""
+    _blocks_after(_transforms(pipeline, "user_"), _Blocks.of(encoders))
+
+
+def _blocks_after(transforms: Iterable[tuple[str, str, Any]], blocks: _Blocks) -> _Blocks | None:
+    """The blocks there are after all; None where one of somebody's does not say what it makes."""
+    for stage, where, transform in transforms:
+        _check_named(stage, transform, where, blocks)
+        if getattr(transform, "needs_dense", False):
+            _check_dense(stage, transform, where, blocks)
+        if not (_is_own(transform) or hasattr(transform, "makes")):
+            return None
+        if made := getattr(transform, "makes", ()):
+            blocks = replace(blocks, names=(*made, *blocks.names), settled=False)
+        if getattr(transform, "makes_sparse", False):
+            blocks = replace(blocks, sparse=frozenset(blocks.names))
+    return blocks
+
+
+def _check_dense(stage: str, transform: Any, where: str, blocks: _Blocks) -> None:
+    """Raises `ConfigError` where one that fuses dense blocks has none, or names a sparse one."""
+    kind = registry.name_of(transform)
+    if blocks.names and blocks.sparse.issuperset(blocks.names):
+        raise ConfigError(
+            f"{where}: {kind} needs a dense block, but all of {list(blocks.names)} are sparse: use "
+            "concat"
+        )
+    for setting, name in _named(registry.Opened.of(stage, transform), where):
+        if name in blocks.sparse:
+            dense = [other for other in blocks.names if other not in blocks.sparse]
+            raise ConfigError(
+                f"{setting}: the block {name!r} is sparse, and {kind} fuses dense ones "
+                f"({', '.join(dense)}): leave it out, or use concat"
+            )
+
+
+def _transforms(pipeline: Stages, whose: str = "") -> Iterator[tuple[str, str, Any]]:
+    """(stage, where it stands, transform) from left to right; `whose` is "user_" for people's."""
+    for stage in ("representation", "fusion", "selection"):
+        setting = f"{whose}{stage}"
+        parts = getattr(pipeline, setting)
+        if stage == "fusion":
+            parts = [] if parts is None else [parts]
+        for place, transform in enumerate(parts or ()):
+            yield stage, setting if stage == "fusion" else f"{setting}[{place}]", transform
 
 
 def _check_named(stage: str, component: Any, where: str, blocks: _Blocks) -> None:

@@ -22,6 +22,7 @@ from palate.core.visible import quoted, shorten
 from palate.data.notes import ReadNotes
 from palate.data.read import read
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
+from palate.pipeline.checks import STAGES
 from palate.pipeline.dialect import settings_of, speaking_toml
 from palate.pipeline.pipeline import Pipeline
 from palate.pipeline.toml_slips import slip_in
@@ -34,12 +35,16 @@ SECTIONS = (
     "representation",
     "fusion",
     "selection",
+    "user_representation",
+    "user_fusion",
+    "user_selection",
     "recommender",
     "rerankers",
     "evaluation",
 )
 Section = TypeVar("Section", bound=BaseModel)
-LISTS = ("representation", "selection", "rerankers")
+LISTS = ("representation", "selection", "user_representation", "user_selection", "rerankers")
+SINGLE = ("fusion", "user_fusion", "recommender")
 ENCODERS = ("encoders", "users")
 
 
@@ -127,14 +132,14 @@ class Config:
         for section in LISTS:
             if section in tables:
                 given[section] = [
-                    registry.build(section, table, where=f"[[{section}]] {number}")
+                    registry.build(STAGES.get(section, section), table, where=where)
                     for number, table in enumerate(tables[section], start=1)
+                    for where in [f"[[{section}]] {number}"]
                 ]
-        if "fusion" in tables:
-            given["fusion"] = registry.build("fusion", tables["fusion"], where="[fusion]")
-        if "recommender" in tables:
-            table = tables["recommender"]
-            given["recommender"] = registry.build("recommenders", table, where="[recommender]")
+        for section in SINGLE:
+            if section in tables:
+                stage = STAGES.get(section, section)
+                given[section] = registry.build(stage, tables[section], where=f"[{section}]")
         return Pipeline(**given)
 
     @contextmanager
@@ -232,7 +237,7 @@ def _with_whole_paths(tables: Mapping[str, Any], folder: Path) -> dict[str, Any]
     """The file with its components' paths, which start where it is, as whole ones."""
     found = dict(tables)
     for section in set(tables) - {"data", "split", "evaluation"}:
-        stage = "recommenders" if section == "recommender" else section
+        stage = STAGES.get(section, section)
         if section in ENCODERS:
             found[section] = {
                 name: located_table("encoders", table, folder)

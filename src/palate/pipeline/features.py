@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from palate.core.arrays import Matrix
 from palate.core.dataset import Dataset
@@ -13,22 +13,41 @@ from palate.core.errors import DataError, PalateError
 from palate.core.features import Features
 from palate.core.types import Encoder, FitContext, Transform
 
+Encode: TypeAlias = Callable[[Mapping[str, Encoder], Dataset], Features]
+
+
+def encode_blocks(encoders: Mapping[str, Encoder], data: Dataset) -> Features:
+    """The blocks of fitted encoders beside each other, as they are before any transform."""
+    features = Features(data.item_ids, {})
+    for name, encoder in encoders.items():
+        with errors_name(name):
+            encoded = encoder.encode(data)
+        features = features.beside(_named(encoded, name))
+    return features
+
 
 def fit_features(
-    encoders: Mapping[str, Encoder], transforms: Sequence[Transform], data: Dataset
+    encoders: Mapping[str, Encoder],
+    transforms: Sequence[Transform],
+    data: Dataset,
+    encode: Encode = encode_blocks,
 ) -> Features | None:
-    """Fits every stage on `data`, left to right; None where there is no encoder."""
+    """Fits every stage on `data`, left to right; None where there is no encoder.
+
+    `encode` makes blocks by encoders that are fitted.
+    """
     if not encoders:
         return None
     blank = copy.deepcopy((dict(encoders), list(transforms))) if learns(transforms) else None
     for name, encoder in encoders.items():
         with errors_name(name):
             encoder.fit(data)
-    features = _encode_blocks(encoders, data)
+    features = encode(encoders, data)
     for place, transform in enumerate(transforms):
         if blank is not None and learns([transform]):
             learning: Any = transform
-            learning.fit(features, data, _context(features, blank[0], blank[1][:place]))
+            context = _context(features, blank[0], blank[1][:place], encode)
+            learning.fit(features, data, context)
         else:
             transform.fit(features, data)
         features = transform.transform(features)
@@ -41,13 +60,16 @@ def learns(transforms: Sequence[Transform]) -> bool:
 
 
 def _context(
-    features: Features, encoders: Mapping[str, Encoder], transforms: Sequence[Transform]
+    features: Features,
+    encoders: Mapping[str, Encoder],
+    transforms: Sequence[Transform],
+    encode: Encode,
 ) -> FitContext:
     """Features as they come to a transform, and the unfitted stages that make them again."""
 
     def remake(part: Dataset) -> FitContext:
         fresh = copy.deepcopy((dict(encoders), list(transforms)))
-        return FitContext(items=fit_features(*fresh, part))
+        return FitContext(items=fit_features(*fresh, part, encode))
 
     return FitContext(items=features, remake=remake, learnt=learns(transforms))
 
@@ -58,7 +80,7 @@ def encode_items(
     """The features of `data.items` by stages that are fitted already."""
     if not encoders:
         return None
-    features = _encode_blocks(encoders, data)
+    features = encode_blocks(encoders, data)
     for transform in transforms:
         features = transform.transform(features)
     return features
@@ -112,15 +134,6 @@ def _transformed(words: Mapping[str, Matrix], transform: Any) -> dict[str, Matri
         after = transform.block_after(name) if hasattr(transform, "block_after") else name
         found[after] = found[after] + moved if after in found else moved
     return found
-
-
-def _encode_blocks(encoders: Mapping[str, Encoder], data: Dataset) -> Features:
-    features = Features(data.item_ids, {})
-    for name, encoder in encoders.items():
-        with errors_name(name):
-            encoded = encoder.encode(data)
-        features = features.beside(_named(encoded, name))
-    return features
 
 
 def _named(features: Features, name: str) -> Features:

@@ -21,7 +21,6 @@ from palate.pipeline.user_features import (
     context_of_both,
     fit_both,
     take_users,
-    user_encoders,
 )
 
 
@@ -36,7 +35,7 @@ def learnt_stages(pipeline: Stages, data: Dataset) -> dict[str, Any]:
     blank = [*pipeline.representation, pipeline.fusion, *pipeline.selection]
     encoders, transforms = copy.deepcopy((chosen, blank))
     recommender, rerankers = copy.deepcopy((pipeline.recommender, list(pipeline.rerankers)))
-    blank_people = UserStages.blank(user_encoders(pipeline, ordered), pipeline.representation)
+    blank_people = UserStages.blank(pipeline, ordered)
     people = copy.deepcopy(blank_people)
     with one_blas_thread:
         features, users = fit_both(encoders, transforms, people, ordered)

@@ -34,6 +34,7 @@ from palate.pipeline.checks import (
     check_parts,
     check_queries,
     check_request,
+    check_user_blocks,
     sentences,
     users_of,
     wanted_places,
@@ -72,15 +73,17 @@ class Pipeline(Stages):
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
     `selection` transform them; `users` (None: what suits the table of users) are encoders of
-    people, whose blocks go through `representation` too; `recommender` scores histories;
-    `rerankers` mix the result. The
-    components that are given stay as they are: `fit` learns with copies, under names that end in
-    `_`. Raises `ConfigError` for what is no component, and for settings that name unknown blocks.
+    people, whose blocks go through `user_representation` (None: as the items'), `user_fusion`
+    (None: they stay as they are) and `user_selection`; `recommender` scores histories; `rerankers`
+    mix the result. The components that are given stay as they are: `fit` learns with copies, under
+    names that end in `_`. Raises `ConfigError` for what is no component, and for settings that name
+    unknown blocks.
     """
 
     def __post_init__(self) -> None:
         check_parts(self)
         check_blocks(self, self.encoders or {})
+        check_user_blocks(self, self.users or {})
 
     def fit(self, data: Dataset) -> Self:
         """Learns every stage from `data` (the training part alone), left to right.

@@ -13,7 +13,7 @@ from palate.core.split import Split
 from palate.core.types import Encoder
 from palate.data.notes import describe
 from palate.features.default_encoders import default_encoders
-from palate.pipeline.checks import check_blocks
+from palate.pipeline.checks import check_blocks, check_user_blocks
 from palate.pipeline.config import Config
 from palate.pipeline.dialect import component_line, in_toml
 from palate.pipeline.features import errors_name
@@ -23,6 +23,7 @@ from palate.pipeline.user_features import (
     errors_about_users,
     reads_users,
     user_encoders,
+    user_transforms,
     users_as_items,
 )
 
@@ -116,6 +117,12 @@ def _user_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
         yield f"users {name}: {component_line(encoder)}{chosen}"
         with errors_about_users(), errors_name(name):
             yield from (line.replace("items", "users") for line in _described(encoder, people))
+    if encoders:
+        check_user_blocks(pipeline, encoders)
+        if steps := user_transforms(pipeline):
+            yield f"users, then: {', then '.join(map(component_line, steps))}"
+    for step in user_transforms(pipeline):
+        check_installed(requirements_of(step))
 
 
 def _described(component: object, train: Dataset) -> list[str]:

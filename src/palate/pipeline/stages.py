@@ -41,6 +41,9 @@ class Stages(Parameters):
     representation: Sequence[Transform] = field(default_factory=lambda: [Whiten()])
     fusion: Transform = field(default_factory=Concat)
     selection: Sequence[Transform] = field(default_factory=list)
+    user_representation: Sequence[Transform] | None = None
+    user_fusion: Transform | None = None
+    user_selection: Sequence[Transform] = field(default_factory=list)
     recommender: Recommender = field(default_factory=Ranker)
     rerankers: Sequence[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,7 +30,8 @@ from palate.core.settings import blocks_named
 from palate.core.types import Encoder, FitContext, Transform
 from palate.features.default_encoders import default_user_encoders
 from palate.features.template_encoder import TemplateEncoder
-from palate.pipeline.features import encode_items, encode_words, fit_features, learns
+from palate.pipeline.checks import check_user_blocks
+from palate.pipeline.features import encode_blocks, encode_words, fit_features, learns
 from palate.pipeline.profile_notes import respelt, tell
 from palate.pipeline.profile_row import overlaid, profile_row
 from palate.pipeline.stages import Stages
@@ -50,15 +50,11 @@ class UserStages:
     transforms: Sequence[Transform]
 
     @classmethod
-    def blank(cls, encoders: Mapping[str, Encoder], representation: Sequence[Any]) -> UserStages:
-        """Unfitted ones; a representation that names blocks of the items is theirs alone."""
-        shared = [
-            part
-            for part in representation
-            if not is_dataclass(part)
-            or not any(blocks_named(type(part), registry.settings_of(part)))
-        ]
-        return cls(*copy.deepcopy((dict(encoders), shared)))
+    def blank(cls, pipeline: Stages, data: Dataset) -> UserStages:
+        """Those of a pipeline, unfitted; raises `ConfigError` for blocks that people lack."""
+        encoders = user_encoders(pipeline, data)
+        check_user_blocks(pipeline, encoders)
+        return cls(*copy.deepcopy((dict(encoders), user_transforms(pipeline))))
 
     def fit(self, data: Dataset, words: Words | None) -> Features | None:
         """Features of everybody in `data.user_ids`; None where there is no encoder of people.
@@ -70,10 +66,8 @@ class UserStages:
             return None
         people = users_as_items(data)
         with errors_about_users():
-            fit_features(self.encoders, (), people)
-            encoded = self._encode(people)
-        for transform in self.transforms:
-            encoded = transform.fit(encoded, people).transform(encoded)
+            encoded = fit_features(self.encoders, self.transforms, people, _encode_people)
+        assert encoded is not None  # there are encoders
         return self._with_words(encoded, people, words)
 
     def encode(self, data: Dataset, words: Words | None) -> Features | None:
@@ -82,21 +76,10 @@ class UserStages:
             return None
         people = users_as_items(data)
         with errors_about_users():
-            encoded = self._encode(people)
-        for transform in self.transforms:
-            encoded = transform.transform(encoded)
+            encoded = _encode_people(self.encoders, people)
+            for transform in self.transforms:
+                encoded = transform.transform(encoded)
         return self._with_words(encoded, people, words)
-
-    def _encode(self, people: Dataset) -> Features:
-        """Zeros for people of whom nothing is known, whatever an encoder makes of gaps."""
-        encoded = encode_items(self.encoders, (), people)
-        assert encoded is not None  # there are encoders
-        known = about_whom(people).astype(np.float32)
-        parts = {
-            name: part if name in encoded.behavioural else scale_rows(part, known)
-            for name, part in encoded.parts.items()
-        }
-        return encoded.with_parts(parts)
 
     def _with_words(self, encoded: Features, people: Dataset, words: Words | None) -> Features:
         said = self._texts(people.items)
@@ -110,6 +93,35 @@ class UserStages:
         templates = (getattr(encoder, "template_", None) for encoder in self.encoders.values())
         template = next((one for one in templates if isinstance(one, str)), None)
         return None if template is None else render(people, template)
+
+
+def _encode_people(encoders: Mapping[str, Encoder], people: Dataset) -> Features:
+    """Zeros for people of whom nothing is known, whatever an encoder makes of gaps."""
+    encoded = encode_blocks(encoders, people)
+    known = about_whom(people).astype(np.float32)
+    parts = {
+        name: part if name in encoded.behavioural else scale_rows(part, known)
+        for name, part in encoded.parts.items()
+    }
+    return encoded.with_parts(parts)
+
+
+def user_transforms(pipeline: Stages) -> list[Transform]:
+    """What is done to blocks of people, from left to right.
+
+    Where nothing else is said, they go through the items' representation; a part of it that names
+    blocks of the items is theirs alone.
+    """
+    first = pipeline.user_representation
+    if first is None:
+        first = [
+            part
+            for part in pipeline.representation
+            if not is_dataclass(part)
+            or not any(blocks_named(type(part), registry.settings_of(part)))
+        ]
+    fusion = [] if pipeline.user_fusion is None else [pipeline.user_fusion]
+    return [*first, *fusion, *pipeline.user_selection]
 
 
 def reading(encoders: Mapping[str, Encoder], transforms: Sequence[Transform]) -> Words | None:
@@ -143,7 +155,8 @@ def context_of_both(
         fresh = copy.deepcopy((dict(encoders), list(transforms), people))
         return context_of_both(*fit_both(*fresh, part), encoders, transforms, people)
 
-    return FitContext(items=items, users=users, remake=remake, learnt=learns(transforms))
+    learnt = learns([*transforms, *people.transforms])
+    return FitContext(items=items, users=users, remake=remake, learnt=learnt)
 
 
 def reads_users(recommender: object) -> bool:
@@ -292,8 +305,10 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     tell(said, table, stages.user_encoders_, alone=alone, stacklevel=5)
     place = Ids(names, of=USER).find(asking.user_ids) if known else np.zeros(len(asking), np.int32)
     users = {name: part[place] for name, part in parts.items()}
+    # what transforms make of a profile and of behaviour is made anew, of what is said now
+    made = {name for one in people.transforms for name in getattr(one, "makes", ())}
     stored = with_users_of(replace(asking, users={}), features).users if known else {}
-    own = {name: part for name, part in stored.items() if name in features.behavioural}
+    own = {name: part for name, part in stored.items() if name in features.behavioural - made}
     return replace(asking, users=users | own)
 
 

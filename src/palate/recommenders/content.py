@@ -20,6 +20,7 @@ from palate.core.histories import Histories
 from palate.core.learnt import agree
 from palate.core.settings import BlockName
 from palate.core.types import FitContext
+from palate.features.blocks import weights_in
 from palate.recommenders._base import CatalogueModel, aligned
 from palate.recommenders._score_equating import Gaps, equate
 from palate.recommenders._text_queries import (
@@ -30,8 +31,6 @@ from palate.recommenders._text_queries import (
 from palate.recommenders.two_stage.profiles import QUERY
 
 __all__ = ["Content"]
-
-_SAME = 1e-3  # lengths that differ by less are the same
 
 
 @component
@@ -64,7 +63,7 @@ class Content(CatalogueModel):
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         self._know(data, context)
         used = self._used(aligned(context.items, data, who="content"))
-        weights = _weights_of(used)
+        weights = weights_in(used.parts)
         self.items_ = _weighted(used, weights)
         self.__dict__.pop("_gaps", None)
         return self
@@ -158,24 +157,6 @@ class Content(CatalogueModel):
                 known = did_you_mean(name, items.parts)
                 raise ConfigError(f"content.blocks: no block is called {name!r}.{known}")
         return items.select(names)
-
-
-def _weights_of(items: Features) -> dict[str, float]:
-    """Each block's weight, 1 on the mean: the square of its rows' length where all have the same.
-
-    Rows of many lengths are no weights, and then all blocks weigh 1.
-    """
-    squares = {}
-    for name, part in items.parts.items():
-        lengths = row_norms(part)
-        lengths = lengths[lengths > 0]
-        if len(lengths) and np.ptp(lengths) > _SAME * lengths.max():
-            return dict.fromkeys(items.parts, 1.0)
-        squares[name] = float(lengths.max(initial=0.0)) ** 2
-    given = [square for square in squares.values() if square]
-    if not given or np.ptp(given) <= _SAME * max(given):
-        return dict.fromkeys(items.parts, 1.0)
-    return {name: square / (sum(given) / len(given)) for name, square in squares.items()}
 
 
 def _weighted(items: Features, weights: Mapping[str, float]) -> Features:

@@ -20,6 +20,7 @@ from palate.core.histories import Histories, histories_of
 from palate.core.learnt import agree
 from palate.core.order import with_users_settled
 from palate.core.types import FitContext
+from palate.features.blocks import weights_in
 from palate.recommenders._base import CatalogueModel, known_columns
 from palate.recommenders._cooccurrence import (
     even_chunks,
@@ -39,6 +40,7 @@ __all__ = ["UserKNN"]
 
 MOST_USERS = 2_000  # of an item that more people chose, that somebody may be like by it
 _SPARSE = 4  # pairs of people with something in common, in the room of one that is dense
+_ROUNDING = 1e-3  # of the length of rows
 
 
 @component
@@ -49,9 +51,10 @@ class UserKNN(CatalogueModel):
     items of the `neighbours` most similar training people. An item counts the root of what its
     events weigh, on both sides. A training person is their own neighbour too, which adds only what
     they have seen. Where features of people are known, a like profile (the mean of the blocks'
-    cosines, of the `neighbours` most similar ones) counts as much as `profile_weight` items shared
-    with somebody as active as people are: a stranger gets what people like them chose, and a
-    history says more the longer it is. Who has no neighbours gets what is popular; new items score
+    cosines, by the weights that fusion gave them, of the `neighbours` most similar ones) counts as
+    much as `profile_weight` items shared with somebody as active as people are: a stranger gets
+    what people like them chose, and a history says more the longer it is. Who has no neighbours
+    gets what is popular; new items score
     the lowest.
 
     Time grows with people, not with their square: of an item that more than 2,000 people chose,
@@ -128,10 +131,14 @@ class UserKNN(CatalogueModel):
 
     def _alike(self, asking: Histories) -> sparse.csr_array:
         """(n, people) what a profile adds to the similarity of the people most like it."""
-        blocks = [part for name, part in asking.users.items() if name in self.profiles_]
-        known = sum((row_norms(part) > 0).astype(np.float32) for part in blocks)
+        known = np.zeros(len(asking), dtype=np.float32)
+        for name, others in self.profiles_.items():
+            if name in asking.users:
+                length = float(row_norms(others).max(initial=0.0))
+                has = row_norms(asking.users[name]) > 0
+                known += has * np.float32(1.0 if abs(length - 1) < _ROUNDING else length)
         own = self._factors(squares_of(asking.strengths(), rows=True))
-        weight = self.profile_weight * self._usual * own / np.maximum(known, 1)
+        weight = self.profile_weight * self._usual * own / np.where(known > 0, known, 1)
         rows, profiles = self._pool, self._profiles_of_pool
         alike = sparse.csr_array(people_alike(asking.users, profiles, (len(asking), len(rows))))
         nearest = keep_largest(alike, self.neighbours)
@@ -184,4 +191,5 @@ def _profiles_of(histories: Histories, users: Features | None) -> dict[str, Matr
         return {}
     acting = (histories.lengths > 0).astype(np.float32)
     parts = histories.with_users(users.select(names)).users
-    return {name: comparable(scale_rows(part, acting)) for name, part in parts.items()}
+    weights, acted = weights_in(parts), {n: scale_rows(part, acting) for n, part in parts.items()}
+    return {name: comparable(part, weights[name]) for name, part in acted.items()}

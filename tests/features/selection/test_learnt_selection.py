@@ -6,6 +6,7 @@ from planted_blocks import planted_blocks
 
 import palate
 from palate.core.errors import AlignmentError, ConfigError
+from palate.features.blocks import weights_in
 
 NOISE = float("inf")
 SELECTIONS = {
@@ -50,6 +51,15 @@ def test_a_share_says_how_many_stay(tiny, tiny_features):
     assert model.kept_["both"].sum() == 16
     with pytest.raises(AlignmentError, match="without a block"):
         model.transform(tiny_features)
+
+
+def test_a_block_of_which_columns_go_keeps_the_weight_that_fusion_gave_it():
+    world = planted_blocks(1, {"good": 0.7, "noise": NOISE})
+    both, train = world.features.with_parts({**world.features.parts, **joined(world).parts}), world
+    weighed = palate.Concat(weights={"both": 3.0}).fit(both, train.split.train).transform(both)
+    chosen = palate.Importance(keep=0.5).fit(weighed, train.split.train).transform(weighed)
+    assert chosen.parts["both"].shape[1] < weighed.parts["both"].shape[1]
+    assert weights_in(chosen.parts) == pytest.approx(weights_in(weighed.parts), abs=1e-3)
 
 
 def test_settings_that_cannot_work_raise():

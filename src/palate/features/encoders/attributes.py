@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import polars as pl
 from pydantic import Field, PositiveInt
@@ -65,6 +65,8 @@ class Attributes:
     hashed: PositiveInt | None = None
 
     plan_: list[dict[str, Any]] = learnt()
+
+    makes_sparse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_types(self)

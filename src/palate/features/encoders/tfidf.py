@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import PositiveInt
@@ -50,6 +50,8 @@ class Tfidf(TemplateEncoder):
 
     vocabulary_: list[str] = learnt()
     idf_: Floats = learnt("vocabulary_")
+
+    makes_sparse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,14 @@ from scipy.special import logsumexp
 from palate.core.arrays import Floats, Mask, Matrix, Rows, row_norms, to_dense, unit_rows
 from palate.core.component import check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext
-from palate.features.blocks import Doubles, check_width, dense_parts
+from palate.features.blocks import Doubles, check_width
+from palate.features.fusion._fused import OneBlock
 from palate.features.held_out import DECAY, HeldOut, shares_in_words
 
-FUSED: Final = "fused"
 _REQUESTS, _OTHERS, _BEFORE = 1_200, 150, 10  # whose cosines are kept at once, item by item
 _PENALTIES = (0.003, 0.03, 0.3)
 _TRAINED = 0.7  # of the requests; the newest choose the penalty
@@ -31,7 +30,7 @@ _NEVER = -1e9  # what a block that an item lacks would have to say
 
 
 @dataclass(kw_only=True)
-class GatedBlocks:
+class GatedBlocks(OneBlock):
     """A fusion that gives every item shares of its own: they sum to 1 over the blocks it has.
 
     The cosine of two items is the sum of the blocks' cosines, times the roots of both shares. An
@@ -44,7 +43,6 @@ class GatedBlocks:
     widths_: dict[str, int] = learnt()
     usual_: dict[str, float] = learnt()
 
-    makes: ClassVar[Sequence[str]] = (FUSED,)
     learns_from_events: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -59,21 +57,13 @@ class GatedBlocks:
         raise NotImplementedError
 
     def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
-        name = type(self).__name__.lower()
-        dense = dense_parts(features)
-        if not dense:
-            raise ConfigError(
-                f"{name} needs a dense block, but all of {list(features.parts)} are sparse: use "
-                "concat"
-            )
-        if FUSED in features.parts.keys() - dense.keys():
-            raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
+        dense = self._dense_of(features)
         units = {block: unit_rows(part) for block, part in dense.items()}
         self.widths_ = {block: part.shape[1] for block, part in units.items()}
         self._prepare(units, data.warm_items)
         self._standardise(units, data.warm_items)
         held = HeldOut.of(features.select(dense), data, context)
-        found = None if held is None else self._learn(held)
+        found = None if held is None else self._learn(held, units)
         if found is None:
             width = {block: len(centre) for block, centre in self.centres_.items()}
             found = {block: np.zeros(1 + width[block]) for block in units}
@@ -110,11 +100,9 @@ class GatedBlocks:
         shares: Floats = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
         return (shares * has).astype(np.float32)
 
-    def _learn(self, held: HeldOut) -> dict[str, Doubles] | None:
-        """Coefficients of each block; None where blocks cannot be made again."""
+    def _learn(self, held: HeldOut, whole: Mapping[str, Floats]) -> dict[str, Doubles]:
+        """Coefficients of each block, for its rows in `whole`."""
         parts = held.features.parts
-        if any(parts[name].shape[1] != w for name, w in self.widths_.items() if name in parts):
-            return None
         units = {name: unit_rows(to_dense(parts[name])) for name in self.widths_ if name in parts}
         missing = self.widths_.keys() - units.keys()
         n = len(held.features)
@@ -130,14 +118,28 @@ class GatedBlocks:
             for pairs_fit in [early.fit(designs, has, penalty)]
         ]
         _, penalty = max(tried, key=lambda pair: pair[0])
-        found = pairs.fit(designs, has, penalty)[1]
+        logits = dict(zip(units, pairs.fit(designs, has, penalty)[1], strict=True))
+        found = self._carried(logits, dict(zip(units, designs, strict=True)), whole, held.known)
         # of a block that could not be made again nothing is known: it gets the mean intercept
-        known = [part[0] for name, part in zip(units, found, strict=True) if name not in missing]
-        for name, part in zip(units, found, strict=True):
-            if name in missing:
-                part[:] = 0.0
-                part[0] = float(np.mean(known)) if known else 0.0
-        return dict(zip(units, found, strict=True))
+        known = [part[0] for name, part in found.items() if name not in missing]
+        for name in missing:
+            found[name] = np.zeros(1 + len(self.centres_[name]))
+            found[name][0] = float(np.mean(known)) if known else 0.0
+        return found
+
+    def _carried(
+        self,
+        found: Mapping[str, Doubles],
+        designs: Mapping[str, Doubles],
+        whole: Mapping[str, Floats],
+        known: Dataset,
+    ) -> dict[str, Doubles]:
+        """Coefficients for `whole`, where those were `found` for blocks that were made again.
+
+        `designs` are what is known of these blocks' rows; as it means the same everywhere, by
+        default they stay.
+        """
+        return dict(found)
 
     def _made_again(self, units: Mapping[str, Floats], held: HeldOut) -> Self:
         """What is known of rows of held-out features: a block that is made again has other axes."""
@@ -167,18 +169,11 @@ class GatedBlocks:
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)
-        if missing := sorted(self.widths_.keys() - features.parts.keys()):
-            name = type(self).__name__.lower()
-            raise AlignmentError(f"{name} was fitted on the blocks {missing}, which are missing")
+        self._check_there(features, self.widths_)
         units = {name: self._checked(name, features.parts[name]) for name in self.widths_}
         roots = np.sqrt(self._shares(units))
         parts = [unit * roots[:, [place]] for place, unit in enumerate(units.values())]
-        others = {n: part for n, part in features.parts.items() if n not in self.widths_}
-        behavioural = set(features.behavioural)
-        if behavioural & self.widths_.keys():
-            behavioural.add(FUSED)
-        fused = np.ascontiguousarray(np.hstack(parts), dtype=np.float32)
-        return Features(features.ids, {FUSED: fused, **others}, behavioural=behavioural)
+        return self._fused_beside(features, np.ascontiguousarray(np.hstack(parts), np.float32))
 
     def _checked(self, name: str, values: Matrix) -> Floats:
         check_width(values, self.widths_[name], name, type(self).__name__.lower())
@@ -196,10 +191,8 @@ class GatedBlocks:
         rows[:, starts[place] : starts[place + 1]] = self._checked(name, values) * share
         return rows
 
-    def block_after(self, name: str) -> str:
-        """The name under which what a block adds is found after the transform."""
-        check_fitted(self)
-        return FUSED if name in self.widths_ else name
+    def _fused_names(self) -> Collection[str]:
+        return self.widths_
 
 
 def _logits(

@@ -9,11 +9,14 @@ from pydantic import PositiveInt
 
 from palate.core.arrays import Floats, Rows
 from palate.core.component import component, learnt
+from palate.core.dataset import Dataset
 from palate.core.learnt import agree
-from palate.features.blocks import moments, principal_axes, project
+from palate.features.blocks import Doubles, moments, principal_axes, project
 from palate.features.fusion._gates import GatedBlocks
 
 __all__ = ["Attention"]
+
+_RIDGE = 1e-3  # of each key's squares, so that a key that never varies gets nothing
 
 
 @component
@@ -43,6 +46,30 @@ class Attention(GatedBlocks):
         return {
             name: project(part, self.means_[name], self.axes_[name]) for name, part in units.items()
         }
+
+    def _carried(
+        self,
+        found: Mapping[str, Doubles],
+        designs: Mapping[str, Doubles],
+        whole: Mapping[str, Floats],
+        known: Dataset,
+    ) -> dict[str, Doubles]:
+        """What the query asks for, by other keys: the least squares over the items known then.
+
+        A block that is made again, or of which fewer items are known, has keys on axes of its own.
+        """
+        rows = known.warm_items
+        carried: dict[str, Doubles] = {}
+        own, has = self.design(whole)
+        for place, (name, part) in enumerate(found.items()):
+            told = rows[has[rows, place]]
+            keys, wanted = own[place][told], designs[name][told] @ part
+            cost = np.full(keys.shape[1], _RIDGE * max(len(told), 1))
+            cost[0] = 1e-6  # the intercept is free
+            squares = keys.T @ keys + np.diag(cost)
+            solved = np.linalg.solve(squares, keys.T @ wanted)
+            carried[name] = np.asarray(np.round(solved, 4), dtype=np.float64)
+        return carried
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for keys of other blocks."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 from pydantic import Field
 from scipy import optimize, sparse
 
-from palate.core.arrays import Floats, Matrix, Rows, scale_rows, to_dense, unit_rows
-from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.arrays import Floats, Matrix, Rows, to_dense, unit_rows
+from palate.core.component import component
 from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.histories import histories_of
-from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
-from palate.features.blocks import Doubles, learnt_of, transform_parts
+from palate.features.blocks import Doubles, most_touched
+from palate.features.fusion._fused import ScaledBlocks
 from palate.features.held_out import HeldOut, shares_from, shares_in_words, with_unheld
 
 __all__ = ["Correlation"]
@@ -27,7 +27,7 @@ _FEWEST = 10  # items whose likeness is compared
 
 
 @component
-class Correlation:
+class Correlation(ScaledBlocks):
     """As `concat`, with weights that bring the cosines of items closest to their co-occurrence.
 
     Centred kernel alignment (Cortes et al., JMLR 2012): each block's cosines between the `items`
@@ -39,12 +39,7 @@ class Correlation:
 
     items: Annotated[int, Field(ge=_FEWEST, le=20_000)] = 2_000
 
-    factors_: dict[str, float] = learnt()
-
     learns_from_events: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        check_types(self)
 
     def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
         source: Features | None = features
@@ -53,49 +48,35 @@ class Correlation:
             held = HeldOut.of(features, data, context)
             source = content_of(features) if held is None else held.features
         parts = {} if source is None else source.parts
-        shares = _alignment(parts, _most_touched(data, self.items), _together(data, held))
+        shares = _alignment(parts, most_touched(data, self.items, fewest=2), _together(data, held))
         self.factors_ = {
             name: share**0.5 for name, share in with_unheld(shares, features.parts).items()
         }
         return self
 
-    def check_learnt(self) -> None:
-        """Raises `ValueError` for factors that no weights give."""
-        factors = list(self.factors_.values())
-        agree(all(factor >= 0 for factor in factors) and sum(factors) > 0, "factors_ of no weights")
-
     @property
     def chosen_(self) -> list[str]:
         """The weights that were learnt, in words."""
-        check_fitted(self)
-        shares = {name: factor**2 for name, factor in self.factors_.items()}
-        return shares_in_words(shares, "weights of the blocks, by how they agree with behaviour")
-
-    def transform(self, features: Features) -> Features:
-        return transform_parts(self, features)
-
-    def names_after(self, name: str, names: Sequence[str]) -> Sequence[str]:
-        """What the columns of a block mean afterwards: the same, for they are only scaled."""
-        return names
-
-    def transform_block(self, name: str, values: Matrix) -> Matrix:
-        """Any rows in a block's space: of items, or of people's words."""
-        check_fitted(self)
-        factor = learnt_of(self.factors_, name, "correlation")
-        return scale_rows(unit_rows(values), np.full(values.shape[0], factor, dtype=np.float32))
+        return shares_in_words(
+            self._shares(), "weights of the blocks, by how they agree with behaviour"
+        )
 
 
 def _together(data: Dataset, held: HeldOut | None) -> sparse.csr_array:
-    """(items, items) cosines of who touched what; of what was before with what was held out."""
-    touched: Any = histories_of(data).chosen()
+    """(items, items) cosines of who touched what; of what was before with what was held out.
+
+    An event counts what it weighs: a pair the geometric mean of both.
+    """
+    touched: Any = histories_of(data).strengths()
     if held is None:
         units = unit_rows(sparse.csr_array(touched.T))
         return sparse.csr_array(units @ sparse.csr_array(units).T)
-    before: Any = held.asking.chosen()
+    before: Any = held.asking.strengths()
     count = len(held.answers)
     ones = np.ones(count, dtype=np.float32)
     after = sparse.csr_array((ones, held.answers, np.arange(count + 1)), shape=before.shape)
-    usual = np.sqrt(np.maximum(data.item_counts, 1)).astype(np.float32)
+    squares = np.bincount(touched.indices, touched.data**2, minlength=touched.shape[1])
+    usual = np.sqrt(np.where(squares > 0, squares, 1)).astype(np.float32)
     pairs: Any = sparse.csr_array(before.T @ after)
     scale = sparse.diags_array(1 / usual)
     return sparse.csr_array(scale @ (pairs + pairs.T) @ scale)
@@ -121,12 +102,6 @@ def _alignment(
     among = np.where(np.outer(telling, telling), among, 0.0) / np.outer(scale, scale)
     found, _ = optimize.nnls(among, np.where(telling, agree, 0.0) / scale)
     return shares_from(dict(zip(parts, (found / scale).tolist(), strict=True)))
-
-
-def _most_touched(data: Dataset, most: int) -> Rows:
-    counts = data.item_counts
-    order = np.argsort(-counts, kind="stable")[:most]
-    return np.sort(order[counts[order] > 1]).astype(np.int32)
 
 
 def _centred(cosines: Floats) -> Doubles:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import PositiveInt
 from scipy import linalg
 
-from palate.core.arrays import Floats, Matrix, Rows, row_norms, scale_rows, to_dense, unit_rows
+from palate.core.arrays import Floats, Matrix, row_norms, scale_rows, to_dense, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError
@@ -17,7 +17,7 @@ from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
-from palate.features.blocks import Doubles, check_finite, check_width, learnt_of
+from palate.features.blocks import Doubles, check_finite, check_width, learnt_of, most_touched
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.held_out import HeldOut, learnt_shares, shares_in_words, with_unheld
 
@@ -38,7 +38,8 @@ class Linear:
     with most events: a ridge regression, less sure of items with few events, so an item that nobody
     has touched stands where those stand that are described like it (Gantner et al., "Learning
     attribute-to-feature mappings", ICDM 2010). The penalty, and how much each block counts, is what
-    foretells held-out training events best. `keep=False` leaves that block alone.
+    foretells held-out training events best. `keep=False` leaves that block alone. It is
+    behavioural: whoever holds events out learns it again.
     """
 
     dim: PositiveInt = 64
@@ -81,7 +82,7 @@ class Linear:
         return self
 
     def _learn_map(self, content: Features, data: Dataset, penalty: float) -> None:
-        rows = _most_touched(data)
+        rows = most_touched(data, _ITEMS)
         widths = {name: part.shape[1] for name, part in content.parts.items()}
         wanted = Behaviour(dim=self.dim).fit(data).encode(data).parts["behaviour"][rows]
         self.dim_ = wanted.shape[1]
@@ -121,7 +122,8 @@ class Linear:
             raise AlignmentError(f"linear was fitted on the blocks {missing}, which are missing")
         parts = self._parts(features.parts)
         names = {name: own for name, own in features.names.items() if name in parts}
-        return Features(features.ids, parts, behavioural=features.behavioural, names=names)
+        behavioural = {*features.behavioural, LINEAR}
+        return Features(features.ids, parts, behavioural=behavioural, names=names)
 
     def transform_queries(self, words: Mapping[str, Matrix]) -> dict[str, Matrix]:
         """People's words in the space of each block that they are in, and of the learnt one."""
@@ -153,12 +155,6 @@ class Linear:
 def _scaled(part: Matrix, share: float) -> Matrix:
     factor = np.float32(share**0.5)
     return scale_rows(unit_rows(part), np.full(part.shape[0], factor, dtype=np.float32))
-
-
-def _most_touched(data: Dataset) -> Rows:
-    counts = data.item_counts
-    order = np.argsort(-counts, kind="stable")[:_ITEMS]
-    return np.sort(order[counts[order] > 0]).astype(np.int32)
 
 
 def _ridge(units: Mapping[str, Matrix], wanted: Doubles, counts: Any, penalty: float) -> Doubles:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+import copy
+from collections.abc import Collection, Mapping
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import NonNegativeFloat, PositiveInt
 
-from palate.core.arrays import Floats, Matrix, unit_rows
+from palate.core.arrays import Floats, Matrix, Rows, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
 from palate.core.learnt import WIDEST, agree
 from palate.core.settings import BlockName
@@ -24,6 +24,7 @@ from palate.features.blocks import (
     project,
     shares_of,
 )
+from palate.features.fusion._fused import OneBlock
 from palate.features.held_out import (
     HeldOut,
     learnt_shares,
@@ -35,13 +36,12 @@ from palate.features.held_out import (
 
 __all__ = ["Weighted"]
 
-FUSED = "fused"
 _POWERS = (0.5, 1.0, 2.0)
 NARROW = 8  # columns: a few numbers about each item must not take all else down to as few
 
 
 @component
-class Weighted:
+class Weighted(OneBlock):
     """One block "fused": the sum of the dense blocks' unit rows, by their share of the `weights`.
 
     Blocks wider than `dim` (None: the narrowest block of more than 8 columns, if any has) enter by
@@ -58,8 +58,6 @@ class Weighted:
     axes_: dict[str, Floats] = learnt("width", "dim_")
     dim_: int = learnt()
 
-    makes: ClassVar[Sequence[str]] = (FUSED,)
-
     def __post_init__(self) -> None:
         check_types(self)
 
@@ -69,58 +67,53 @@ class Weighted:
         return self.weights == "learn"
 
     def fit(self, features: Features, data: Dataset, context: FitContext = FitContext()) -> Self:
-        dense = dense_parts(features)
-        if not dense:
-            raise ConfigError(
-                f"weighted needs a dense block, but all of {list(features.parts)} are sparse: "
-                "use concat"
-            )
-        if FUSED in features.parts.keys() - dense.keys():
-            raise AlignmentError(f"a sparse block is called {FUSED!r} already; rename it")
+        dense = self._dense_of(features)
         given = None if isinstance(self.weights, str) else self.weights
         self.shares_ = shares_of(dense, given)
-        self.widths_ = {name: part.shape[1] for name, part in dense.items()}
-        wide = [width for width in self.widths_.values() if width > NARROW]
-        self.dim_ = self.dim or min(wide or self.widths_.values())
-        self.means_, self.axes_ = {}, {}
-        for name, part in dense.items():
-            if part.shape[1] > self.dim_:
-                mean, covariance, count = moments(part, data.warm_items)
-                self.means_[name] = mean.astype(np.float32)
-                _, axes = principal_axes(covariance, count, self.dim_)
-                self.axes_[name] = axes.astype(np.float32)
+        widths = [part.shape[1] for part in dense.values()]
+        self.dim_ = self.dim or min([width for width in widths if width > NARROW] or widths)
+        self._learn_axes(dense, data.warm_items)
         if self.learns_from_events:
             self.shares_ = self._learnt_shares(features.select(dense), data, context)
         return self
+
+    def _learn_axes(self, dense: Mapping[str, Floats], rows: Rows) -> None:
+        """How blocks become `dim_` columns, from some of their rows."""
+        self.widths_ = {name: part.shape[1] for name, part in dense.items()}
+        self.means_, self.axes_ = {}, {}
+        for name, part in dense.items():
+            if part.shape[1] > self.dim_:
+                mean, covariance, count = moments(part, rows)
+                self.means_[name] = mean.astype(np.float32)
+                _, axes = principal_axes(covariance, count, self.dim_)
+                self.axes_[name] = axes.astype(np.float32)
 
     def _learnt_shares(
         self, dense: Features, data: Dataset, context: FitContext
     ) -> dict[str, float]:
         """Powers of the weights that cosines would have, for blocks disturb each other in a sum.
 
-        The likeliest of these; the last one is the best block alone.
+        The likeliest of these; the last one is the best block alone. A wide block that is made
+        again without the held-out events lies on axes of its own.
         """
         held = HeldOut.of(dense, data, context)
         if held is None:
             return self.shares_
-        parts = {
-            name: part
-            for name, part in held.features.parts.items()
-            if self.widths_.get(name) == part.shape[1]
-        }
+        parts = {n: part for n, part in dense_parts(held.features).items() if n in self.widths_}
         told, _ = learnt_shares(held, parts)
         most = max(told.values(), default=0.0)
         tried = [shares_from({n: s**power for n, s in told.items()}) for power in _POWERS]
         tried.append(shares_from({name: float(s == most) for name, s in told.items()}))
-        equal, best = self.shares_, (-np.inf, self.shares_)
+        own, best = copy.copy(self), (-np.inf, self.shares_)
+        own._learn_axes(parts, held.known.warm_items)
         for shares in tried:
-            self.shares_ = shares
+            own.shares_ = shares
             fused = np.zeros((len(dense), self.dim_), dtype=np.float32)
             for name, part in parts.items():
-                fused += np.asarray(self.transform_block(name, part))
+                fused += np.asarray(own.transform_block(name, part))
             _, likelihood = likeliest(held.scores(fused)[:, :, None], held.open)
             best = max(best, (likelihood, shares), key=lambda pair: pair[0])
-        return with_unheld(best[1], equal)
+        return with_unheld(best[1], self.shares_)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
@@ -140,19 +133,11 @@ class Weighted:
 
     def transform(self, features: Features) -> Features:
         check_fitted(self)
-        if missing := sorted(self.shares_.keys() - features.parts.keys()):
-            raise AlignmentError(f"weighted was fitted on the blocks {missing}, which are missing")
+        self._check_there(features, self.shares_)
         fused = np.zeros((len(features), self.dim_), dtype=np.float32)
-        others: dict[str, Matrix] = {}
-        for name, part in features.parts.items():
-            if name in self.shares_:
-                fused += np.asarray(self.transform_block(name, part))
-            else:
-                others[name] = part
-        behavioural = set(features.behavioural)
-        if behavioural & self.shares_.keys():
-            behavioural.add(FUSED)
-        return Features(features.ids, {FUSED: fused, **others}, behavioural=behavioural)
+        for name in self.shares_:
+            fused += np.asarray(self.transform_block(name, features.parts[name]))
+        return self._fused_beside(features, fused)
 
     def transform_block(self, name: str, values: Matrix) -> Matrix:
         """What rows of one block, of items or of people's words, add to the fused block."""
@@ -166,7 +151,5 @@ class Weighted:
         rows[:, : values.shape[1]] = unit_rows(values)
         return rows * np.float32(self.shares_[name])
 
-    def block_after(self, name: str) -> str:
-        """The name under which what a block adds is found after the transform."""
-        check_fitted(self)
-        return FUSED if name in self.shares_ else name
+    def _fused_names(self) -> Collection[str]:
+        return self.shares_

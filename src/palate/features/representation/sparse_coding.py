@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
@@ -42,6 +42,8 @@ class SparseCoding:
     seed: NonNegativeInt = 0
 
     atoms_: dict[str, Floats] = learnt("atoms", "width")
+
+    makes_sparse: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_types(self)

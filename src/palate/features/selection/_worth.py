@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Mask, Matrix, row_norms
+from palate.core.arrays import Mask, Matrix, row_norms, scale_rows
 from palate.core.component import check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
@@ -76,7 +76,10 @@ class Products:
 
 @dataclass(kw_only=True)
 class LearntSelection:
-    """A selection that asks which columns foretell held-out training events."""
+    """A selection that asks which columns foretell held-out training events.
+
+    Rows keep their length, by which fusion says what a block is worth.
+    """
 
     kept_: dict[str, Mask] = learnt("width")
 
@@ -139,7 +142,10 @@ class LearntSelection:
         """Any rows in a block's space: of items, or of people's words."""
         check_fitted(self)
         who = type(self).__name__.lower()
-        return kept_columns(values, learnt_of(self.kept_, name, who), name, who)
+        rows = kept_columns(values, learnt_of(self.kept_, name, who), name, who)
+        before, after = row_norms(values), row_norms(rows)
+        longer = np.divide(before, after, out=np.zeros_like(before), where=after > 0)
+        return scale_rows(rows, longer.astype(np.float32))
 
 
 def _with_something(masks: Mapping[str, Mask]) -> dict[str, Mask]:

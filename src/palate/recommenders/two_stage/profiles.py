@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from palate.core.arrays import Floats, Matrix, to_dense, unit_rows
+from palate.core.arrays import Floats, Matrix, scale_rows, to_dense, unit_rows
 from palate.core.features import Features
 from palate.core.histories import Histories
 from palate.core.learnt import agree, check_finite, check_rows
 from palate.core.sparse import inner_products, on_grid, product
+from palate.features.blocks import weights_in
 from palate.recommenders._cooccurrence import even_chunks, keep_largest
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.recency import WINDOWS
@@ -50,23 +51,34 @@ def profile_statistics(histories: Histories, users: Features | None) -> dict[str
     "profile.block.NAME" (people, d) unit rows of a sample of the people with events and
     "profile.chosen" (people, items) what they chose; "profile.odds" (values, items) log of how much
     more often those with a value chose an item than others did, shrunk, for the columns
-    "profile.values" of all sparse blocks, positive parts first, then negative ones.
+    "profile.values" of all sparse blocks, positive parts first, then negative ones. An event counts
+    what it weighs, and a block what fusion gave it (`weights_in`).
     """
     names = [] if users is None else people_blocks(users.parts)
     if users is None or not names:
         return {}
     asking = histories.take(histories.lengths > 0).with_users(users.select(names))
-    chosen = asking.chosen()
+    chosen, weights = asking.strengths(), weights_in(asking.users)
     pool = np.flatnonzero(asking.has_profile)[:POOL]
     found: dict[str, Any] = {
-        f"{_BLOCK}{name}": comparable(part[pool]) for name, part in asking.users.items()
+        f"{_BLOCK}{name}": comparable(part[pool], weights[name])
+        for name, part in asking.users.items()
     }
     found[_CHOSEN] = sparse.csr_array(chosen[pool], dtype=np.float32)
     values = _values_of(asking.users)
     counted = _most_shared(values, len(histories.item_ids))
     found[_VALUES] = counted
-    found[_LOG_ODDS] = _log_odds(sparse.csr_array(values[:, counted]), chosen)
+    odds = _log_odds(sparse.csr_array(values[:, counted]), chosen)
+    found[_LOG_ODDS] = odds * _of_columns(asking.users, weights)[counted, None]
     return found
+
+
+def _of_columns(parts: Mapping[str, Matrix], weights: Mapping[str, float]) -> Floats:
+    """(columns,) the weight of the block that each of `_values_of` belongs to."""
+    names = [name for name, part in parts.items() if sparse.issparse(part)]
+    widths = [parts[name].shape[1] for name in names]
+    own = np.repeat(np.array([weights[name] for name in names], dtype=np.float32), widths)
+    return np.concatenate([own, own])
 
 
 def people_blocks(names: Collection[str]) -> list[str]:
@@ -74,9 +86,11 @@ def people_blocks(names: Collection[str]) -> list[str]:
     return [name for name in names if not name.startswith(QUERY)]
 
 
-def comparable(part: Matrix) -> Matrix:
-    """Unit rows of people in a block, as `people_alike` takes them."""
+def comparable(part: Matrix, weight: float = 1.0) -> Matrix:
+    """Rows of people in a block, of its weight's length, as `people_alike` takes them."""
     units = unit_rows(part)
+    if weight != 1.0:
+        units = scale_rows(units, np.full(part.shape[0], weight, dtype=np.float32))
     return units if sparse.issparse(units) else on_grid(to_dense(units))
 
 
@@ -101,7 +115,8 @@ def _most_shared(values: sparse.csr_array, n_items: int) -> NDArray[np.int32]:
 def _log_odds(values: sparse.csr_array, chosen: sparse.csr_array) -> Floats:
     """(values, items): 0 where those with the value choose an item as often as everybody does."""
     together = to_dense(sparse.csr_array(values.T @ chosen)).astype(np.float64)
-    often = np.bincount(chosen.indices, minlength=chosen.shape[1]) / max(chosen.nnz, 1)
+    counts = np.bincount(chosen.indices, chosen.data, minlength=chosen.shape[1])
+    often = counts / max(counts.sum(), 1e-9)
     expected = together.sum(axis=1, keepdims=True) * often
     odds: Floats = np.log((together + PRIOR) / (expected + PRIOR)).astype(np.float32)
     return odds
@@ -160,7 +175,7 @@ def profile_window(days: float | None) -> str:
 
 def _usual(statistics: Mapping[str, Any]) -> Floats:
     chosen = statistics[_CHOSEN]
-    counts = np.bincount(chosen.indices, minlength=chosen.shape[1])
+    counts = np.bincount(chosen.indices, chosen.data, minlength=chosen.shape[1])
     return np.asarray(counts / max(chosen.shape[0], 1), dtype=np.float32)
 
 
