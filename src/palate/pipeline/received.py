@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
+from scipy import sparse
 
 from palate.core.arrays import Matrix
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
@@ -14,7 +15,9 @@ from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.learnt import agree
+from palate.pipeline.rehearsal import check_way
 from palate.pipeline.stages import Stages
+from palate.recommenders.two_stage.profiles import QUERY
 from palate.text.template import parse
 
 _TEXTS = ((EVENT, pl.String), (TEXT, pl.String))
@@ -47,6 +50,8 @@ def check_received(pipeline: Stages) -> None:
         agree(not lacking, f"an encoder of columns that the items lack: {sorted(lacking)}")
     for transform in pipeline.transforms_ if pipeline.encoders_ else ():
         check_fitted(transform)
+    if features is not None:
+        check_way(pipeline.encoders_, pipeline.transforms_, features)
     _check_people(pipeline)
     blocks = {} if features is None else features.parts
     people = {} if pipeline.user_features_ is None else pipeline.user_features_.parts
@@ -73,6 +78,13 @@ def _check_people(pipeline: Stages) -> None:
         agree(not lacking, f"an encoder of columns that the users lack: {sorted(lacking)}")
     for transform in pipeline.user_transforms_:
         check_fitted(transform)
+    blocks = {} if pipeline.features_ is None else pipeline.features_.parts
+    words = [name for name in features.parts if name.startswith(QUERY)]
+    for name in words:
+        like = blocks.get(name.removeprefix(QUERY))
+        fits = like is not None and like.shape[1] == features.parts[name].shape[1]
+        agree(fits, f"what people say is in the space of no block: {name!r}")
+    check_way(encoders, pipeline.user_transforms_, features, besides=words)
 
 
 def _check_dataset(data: Dataset) -> None:
@@ -141,9 +153,13 @@ def _check_scorer(component: Any, item_ids: Ids, blocks: Mapping[str, Matrix]) -
             continue
         agree(_same(features.ids, item_ids), "a part knows features of other items")
         for block, values in features.parts.items():
-            fits = block in blocks and blocks[block].shape == values.shape
+            fits = block in blocks and _alike(blocks[block], values)
             agree(fits, f"a part knows a block {block!r} that the pipeline does not make")
 
 
 def _same(one: Ids, other: Ids) -> bool:
     return one is other or one.series.equals(other.series)
+
+
+def _alike(one: Matrix, other: Matrix) -> bool:
+    return one.shape == other.shape and sparse.issparse(one) == sparse.issparse(other)

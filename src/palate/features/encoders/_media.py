@@ -99,6 +99,12 @@ class MediaEncoder(LoadsItself, ABC):
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {type(self).__module__.rpartition(".")[2]: vectors})
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.typical_) + self.gaps_
+
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which column is read, how many items have none, and whether the model is here.
 

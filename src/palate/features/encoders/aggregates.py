@@ -70,6 +70,12 @@ class Aggregates:
         )
 
     @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.unknown_)
+
+    @property
     def names(self) -> list[str]:
         """What each column means: "events", "users", "purchase: share", "trend", "no events"."""
         check_fitted(self)

@@ -12,7 +12,7 @@ from palate.core.arrays import Matrix, scale_rows, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
-from palate.core.learnt import agree
+from palate.core.learnt import check_shares
 from palate.core.settings import BlockName
 from palate.core.types import FitContext
 from palate.features.blocks import learnt_of, shares_of, transform_parts
@@ -58,8 +58,9 @@ class Concat:
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for factors that no weights give."""
-        factors = list(self.factors_.values())
-        agree(all(factor >= 0 for factor in factors) and sum(factors) > 0, "factors_ of no weights")
+        whole = 1.0 if self.scale else float(len(self.factors_))
+        shares = {name: factor * abs(factor) / whole for name, factor in self.factors_.items()}
+        check_shares(shares, "squares of factors_")
 
     @property
     def chosen_(self) -> list[str]:

@@ -14,7 +14,7 @@ from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.histories import histories_of
-from palate.core.learnt import agree
+from palate.core.learnt import check_shares
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
 from palate.features.blocks import Doubles, learnt_of, transform_parts
@@ -61,8 +61,8 @@ class Correlation:
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for factors that no weights give."""
-        factors = list(self.factors_.values())
-        agree(all(factor >= 0 for factor in factors) and sum(factors) > 0, "factors_ of no weights")
+        squares = {name: factor * abs(factor) for name, factor in self.factors_.items()}
+        check_shares(squares, "squares of factors_")
 
     @property
     def chosen_(self) -> list[str]:
