@@ -50,7 +50,7 @@ def write(old: Path, new: Path, manifest: dict, arrays: dict) -> Path:
     """A folder with that content, sealed as if palate had written it."""
     new.mkdir()
     manifest = {**manifest, "arrays": put(new, save(arrays), "safetensors")}
-    for name in manifest["tables"].values():
+    for name in {*manifest["tables"].values()}:
         (new / name).hardlink_to(old / name)
     seal(new, manifest)
     return new

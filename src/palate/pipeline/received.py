@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 from scipy import sparse
 
+from palate.core import registry
 from palate.core.arrays import Matrix
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.core.component import check_fitted
@@ -17,7 +18,7 @@ from palate.core.ids import Ids
 from palate.core.learnt import agree
 from palate.pipeline.rehearsal import check_way
 from palate.pipeline.stages import Stages
-from palate.recommenders.two_stage.profiles import QUERY
+from palate.recommenders.two_stage.profiles import QUERY, profiles_in
 from palate.text.template import parse
 
 _TEXTS = ((EVENT, pl.String), (TEXT, pl.String))
@@ -60,7 +61,7 @@ def check_received(pipeline: Stages) -> None:
         _check_scorer(part, data.item_ids, blocks)
         lost = set(getattr(part, "user_blocks_", ())) - set(people)
         agree(not lost, f"a part knows blocks of users that are not made: {sorted(lost)}")
-        for name, values in getattr(part, "profiles_", {}).items():
+        for name, values in _profiles_of(part).items():
             fits = name in people and people[name].shape[1] == values.shape[1]
             agree(fits, f"a part knows a block of users {name!r} that is not made")
 
@@ -155,6 +156,13 @@ def _check_scorer(component: Any, item_ids: Ids, blocks: Mapping[str, Matrix]) -
         for block, values in features.parts.items():
             fits = block in blocks and _alike(blocks[block], values)
             agree(fits, f"a part knows a block {block!r} that the pipeline does not make")
+
+
+def _profiles_of(part: Any) -> Mapping[str, Matrix]:
+    """Block of people → rows that whoever asks is compared with, of palate's own components."""
+    if ":" in registry.name_of(part):
+        return {}
+    return getattr(part, "profiles_", {}) | profiles_in(getattr(part, "statistics_", {}))
 
 
 def _same(one: Ids, other: Ids) -> bool:
