@@ -102,13 +102,13 @@ def test_a_table_without_use():
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("n_estimators", "5", "integer"),
-        ("n_estimators", True, "integer"),
-        ("n_estimators", 5.5, "integer"),
+        ("n_estimators", "5", "whole number"),
+        ("n_estimators", True, "whole number"),
+        ("n_estimators", 5.5, "whole number"),
         ("learning_rate", "fast", "number"),
         ("learning_rate", float("nan"), "finite"),
         ("learning_rate", float("inf"), "finite"),
-        ("behaviour", 1, "boolean"),
+        ("behaviour", 1, "behaviour=True"),
     ],
 )
 def test_values_of_a_wrong_type(key, value, reason):
