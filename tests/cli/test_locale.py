@@ -47,7 +47,7 @@ def test_chinese_names_of_files_and_people_are_read_and_written(palate, tmp_path
     fitted = palate("fit", "管道.toml", "--out", "模型")
     assert fitted.returncode == 0, fitted.stderr.decode()
     assert (tmp_path / "模型" / "manifest.json").is_file()
-    shown = palate("recommend", "模型", "--user", "用户1", "--json")
+    shown = palate("recommend", "模型", "--user", "用户1")
     assert shown.returncode == 0, shown.stderr.decode()
     assert "绿茶" in shown.stdout.decode()
 
