@@ -18,8 +18,8 @@ class _WithDocstrings(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        source = self.get_data(path)
-        return compile(source, path, "exec", dont_inherit=True, optimize=0)
+        kept: CodeType = self.source_to_code(self.get_data(path), path, _optimize=0)
+        return kept
 
 
 class _Finder:
