@@ -17,10 +17,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import palate
 from palate.core import registry
-from palate.core.component import allowed
 from palate.core.optional import requirements_of
 from palate.core.paths import Located
 from palate.core.settings import Inside, NamesBlock, mark_in, types_of
+from palate.core.takes import allowed
 from palate.nn.hub.cards import NamesModel
 from palate.pipeline.dialect import toml
 

@@ -11,9 +11,9 @@ from scipy.io import wavfile
 
 from palate import testing
 from palate.core import registry
-from palate.core.component import allowed
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, MissingExtraError
+from palate.core.takes import allowed
 
 
 def components(*stages):

@@ -108,7 +108,7 @@ def test_a_table_without_use():
         ("learning_rate", "fast", "number"),
         ("learning_rate", float("nan"), "finite"),
         ("learning_rate", float("inf"), "finite"),
-        ("behaviour", 1, "true or false"),
+        ("behaviour", 1, "behaviour=True"),
     ],
 )
 def test_values_of_a_wrong_type(key, value, reason):

@@ -61,3 +61,31 @@ def test_on_the_command_line_one_line_does(run, tmp_path):
     assert done.stderr.startswith(f"error: LightGBM cannot be loaded ({GOMP}). LightGBM needs")
     assert "apt-get install libgomp1" in done.stderr
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("palate")] == []
+
+
+LISTS = """
+import sys
+import palate
+from palate.data.samples import synthetic
+
+assert sys.flags.optimize == int(sys.argv[1])
+data = synthetic(n_users=60, n_items=30)
+ranker = palate.Ranker(n_train_queries=200, n_estimators=5)
+model = palate.Pipeline(encoders={"words": palate.Tfidf()}, recommender=ranker).fit(data)
+print(model.recommend(data.user_ids.tolist()[:5], k=3).table.rows())
+"""
+
+
+def test_a_python_that_drops_docstrings_gives_the_same_lists():
+    """LightGBM writes its docstrings from others, which are not there then."""
+    plain, without = (
+        subprocess.run(
+            [sys.executable, *option, "-c", LISTS, level],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for option, level in (([], "0"), (["-OO"], "2"))
+    )
+    assert without.returncode == 0, without.stderr
+    assert without.stdout == plain.stdout != ""

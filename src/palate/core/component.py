@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import wraps
-from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_origin
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from palate.core.doors import MOST, doors
-from palate.core.errors import ConfigError, Message, NotFittedError, did_you_mean, guess
+from palate.core.errors import ConfigError, NotFittedError, did_you_mean
 from palate.core.parameters import Parameters
 from palate.core.settings import same_objects, types_of
-from palate.core.visible import quoted, shorten
-
-_LIMITS: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "too_short")
-"""What pydantic calls values of the right type that are beyond the limits of a setting."""
-
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
-_LOW: Final = {"ge": "≤", "gt": "<"}
-_HIGH: Final = {"le": "≤", "lt": "<"}
-_ALONE: Final = {
-    "ge": "{} or more",
-    "gt": "more than {}",
-    "le": "{} or less",
-    "lt": "less than {}",
-}
+from palate.core.takes import checked
+from palate.core.visible import quoted
 
 T = TypeVar("T")
 
@@ -124,117 +109,6 @@ def check_types(component: Any) -> None:
             raise ConfigError(f"{where} = {quoted(typed)} cannot be used: give one below 2**63")
         # what came as a list or a table stays that very object
         setattr(component, entry.name, plain if isinstance(plain, list | dict) else typed)
-
-
-_KINDS: Mapping[str, str] = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "list_type": "a list [in brackets]",
-    "dict_type": "a table {in braces}",
-}
-"""What pydantic's errors about types want, in plain words."""
-
-
-def checked(hint: Any, value: Any, *, where: str | Message) -> Any:
-    """`value`, once it has the type of `hint` and keeps its limits; else `ConfigError`."""
-    adapter = TypeAdapter(hint, config=_STRICT)
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        found = next((one for one in error.errors() if one["type"] in _LIMITS), None)
-        if found is None:
-            where, value, reason = _of_another_kind(adapter, value, error, where)
-        else:
-            where = Message.joined(".", [where, *_inside(value, found["loc"])])
-            value, name = found["input"], str(where).rpartition(".")[2]
-            reason = allowed(hint, name, empty=found["type"] == "too_short") or found["msg"]
-        raise ConfigError(where, f" = {quoted(value)} cannot be used: {reason}") from error
-
-
-def _of_another_kind(
-    adapter: TypeAdapter[Any], value: Any, error: ValidationError, where: str | Message
-) -> tuple[str | Message, Any, str]:
-    """Where the wrong value stands, the value, and what it must be instead, in plain words."""
-    errors = error.errors()
-    fix = _without_quotes(adapter, value)
-    deep = next((one for one in errors if any(_inside(value, one["loc"]))), None)
-    if deep is not None and deep["type"] in _KINDS:
-        inside = Message.joined(".", [where, *_inside(value, deep["loc"])])
-        return inside, deep["input"], f"it must be {_KINDS[deep['type']]}"
-    known = [_kind(one) for one in errors]
-    if not known or None in known:
-        said = errors[0]["msg"].removeprefix("Value error, ")
-        return where, value, said + fix
-    words = " or ".join(dict.fromkeys(map(str, known)))
-    choices = [name for one in errors for name in _choices(one)]
-    near = guess(value, choices) if isinstance(value, str) else ""
-    return where, value, f"it must be {words}{fix or (near and '.' + near)}"
-
-
-def _kind(error: Any) -> str | None:
-    if error["type"] == "literal_error":
-        return str(error["ctx"]["expected"]).replace("'", '"')
-    return _KINDS.get(error["type"])
-
-
-def _choices(error: Any) -> list[str]:
-    expected = str(error.get("ctx", {}).get("expected", ""))
-    return re.findall(r"'([^']+)'", expected) if error["type"] == "literal_error" else []
-
-
-def _without_quotes(adapter: TypeAdapter[Any], value: Any) -> str:
-    """The fix for a number, a truth value or a list that is written as a string."""
-    if not isinstance(value, str) or value.strip() == "null":
-        return ""
-    try:
-        adapter.validate_json(value)
-    except ValidationError:
-        return ""
-    return f". Write {shorten(value)}, without quotes"
-
-
-def allowed(hint: Any, name: str, *, empty: bool = False) -> str:
-    """What the limits in a type allow, as the fix of an error: "give 0 < decay ≤ 1".
-
-    `empty`: of a list that is too short, not of a number. Empty where the type has no limits.
-    """
-    limits = dict(_limits(hint))
-    left_out = ", or leave it out" if type(None) in get_args(hint) else ""
-    least = limits.pop("min_length", None)
-    if empty:
-        return f"name {least} or more{left_out}" if least else ""
-    low = next((f"{limits[key]:g} {sign}" for key, sign in _LOW.items() if key in limits), "")
-    high = next((f"{sign} {limits[key]:g}" for key, sign in _HIGH.items() if key in limits), "")
-    if low and high:
-        return f"give {low} {name} {high}{left_out}"
-    alone = [f"give {_ALONE[key].format(f'{limits[key]:g}')}{left_out}" for key in limits]
-    return alone[0] if alone else ""
-
-
-def _limits(hint: Any) -> Iterator[tuple[str, float]]:
-    """The limits in a type, wherever they stand in it, by the names that pydantic has for them."""
-    if get_origin(hint) is Annotated:
-        for mark in hint.__metadata__:
-            for limit in getattr(mark, "metadata", [mark]):
-                for key in (*_ALONE, "min_length"):
-                    if (value := getattr(limit, key, None)) is not None:
-                        whole = key == "gt" and hint.__origin__ is int
-                        yield ("ge", value + 1) if whole else (key, value)
-    for part in get_args(hint):
-        yield from _limits(part)
-
-
-def _inside(value: Any, steps: Iterable[Any]) -> Iterator[str]:
-    """The keys and places by which `steps` lead into lists and tables; others name types."""
-    for step in steps:
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int)
-        ):
-            yield str(step)
-            value = value[step]
 
 
 def _plain(value: Any) -> Any:

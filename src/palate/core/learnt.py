@@ -18,6 +18,8 @@ from palate.core.ids import Ids
 WIDEST = 2**24
 """Cells that an array may be long where it holds fewer: more than any vocabulary has words."""
 
+_ROUNDED = 1e-6  # that shares of 1 may be off by
+
 Lengths = dict[tuple[str, str], int]
 
 
@@ -77,6 +79,13 @@ def check_finite(numbers: NDArray[Any], where: str) -> None:
     agree(max(numbers.shape, default=0) <= max(WIDEST, numbers.size), f"{where}: {numbers.shape}")
     if numbers.dtype.kind == "f":
         agree(bool(np.isfinite(numbers).all()), f"{where} holds NaN or infinity")
+
+
+def check_shares(shares: Mapping[str, float], where: str) -> None:
+    """Raises `ValueError` unless these are shares of 1: none below 0, not all of them 0."""
+    agree(all(0 <= share <= 1 + _ROUNDED for share in shares.values()), f"{where} beyond 0 to 1")
+    total = sum(shares.values())
+    agree(0 < total <= 1 + _ROUNDED * len(shares), f"{where} that sum to {total:g}")
 
 
 def check_rows(rows: NDArray[Any], length: int, where: str) -> None:

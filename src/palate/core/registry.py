@@ -17,10 +17,10 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from palate.core.component import checked
 from palate.core.errors import ConfigError, Message, Setting, did_you_mean
 from palate.core.paths import located
 from palate.core.settings import Confusable, Inside, mark_in, same_objects, types_of
+from palate.core.takes import checked
 from palate.core.visible import quoted
 
 FOLDERS = {

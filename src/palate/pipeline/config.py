@@ -12,12 +12,12 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, Field
 
 from palate.core import registry
-from palate.core.component import checked
 from palate.core.dataset import Dataset, Repeats
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.paths import path_of, whole_path
 from palate.core.registry import located_table
 from palate.core.split import Split
+from palate.core.takes import checked
 from palate.core.visible import quoted, shorten
 from palate.data.notes import ReadNotes
 from palate.data.read import read

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
+from scipy import sparse
 
+from palate.core import registry
 from palate.core.arrays import Matrix
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, USER, VALUE, WEIGHT
 from palate.core.component import check_fitted
@@ -15,7 +17,9 @@ from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.ids import Ids
 from palate.core.learnt import agree
+from palate.pipeline.rehearsal import check_way
 from palate.pipeline.stages import Stages
+from palate.recommenders.two_stage.profiles import QUERY, profiles_in
 from palate.text.template import parse
 
 _TEXTS = ((EVENT, pl.String), (TEXT, pl.String))
@@ -52,6 +56,8 @@ def check_received(pipeline: Stages) -> None:
         agree(not lacking, f"an encoder of columns that the items lack: {sorted(lacking)}")
     for transform in pipeline.transforms_ if pipeline.encoders_ else ():
         check_fitted(transform)
+    if features is not None:
+        check_way(pipeline.encoders_, pipeline.transforms_, features)
     _check_people(pipeline)
     blocks = {} if features is None else features.parts
     people = {} if pipeline.user_features_ is None else pipeline.user_features_.parts
@@ -60,7 +66,7 @@ def check_received(pipeline: Stages) -> None:
         _check_scorer(part, data.item_ids, blocks)
         lost = set(getattr(part, "user_blocks_", ())) - set(people)
         agree(not lost, f"a part knows blocks of users that are not made: {sorted(lost)}")
-        for name, values in getattr(part, "profiles_", {}).items():
+        for name, values in _profiles_of(part).items():
             fits = name in people and people[name].shape[1] == values.shape[1]
             agree(fits, f"a part knows a block of users {name!r} that is not made")
 
@@ -78,6 +84,13 @@ def _check_people(pipeline: Stages) -> None:
         agree(not lacking, f"an encoder of columns that the users lack: {sorted(lacking)}")
     for transform in pipeline.user_transforms_:
         check_fitted(transform)
+    blocks = {} if pipeline.features_ is None else pipeline.features_.parts
+    words = [name for name in features.parts if name.startswith(QUERY)]
+    for name in words:
+        like = blocks.get(name.removeprefix(QUERY))
+        fits = like is not None and like.shape[1] == features.parts[name].shape[1]
+        agree(fits, f"what people say is in the space of no block: {name!r}")
+    check_way(encoders, pipeline.user_transforms_, features, besides=words)
 
 
 def _check_dataset(data: Dataset) -> None:
@@ -146,9 +159,20 @@ def _check_scorer(component: Any, item_ids: Ids, blocks: Mapping[str, Matrix]) -
             continue
         agree(_same(features.ids, item_ids), "a part knows features of other items")
         for block, values in features.parts.items():
-            fits = block in blocks and blocks[block].shape == values.shape
+            fits = block in blocks and _alike(blocks[block], values)
             agree(fits, f"a part knows a block {block!r} that the pipeline does not make")
+
+
+def _profiles_of(part: Any) -> Mapping[str, Matrix]:
+    """Block of people → rows that whoever asks is compared with, of palate's own components."""
+    if ":" in registry.name_of(part):
+        return {}
+    return getattr(part, "profiles_", {}) | profiles_in(getattr(part, "statistics_", {}))
 
 
 def _same(one: Ids, other: Ids) -> bool:
     return one is other or one.series.equals(other.series)
+
+
+def _alike(one: Matrix, other: Matrix) -> bool:
+    return one.shape == other.shape and sparse.issparse(one) == sparse.issparse(other)

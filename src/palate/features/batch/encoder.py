@@ -15,10 +15,10 @@ import polars as pl
 
 from palate.core import registry
 from palate.core.columns import ITEM, TIME, USER
-from palate.core.component import checked
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.settings import types_of
+from palate.core.takes import checked
 from palate.features.batch.text_rows import RowReader
 from palate.features.batch.work import Job
 from palate.features.encoders._media import MediaEncoder

@@ -105,6 +105,12 @@ class MediaEncoder(LoadsItself, ABC):
         check_fitted(self)
         return [self.column_]
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.typical_) + self.gaps_
+
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which column is read, how many items have none, and whether the model is here.
 

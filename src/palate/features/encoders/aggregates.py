@@ -13,7 +13,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import DataError
 from palate.core.features import Features
 from palate.core.ids import Ids
-from palate.core.learnt import agree
+from palate.core.learnt import agree, check_type
 from palate.features.event_statistics import events_of_items, learn, nothing, standardised
 
 __all__ = ["Aggregates"]
@@ -57,7 +57,8 @@ class Aggregates:
     def check_learnt(self) -> None:
         """Raises `ValueError` for names of other columns."""
         names = self.recipe_.get("names")
-        agree(isinstance(names, list) and len(names) == len(self.unknown_), "names of columns")
+        check_type(names, list[str], "names of columns")
+        agree(len(self.names) == len(self.unknown_), "names of other columns")
 
     def encode(self, data: Dataset) -> Features:
         """One behavioural block: (n_items, columns), one and the same row for unknown items."""
@@ -68,6 +69,12 @@ class Aggregates:
         return Features(
             data.item_ids, {"aggregates": values}, behavioural=["aggregates"], names=names
         )
+
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.unknown_)
 
     @property
     def names(self) -> list[str]:

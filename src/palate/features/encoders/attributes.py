@@ -120,6 +120,12 @@ class Attributes:
         return Features(data.item_ids, {"attributes": block}, names={"attributes": self.names})
 
     @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.names)
+
+    @property
     def names(self) -> list[str]:
         """What each feature means: "genres = Comedy", "year", "year is missing"."""
         check_fitted(self)

@@ -57,6 +57,12 @@ class Behaviour:
         vectors = np.where((rows < 0)[:, None], np.float32(0), self.vectors_[rows])
         return Features(data.item_ids, {"behaviour": vectors}, behavioural=["behaviour"])
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return int(self.vectors_.shape[1])
+
 
 def _normalised(data: Dataset) -> sparse.csr_array:
     """(people, items): damped counts over the roots of both sides' totals."""

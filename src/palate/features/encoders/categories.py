@@ -94,6 +94,12 @@ class Categories:
         return Features(data.item_ids, {"categories": values}, behavioural=["categories"])
 
     @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return int(self.vectors_.shape[1])
+
+    @property
     def names(self) -> list[str]:
         """The categories, in the order of `vectors_`: "genres = Horror"."""
         check_fitted(self)

@@ -113,6 +113,12 @@ class Graph:
             vectors = np.column_stack([vectors, (rows < 0).astype(np.float32)])
         return Features(data.item_ids, {"graph": vectors})
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return int(self.vectors_.shape[1]) + self.gaps_
+
     def covers(self, data: Dataset) -> float:
         """The share of the items of `data` that the graph knows."""
         check_fitted(self)

@@ -71,6 +71,12 @@ class Item2Vec:
         vectors = np.where((rows < 0)[:, None], np.float32(0), self.vectors_[rows])
         return Features(data.item_ids, {"item2vec": vectors}, behavioural=["item2vec"])
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return int(self.vectors_.shape[1])
+
 
 def _together(histories: Histories, window: int) -> sparse.csr_array:
     """(items, items) symmetric counts of pairs of different items, the nearer the more."""

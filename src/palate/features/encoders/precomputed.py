@@ -74,6 +74,12 @@ class Precomputed:
             vectors = np.column_stack([vectors, (~present).astype(np.float32)])
         return Features(data.item_ids, {"precomputed": vectors})
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.typical_) + self.gaps_
+
     def known(self, data: Dataset) -> Mask:
         """(n_items,) which items have a vector."""
         return self._find(data)[1]

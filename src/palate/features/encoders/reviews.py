@@ -86,6 +86,12 @@ class Reviews(LoadsItself):
         vectors = np.where((rows < 0)[:, None], np.float32(0), self.vectors_[rows])
         return Features(data.item_ids, {"reviews": vectors}, behavioural=["reviews"])
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return int(self.vectors_.shape[1])
+
     def encode_texts(self, texts: Sequence[str]) -> Floats:
         """(n, d) float32 vectors of any texts, as the encoder gives them."""
         return read_texts(self._reader, texts, who="reviews")

@@ -123,6 +123,12 @@ class Sentiment(LoadsItself):
         block = _standardised(self._summaries_of(data), self.scales_["items"])
         return Features(data.item_ids, {"sentiment": block}, behavioural=["sentiment"])
 
+    @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(COLUMNS)
+
     def user_sentiment(self, data: Dataset) -> Features:
         """The same block of the people of `data`, from what they wrote in its events.
 

@@ -117,6 +117,12 @@ class Tfidf(TemplateEncoder):
         return self._counted(self._of_queries, texts)
 
     @property
+    def block_width(self) -> int:
+        """Columns of its block, by what was learnt alone: nothing is encoded."""
+        check_fitted(self)
+        return len(self.vocabulary_)
+
+    @property
     def names(self) -> list[str]:
         """The word, or the run of words, that each column counts."""
         check_fitted(self)

@@ -10,6 +10,7 @@ from palate.core.arrays import Matrix, unit_rows
 from palate.core.component import component
 from palate.core.dataset import Dataset
 from palate.core.features import Features
+from palate.core.learnt import check_shares
 from palate.core.settings import BlockName
 from palate.core.types import FitContext
 from palate.features.blocks import shares_of
@@ -48,6 +49,12 @@ class Concat(ScaledBlocks):
         whole = 1.0 if self.scale else float(len(shares))
         self.factors_ = {name: (share * whole) ** 0.5 for name, share in shares.items()}
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for factors that no weights give."""
+        whole = 1.0 if self.scale else float(len(self.factors_))
+        shares = {name: factor * abs(factor) / whole for name, factor in self.factors_.items()}
+        check_shares(shares, "squares of factors_")
 
     @property
     def chosen_(self) -> list[str]:

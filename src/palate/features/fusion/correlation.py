@@ -14,6 +14,7 @@ from palate.core.component import component
 from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.core.histories import histories_of
+from palate.core.learnt import check_shares
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
 from palate.features.blocks import Doubles, most_touched
@@ -53,6 +54,11 @@ class Correlation(ScaledBlocks):
             name: share**0.5 for name, share in with_unheld(shares, features.parts).items()
         }
         return self
+
+    def check_learnt(self) -> None:
+        """Raises `ValueError` for factors that no weights give."""
+        squares = {name: factor * abs(factor) for name, factor in self.factors_.items()}
+        check_shares(squares, "squares of factors_")
 
     @property
     def chosen_(self) -> list[str]:

@@ -14,7 +14,7 @@ from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import AlignmentError, ConfigError, DataError
 from palate.core.features import Features
-from palate.core.learnt import agree
+from palate.core.learnt import agree, check_shares
 from palate.core.parallel import one_blas_thread
 from palate.core.types import FitContext, content_of
 from palate.features.blocks import Doubles, check_finite, check_width, learnt_of, most_touched
@@ -106,8 +106,9 @@ class Linear:
         """Raises `ValueError` for a map of other blocks."""
         agree(self.dim_ > 0 and self.maps_.keys() == self.means_.keys(), "maps_ without means_")
         agree(len(self.maps_) > 0 and LINEAR in self.shares_, "maps_ of no block")
-        agree(min(self.shares_.values()) >= 0, "shares_ below 0")
-        agree(sum(self.shares_.values()) > 0, "shares_ of nothing")
+        blocks = self.maps_.keys() <= self.shares_.keys() if self.keep else len(self.shares_) == 1
+        agree(blocks, "shares_ of other blocks")
+        check_shares(self.shares_, "shares_")
 
     @property
     def chosen_(self) -> list[str]:

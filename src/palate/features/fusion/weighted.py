@@ -13,7 +13,7 @@ from palate.core.arrays import Floats, Matrix, Rows, unit_rows
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
 from palate.core.features import Features
-from palate.core.learnt import WIDEST, agree
+from palate.core.learnt import WIDEST, agree, check_shares
 from palate.core.settings import BlockName
 from palate.core.types import FitContext
 from palate.features.blocks import (
@@ -119,6 +119,8 @@ class Weighted(OneBlock):
         """Raises `ValueError` for blocks that do not land in one of `dim_` columns."""
         agree(0 < self.dim_ <= WIDEST, f"dim_ is {self.dim_}")
         agree(self.shares_.keys() == self.widths_.keys(), "shares_ and widths_ of other blocks")
+        check_shares(self.shares_, "shares_")
+        agree(min(self.widths_.values()) > 0, "widths_ of no column")
         wide = {name for name, width in self.widths_.items() if width > self.dim_}
         agree(self.axes_.keys() == self.means_.keys() == wide, "axes_ of other than wide blocks")
         agree(

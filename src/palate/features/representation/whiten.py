@@ -57,7 +57,7 @@ class Whiten:
     means_: dict[str, Floats] = learnt("width")
     axes_: dict[str, Floats] = learnt("width", "axes")
     typical_: dict[str, Floats] = learnt("told")
-    knots_: dict[str, Floats] = learnt("knots", "numbers")
+    knots_: dict[str, Floats] = learnt("knots", "width")
 
     def __post_init__(self) -> None:
         check_types(self)

@@ -183,11 +183,7 @@ def _near_people(histories: Histories, statistics: Mapping[str, Any]) -> sparse.
     """(n, people) cosines, summed over the blocks, to the nearest people: rows that sum to 1."""
     pool = statistics[_CHOSEN].shape[0]
     nearest = [sparse.csr_array((0, pool), dtype=np.float32)]
-    blocks = {
-        name.removeprefix(_BLOCK): part
-        for name, part in statistics.items()
-        if name.startswith(_BLOCK)
-    }
+    blocks = profiles_in(statistics)
     for chunk in even_chunks(np.full(len(histories), float(pool)), NEAR_PAIRS):
         asking = histories.take(chunk)
         alike = people_alike(asking.users, blocks, (len(asking), pool))
@@ -196,6 +192,15 @@ def _near_people(histories: Histories, statistics: Mapping[str, Any]) -> sparse.
     sums = np.asarray(found.sum(axis=1)).ravel()
     found.data /= np.repeat(np.maximum(sums, 1e-9), np.diff(found.indptr)).astype(np.float32)
     return found
+
+
+def profiles_in(statistics: Mapping[str, Any]) -> dict[str, Matrix]:
+    """Block of people → the rows that whoever asks is compared with."""
+    return {
+        name.removeprefix(_BLOCK): part
+        for name, part in statistics.items()
+        if name.startswith(_BLOCK)
+    }
 
 
 def people_alike(
@@ -291,6 +296,7 @@ def check_profiles(statistics: Mapping[str, Any], blocks: Collection[str], n_ite
         check_finite(part.data if sparse.issparse(part) else part, f"{_BLOCK}{name}")
         width += 2 * part.shape[1] if sparse.issparse(part) else 0
     agree(isinstance(values, np.ndarray) and values.dtype == np.int32, f"{_VALUES} are no rows")
+    agree(values.ndim == 1, f"{_VALUES} have {values.ndim} dimensions")
     check_rows(values, width, _VALUES)
     agree(isinstance(odds, np.ndarray) and odds.dtype == np.float32, f"{_LOG_ODDS} is no array")
     agree(odds.shape == (len(values), n_items), f"{_LOG_ODDS} has shape {odds.shape}")

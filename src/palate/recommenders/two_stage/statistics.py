@@ -58,6 +58,7 @@ _OF_PAIRS = (
     "together",
 )
 _OF_SPACE = ("space_in", "space_out", "space_unit")
+_FARTHEST = 1e15  # of numbers whose products are summed in float32
 
 
 def fit_statistics(
@@ -120,6 +121,11 @@ def check_statistics(statistics: Statistics, catalogue: Catalogue, *, behaviour:
     for name in (*_OF_ITEMS, *statistics.keys() & {"windows", "ages"}):
         least = float(statistics[name].min(initial=0.0))
         agree(least > -1, f"statistics: {name} counts {least}")
+    for name in _OF_SPACE if behaviour else ():
+        most = float(np.abs(statistics[name]).max(initial=0.0))
+        agree(
+            most < _FARTHEST, f"statistics: {name} holds {most:g}, whose square is beyond float32"
+        )
 
 
 def arrivals(counts: Floats) -> float:
