@@ -43,13 +43,7 @@ from palate.pipeline.events import with_new_events, without_users
 from palate.pipeline.explain.sentences import explain
 from palate.pipeline.features import encode_words
 from palate.pipeline.learning import learnt_stages
-from palate.pipeline.lists import (
-    WrittenLists,
-    check_out,
-    reranked_rows,
-    top_users_of,
-    write_lists,
-)
+from palate.pipeline.lists import WrittenLists, check_out, reranked_rows, top_users_of, write_lists
 from palate.pipeline.requests import (
     OnUnknown,
     Unknown,

@@ -12,7 +12,6 @@ from palate.core.arrays import Floats, Matrix, scale_rows, unit_rows
 from palate.core.component import check_fitted, check_types, learnt
 from palate.core.errors import AlignmentError, ConfigError
 from palate.core.features import Features
-from palate.core.learnt import agree
 from palate.features.blocks import dense_parts, learnt_of, transform_parts
 
 FUSED: Final = "fused"
@@ -26,11 +25,6 @@ class ScaledBlocks:
 
     def __post_init__(self) -> None:
         check_types(self)
-
-    def check_learnt(self) -> None:
-        """Raises `ValueError` for factors that no weights give."""
-        factors = list(self.factors_.values())
-        agree(all(factor >= 0 for factor in factors) and sum(factors) > 0, "factors_ of no weights")
 
     def _shares(self) -> dict[str, float]:
         """Each block's share of 1."""
