@@ -512,6 +512,16 @@ def test_stopping_is_no_fault(command, shop, monkeypatch):
     assert "fault of palate" not in done.err
 
 
+def test_stopping_before_a_command_begins_is_told(command, shop, monkeypatch):
+    def stopped(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("palate.cli.options.Commands.make_context", stopped)
+    done = command("check", shop / "films.toml")
+    assert done.code == 130
+    assert done.err == "stopped; what was saved before is as it was\n"
+
+
 @pytest.mark.parametrize("module", ["typer", "pydantic", "palate.cli.console"])
 def test_stopping_while_it_loads_is_no_fault(module):
     code = f"""

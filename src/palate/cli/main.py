@@ -326,6 +326,10 @@ def main() -> None:
     except (Stopped, KeyboardInterrupt):
         errors.print("stopped; what was saved before is as it was")
         sys.exit(130)
+    except SystemExit as left:
+        if left.code == 130:  # typer says nothing of a ctrl-C before and after a command
+            errors.print("stopped; what was saved before is as it was")
+        raise
     except PalateError as error:
         errors.print("[bold red]error:[/bold red]", end=" ")
         errors.print(str(error), markup=False, soft_wrap=True)
