@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate.core import progress
@@ -27,6 +26,7 @@ from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
+from palate.recommenders.two_stage.arrivals import lent_popularity, with_places_for_new
 from palate.recommenders.two_stage.candidates import Candidates, agreed, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
@@ -38,8 +38,8 @@ from palate.recommenders.two_stage.choice import (
     check_chosen,
     in_words,
     learn,
-    lifted,
-    tail_items,
+    new_in_order,
+    unheard,
     way_of,
 )
 from palate.recommenders.two_stage.evidence import Shares, families_of, with_profiles
@@ -64,7 +64,9 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     known_kinds,
 )
+from palate.recommenders.two_stage.taught import silenced
 from palate.recommenders.two_stage.trees import booster_of
+from palate.recommenders.two_stage.ways import lifted, tail_items
 
 __all__ = ["Ranker"]
 
@@ -72,7 +74,6 @@ MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders ins
 CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
 
-FIRST = 0.2  # of the gap between new items that the first one waits
 MOST_FOR_NEW = 0.1  # of the places: more than that, which costs about as much, is to be asked for
 
 
@@ -217,11 +218,12 @@ class Ranker:
 
         return catalogue_of
 
-    def _first_booster(self, rows: LabelledRows) -> Any:
+    def _first_booster(self, rows: LabelledRows, deaf_to: Mask | None) -> Any:
         """A ranker for choosing: half the trees, as far each together; None for too few cases."""
-        return booster_of(self._train(rows, hurry=2), len(rows.names))
+        return booster_of(self._train(rows, deaf_to, hurry=2), len(rows.names))
 
-    def _train(self, rows: LabelledRows, *, hurry: int = 1) -> str:
+    def _train(self, rows: LabelledRows, deaf_to: Mask | None = None, *, hurry: int = 1) -> str:
+        """Trees that split no column they are deaf to."""
         if len(rows.groups) < MIN_CASES:
             return ""
         n_estimators = -(-self.n_estimators // hurry)
@@ -241,6 +243,8 @@ class Ranker:
             "force_row_wise": True,
             "verbose": -1,
         }
+        if deaf_to is not None:
+            parameters["feature_contri"] = (~deaf_to).astype(float).tolist()
         parts = list(rows.parts)
         table = lgb.Dataset(parts, rows.labels, group=rows.groups, free_raw_data=False)
         with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
@@ -250,7 +254,7 @@ class Ranker:
         return str(booster.model_to_string())
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue", "_rows", "_places", "_settled_ids"):
+        for name in ("_booster", "_catalogue", "_rows", "_places", "_settled_ids", "_lent"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -333,6 +337,8 @@ class Ranker:
             values = lifted(values, of_tail & rows, kept, tail.weight)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
+            somebody = (asking.lengths > 0)[:, None]
+            values = new_in_order(self.choices_, values, found, new & somebody, self._lent)
             values = self._with_new_items(values, new, asking)
         scores[row, found.items[kept]] = values[kept]
         return scores
@@ -351,6 +357,12 @@ class Ranker:
             share = self._share_of_new
             values[floor] = with_places_for_new(values[floor], new[floor], share=share)
         return values
+
+    @cached_property
+    def _lent(self) -> Floats:
+        """(n_items,) in the order of the candidates' items."""
+        lent: Floats = lent_popularity(self.statistics_, self._catalogue)[self._places]
+        return lent
 
     @property
     def _has_content(self) -> bool:
@@ -379,7 +391,7 @@ class Ranker:
         somebody = asking.lengths > 0
         if not self.trees_:
             return agreed(by_sum, found, somebody)
-        rows = found.features.reshape(-1, found.features.shape[2])
+        rows = self._heard(found.features).reshape(-1, found.features.shape[2])
         flat = self._booster.predict(rows, num_threads=1)
         values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
         served = somebody
@@ -436,10 +448,16 @@ class Ranker:
     def _shares(self, asking: Histories, items: Rows) -> Shares:
         if not self.trees_ or not (self._has_content or self.user_blocks_):
             return Shares.none(len(items))
-        shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
+        contributions = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
         columns = families_of(self.names_, families, self.features_)
-        return Shares.of(self._candidates, shares, columns, asking, items)
+        return Shares.of(
+            self._candidates, lambda rows: contributions(self._heard(rows)), columns, asking, items
+        )
+
+    def _heard(self, rows: Floats) -> Floats:
+        """The rows with what the trees were taught of such histories, and no more."""
+        return silenced(rows, self.names_, unheard(self.choices_))
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for learnt values that do not fit each other."""
@@ -466,33 +484,3 @@ class Ranker:
         check_importances(self.importances_, self.names_)
         check_chosen(self.choices_, self.names_)
         _ = self._booster
-
-
-def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
-    """Scores that give new items at least `share` of a list's places, evenly, in their own order.
-
-    The j-th best new item stands no lower than place (j + ⅕) / share, rounded up; the first place
-    is left to proven items where these are the most. The data cannot tell how items that just
-    arrived will do against proven ones, so a stated share decides.
-    """
-    if not 0 < share < 1 or not new.any():
-        return values
-    placed = values.copy()
-    proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
-    order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
-    rows = np.arange(len(values))
-    wanted = np.arange(int(new.sum(axis=1).max()))
-    gaps = np.ceil((wanted + FIRST) / share).astype(int) - 1 - wanted
-    gaps[0] = max(gaps[0], int(share < 0.5))
-    for nth, above in enumerate(gaps):
-        if above >= proven.shape[1]:
-            break
-        column = order[:, nth]
-        down = (np.count_nonzero(gaps[:nth] == above) + 1) / (np.count_nonzero(gaps == above) + 1)
-        own, below = values[rows, column], proven[:, above]
-        before = proven[:, above - 1] if above else below + 1
-        above_ties = np.nextafter(below, np.float32(np.inf))
-        between = np.maximum((1 - down) * before + down * below, above_ties)
-        between = np.where(np.isfinite(below), between, own)
-        placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
-    return placed
