@@ -64,7 +64,7 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     known_kinds,
 )
-from palate.recommenders.two_stage.taught import silenced
+from palate.recommenders.two_stage.taught import for_strangers, silenced
 from palate.recommenders.two_stage.trees import booster_of
 from palate.recommenders.two_stage.ways import lifted, tail_items
 
@@ -87,12 +87,13 @@ class Ranker:
     `against` what people turned down teaches, where events have times. The labels are
     `n_train_queries` held-out events of the training data, which no statistic has seen; items
     proposed again are learnt from the data. Where events have times, what orders strangers, each
-    length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
-    least `new_share` of a list's places go to items that nobody has touched (None: as many as they
-    earned there, and the estimated share of arrivals up to one in ten). What no retriever proposed
-    stands below, in order of the plain sum of z-scores. The same data give the same lists, whatever
-    the order of their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010)
-    in LightGBM (Ke et al. 2017).
+    length of history, new items and the long tail, and whether profiles and dislikes help the trees
+    there, is chosen on the newest of them (`chosen_`). At least `new_share` of a list's places go
+    to items that nobody has touched (None: as many as they earned there, and the estimated share of
+    arrivals up to one in ten). What no retriever proposed stands below, in order of the plain sum
+    of z-scores. The same data give the same lists, whatever the order of their rows and the number
+    of cores. Source of the ranker: lambdarank (Burges 2010) in LightGBM (Ke
+    et al. 2017).
     """
 
     candidates: PositiveInt = 100
@@ -223,7 +224,7 @@ class Ranker:
         return booster_of(self._train(rows, deaf_to, hurry=2), len(rows.names))
 
     def _train(self, rows: LabelledRows, deaf_to: Mask | None = None, *, hurry: int = 1) -> str:
-        """Trees that split no column they are deaf to."""
+        """Trees that split no column they are deaf to, nor those that are for strangers."""
         if len(rows.groups) < MIN_CASES:
             return ""
         n_estimators = -(-self.n_estimators // hurry)
@@ -243,8 +244,10 @@ class Ranker:
             "force_row_wise": True,
             "verbose": -1,
         }
-        if deaf_to is not None:
-            parameters["feature_contri"] = (~deaf_to).astype(float).tolist()
+        deaf = for_strangers(rows.names)
+        deaf |= False if deaf_to is None else deaf_to
+        if deaf.any():
+            parameters["feature_contri"] = (~deaf).astype(float).tolist()
         parts = list(rows.parts)
         table = lgb.Dataset(parts, rows.labels, group=rows.groups, free_raw_data=False)
         with progress.task("learn to rank: trees", n_estimators, "trees") as advance:

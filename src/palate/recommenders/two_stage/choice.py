@@ -35,7 +35,6 @@ from palate.recommenders.two_stage.labels import (
 )
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.taught import (
-    DISLIKES,
     OPTIONAL,
     optional_columns,
     silence,
@@ -81,6 +80,7 @@ SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
+TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
 FEWEST = 20  # requests of a kind that a choice is made for
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
@@ -116,7 +116,7 @@ def learn(
     before = Trial(folds.early, folds.new, by_person.names)
     by_time = rows_of_turns([folds.early], catalogue_of, plan, before)
     earlier = joined([by_person, by_time])
-    trials = _trials(earlier, folds, plan, train)
+    trials = _trials(earlier, folds, train)
     if not trials:
         late = rows_of_turns([folds.late], catalogue_of, plan)
         return joined([earlier, late]), nothing_chosen(), asking
@@ -127,13 +127,9 @@ def learn(
     return rows, chosen, asking
 
 
-def _trials(
-    rows: LabelledRows, folds: TimeFolds, plan: LabelPlan, train: Train
-) -> dict[tuple[str, ...], Trial]:
+def _trials(rows: LabelledRows, folds: TimeFolds, train: Train) -> dict[tuple[str, ...], Trial]:
     """A trial for each choice of what the trees may do without; {} for too few rows."""
     columns = optional_columns(rows.names)
-    if plan.against:
-        columns.pop(DISLIKES, None)
     trials = {}
     for without in subsets(list(columns)):
         deaf_to = np.any([columns[family] for family in without], axis=0) if without else None
@@ -245,8 +241,7 @@ def _taught(
 ) -> tuple[Trial, list[dict[str, Any]]]:
     """For each length of history what the trees had better not be told, and a trial by such trees.
 
-    Something joins where it gains, and does not surely lose on the long tail; where few ask, as it
-    does for all.
+    Where few ask, they are told what is right for all.
     """
     choices = list(trials)
     families, nothing = choices[-1], len(choices) - 1
@@ -284,24 +279,31 @@ def _taught(
 
 
 def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
-    """Which choice is best, if it likely gains over being told `nothing` and loses no long tail."""
+    """Which choice is best, if it likely gains over being told `nothing` and hardly loses of the
+    long tail.
+    """
     users, tail = trial.users[asked], trial.of_tail[asked]
     safe = [
         place
         for place in range(nothing)
-        if _best(gains[tail], users[tail], place, [nothing], SURE_OF_TAIL) == place
+        if _best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
     ]
     return _best(gains, users, nothing, safe, SURE_OF_PROFILE)
 
 
 def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
-    """Of each family that the trees may do without, the lengths of histories where they do."""
+    """Of each family that the trees may do without, the lengths of histories where they do.
+
+    Rows of strangers, which teach the trees but are ordered by something else, go with the others.
+    """
     found: dict[str, list[tuple[int, int]]] = {}
     for family in OPTIONAL:
         for who, lengths in WHO.items():
             way = way_of(chosen, f"{family}, {who}")
             if way is not None and not way.trees:
                 found.setdefault(family, []).append(lengths)
+        if len(found.get(family, ())) == len(WHO) - 1:
+            found[family].append(WHO[STRANGERS])
     return found
 
 

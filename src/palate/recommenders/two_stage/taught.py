@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Mask
 from palate.recommenders.two_stage.importance import FAMILIES
-from palate.recommenders.two_stage.profiles import NEAR, SAID
+from palate.recommenders.two_stage.profiles import NEAR, SAID, profile_window
 from palate.recommenders.two_stage.turned_down import DOWN, LIKE_IT
 
 PROFILES: Final = "profiles"
@@ -40,6 +40,11 @@ def _is_of(name: str, family: str, end: str) -> bool:
     return FAMILIES.get(start.partition(":")[0]) == family or start.endswith(end)
 
 
+def for_strangers(names: Sequence[str]) -> Mask:
+    """The columns that only order strangers: popularity once more, of which trees have enough."""
+    return np.array([name.startswith(profile_window(None)) for name in names], dtype=np.bool_)
+
+
 def subsets(families: Sequence[str]) -> list[tuple[str, ...]]:
     """All that may be left out, nothing first, everything last."""
     return [some for count in range(len(families) + 1) for some in combinations(families, count)]
@@ -50,8 +55,7 @@ def silence(
 ) -> None:
     """Zeros, in place, in the columns of a family where the history is of such lengths.
 
-    `rows` is (…, f); `unheard` are the shortest and longest histories, family by family. The trees
-    are never asked about strangers, whose columns stay.
+    `rows` is (…, f); `unheard` are the shortest and longest histories, family by family.
     """
     columns = optional_columns(names)
     lengths: NDArray[np.float32] = rows[..., list(names).index(LENGTH)]
