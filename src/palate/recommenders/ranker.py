@@ -26,12 +26,13 @@ from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
-from palate.recommenders.two_stage.arrivals import lent_popularity, with_places_for_new
+from palate.recommenders.two_stage.arrivals import LENT, lent_popularity, with_places_for_new
 from palate.recommenders.two_stage.candidates import Candidates, agreed, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
     CALIBRATED_BY,
     NEW,
+    ORDER,
     TAIL,
     by_choice,
     calibrated,
@@ -73,6 +74,7 @@ __all__ = ["Ranker"]
 MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
 CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
+MADE = ("_booster", "_catalogue", "_rows", "_places", "_settled_ids", "_lent", "_unheard")
 
 MOST_FOR_NEW = 0.1  # of the places: more than that, which costs about as much, is to be asked for
 
@@ -257,7 +259,7 @@ class Ranker:
         return str(booster.model_to_string())
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue", "_rows", "_places", "_settled_ids", "_lent"):
+        for name in MADE:
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -318,7 +320,7 @@ class Ranker:
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         self._catalogue.ready(behaviour=self.behaviour)
-        _ = self._booster, self._settled_ids
+        _ = self._booster, self._settled_ids, self._lent
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), self._step
         ):
@@ -363,9 +365,11 @@ class Ranker:
 
     @cached_property
     def _lent(self) -> Floats:
-        """(n_items,) in the order of the candidates' items."""
-        lent: Floats = lent_popularity(self.statistics_, self._catalogue)[self._places]
-        return lent
+        """(n_items,) in the order of the candidates' items; zeros where it orders nothing."""
+        way = way_of(self.choices_, ORDER)
+        if way is None or way.ordered_by != LENT:
+            return np.zeros(len(self.item_ids_), dtype=np.float32)
+        return lent_popularity(self.statistics_, self._catalogue)[self._places]
 
     @property
     def _has_content(self) -> bool:
@@ -460,7 +464,11 @@ class Ranker:
 
     def _heard(self, rows: Floats) -> Floats:
         """The rows with what the trees were taught of such histories, and no more."""
-        return silenced(rows, self.names_, unheard(self.choices_))
+        return silenced(rows, self.names_, self._unheard)
+
+    @cached_property
+    def _unheard(self) -> dict[str, list[tuple[int, int]]]:
+        return unheard(self.choices_)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for learnt values that do not fit each other."""
