@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from palate.recommenders.ranker import arrivals, with_places_for_new
+from palate.recommenders.two_stage.arrivals import with_places_for_new
+from palate.recommenders.two_stage.statistics import arrivals
 
 
 @pytest.mark.parametrize(

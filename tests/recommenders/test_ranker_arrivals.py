@@ -15,7 +15,7 @@ from palate.core.topk import rank_rows
 from palate.core.types import FitContext
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline, load
-from palate.recommenders.ranker import FIRST
+from palate.recommenders.two_stage.arrivals import FIRST
 
 LIKED = 12
 

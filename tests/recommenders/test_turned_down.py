@@ -70,6 +70,9 @@ def test_the_ranker_shows_what_is_unlike_what_was_turned_down(learnt):
     ignoring = pipeline(palate.Ranker(**SMALL)).fit(palate.read(world(), catalogue()))
     assert liked_flavour(learnt) > 0.85
     assert liked_flavour(ignoring) < 0.7
+    chosen = learnt.recommender_.chosen_
+    assert any(line.startswith("dislikes, 6 to 20 events: counted") for line in chosen)
+    assert not any(line.startswith("dislikes") for line in ignoring.recommender_.chosen_)
 
 
 def test_content_takes_it_from_the_profile():

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate.core import progress
@@ -27,19 +26,21 @@ from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
 from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
+from palate.recommenders.two_stage.arrivals import LENT, lent_popularity, with_places_for_new
 from palate.recommenders.two_stage.candidates import Candidates, agreed, candidates, feature_names
 from palate.recommenders.two_stage.catalogue import Catalogue, neighbour_pool
 from palate.recommenders.two_stage.choice import (
     CALIBRATED_BY,
     NEW,
+    ORDER,
     TAIL,
     by_choice,
     calibrated,
     check_chosen,
     in_words,
     learn,
-    lifted,
-    tail_items,
+    new_in_order,
+    unheard,
     way_of,
 )
 from palate.recommenders.two_stage.evidence import Shares, families_of, with_profiles
@@ -65,15 +66,17 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     known_kinds,
 )
+from palate.recommenders.two_stage.taught import for_strangers, silenced
 from palate.recommenders.two_stage.trees import booster_of
+from palate.recommenders.two_stage.ways import lifted, tail_items
 
 __all__ = ["Ranker"]
 
 MIN_CASES = 20  # fewer labels than this teach nothing: the plain sum orders instead
 CHUNK_CELLS = 2_000_000
 MIN_REPEATS = 1e-3
+MADE = ("_booster", "_catalogue", "_rows", "_places", "_settled_ids", "_lent", "_unheard")
 
-FIRST = 0.2  # of the gap between new items that the first one waits
 MOST_FOR_NEW = 0.1  # of the places: more than that, which costs about as much, is to be asked for
 
 
@@ -87,12 +90,13 @@ class Ranker(CountsAgain):
     `against` what people turned down teaches, where events have times. The labels are
     `n_train_queries` held-out events of the training data, which no statistic has seen; items
     proposed again are learnt from the data. Where events have times, what orders strangers, each
-    length of history, new items and the long tail is chosen on the newest of them (`chosen_`). At
-    least `new_share` of a list's places go to items that nobody has touched (None: as many as they
-    earned there, and the estimated share of arrivals up to one in ten). What no retriever proposed
-    stands below, in order of the plain sum of z-scores. The same data give the same lists, whatever
-    the order of their rows and the number of cores. Source of the ranker: lambdarank (Burges 2010)
-    in LightGBM (Ke et al. 2017).
+    length of history, new items and the long tail, and whether profiles and dislikes help the trees
+    there, is chosen on the newest of them (`chosen_`). At least `new_share` of a list's places go
+    to items that nobody has touched (None: as many as they earned there, and the estimated share of
+    arrivals up to one in ten). What no retriever proposed stands below, in order of the plain sum
+    of z-scores. The same data give the same lists, whatever the order of their rows and the number
+    of cores. Source of the ranker: lambdarank (Burges 2010) in LightGBM (Ke
+    et al. 2017).
     """
 
     candidates: PositiveInt = 100
@@ -218,11 +222,12 @@ class Ranker(CountsAgain):
 
         return catalogue_of
 
-    def _first_booster(self, rows: LabelledRows) -> Any:
+    def _first_booster(self, rows: LabelledRows, deaf_to: Mask | None) -> Any:
         """A ranker for choosing: half the trees, as far each together; None for too few cases."""
-        return booster_of(self._train(rows, hurry=2), len(rows.names))
+        return booster_of(self._train(rows, deaf_to, hurry=2), len(rows.names))
 
-    def _train(self, rows: LabelledRows, *, hurry: int = 1) -> str:
+    def _train(self, rows: LabelledRows, deaf_to: Mask | None = None, *, hurry: int = 1) -> str:
+        """Trees that split no column they are deaf to, nor those that are for strangers."""
         if len(rows.groups) < MIN_CASES:
             return ""
         n_estimators = -(-self.n_estimators // hurry)
@@ -242,6 +247,10 @@ class Ranker(CountsAgain):
             "force_row_wise": True,
             "verbose": -1,
         }
+        deaf = for_strangers(rows.names)
+        deaf |= False if deaf_to is None else deaf_to
+        if deaf.any():
+            parameters["feature_contri"] = (~deaf).astype(float).tolist()
         parts = list(rows.parts)
         table = lgb.Dataset(parts, rows.labels, group=rows.groups, free_raw_data=False)
         with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
@@ -251,7 +260,7 @@ class Ranker(CountsAgain):
         return str(booster.model_to_string())
 
     def _forget(self) -> None:
-        for name in ("_booster", "_catalogue", "_rows", "_places", "_settled_ids"):
+        for name in MADE:
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -312,7 +321,7 @@ class Ranker(CountsAgain):
     def _score_all(self, asking: Histories) -> Floats:
         scores = np.empty((len(asking), len(self.item_ids_)), dtype=np.float32)
         self._catalogue.ready(behaviour=self.behaviour)
-        _ = self._booster, self._settled_ids
+        _ = self._booster, self._settled_ids, self._lent
         for chunk, part in in_chunks(
             lambda chunk: self._score(asking.take(chunk)), len(asking), self._step
         ):
@@ -334,6 +343,8 @@ class Ranker(CountsAgain):
             values = lifted(values, of_tail & rows, kept, tail.weight)
         if self._has_content:
             new = kept & (self.statistics_["counts"] == 0)[self._places[found.items]]
+            somebody = (asking.lengths > 0)[:, None]
+            values = new_in_order(self.choices_, values, found, new & somebody, self._lent)
             values = self._with_new_items(values, new, asking)
         scores[row, found.items[kept]] = values[kept]
         return scores
@@ -352,6 +363,14 @@ class Ranker(CountsAgain):
             share = self._share_of_new
             values[floor] = with_places_for_new(values[floor], new[floor], share=share)
         return values
+
+    @cached_property
+    def _lent(self) -> Floats:
+        """(n_items,) in the order of the candidates' items; zeros where it orders nothing."""
+        way = way_of(self.choices_, ORDER)
+        if way is None or way.ordered_by != LENT:
+            return np.zeros(len(self.item_ids_), dtype=np.float32)
+        return lent_popularity(self.statistics_, self._catalogue)[self._places]
 
     @property
     def _has_content(self) -> bool:
@@ -380,7 +399,7 @@ class Ranker(CountsAgain):
         somebody = asking.lengths > 0
         if not self.trees_:
             return agreed(by_sum, found, somebody)
-        rows = found.features.reshape(-1, found.features.shape[2])
+        rows = self._heard(found.features).reshape(-1, found.features.shape[2])
         flat = self._booster.predict(rows, num_threads=1)
         values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
         served = somebody
@@ -437,10 +456,20 @@ class Ranker(CountsAgain):
     def _shares(self, asking: Histories, items: Rows) -> Shares:
         if not self.trees_ or not (self._has_content or self.user_blocks_):
             return Shares.none(len(items))
-        shares = partial(self._booster.predict, pred_contrib=True, num_threads=1)
+        contributions = partial(self._booster.predict, pred_contrib=True, num_threads=1)
         families = self.importances_["family"].to_list()
         columns = families_of(self.names_, families, self.features_)
-        return Shares.of(self._candidates, shares, columns, asking, items)
+        return Shares.of(
+            self._candidates, lambda rows: contributions(self._heard(rows)), columns, asking, items
+        )
+
+    def _heard(self, rows: Floats) -> Floats:
+        """The rows with what the trees were taught of such histories, and no more."""
+        return silenced(rows, self.names_, self._unheard)
+
+    @cached_property
+    def _unheard(self) -> dict[str, list[tuple[int, int]]]:
+        return unheard(self.choices_)
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for learnt values that do not fit each other."""
@@ -467,33 +496,3 @@ class Ranker(CountsAgain):
         check_importances(self.importances_, self.names_)
         check_chosen(self.choices_, self.names_)
         _ = self._booster
-
-
-def with_places_for_new(values: Floats, new: NDArray[np.bool_], *, share: float) -> Floats:
-    """Scores that give new items at least `share` of a list's places, evenly, in their own order.
-
-    The j-th best new item stands no lower than place (j + ⅕) / share, rounded up; the first place
-    is left to proven items where these are the most. The data cannot tell how items that just
-    arrived will do against proven ones, so a stated share decides.
-    """
-    if not 0 < share < 1 or not new.any():
-        return values
-    placed = values.copy()
-    proven = -np.sort(-np.where(new, -np.inf, values), axis=1)
-    order = np.argsort(-np.where(new, values, -np.inf), axis=1, kind="stable")
-    rows = np.arange(len(values))
-    wanted = np.arange(int(new.sum(axis=1).max()))
-    gaps = np.ceil((wanted + FIRST) / share).astype(int) - 1 - wanted
-    gaps[0] = max(gaps[0], int(share < 0.5))
-    for nth, above in enumerate(gaps):
-        if above >= proven.shape[1]:
-            break
-        column = order[:, nth]
-        down = (np.count_nonzero(gaps[:nth] == above) + 1) / (np.count_nonzero(gaps == above) + 1)
-        own, below = values[rows, column], proven[:, above]
-        before = proven[:, above - 1] if above else below + 1
-        above_ties = np.nextafter(below, np.float32(np.inf))
-        between = np.maximum((1 - down) * before + down * below, above_ties)
-        between = np.where(np.isfinite(below), between, own)
-        placed[rows, column] = np.where(new[rows, column], np.maximum(own, between), own)
-    return placed

@@ -214,3 +214,10 @@ def test_the_file_does_not_decide_what_comes_first(build):
     found, others = (fitted(histories_of(data)) for data in (one, other))
     for name in ("directed", "conditional", "together", "users", "counts"):
         np.testing.assert_array_equal(to_dense(found[name]), to_dense(others[name]), err_msg=name)
+
+
+def test_what_nobody_touched_is_nowhere_in_the_behaviour_space(rings, truth):
+    found = fitted(histories_of(rings))
+    assert found["space_unit"].any()
+    for name in ("space_in", "space_out", "space_unit"):
+        assert not found[name][truth.cold_items].any()

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Matrix, Rows, to_dense
@@ -103,37 +104,42 @@ def neighbour_pool(histories: Histories, *, held: int) -> Rows | None:
     return np.sort(most_interacted).astype(np.int32)
 
 
-def nearest_rows(block: Matrix, among: Rows | None = None) -> sparse.csr_array:
-    """(n, n) the nearest other items of each, by squared cosine, rows summing to 1.
+def nearest_rows(
+    block: Matrix, among: Rows | None = None, *, of: NDArray[np.int64] | None = None
+) -> sparse.csr_array:
+    """(n, n) the nearest other items of each, or of the rows `of`, squared cosines that sum to 1.
 
     Only the rows `among` can be somebody's neighbour, which costs n × len(among).
     """
     n_items = block.shape[0]
     among = np.arange(n_items, dtype=np.int32) if among is None else among
+    asked = np.arange(n_items) if of is None else of
     rows = block[among]
     transposed = sparse.csr_array(rows.T) if sparse.issparse(rows) else rows.T
     cells = CHOSEN_CELLS if sparse.issparse(rows) else CHUNK_CELLS
     step, few = (max(1, most // max(len(among), 1)) for most in (cells, CHOSEN_CELLS))
 
     def strongest(chunk: slice) -> list[sparse.csr_array]:
-        similar = block[chunk] @ transposed
+        own = asked[chunk]
+        similar = block[own] @ transposed
         firsts = range(0, similar.shape[0], few)
         return [
-            _strongest(similar[first : first + few], chunk.start + first, among) for first in firsts
+            _strongest(similar[first : first + few], own[first : first + few], among)
+            for first in firsts
         ]
 
-    chunks = [part for _, found in in_chunks(strongest, n_items, step) for part in found]
+    chunks = [part for _, found in in_chunks(strongest, len(asked), step) for part in found]
     nearest = sparse.csr_array(sparse.vstack(chunks))
     nearest.data **= 2
     sums = np.asarray(nearest.sum(axis=1)).ravel() + 1e-9
     shares = sparse.csr_array(sparse.diags_array(1 / sums) @ nearest).astype(np.float32)
-    return sparse.csr_array((shares.data, among[shares.indices], shares.indptr), (n_items, n_items))
+    shape = (len(asked), n_items)
+    return sparse.csr_array((shares.data, among[shares.indices], shares.indptr), shape)
 
 
-def _strongest(similar: Any, first: int, among: Rows) -> sparse.csr_array:
-    """(n, len(among)) the largest of each row; rows `first`, … of the catalogue skip themselves."""
+def _strongest(similar: Any, itself: NDArray[np.int64], among: Rows) -> sparse.csr_array:
+    """(n, len(among)) the largest of each row, without the row `itself` (n,) of the catalogue."""
     n, width = similar.shape
-    itself = first + np.arange(n)
     if sparse.issparse(similar):
         similar = sparse.csr_array(similar)
         row = np.repeat(itself, np.diff(similar.indptr))

@@ -7,39 +7,60 @@ the last word unless something else is surely better.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats, Mask, Rows
+from palate.core.arrays import Floats, Mask
 from palate.core.histories import Histories
 from palate.core.learnt import agree, check_finite
+from palate.recommenders.two_stage.arrivals import (
+    LENT,
+    among_themselves,
+    arrival_ways,
+    said_of_arrivals,
+)
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.importance import meaning
 from palate.recommenders.two_stage.labels import (
     LabelledRows,
     LabelPlan,
-    Turn,
     joined,
     labelled_rows,
     rows_of_turns,
 )
-from palate.recommenders.two_stage.profiles import profile_window
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
-from palate.recommenders.two_stage.statistics import Statistics
+from palate.recommenders.two_stage.taught import (
+    OPTIONAL,
+    optional_columns,
+    silence,
+    subsets,
+)
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
+from palate.recommenders.two_stage.trial import LIFTS, Trial, Trials
+from palate.recommenders.two_stage.ways import (
+    ALL_TIME,
+    BY_SUM,
+    BY_TREES,
+    PLAIN_WINDOWS,
+    PROFILE_WINDOWS,
+    SUM,
+    TREES,
+    Doubles,
+    Way,
+    lifted,
+    new_places,
+    said_of,
+    ways_of,
+)
 
-Doubles = NDArray[np.float64]
-
-TREES: Final = "trees"
-SUM: Final = "mix"
-ALL_TIME: Final = "popularity"
 NEW: Final = "new items"
+ORDER: Final = "new items among themselves"
 TAIL: Final = "long tail"
 LIFTED: Final = (NEW, TAIL)
 STRANGERS: Final = "no history"
@@ -49,95 +70,37 @@ WHO: Final = {
     "6 to 20 events": (6, 20),
     "over 20 events": (21, 2**62),
 }
+TAUGHT: Final = [f"{family}, {who}" for family in OPTIONAL for who in WHO if who != STRANGERS]
 _COLUMNS: Final = {
     **dict.fromkeys(("who", "ordered_by"), pl.String),
     **dict.fromkeys(("trees", "weight", "share", "ndcg", "ndcg_otherwise"), pl.Float64),
     "requests": pl.Int64,
 }
 
-EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
-PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
-PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
-WEIGHTS = (0.25, 0.5)
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
+TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
 FEWEST = 20  # requests of a kind that a choice is made for
-LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
 CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
-PLACES = 10
-HEAD = 0.8  # of the events that the most popular items hold; all other items are the long tail
-TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 
 
-@dataclass(frozen=True)
-class Way:
-    """How candidates are ordered: `trees` (0 or 1) times the trees, `weight` times a feature.
-
-    Both in deviations from the mean of the request's candidates.
-    """
-
-    trees: float = 1.0
-    ordered_by: str = TREES
-    weight: float = 0.0
-
-    def values(self, trees: Floats, said: Mapping[str, Floats], kept: Mask) -> Floats:
-        """(n, k) float32, higher is better, from what features say of the candidates; ties of a
-        feature go by the plain sum.
-        """
-        if not self.weight:
-            return trees
-        own = self.weight * standard(said[self.ordered_by], kept)
-        other = standard(trees if self.trees else said[SUM], kept)
-        return np.asarray(own + (1.0 if self.trees else 1e-3) * other, dtype=np.float32)
-
-
-BY_TREES = Way()
-BY_SUM = Way(0.0, SUM, 1.0)
-
-
-def _said(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
-    """What every expert says of the candidates of some requests."""
-    known = {name: place for place, name in enumerate(found.names)}
-    tried = {*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
-    return {name: found.features[rows, :, known[name]] for name in sorted(tried)}
-
-
-def standard(values: Floats, kept: Mask) -> Doubles:
-    """(n, k) with mean 0 and deviation 1 over what is kept of each row."""
-    mean, deviation = _moments(values, kept)
-    found: Doubles = (values - mean) / deviation
-    return found
-
-
-def _moments(values: Floats, kept: Mask) -> tuple[Doubles, Doubles]:
-    count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
-    known = np.where(kept, values, 0).astype(np.float64)
-    mean = known.sum(axis=1, keepdims=True) / count
-    squares = np.where(kept, (known - mean) ** 2, 0).sum(axis=1, keepdims=True)
-    return mean, np.sqrt(squares / count) + 1e-9
-
-
-def lifted(values: Floats, new: Mask, kept: Mask, lift: float) -> Floats:
-    """New items raised by so many deviations of the request's candidates."""
-    if not lift:
-        return values
-    _, deviation = _moments(values, kept)
-    return np.where(new, values + np.float32(lift) * deviation.astype(np.float32), values)
+Train: TypeAlias = Callable[[LabelledRows, Mask | None], Any]
+"""A ranker made of such rows, deaf to some of their columns; None where they are too few."""
 
 
 def learn(
     histories: Histories,
     catalogue_of: Callable[[Histories], Catalogue],
     plan: LabelPlan,
-    train: Callable[[LabelledRows], Any],
+    train: Train,
 ) -> tuple[LabelledRows, pl.DataFrame, Histories]:
-    """All labelled rows, what was chosen by a ranker that `train` made without the newest events,
+    """All labelled rows, what was chosen by rankers that `train` made without the newest events,
     and the requests that it was chosen by.
 
     Where the events have no times, or are too few, nothing is chosen.
@@ -147,18 +110,36 @@ def learn(
         nobody = histories.take(slice(0, 0))
         return labelled_rows(histories, catalogue_of, plan), nothing_chosen(), nobody
     asking = folds.late.asking
+    if folds.late.silent is not None:
+        asking = asking.take(~folds.late.silent)
     rest = replace(plan, n_train_queries=int(plan.n_train_queries * (1 - 2 * REQUESTS)))
     by_person = labelled_rows(folds.late.known, catalogue_of, rest)
     before = Trial(folds.early, folds.new, by_person.names)
-    by_time = rows_of_turns([folds.early], catalogue_of, plan, before.judge)
+    by_time = rows_of_turns([folds.early], catalogue_of, plan, before)
     earlier = joined([by_person, by_time])
-    booster = train(earlier)
-    if booster is None:
+    trials = _trials(earlier, folds, train)
+    if not trials:
         late = rows_of_turns([folds.late], catalogue_of, plan)
         return joined([earlier, late]), nothing_chosen(), asking
-    trial = Trial(folds.late, folds.new, earlier.names, partial(booster.predict, num_threads=1))
-    late = rows_of_turns([folds.late], catalogue_of, plan, trial.judge)
-    return joined([earlier, late]), chosen_ways(trial, before, folds), asking
+    late = rows_of_turns([folds.late], catalogue_of, plan, Trials(trials.values()))
+    rows, chosen = joined([earlier, late]), chosen_ways(trials, before, folds)
+    for part in rows.parts:
+        silence(part, rows.names, unheard(chosen))
+    return rows, chosen, asking
+
+
+def _trials(rows: LabelledRows, folds: TimeFolds, train: Train) -> dict[tuple[str, ...], Trial]:
+    """A trial for each choice of what the trees may do without; {} for too few rows."""
+    columns = optional_columns(rows.names)
+    trials = {}
+    for without in subsets(list(columns)):
+        deaf_to = np.any([columns[family] for family in without], axis=0) if without else None
+        booster = train(rows, deaf_to)
+        if booster is None:
+            return {}
+        predict = partial(booster.predict, num_threads=1)
+        trials[without] = Trial(folds.late, folds.new, rows.names, predict)
+    return trials
 
 
 def by_choice(
@@ -169,125 +150,19 @@ def by_choice(
     for who, (low, high) in WHO.items():
         way, rows = way_of(chosen, who), (lengths >= low) & (lengths <= high)
         if way is not None and rows.any():
-            values[rows] = way.values(trees[rows], _said(found, rows), kept[rows])
+            values[rows] = way.values(trees[rows], said_of(found, rows), kept[rows])
     return values
 
 
-class Trial:
-    """Every way on every request of a stretch: NDCG@10, and the places of new items.
-
-    Without a `predict` only strangers are tried, for whom no tree is asked.
-    """
-
-    def __init__(
-        self,
-        turn: Turn,
-        new: Mask,
-        names: Sequence[str],
-        predict: Callable[[Floats], Any] | None = None,
-    ) -> None:
-        self.new, self.predict = new, predict
-        self.ways = ways_of(names)
-        self.lengths = turn.asking.lengths
-        self.users = turn.asking.starts
-        n, n_lifts = len(self.lengths), len(LIFTS)
-        self.mixed = [place for place, way in enumerate(self.ways) if way.trees]
-        self.gains = np.zeros((n, len(self.ways)))
-        self.lifted = np.zeros((n, len(self.ways), n_lifts))
-        self.places = np.zeros((n, len(self.ways), n_lifts))
-        self.of_tail = np.zeros(n, dtype=np.bool_)
-        self.tail = np.zeros((n, n_lifts))
-        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
-
-    def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
-        """Marks the candidates of a chunk of requests; the rows are each chunk's own."""
-        lines = found.requests + chunk.start
-        if not len(lines):
-            return
-        kept = found.items >= 0
-        if self.predict is None:
-            trees = np.zeros(kept.shape, dtype=np.float32)
-        else:
-            flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
-            trees = np.asarray(flat, dtype=np.float32).reshape(kept.shape)
-        said = _said(found)
-        untouched = kept & (statistics["counts"] == 0)[found.items]
-        arriving = untouched & self.new[found.items]
-        # what nobody ever chose may be no longer there: only what arrived says how arrivals do
-        there = kept & (arriving | ~untouched)
-        for place, way in enumerate(self.ways):
-            values = way.values(trees, said, kept)
-            self.gains[lines, place] = ndcg(values, hits, kept)
-            if place not in self.mixed or self.predict is None:
-                continue
-            for nth, lift in enumerate(LIFTS.tolist()):
-                raised = lifted(values, arriving, there, lift)
-                self.lifted[lines, place, nth] = ndcg(raised, hits, there)
-                self.places[lines, place, nth] = new_places(raised, arriving, there)
-        if self.predict is not None:
-            self._judge_tail(lines, found, hits, trees, statistics)
-
-    def _judge_tail(
-        self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, statistics: Statistics
-    ) -> None:
-        kept = found.items >= 0
-        tail = kept & tail_items(statistics["counts"])[found.items]
-        self.of_tail[lines] = (tail & hits).any(axis=1)
-        for place, lift in enumerate(LIFTS.tolist()):
-            self.tail[lines, place] = ndcg(lifted(trees, tail, kept, lift), hits, kept)
-        for place, name in enumerate(TAIL_EXPERTS):
-            if name in found.names:
-                said = found.features[:, :, found.names.index(name)]
-                self.experts[lines, place] = ndcg(said, hits, kept)
-
-
-def ndcg(values: Floats, hits: Mask, kept: Mask) -> Doubles:
-    """(n,) NDCG@10 where each request has one answer; of ties, half stand above it."""
-    answer = np.where(hits & kept, values, -np.inf).max(axis=1, keepdims=True)
-    above = (kept & (values > answer)).sum(axis=1)
-    tied = (kept & (values == answer)).sum(axis=1) - 1
-    place = above + 0.5 * np.maximum(tied, 0)
-    found: Doubles = np.where(
-        (hits & kept).any(axis=1) & (place < PLACES), 1 / np.log2(place + 2), 0.0
-    )
-    return found
-
-
-def tail_items(counts: Floats) -> Mask:
-    """(n_items,) touched items outside the head: the fewest that hold most of the events."""
-    falling = np.sort(counts)[::-1].astype(np.float64)
-    last = int(np.searchsorted(np.cumsum(falling), HEAD * falling.sum()))
-    threshold = falling[min(last, len(falling) - 1)] if len(falling) else 0.0
-    found: Mask = (counts > 0) & (counts < threshold)
-    return found
-
-
-def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
-    """(n,) the share of the first ten places that new items hold."""
-    width = min(PLACES, values.shape[1])
-    best = np.argpartition(-np.where(kept, values, -np.inf), width - 1, axis=1)[:, :width]
-    found: Doubles = np.take_along_axis(new, best, axis=1).mean(axis=1)
-    return found
-
-
-def ways_of(names: Sequence[str]) -> list[Way]:
-    """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
-
-    A window is chosen by itself; `_profiled` adds what is known of a stranger where that helps.
-    """
-    known = [name for name in EXPERTS if name in names]
-    mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
-    profiled = [name for name in PROFILE_WINDOWS[1:] if name in names]
-    plain = (ALL_TIME, *PLAIN_WINDOWS) if profiled else PLAIN_WINDOWS
-    alone = [Way(0.0, name, 1.0) for name in (*plain, *profiled) if name in names]
-    return [BY_TREES, BY_SUM, *mixed, *alone]
-
-
-def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
-    """For each kind of request what orders it, and how far new items and the long tail are lifted.
+def chosen_ways(
+    trials: Mapping[tuple[str, ...], Trial], before: Trial, folds: TimeFolds
+) -> pl.DataFrame:
+    """For each kind of request what orders it, whether what the trees may do without helps, and how
+    far new items and the long tail are lifted.
 
     Of strangers, who are few, those of both stretches are asked.
     """
+    trial, taught = _taught(trials)
     rows = []
     used = np.zeros(len(trial.lengths), dtype=np.int64)
     usual = trial.ways.index(BY_TREES)
@@ -315,7 +190,7 @@ def chosen_ways(trial: Trial, before: Trial, folds: TimeFolds) -> pl.DataFrame:
                 "requests": len(gains),
             }
         )
-    rows += [*_new_items(trial, folds, used), *_long_tail(trial)]
+    rows += [*taught, *_order_of_new(trial), *_new_items(trial, folds, used), *_long_tail(trial)]
     return pl.DataFrame(rows, schema=_COLUMNS)
 
 
@@ -360,6 +235,113 @@ def _best(
         if mean > max(most, sure * error):
             best, most = place, mean
     return best
+
+
+def _taught(
+    trials: Mapping[tuple[str, ...], Trial],
+) -> tuple[Trial, list[dict[str, Any]]]:
+    """For each length of history what the trees had better not be told, and a trial by such trees.
+
+    Where few ask, they are told what is right for all.
+    """
+    choices = list(trials)
+    families, nothing = choices[-1], len(choices) - 1
+    trial = trials[families]
+    usual = trial.ways.index(BY_TREES)
+    gains = np.column_stack([trials[some].gains[:, usual] for some in choices])
+    everybody = trial.lengths > 0
+    overall = _joining(gains[everybody], trial, everybody, nothing)
+    rows = []
+    for who, (low, high) in WHO.items():
+        if who == STRANGERS or not families:
+            continue
+        asked = (trial.lengths >= low) & (trial.lengths <= high)
+        few = np.count_nonzero(asked) < FEWEST
+        best = overall if few else _joining(gains[asked], trial, asked, nothing)
+        trial.taken_from(trials[choices[best]], (trial.known >= low) & (trial.known <= high))
+        means = gains[asked].sum(axis=0) / max(np.count_nonzero(asked), 1)
+        for family in families:
+            told = family not in choices[best]
+            toggled = set(choices[best]) ^ {family}
+            other = next(n for n, some in enumerate(choices) if set(some) == toggled)
+            rows.append(
+                {
+                    "who": f"{family}, {who}",
+                    "ordered_by": TREES,
+                    "trees": float(told),
+                    "weight": 0.0,
+                    "share": 0.0,
+                    "ndcg": float(means[best]),
+                    "ndcg_otherwise": float(means[other]),
+                    "requests": int(np.count_nonzero(asked)),
+                }
+            )
+    return trial, rows
+
+
+def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
+    """Which choice is best, if it likely gains over being told `nothing` and hardly loses of the
+    long tail.
+    """
+    users, tail = trial.users[asked], trial.of_tail[asked]
+    safe = [
+        place
+        for place in range(nothing)
+        if _best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
+    ]
+    return _best(gains, users, nothing, safe, SURE_OF_PROFILE)
+
+
+def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
+    """Of each family that the trees may do without, the lengths of histories where they do.
+
+    Rows of strangers, which teach the trees but are ordered by something else, go with the others.
+    """
+    found: dict[str, list[tuple[int, int]]] = {}
+    for family in OPTIONAL:
+        for who, lengths in WHO.items():
+            way = way_of(chosen, f"{family}, {who}")
+            if way is not None and not way.trees:
+                found.setdefault(family, []).append(lengths)
+        if len(found.get(family, ())) == len(WHO) - 1:
+            found[family].append(WHO[STRANGERS])
+    return found
+
+
+def _order_of_new(trial: Trial) -> list[dict[str, Any]]:
+    """What orders new items among themselves: the trees, or what orders them likely better, each
+    of the arrived items speaking once; nothing where too few arrived.
+    """
+    asked = trial.of_new
+    answers = trial.answers[asked]
+    if len(np.unique(answers)) < FEWEST_NEW:
+        return []
+    gains, ways = trial.arrivals[asked], trial.arrival_ways
+    best = _best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_TAIL)
+    way, means = ways[best], gains.mean(axis=0)
+    return [
+        {
+            "who": ORDER,
+            "ordered_by": way.ordered_by,
+            "trees": way.trees,
+            "weight": way.weight,
+            "share": 0.0,
+            "ndcg": float(means[best]),
+            "ndcg_otherwise": float(means[0]),
+            "requests": len(answers),
+        }
+    ]
+
+
+def new_in_order(
+    chosen: pl.DataFrame, values: Floats, found: Candidates, new: Mask, lent: Floats
+) -> Floats:
+    """(n, k) the values, those of `new` items given out among these by what was chosen for them."""
+    way = way_of(chosen, ORDER)
+    if way is None or way == BY_TREES:
+        return values
+    order = way.values(values, said_of_arrivals(found, lent), new)
+    return among_themselves(values, order, new)
 
 
 def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[dict[str, Any]]:
@@ -460,6 +442,9 @@ def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
     worth = worth if row["requests"] else "without a trial: nobody was there to ask"
     if row["who"] in LIFTED:
         how, otherwise = f"lifted by {row['weight']:g} deviations", "not lifted"
+    elif row["who"] in TAUGHT:
+        heard = ("left out", "counted")
+        how, otherwise = (heard[bool(row["trees"])], heard[not row["trees"]])
     elif row["trees"]:
         how, otherwise = "trees", "trees alone"
         if row["weight"]:
@@ -485,16 +470,15 @@ def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
     if not len(chosen):
         return
     who = chosen["who"].to_list()
-    lifts = [name for name in who if name in LIFTED]
-    agree(
-        who == [*WHO, *lifts] and lifts in ([], [NEW], [TAIL], [NEW, TAIL]),
-        f"choices_ is for {', '.join(map(str, who))[:80]}",
-    )
+    known = [name for name in (*WHO, *TAUGHT, ORDER, *LIFTED) if name in (*WHO, *who)]
+    agree(who == known, f"choices_ is for {', '.join(map(str, who))[:80]}")
     numbers = chosen.select("trees", "weight", "share", "ndcg", "ndcg_otherwise").to_numpy()
     check_finite(numbers, "choices_")
     for row in chosen.iter_rows(named=True):
         way = Way(row["trees"], row["ordered_by"], row["weight"])
-        known = way.ordered_by in names or way.ordered_by == TREES
-        agree(known and way.trees in (0.0, 1.0), f"choices_ orders by {way.ordered_by[:40]!r}")
-        agree(row["who"] in LIFTED or way in ways_of(names), "choices_ holds no way that is tried")
+        read = way.ordered_by in (*names, TREES, LENT)
+        agree(read and way.trees in (0.0, 1.0), f"choices_ orders by {way.ordered_by[:40]!r}")
+        tried = [BY_TREES, Way(0.0)] if row["who"] in TAUGHT else ways_of(names)
+        tried = arrival_ways(names) if row["who"] == ORDER else tried
+        agree(row["who"] in LIFTED or way in tried, "choices_ holds no way that is tried")
         agree(0 <= way.weight <= LIFTS.max(), f"choices_ weighs {way.weight}")

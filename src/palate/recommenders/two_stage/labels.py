@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,8 +53,14 @@ class LabelledRows:
         return np.concatenate(chosen)
 
 
-Judge: TypeAlias = Callable[[slice, Candidates, Mask, Statistics], None]
-"""Sees a chunk's candidates, which of them were the answer, and the statistics behind them."""
+class Judge(Protocol):
+    """Sees the candidates of a turn before they become rows."""
+
+    def begin(self, statistics: Statistics, catalogue: Catalogue) -> None:
+        """What the candidates come from, once, before the first chunk."""
+
+    def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
+        """A chunk's candidates, which of them were the answer, and the statistics behind them."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,8 @@ def _rows_of_turn(
     step = max(1, CHUNK_CELLS // max(catalogue.n_items, FEWEST_CELLS))
     catalogue.ready(behaviour=plan.behaviour)
     give_back_memory()
+    if judge is not None:
+        judge.begin(statistics, catalogue)
     work = partial(_rows, turn, statistics, catalogue, plan, judge)
     chunks: list[LabelledRows] = []
     # a turn without a case still says which features there are
@@ -156,23 +164,30 @@ def _rows(
     )
     hits = found.items == answers[found.requests, None]
     if judge is not None:
-        judge(chunk, found, hits, statistics)
-    kept = (found.items >= 0) & turn.teaching[found.items]
+        judge.judge(chunk, found, hits, statistics)
+    teaches = np.ones(len(hits), dtype=np.bool_)
+    if turn.silent is not None:
+        teaches = ~turn.silent[chunk][found.requests]
+    kept = (found.items >= 0) & turn.teaching[found.items] & teaches[:, None]
     shown = np.random.default_rng([plan.seed, chunk.start]).random(kept.shape) < turn.negatives
     kept &= shown | hits
-    groups = kept.sum(axis=1)
+    groups = kept.sum(axis=1)[teaches]
     return LabelledRows((found.features[kept],), hits[kept].astype(np.int8), groups, found.names)
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What is known, who asks, the answers, which items' rows teach, how many of them."""
+    """What is known, who asks, the answers, which items' rows teach, how many of them.
+
+    `silent` (n,) requests are judged, but teach nothing.
+    """
 
     known: Histories
     asking: Histories
     answers: Rows
     teaching: NDArray[np.bool_]
     negatives: float
+    silent: Mask | None = None
 
 
 def _turns(histories: Histories, plan: LabelPlan) -> Iterator[Turn]:

@@ -197,6 +197,7 @@ def _behaviour_space(seen: sparse.csr_array, item_ids: Ids, seed: int) -> Statis
         empty = np.zeros((seen.shape[1], 0), dtype=np.float32)
         return {"space_in": empty, "space_out": empty, "space_unit": empty}
     space = _right_vectors(scaled, dim, tie_order(item_ids), seed)
+    space[squares_of(seen) == 0] = 0  # of what nobody touched there is rounding noise alone
     return {
         "space_in": (space * per_item[:, None]).astype(np.float32),
         "space_out": on_grid((space / per_item[:, None]).astype(np.float32)),

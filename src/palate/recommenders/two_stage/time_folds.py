@@ -20,6 +20,7 @@ SHARE = 0.2  # of the events, in each stretch
 FEWEST = 200  # requests in each: with fewer, chance would choose
 REQUESTS = 0.1  # of `n_train_queries`, that are taken of a stretch
 STRANGERS = 1000  # of them at most, who did nothing before
+ARRIVALS = 1000  # beside them, with an answer that just arrived: judged, but nothing learnt from
 NEGATIVES = 0.25  # share of the candidates that were not the answer which are shown
 
 
@@ -56,9 +57,10 @@ def time_folds(histories: Histories, plan: LabelPlan) -> TimeFolds | None:
     before = np.bincount(_items(late_known), minlength=n_items)
     new = (before == 0) & (np.bincount(late_answers, minlength=n_items) > 0)
     somebody = late_asking.lengths > 0
+    early = _turn(early_known, early_asking, early_answers, plan, rng)
     return TimeFolds(
-        _turn(early_known, early_asking, early_answers, plan, rng),
-        _turn(late_known, late_asking, late_answers, plan, rng),
+        early,
+        _turn(late_known, late_asking, late_answers, plan, rng, arrived=new),
         new,
         int(somebody.sum()),
         int(new[late_answers[somebody]].sum()),
@@ -88,9 +90,18 @@ def _cut(histories: Histories, start: float, stop: float) -> tuple[Histories, Hi
 
 
 def _turn(
-    known: Histories, asking: Histories, answers: Rows, plan: LabelPlan, rng: np.random.Generator
+    known: Histories,
+    asking: Histories,
+    answers: Rows,
+    plan: LabelPlan,
+    rng: np.random.Generator,
+    *,
+    arrived: Mask | None = None,
 ) -> Turn:
-    """Some of the requests: strangers, who are few, before the others."""
+    """Some of the requests: strangers, who are few, before the others.
+
+    More of those whose answer has `arrived` (n_items,) are silent.
+    """
     usable = np.ones(len(answers), dtype=bool) if plan.repeats else ~repeated(asking, answers)
     stranger = asking.lengths == 0
     chosen = [
@@ -98,5 +109,12 @@ def _turn(
         some_of(usable & ~stranger, int(plan.n_train_queries * REQUESTS), rng),
     ]
     rows = np.sort(np.concatenate(chosen))
+    silent = np.zeros(len(answers), dtype=np.bool_)
+    if arrived is not None and plan.content:
+        silent = usable & ~stranger & arrived[answers]
+        silent[rows] = False
+        most = min(ARRIVALS, int(plan.n_train_queries * REQUESTS))
+        more = some_of(silent, most, rng)
+        rows = np.sort(np.concatenate([rows, more]))
     everything = np.ones(len(asking.item_ids), dtype=bool)
-    return Turn(known, asking.take(rows), answers[rows], everything, NEGATIVES)
+    return Turn(known, asking.take(rows), answers[rows], everything, NEGATIVES, silent[rows])

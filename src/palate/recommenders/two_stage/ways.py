@@ -1,0 +1,125 @@
+"""Orders of candidates: by trees, by what a feature says, or both; and what an order is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from palate.core.arrays import Floats, Mask
+from palate.recommenders.two_stage.candidates import Candidates
+from palate.recommenders.two_stage.profiles import profile_window
+from palate.recommenders.two_stage.recency import WINDOWS, window_feature
+
+Doubles = NDArray[np.float64]
+
+TREES: Final = "trees"
+SUM: Final = "mix"
+ALL_TIME: Final = "popularity"
+PLACES = 10
+HEAD = 0.8  # of the events that the most popular items hold; all other items are the long tail
+EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
+PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
+PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
+WEIGHTS = (0.25, 0.5)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How candidates are ordered: `trees` (0 or 1) times the trees, `weight` times a feature.
+
+    Both in deviations from the mean of the request's candidates.
+    """
+
+    trees: float = 1.0
+    ordered_by: str = TREES
+    weight: float = 0.0
+
+    def values(self, trees: Floats, said: Mapping[str, Floats], kept: Mask) -> Floats:
+        """(n, k) float32, higher is better, from what features say of the candidates; ties of a
+        feature go by the plain sum.
+        """
+        if not self.weight:
+            return trees
+        own = self.weight * standard(said[self.ordered_by], kept)
+        other = standard(trees if self.trees else said[SUM], kept)
+        return np.asarray(own + (1.0 if self.trees else 1e-3) * other, dtype=np.float32)
+
+
+BY_TREES = Way()
+BY_SUM = Way(0.0, SUM, 1.0)
+
+
+def standard(values: Floats, kept: Mask) -> Doubles:
+    """(n, k) with mean 0 and deviation 1 over what is kept of each row."""
+    mean, deviation = _moments(values, kept)
+    found: Doubles = (values - mean) / deviation
+    return found
+
+
+def _moments(values: Floats, kept: Mask) -> tuple[Doubles, Doubles]:
+    count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    known = np.where(kept, values, 0).astype(np.float64)
+    mean = known.sum(axis=1, keepdims=True) / count
+    squares = np.where(kept, (known - mean) ** 2, 0).sum(axis=1, keepdims=True)
+    return mean, np.sqrt(squares / count) + 1e-9
+
+
+def lifted(values: Floats, new: Mask, kept: Mask, lift: float) -> Floats:
+    """New items raised by so many deviations of the request's candidates."""
+    if not lift:
+        return values
+    _, deviation = _moments(values, kept)
+    return np.where(new, values + np.float32(lift) * deviation.astype(np.float32), values)
+
+
+def ndcg(values: Floats, hits: Mask, kept: Mask) -> Doubles:
+    """(n,) NDCG@10 where each request has one answer; of ties, half stand above it."""
+    answer = np.where(hits & kept, values, -np.inf).max(axis=1, keepdims=True)
+    above = (kept & (values > answer)).sum(axis=1)
+    tied = (kept & (values == answer)).sum(axis=1) - 1
+    place = above + 0.5 * np.maximum(tied, 0)
+    found: Doubles = np.where(
+        (hits & kept).any(axis=1) & (place < PLACES), 1 / np.log2(place + 2), 0.0
+    )
+    return found
+
+
+def tail_items(counts: Floats) -> Mask:
+    """(n_items,) touched items outside the head: the fewest that hold most of the events."""
+    falling = np.sort(counts)[::-1].astype(np.float64)
+    last = int(np.searchsorted(np.cumsum(falling), HEAD * falling.sum()))
+    threshold = falling[min(last, len(falling) - 1)] if len(falling) else 0.0
+    found: Mask = (counts > 0) & (counts < threshold)
+    return found
+
+
+def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
+    """(n,) the share of the first ten places that new items hold."""
+    width = min(PLACES, values.shape[1])
+    best = np.argpartition(-np.where(kept, values, -np.inf), width - 1, axis=1)[:, :width]
+    found: Doubles = np.take_along_axis(new, best, axis=1).mean(axis=1)
+    return found
+
+
+def said_of(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
+    """What every expert says of the candidates of some requests."""
+    known = {name: place for place, name in enumerate(found.names)}
+    tried = {*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS} & known.keys()
+    return {name: found.features[rows, :, known[name]] for name in sorted(tried)}
+
+
+def ways_of(names: Sequence[str]) -> list[Way]:
+    """Everything that is tried: trees, the sum, trees with an expert, windows of popularity.
+
+    A window is chosen by itself; `_profiled` adds what is known of a stranger where that helps.
+    """
+    known = [name for name in EXPERTS if name in names]
+    mixed = [Way(1.0, name, weight) for name in known for weight in WEIGHTS]
+    profiled = [name for name in PROFILE_WINDOWS[1:] if name in names]
+    plain = (ALL_TIME, *PLAIN_WINDOWS) if profiled else PLAIN_WINDOWS
+    alone = [Way(0.0, name, 1.0) for name in (*plain, *profiled) if name in names]
+    return [BY_TREES, BY_SUM, *mixed, *alone]
