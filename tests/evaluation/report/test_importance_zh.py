@@ -13,16 +13,8 @@ from palate.evaluation.report.model import (
     in_chinese,
     meaning_zh,
 )
-from palate.recommenders.two_stage.choice import (
-    ALL_TIME,
-    EXPERTS,
-    LIFTED,
-    PLAIN_WINDOWS,
-    PROFILE_WINDOWS,
-    WHO,
-    in_words,
-    ways_of,
-)
+from palate.recommenders.two_stage.arrivals import arrival_ways
+from palate.recommenders.two_stage.choice import LIFTED, ORDER, TAUGHT, WHO, in_words
 from palate.recommenders.two_stage.importance import (
     COMPARISONS,
     FAMILIES,
@@ -30,6 +22,13 @@ from palate.recommenders.two_stage.importance import (
     SIGNALS,
     family,
     meaning,
+)
+from palate.recommenders.two_stage.ways import (
+    ALL_TIME,
+    EXPERTS,
+    PLAIN_WINDOWS,
+    PROFILE_WINDOWS,
+    ways_of,
 )
 
 NAMES = [*SIGNALS, *(f"text{end}" for end in COMPARISONS), *(f"space{end}" for end in COMPARISONS)]
@@ -82,6 +81,9 @@ def every_choice():
             ways = ways_of([*EXPERTS, ALL_TIME, *PLAIN_WINDOWS, *PROFILE_WINDOWS])
             rows += [(who, way.trees, way.ordered_by, way.weight, 0.0, 0.25, worth) for way in ways]
         rows += [(who, 1.0, "trees", 0.5, 0.1, 0.25, worth) for who in LIFTED]
+        ways = arrival_ways(["文本", "文本 (place)", "文本:map"])
+        rows += [(ORDER, way.trees, way.ordered_by, way.weight, 0.0, 0.25, worth) for way in ways]
+        rows += [(who, told, "trees", 0.0, 0.0, 0.25, worth) for who in TAUGHT for told in (0.0, 1)]
     names = ["who", "trees", "ordered_by", "weight", "share", "ndcg", "ndcg_otherwise"]
     table = pl.DataFrame(rows, schema=names, orient="row").with_columns(requests=1234)
     untried = table.with_columns(requests=pl.lit(0, pl.Int64))

@@ -14,6 +14,7 @@ from palate.core.visible import shorten
 from palate.evaluation.report.charts import Pair, paired_bars
 from palate.evaluation.report.html import Words, count, escape, named, say
 from palate.evaluation.report.map import CatalogueMap, Categories
+from palate.recommenders.two_stage.arrivals import LENT
 from palate.recommenders.two_stage.recency import WINDOWS
 
 TOP_FEATURES: Final = 15
@@ -82,6 +83,7 @@ WORDS_ZH: Mapping[str, str] = MappingProxyType(
         "age of the nearest recent item": "最相近的近期物品有多久",
         "like the newest three items": "像最新的三件物品",
         "who chose what": "谁选了什么",
+        LENT: "相似物品最近30天的热度",
     }
 )
 
@@ -106,7 +108,11 @@ _WHO_ZH: Mapping[str, str] = MappingProxyType(
         "over 20 events": "有 20 个以上事件的人",
         "new items": "新物品",
         "long tail": "长尾",
+        "new items among themselves": "新物品之间的次序",
     }
+)
+_TAUGHT_ZH: Mapping[str, str] = MappingProxyType(
+    {"profiles": "个人资料", "dislikes": "拒绝过的物品"}
 )
 _HOW_ZH: Mapping[str, str] = MappingProxyType(
     {
@@ -116,6 +122,8 @@ _HOW_ZH: Mapping[str, str] = MappingProxyType(
         "the plain sum": "各信号之和",
         "popularity of all time": "全部时间的热度",
         "not lifted": "不提高",
+        "counted": "计入",
+        "left out": "不计",
     }
 )
 
@@ -221,7 +229,8 @@ def _chosen_entry(line: str, words: Words) -> str:
 def chosen_zh(line: str) -> str | None:
     """A sentence of the ranker about what it chose, in Chinese; None for any other."""
     found = _CHOSEN.fullmatch(line)
-    if found is None or found["who"] not in _WHO_ZH:
+    who = None if found is None else _who_zh(found["who"])
+    if found is None or who is None:
         return None
     how, otherwise = _how_zh(found["how"]), _how_zh(found["otherwise"] or "")
     if how is None or otherwise is None:
@@ -231,7 +240,15 @@ def chosen_zh(line: str) -> str | None:
         worth = f"{found['requests']} 个试验请求中 NDCG@10 为 {found['ndcg']}"
     if found["otherwise"]:
         worth += f"；{otherwise}则为 {found['other']}"
-    return f"{_WHO_ZH[found['who']]}：{how}（{worth}）"
+    return f"{who}：{how}（{worth}）"
+
+
+def _who_zh(who: str) -> str | None:
+    if who in _WHO_ZH:
+        return _WHO_ZH[who]
+    family, comma, asked = who.partition(", ")
+    known = comma and family in _TAUGHT_ZH and asked in _WHO_ZH
+    return f"{_TAUGHT_ZH[family]}，{_WHO_ZH[asked]}" if known else None
 
 
 def _how_zh(how: str) -> str | None:

@@ -448,10 +448,12 @@ def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
     elif row["trees"]:
         how, otherwise = "trees", "trees alone"
         if row["weight"]:
-            how += f" and {row['weight']:g} times {_plain(row['ordered_by'])}"
+            how += f" and {row['weight']:g} times {_plain(row['ordered_by'], row['who'])}"
     else:
         usual = "popularity of all time" if row["who"] == STRANGERS else "the plain sum"
-        how = usual if row["ordered_by"] in (SUM, ALL_TIME) else _plain(row["ordered_by"])
+        how = (
+            usual if row["ordered_by"] in (SUM, ALL_TIME) else _plain(row["ordered_by"], row["who"])
+        )
         otherwise = usual if row["who"] == STRANGERS else "trees alone"
         if profiles and row["who"] == STRANGERS and row["ordered_by"] == SUM:
             how += ", raised by what a profile says"
@@ -460,8 +462,9 @@ def _sentence(row: Mapping[str, Any], profiles: bool) -> str:
     return f"{row['who']}: {how} ({worth})"
 
 
-def _plain(feature: str) -> str:
-    return "the plain sum" if feature == SUM else meaning(feature.removesuffix(" (z)"), ())
+def _plain(feature: str, who: str) -> str:
+    block = [feature.partition(":")[0]] if who == ORDER else []  # where blocks order, not signals
+    return "the plain sum" if feature == SUM else meaning(feature.removesuffix(" (z)"), block)
 
 
 def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
