@@ -36,6 +36,7 @@ def component(seed):
     made.features_ = Features(data.item_ids, {"clicks": clicks.vectors_})
     made.user_encoders_, made.user_transforms_, made.user_features_ = {}, [], None
     made.withdrawn_, made.column_vectors_ = [], {}
+    made.since_fit_ = {"fitted": "2026-11-30", "events": 1, "added": 0, "users_removed": 0}
     made.recommender_ = Popular().fit(data)
     return made
 

@@ -244,7 +244,7 @@ def test_default_encoders_are_known_from_the_data(monkeypatch):
     def light(data):
         return {"words": Tfidf(), "attributes": Attributes()}
 
-    monkeypatch.setattr("palate.pipeline.pipeline.default_encoders", light)
+    monkeypatch.setattr("palate.pipeline.learning.default_encoders", light)
     model = Pipeline(fusion=Concat(weights={"word": 2.0}), recommender=Covisit())
     with pytest.raises(ConfigError, match=r"'word'. Did you mean 'words'"):
         model.fit(synthetic(40, 30))

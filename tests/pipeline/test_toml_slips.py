@@ -78,11 +78,17 @@ def test_any_other_slip_shows_its_line(tmp_path):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ('[fusion]\ntype = "concat"\nweights = "learned"', ['or "learn"', "Did you mean 'learn'?"]),
+        (
+            '[fusion]\ntype = "concat"\nweights = "learned"',
+            ["give 'learn' or", "Did you mean 'learn'?"],
+        ),
         ('[fusion]\ntype = "concat"\nweights = {text = "2"}', ["weights.text = '2'", "a number"]),
-        ('[evaluation]\nmetrics = "ndcg"', ["[evaluation].metrics", "it must be a list"]),
-        ('[split]\ntest = "0.2"', ["[split].test", "a number. Write 0.2, without quotes"]),
-        ('[recommender]\ntype = "ranker"\nn_estimators = 2.5', ["it must be a whole number"]),
+        ('[evaluation]\nmetrics = "ndcg"', ["[evaluation].metrics", "give a list of texts"]),
+        (
+            '[split]\ntest = "0.2"',
+            ["[split].test", "or leave it out. Write 0.2, without quotes"],
+        ),
+        ('[recommender]\ntype = "ranker"\nn_estimators = 2.5', ["give a whole number, 1 or more"]),
     ],
 )
 def test_another_kind_of_value_is_said_in_plain_words(tmp_path, text, wanted):

@@ -105,8 +105,9 @@ def test_who_reads_no_people_and_where_few_write_there_is_no_block():
 
 def test_a_part_is_made_of_its_own_texts_alone():
     data = shop()
-    stages = UserStages.blank({"reviews": palate.Reviews()}, [palate.Whiten()])
-    features = fit_both({}, [], UserStages.blank({"reviews": palate.Reviews()}, []), data)
+    pipeline = palate.Pipeline(encoders={}, users={"reviews": palate.Reviews()})
+    stages = UserStages.blank(pipeline, data)
+    features = fit_both({}, [], UserStages.blank(replace(pipeline, representation=[]), data), data)
     context = context_of_both(*features, {}, [], stages)
     assert context.knows_events
     early = histories_of(data).first(np.full(len(data.user_ids), 2))

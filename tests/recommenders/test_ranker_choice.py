@@ -69,7 +69,7 @@ def test_a_stranger_gets_what_is_popular_now():
     assert way["who"] == "no history"
     assert way["ordered_by"].endswith("days)")
     assert way["ndcg"] > way["ndcg_otherwise"] + 0.1
-    assert model.chosen_[0].startswith(f"no history: {way['ordered_by']} (NDCG@10 0.")
+    assert model.chosen_[0].startswith("no history: popularity of the last 7 days (NDCG@10 0.")
 
 
 def test_without_times_a_stranger_gets_what_is_popular_of_all():

@@ -301,7 +301,7 @@ class Pipeline(Stages):
     @property
     def known_users(self) -> Users:
         """Everybody in the data that it was fitted on, and what they did."""
-        return users_of(self.data_)
+        return users_of(self._now().data_)
 
     def queries(self, texts: Sequence[str]) -> dict[str, Matrix]:
         """What people say, as vectors in the space of every block with words: block → (n, d)."""

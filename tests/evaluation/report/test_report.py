@@ -48,7 +48,7 @@ class StandIn(Pipeline):
         self.recommender_, self.features_, self.reason = recommender_, features, reason
         self.asked: list[Histories] = []
         self.encoders_, self.transforms_, self.rerankers_ = {}, [], []
-        self.withdrawn_, self.column_vectors_ = [], {}
+        self.withdrawn_, self.column_vectors_, self.since_fit_ = [], {}, {}
         self.user_encoders_, self.user_transforms_, self.user_features_ = {}, [], None
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):

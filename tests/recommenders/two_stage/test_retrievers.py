@@ -181,6 +181,7 @@ def test_what_is_the_same_for_all_chunks_of_requests_is_made_once(build, monkeyp
         retrievers, "first_of_each_row", lambda matrix, most: made.append(most) or matrix
     )
     statistics["users"] = statistics["users"].copy()
+    gc.collect()  # what other tests left
     kept = len(retrievers._by_item_of)
     first = near_users(asking, statistics).toarray()
     np.testing.assert_array_equal(near_users(asking, statistics).toarray(), first)

@@ -95,10 +95,11 @@ class WordIndex:
     def is_strange(self, query: str) -> bool:
         """Whether no word of the query is known, and hardly any of its triples of letters either.
 
-        Texts of few words, and queries in scripts without blanks, are never strange.
+        Texts of few words with blanks between them, and queries in scripts without, are never
+        strange.
         """
         words = terms(query)
-        few = len(self.found.vocabulary) < _ENOUGH_WORDS
+        few = self._spaced_words < _ENOUGH_WORDS
         if few or self.knows(query) or not words or any(map(is_unspaced, words)):
             return False
         runs = [run for word in words for run in runs_in(word, _TRIPLE)]
@@ -118,6 +119,10 @@ class WordIndex:
                 place = min(held, key=lambda place: (-held[place], place))
                 found[self._words[place]] = held[place] * self._rarity(self._texts_with[place])
         return sorted(found, key=lambda word: (-found[word], word))
+
+    @cached_property
+    def _spaced_words(self) -> int:
+        return sum(not is_unspaced(word) for word in self.found.vocabulary)
 
     @property
     def n_texts(self) -> int:
