@@ -130,7 +130,7 @@ ASKED = {
 }
 
 
-PUBLISHED = {"beauty": "Beauty", "office": "Office", "scientific": "Scientific"}
+PUBLISHED = {"beauty": "Beauty", "office": "Office", "scientific": "Scientific", "yelp": "Yelp"}
 
 
 def by_time() -> list[str]:
@@ -155,12 +155,12 @@ def by_time() -> list[str]:
 def worse() -> str:
     """Where one of the others is surely better than the default."""
     found = [
-        f"`{row['better']}` on {title.split(',')[0].split(' with')[0]}, {row['slice']}"
+        f"`{row['better']}` on {title.split(',')[0].split(' with')[0]}, {row['slice'].replace('_', ' ')}"
         f" ({written(row['its'])} and {written(row['default'])})"
         for name, title in (CATALOGUES | PUBLISHED).items()
         for row in results(f"slices-{name}")["worse"]
     ]
-    said = "; ".join(found).replace("history_6_20", "6 to 20 events") or "none"
+    said = "; ".join(found) or "none"
     return textwrap.fill(
         f"The others: {', '.join(f'`{name}`' for name in _others())}. Of these, surely better than"
         f" the default for some kind of request, here or on the published splits of"
