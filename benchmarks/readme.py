@@ -155,8 +155,8 @@ def by_time() -> list[str]:
 def worse() -> str:
     """Where one of the others is surely better than the default."""
     found = [
-        f"`{row['better']}` on {title.split(',')[0].split(' with')[0]}, {row['slice'].replace('_', ' ')}"
-        f" ({written(row['its'])} and {written(row['default'])})"
+        f"`{row['better']}` on {title.split(',')[0].split(' with')[0]},"
+        f" {row['slice'].replace('_', ' ')} ({written(row['its'])} and {written(row['default'])})"
         for name, title in (CATALOGUES | PUBLISHED).items()
         for row in results(f"slices-{name}")["worse"]
     ]
