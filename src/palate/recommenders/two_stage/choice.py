@@ -80,8 +80,7 @@ _COLUMNS: Final = {
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
-SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
-TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
+SURE_OF_PROFILE = 1.0  # the same window with a profile over without; less told to trees over more
 FEWEST = 20  # requests of a kind that a choice is made for
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
@@ -280,16 +279,17 @@ def _taught(
 
 
 def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
-    """Which choice is best, if it likely gains over being told `nothing` and hardly loses of the
-    long tail.
+    """Which choice is best: to be told all that was given, unless less is likely better, or being
+    told `nothing` is for the long tail.
     """
     users, tail = trial.users[asked], trial.of_tail[asked]
     safe = [
         place
         for place in range(nothing)
-        if _best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
+        if _best(gains[tail], users[tail], place, [nothing], SURE_OF_PROFILE) == place
     ]
-    return _best(gains, users, nothing, safe, SURE_OF_PROFILE)
+    usual, *others = [*safe, nothing]
+    return _best(gains, users, usual, others, SURE_OF_PROFILE)
 
 
 def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
