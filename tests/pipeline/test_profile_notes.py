@@ -173,3 +173,22 @@ def test_known_people_and_loaded_models_hear_it_too(model, tmp_path):
     with pytest.warns(NotUnderstoodWarning, match="city = 'Atlantis'"):
         again.recommend(["person-1"], profile={"city": "Atlantis"}, k=3)
     assert asked(again, zip=1015).equals(asked(model, zip="01015"))
+
+
+def test_a_profile_that_says_nothing_gets_what_a_stranger_gets(data):
+    columns = ["age", "occupation", "city"]
+    people = data.users.with_columns(age=pl.when(pl.int_range(pl.len()) % 9 > 0).then("age"))
+    model = fitted(replace(data, users=people), facts=palate.Attributes(columns=columns))
+    stranger = model.recommend(history=[], k=5).table["item_id"].to_list()
+    with pytest.warns(NotUnderstoodWarning, match="nothing is known"):
+        found = model.recommend(profile={"city": "Atlantis"}, k=5, reasons=True).table
+    assert found["item_id"].to_list() == stranger
+    assert not found["reasons"].str.contains("profile").any()
+
+
+def test_topics_of_people_read_their_column(data):
+    reader = {"type": "tfidf", "template": "{about}"}
+    model = fitted(data, topics=palate.Topics(encoder=reader, n_topics=3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotUnderstoodWarning)
+        model.recommend(profile={"about": "robots and rockets"}, k=3)

@@ -192,3 +192,21 @@ def test_a_fusion_of_dense_blocks_is_refused_before_the_fit():
     with pytest.raises(ConfigError, match=r"fusion\.weights: the block 'words' is sparse"):
         palate.Pipeline(encoders=both, fusion=palate.Weighted(weights={"words": 2.0}))
     palate.Pipeline(encoders=both, fusion=palate.Weighted(weights={"clicks": 2.0}))
+
+
+def test_a_row_that_changes_later_is_fused_anew(split):
+    users = {
+        "facts": palate.Attributes(columns=["age", "occupation"]),
+        "clicks": palate.Behaviour(),
+    }
+    model = fitted(split.train, users=users, user_fusion=palate.Linear(dim=8, keep=True))
+    row = model.data_.users.row(0, named=True)
+    other = next(one for one in CLUBS if one != row["occupation"])
+    said = pl.DataFrame({"user_id": [row["user_id"]], "occupation": [other]})
+    event = split.train.interactions.tail(1)
+    later = model.with_events(event, users=said)
+    at = model.user_features.ids.tolist().index(row["user_id"])
+    before, after = (one.user_features.parts["linear"][at] for one in (model, later))
+    assert not np.array_equal(before, after)
+    asked = model.histories([row["user_id"]], profile={"occupation": other}).users["linear"]
+    np.testing.assert_allclose(after, asked[0], atol=1e-6)

@@ -82,16 +82,21 @@ def tell(
     *,
     alone: bool,
     stacklevel: int,
-) -> None:
-    """Warns, once, of all that `notes_of` finds; `alone` is a profile without a person."""
+) -> bool:
+    """Warns, once, of all that `notes_of` finds; `alone` is a profile without a person.
+
+    Whether nothing that was said counts.
+    """
     notes = notes_of(said, users, encoders)
     if not notes:
-        return
+        return False
+    silent = {note.column for note in notes if note.silent} == {*_said_columns(said)}
     sentences = [note.sentence for note in notes]
-    if alone and {note.column for note in notes if note.silent} == {*_said_columns(said)}:
+    if alone and silent:
         sentences.append("So this is the list of somebody of whom nothing is known.")
     text = visible(f"profile: {' '.join(sentences)}")
     warnings.warn(text, NotUnderstoodWarning, stacklevel=stacklevel + 1)
+    return silent
 
 
 @dataclass(frozen=True)

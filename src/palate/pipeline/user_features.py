@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from palate.core import registry
-from palate.core.arrays import Floats, Mask, Matrix, scale_rows
+from palate.core.arrays import Floats, Mask, Matrix, row_norms, scale_rows
 from palate.core.columns import ITEM, USER
 from palate.core.dataset import Dataset
 from palate.core.errors import (
@@ -302,7 +302,10 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     parts = _of_rows(people, rows, words)
     _check_says_words(stages.recommender_, profile, parts)
     alone = not known and not asking.lengths.any()
-    tell(said, table, stages.user_encoders_, alone=alone, stacklevel=5)
+    silent = tell(said, table, stages.user_encoders_, alone=alone, stacklevel=5)
+    wishes = [part for name, part in parts.items() if name.startswith(QUERY)]
+    if silent and not known and not any(row_norms(part).any() for part in wishes):
+        return replace(asking, users=strangers(features, len(asking)))
     place = Ids(names, of=USER).find(asking.user_ids) if known else np.zeros(len(asking), np.int32)
     users = {name: part[place] for name, part in parts.items()}
     # what transforms make of a profile and of behaviour is made anew, of what is said now
@@ -344,7 +347,10 @@ def users_changed(stages: Stages, data: Dataset, changed: pl.Series) -> Features
         assert encoded is not None  # else there were no features before
         known = before.ids.find(anew) >= 0
         if known.any():
-            before = before.replaced(encoded.take(np.flatnonzero(known)))
+            made = {name for one in people.transforms for name in getattr(one, "makes", ())}
+            own = encoded.take(np.flatnonzero(known))
+            own = Features(own.ids, own.parts, behavioural=own.behavioural - made)
+            before = before.replaced(own)
         if not known.all():
             before = before.below(encoded.take(np.flatnonzero(~known)))
     return before.take(before.ids.rows(names))

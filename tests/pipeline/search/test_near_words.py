@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import palate
 from palate.core.dataset import Dataset
 from palate.pipeline.pipeline import Pipeline
 from palate.pipeline.search.near_words import NearWords
@@ -176,3 +177,19 @@ def test_new_and_changed_items_are_found_and_others_are_not_read_again(monkeypat
         one, other = (one.score(one.histories(text=text)) for one in (model, whole))
         np.testing.assert_array_equal(one, other)
     assert sorted(read) == sorted(title for name, title in GOODS if name in "g4 g6 g7 g8 g9")
+
+
+def test_words_that_nobody_writes_are_not_tried_letter_by_letter(goods):
+    found = goods.recommend(text="chair " + "abcdefghij" * 20_000, k=1).table
+    assert len(found) == 1
+
+
+def test_words_beside_a_history_bring_what_they_ask_for():
+    """What the words say nothing of is not raised by them: what is popular stood first."""
+    ids = [f"{kind} {number}" for kind in ("ball", "tent", "violin") for number in range(12)]
+    rows = [(f"u{person}", name) for place, name in enumerate(ids) for person in range(37 - place)]
+    events = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
+    data = palate.read(events, items=pl.DataFrame({"item_id": ids, "title": ids}))
+    model = palate.Pipeline(encoders={"words": palate.Tfidf()}, recommender=palate.Popular())
+    asked = model.fit(data).recommend(history=["tent 0"], text="violin", k=6)
+    assert asked.table["item_id"][0].startswith("violin")

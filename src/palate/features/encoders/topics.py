@@ -131,10 +131,16 @@ class Topics(LoadsItself):
             data.item_ids, {"topics": shares}, behavioural=taught, names={"topics": self.names}
         )
 
+    @property
+    def columns_read(self) -> list[str]:
+        """The columns that its texts are made of."""
+        check_fitted(self)
+        return list(self.reader_.columns_read)
+
     def topics_of(self, texts: Sequence[str]) -> sparse.csr_array:
         """(n, topics) the shares of any texts."""
         check_fitted(self)
-        return self._shares(to_dense(self.reader_.encode_texts(list(texts))))
+        return self._shares(to_dense(self.reader_.encode_texts(texts)))
 
     def table(self, data: Dataset) -> pl.DataFrame:
         """`topic`, `items`, `share` of all items, `words` and `examples`, the largest first.

@@ -18,6 +18,7 @@ FORM = 0.5  # cosine of the triples of characters of two words from which on the
 ONE_SLIP = 0.8  # what a word that is one slip away counts, as the square of such a cosine
 _BEGINNING = 3  # characters that all forms of a word share
 _SHORTEST, _SHORTEST_SLIP = 3, 4  # of words that have other forms, or may hold a slip
+_LONGEST_SLIP = 40  # beyond, nothing is a word
 _MOST_LETTERS = 64  # that a slip may have put in: of catalogues in many scripts the commonest
 _TRIPLE = 3
 _DIGIT = re.compile(r"\d").search
@@ -47,7 +48,7 @@ class NearWords:
         }
         if place is not None:
             return found | {place: 1.0}
-        if len(word) >= _SHORTEST_SLIP:
+        if _SHORTEST_SLIP <= len(word) <= _LONGEST_SLIP:
             for other in self._one_slip_from(word):
                 own = self.vocabulary[other]
                 found[own] = max(found.get(own, 0.0), ONE_SLIP)

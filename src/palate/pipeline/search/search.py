@@ -30,7 +30,7 @@ from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
 
 MEANING = 0.08  # of a deviation of the cosines
-WORDS, POWER = 0.4, 1.5  # of the share of the query's words: one word of many says little
+WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a title with a slip,
 SURELY = 0.6  # and from which on that is said
@@ -150,7 +150,7 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     index = index_of(model)
     titles = index.titles.likeness(texts)
     near, sentences, read = standing(model, index.vectors, texts)
-    scores = MEANING * near + WORDS * index.words.shares(texts) ** POWER
+    scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
     scores += CALLED * np.maximum(titles - NEARLY, 0)
     named = titles.max(axis=1, initial=0.0) >= NEARLY
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
@@ -204,7 +204,8 @@ def scored(model: Stages, asking: Histories) -> Floats:
     both = heard[_known(asking)[heard]]
     if len(both):
         history = with_last(recommender.score(_wordless(asking, said).take(both)), last)
-        scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both])
+        told = scores[both] > 0  # of other items the words say nothing
+        scores[both] = reciprocal_ranks(history) + reciprocal_ranks(scores[both]) * told
     return _own_last(scores, asking, heard)
 
 

@@ -146,9 +146,9 @@ def _strongest(similar: Any, itself: NDArray[np.int64], among: Rows) -> sparse.c
         similar.data[(row == among[similar.indices]) | (similar.data < 0)] = 0
         similar.eliminate_zeros()
         return keep_largest(similar, min(NEIGHBOURS, width))
-    count = min(NEIGHBOURS, width - 1)
     place = np.searchsorted(among, itself)
     present = np.flatnonzero(among[np.minimum(place, width - 1)] == itself)
+    count = min(NEIGHBOURS, width - bool(len(present)))
     similar[present, place[present]] = -1
     columns = (
         np.argpartition(-similar, count - 1, axis=1)[:, :count] if count else np.empty((n, 0), int)

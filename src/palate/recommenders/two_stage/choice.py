@@ -241,7 +241,7 @@ def _taught(
 ) -> tuple[Trial, list[dict[str, Any]]]:
     """For each length of history what the trees had better not be told, and a trial by such trees.
 
-    Where few ask, they are told what is right for all.
+    What is right for all is right for each, unless its own requests likely say something else.
     """
     choices = list(trials)
     families, nothing = choices[-1], len(choices) - 1
@@ -255,8 +255,7 @@ def _taught(
         if who == STRANGERS or not families:
             continue
         asked = (trial.lengths >= low) & (trial.lengths <= high)
-        few = np.count_nonzero(asked) < FEWEST
-        best = overall if few else _joining(gains[asked], trial, asked, nothing)
+        best = _joining(gains[asked], trial, asked, nothing, overall)
         trial.taken_from(trials[choices[best]], (trial.known >= low) & (trial.known <= high))
         means = gains[asked].sum(axis=0) / max(np.count_nonzero(asked), 1)
         for family in families:
@@ -278,9 +277,13 @@ def _taught(
     return trial, rows
 
 
-def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
-    """Which choice is best: to be told all that was given, unless less is likely better, or being
-    told `nothing` is for the long tail.
+def _joining(
+    gains: Doubles, trial: Trial, asked: Mask, nothing: int, overall: int | None = None
+) -> int:
+    """Which choice is best, where the long tail is not likely worse than by being told `nothing`.
+
+    Of all requests it is the one with the best mean; of some, the `overall` one, unless another is
+    likely better for them.
     """
     users, tail = trial.users[asked], trial.of_tail[asked]
     safe = [
@@ -288,8 +291,10 @@ def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
         for place in range(nothing)
         if _best(gains[tail], users[tail], place, [nothing], SURE_OF_PROFILE) == place
     ]
-    usual, *others = [*safe, nothing]
-    return _best(gains, users, usual, others, SURE_OF_PROFILE)
+    if overall is None:
+        return _best(gains, users, nothing, safe, 0.0)
+    usual = overall if overall in safe else nothing
+    return _best(gains, users, usual, [*safe, nothing], SURE_OF_PROFILE)
 
 
 def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
