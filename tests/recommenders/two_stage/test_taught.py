@@ -133,10 +133,11 @@ def bought(seed=0):
     return Dataset(events.sort("timestamp", maintain_order=True), items, users)
 
 
-def test_trees_split_no_column_that_they_are_not_told_of():
+def test_profiles_that_tell_nothing_do_not_reach_the_trees_of_all():
     model = palate.Pipeline(encoders={}, recommender=palate.Ranker(**SMALL)).fit(bought())
     ranker = model.recommender_
     rows = ranker.choices_.filter(pl.col("who").str.starts_with(PROFILES))
+    assert 0 in rows["trees"].to_list()
     told = ranker.importances_.filter(pl.col("family") == "the person's profile")
     strangers = told["feature"].str.starts_with("profile popularity")
     assert told.filter(strangers)["gain"].sum() == 0

@@ -80,7 +80,8 @@ _COLUMNS: Final = {
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
-SURE_OF_PROFILE = 1.0  # the same window with a profile over without; less told to trees over more
+SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
+TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
 FEWEST = 20  # requests of a kind that a choice is made for
 LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
@@ -241,7 +242,7 @@ def _taught(
 ) -> tuple[Trial, list[dict[str, Any]]]:
     """For each length of history what the trees had better not be told, and a trial by such trees.
 
-    What is right for all is right for each, unless its own requests likely say something else.
+    Where few ask, they are told what is right for all.
     """
     choices = list(trials)
     families, nothing = choices[-1], len(choices) - 1
@@ -255,7 +256,8 @@ def _taught(
         if who == STRANGERS or not families:
             continue
         asked = (trial.lengths >= low) & (trial.lengths <= high)
-        best = _joining(gains[asked], trial, asked, nothing, overall)
+        few = np.count_nonzero(asked) < FEWEST
+        best = overall if few else _joining(gains[asked], trial, asked, nothing)
         trial.taken_from(trials[choices[best]], (trial.known >= low) & (trial.known <= high))
         means = gains[asked].sum(axis=0) / max(np.count_nonzero(asked), 1)
         for family in families:
@@ -277,24 +279,17 @@ def _taught(
     return trial, rows
 
 
-def _joining(
-    gains: Doubles, trial: Trial, asked: Mask, nothing: int, overall: int | None = None
-) -> int:
-    """Which choice is best, where the long tail is not likely worse than by being told `nothing`.
-
-    Of all requests it is the one with the best mean; of some, the `overall` one, unless another is
-    likely better for them.
+def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
+    """Which choice is best, if it likely gains over being told `nothing` and hardly loses of the
+    long tail.
     """
     users, tail = trial.users[asked], trial.of_tail[asked]
     safe = [
         place
         for place in range(nothing)
-        if _best(gains[tail], users[tail], place, [nothing], SURE_OF_PROFILE) == place
+        if _best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
     ]
-    if overall is None:
-        return _best(gains, users, nothing, safe, 0.0)
-    usual = overall if overall in safe else nothing
-    return _best(gains, users, usual, [*safe, nothing], SURE_OF_PROFILE)
+    return _best(gains, users, nothing, safe, SURE_OF_PROFILE)
 
 
 def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
