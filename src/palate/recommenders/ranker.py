@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Annotated, Any, ClassVar, Self
@@ -11,7 +11,6 @@ import numpy as np
 import polars as pl
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from palate.core import progress
 from palate.core.arrays import Floats, Mask, Rows, places_of
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
@@ -24,7 +23,6 @@ from palate.core.order import settled, with_users_settled
 from palate.core.parallel import give_back_memory, in_chunks, one_blas_thread
 from palate.core.types import FitContext, check_context, content_of
 from palate.recommenders._base import aligned
-from palate.recommenders._lightgbm import lgb
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
 from palate.recommenders.two_stage.arrivals import LENT, lent_popularity, with_places_for_new
 from palate.recommenders.two_stage.candidates import Candidates, agreed, candidates, feature_names
@@ -66,8 +64,8 @@ from palate.recommenders.two_stage.statistics import (
     fit_statistics,
     known_kinds,
 )
-from palate.recommenders.two_stage.taught import for_strangers, silenced
-from palate.recommenders.two_stage.trees import booster_of
+from palate.recommenders.two_stage.taught import silenced
+from palate.recommenders.two_stage.trees import Boosting, binned, booster_of
 from palate.recommenders.two_stage.ways import lifted, tail_items
 
 __all__ = ["Ranker"]
@@ -164,7 +162,7 @@ class Ranker(CountsAgain):
         )
         catalogue_of = self._catalogue_of(data, context)
         with one_blas_thread:
-            rows, self.choices_, asked = learn(histories, catalogue_of, plan, self._first_booster)
+            rows, self.choices_, asked = learn(histories, catalogue_of, plan, self._first_boosters)
             self.names_ = rows.names
             self.trees_ = self._train(rows)
             blocks = () if self.features_ is None else tuple(self.features_.parts)
@@ -222,42 +220,29 @@ class Ranker(CountsAgain):
 
         return catalogue_of
 
-    def _first_booster(self, rows: LabelledRows, deaf_to: Mask | None) -> Any:
-        """A ranker for choosing: half the trees, as far each together; None for too few cases."""
-        return booster_of(self._train(rows, deaf_to, hurry=2), len(rows.names))
+    def _first_boosters(self, rows: LabelledRows, deafs: Sequence[Mask | None]) -> list[Any]:
+        """Rankers for choosing, of half the trees, as far each together; [] for too few cases."""
+        if len(rows.groups) < MIN_CASES:
+            return []
+        table = binned(rows)
+        texts = [self._boosting.trees(rows, table, deaf_to, hurry=2) for deaf_to in deafs]
+        return [booster_of(text, len(rows.names)) for text in texts]
 
-    def _train(self, rows: LabelledRows, deaf_to: Mask | None = None, *, hurry: int = 1) -> str:
-        """Trees that split no column they are deaf to, nor those that are for strangers."""
+    def _train(self, rows: LabelledRows) -> str:
         if len(rows.groups) < MIN_CASES:
             return ""
-        n_estimators = -(-self.n_estimators // hurry)
-        parameters = {
-            "objective": "lambdarank",
-            "learning_rate": self.learning_rate * hurry,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_rows_per_leaf,
-            "lambda_l2": self.l2,
-            "feature_fraction": 0.5,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "lambdarank_truncation_level": 15,
-            "max_bin": 63,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbose": -1,
-        }
-        deaf = for_strangers(rows.names)
-        deaf |= False if deaf_to is None else deaf_to
-        if deaf.any():
-            parameters["feature_contri"] = (~deaf).astype(float).tolist()
-        parts = list(rows.parts)
-        table = lgb.Dataset(parts, rows.labels, group=rows.groups, free_raw_data=False)
-        with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
-            booster = lgb.train(
-                parameters, table, n_estimators, callbacks=[lambda _environment: advance(1)]
-            )
-        return str(booster.model_to_string())
+        return self._boosting.trees(rows, binned(rows))
+
+    @property
+    def _boosting(self) -> Boosting:
+        return Boosting(
+            n_estimators=self.n_estimators,
+            learning_rate=self.learning_rate,
+            num_leaves=self.num_leaves,
+            min_rows_per_leaf=self.min_rows_per_leaf,
+            l2=self.l2,
+            seed=self.seed,
+        )
 
     def _forget(self) -> None:
         for name in MADE:

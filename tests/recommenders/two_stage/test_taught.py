@@ -60,10 +60,14 @@ def test_trees_do_not_split_what_they_are_deaf_to():
     labels = (features[:, 0] + 0.3 * features[:, 1] > 1).astype(np.int8)
     rows = LabelledRows((features,), labels, np.full(400, 10), ["a", "b", "c"])
     ranker = palate.Ranker(n_estimators=20)
-    deaf = ranker._first_booster(rows, np.array([True, False, False]))
+    deaf_to = np.array([True, False, False])
+    hearing, deaf = ranker._first_boosters(rows, [None, deaf_to])
+    assert hearing.feature_importance("gain")[0] > 0
     gain = deaf.feature_importance("gain")
     assert gain[0] == 0
     assert gain[1] > 0
+    alone = ranker._first_boosters(rows, [deaf_to])[0]
+    np.testing.assert_array_equal(deaf.predict(features), alone.predict(features))
 
 
 def trials(gained, tail_gained):

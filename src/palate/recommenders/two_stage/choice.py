@@ -90,8 +90,8 @@ CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
 
 
-Train: TypeAlias = Callable[[LabelledRows, Mask | None], Any]
-"""A ranker made of such rows, deaf to some of their columns; None where they are too few."""
+Train: TypeAlias = Callable[[LabelledRows, Sequence[Mask | None]], list[Any]]
+"""Rankers made of such rows, each deaf to some of their columns; [] where they are too few."""
 
 
 def learn(
@@ -131,15 +131,15 @@ def learn(
 def _trials(rows: LabelledRows, folds: TimeFolds, train: Train) -> dict[tuple[str, ...], Trial]:
     """A trial for each choice of what the trees may do without; {} for too few rows."""
     columns = optional_columns(rows.names)
-    trials = {}
-    for without in subsets(list(columns)):
-        deaf_to = np.any([columns[family] for family in without], axis=0) if without else None
-        booster = train(rows, deaf_to)
-        if booster is None:
-            return {}
-        predict = partial(booster.predict, num_threads=1)
-        trials[without] = Trial(folds.late, folds.new, rows.names, predict)
-    return trials
+    left_out = subsets(list(columns))
+    deaf_to = [
+        np.any([columns[family] for family in without], axis=0) if without else None
+        for without in left_out
+    ]
+    return {
+        without: Trial(folds.late, folds.new, rows.names, partial(booster.predict, num_threads=1))
+        for without, booster in zip(left_out, train(rows, deaf_to), strict=False)
+    }
 
 
 def by_choice(

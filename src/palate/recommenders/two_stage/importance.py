@@ -15,7 +15,7 @@ from palate.recommenders.two_stage.profiles import profile_window
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.turned_down import ALIKE, DOWN, LIKE_IT
 
-MEASURED_ROWS = 5_000
+MEASURED_ROWS = 2_500
 
 FAMILIES = {
     "directed": "behaviour",

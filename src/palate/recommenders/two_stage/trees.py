@@ -1,4 +1,4 @@
-"""Trees as LightGBM writes them, read by our own eyes before its parser, which trusts all, does.
+"""Trees: learnt by LightGBM, and read by our own eyes before its parser, which trusts all, does.
 
 Many rows are asked at once: a split is then one comparison of a whole column, which takes a third
 of the time that LightGBM needs row by row, and gives the same bits.
@@ -9,16 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Floats
+from palate.core import progress
+from palate.core.arrays import Floats, Mask
 from palate.core.learnt import agree
 from palate.recommenders._lightgbm import lgb
+from palate.recommenders.two_stage.labels import LabelledRows
+from palate.recommenders.two_stage.taught import for_strangers
 
 DEEPEST = 1000  # splits above a leaf: SHAP values are found by recursion
+_BINNED: Final = {"max_bin": 63, "deterministic": True, "force_row_wise": True, "verbose": -1}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SPLITS = (
     *("split_feature", "split_gain", "threshold", "decision_type"),
@@ -83,6 +87,54 @@ class _Tree:
 
 _NUMBERS = list(np.arange(_MOST_LEAVES, dtype=np.uint8))
 _WALKED = ("split_feature", "left_child", "right_child", "decision_type")
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """How trees are learnt from labelled rows."""
+
+    n_estimators: int
+    learning_rate: float
+    num_leaves: int
+    min_rows_per_leaf: int
+    l2: float
+    seed: int
+
+    def trees(
+        self, rows: LabelledRows, table: Any, deaf_to: Mask | None = None, *, hurry: int = 1
+    ) -> str:
+        """LightGBM's text of trees that split no column they are deaf to, nor those for strangers.
+
+        `table` is that of `binned(rows)`; in a `hurry`, fewer trees go as far together.
+        """
+        n_estimators = -(-self.n_estimators // hurry)
+        parameters = {
+            "objective": "lambdarank",
+            "learning_rate": self.learning_rate * hurry,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_rows_per_leaf,
+            "lambda_l2": self.l2,
+            "feature_fraction": 0.5,
+            "bagging_fraction": 0.8,
+            "bagging_freq": 1,
+            "lambdarank_truncation_level": 15,
+            "seed": self.seed,
+            **_BINNED,
+        }
+        deaf = for_strangers(rows.names)
+        deaf |= False if deaf_to is None else deaf_to
+        if deaf.any():
+            parameters["feature_contri"] = (~deaf).astype(float).tolist()
+        with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
+            booster = lgb.train(
+                parameters, table, n_estimators, callbacks=[lambda _environment: advance(1)]
+            )
+        return str(booster.model_to_string())
+
+
+def binned(rows: LabelledRows) -> Any:
+    """The rows with values sorted into bins: once, however many trees learn from them."""
+    return lgb.Dataset(list(rows.parts), rows.labels, group=rows.groups, free_raw_data=False)
 
 
 @dataclass(frozen=True)
