@@ -31,6 +31,11 @@ def test_every_row_once_and_in_order(length, step):
     assert all(list(range(length))[chunk] == rows for chunk, rows in found)
 
 
+def test_a_single_chunk_waits_for_no_other_thread():
+    ((_, thread),) = in_chunks(lambda _chunk: threading.get_ident(), 3, 5)
+    assert thread == threading.get_ident()
+
+
 def test_a_slow_chunk_keeps_its_place(two_cores):
     later = threading.Event()
 

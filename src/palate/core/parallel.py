@@ -64,6 +64,10 @@ def in_chunks(
     side instead. At most two a core wait, so memory does not grow with `length`.
     """
     chunks = [slice(start, min(start + step, length)) for start in range(0, length, step)]
+    if len(chunks) == 1:  # of one request, say: a pool of threads would take longer than the work
+        with one_blas_thread:
+            yield chunks[0], work(chunks[0])
+        return
     with one_blas_thread, ThreadPoolExecutor(cores()) as pool:
         waiting: deque[tuple[slice, Future[Result]]] = deque()
         for chunk in chunks:

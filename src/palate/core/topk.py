@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ from palate.core.columns import ITEM, RANK, SCORE, USER
 from palate.core.errors import AlignmentError, ConfigError, DataError, first_offenders
 from palate.core.histories import Histories
 from palate.core.ids import Ids
+from palate.core.parallel import in_chunks
 from palate.core.types import Recommendations
 
 CHUNK_CELLS = 32_000_000
@@ -70,19 +71,20 @@ def _top_rows(
     best = np.full((n, k), -np.inf, dtype=np.float32)
     width, order = min(k, m), np.argsort(tie, kind="stable")
     step = max(1, _BLOCK_CELLS // max(m, 1))
-    for start in range(0, n if width else 0, step):
-        part = slice(start, start + step)
-        rows[part, :width], best[part, :width] = _top_block(scores_of(part), width, order, start)
+    work = partial(_top_block, scores_of, width, order)
+    for part, found in in_chunks(work, n if width else 0, step):
+        rows[part, :width], best[part, :width] = found
     rows[np.isneginf(best)] = -1
     return rows, best
 
 
 def _top_block(
-    scores: Floats, width: int, order: NDArray[np.int64], first_row: int
+    scores_of: Callable[[slice], Floats], width: int, order: NDArray[np.int64], part: slice
 ) -> tuple[NDArray[np.int64], Floats]:
     """Partitions integer keys: the score's bits in the upper half, the tie rank in the lower."""
+    scores = scores_of(part)
     if (missing := np.isnan(scores).any(axis=1)).any():
-        offenders = (first_row + np.flatnonzero(missing)).tolist()
+        offenders = (part.start + np.flatnonzero(missing)).tolist()
         where = first_offenders(offenders, len(offenders))
         raise DataError(f"NaN among the scores of request rows {where}")
     keys = falling_bits(scores).astype(np.int64) << 32
@@ -139,14 +141,14 @@ def rank_rows(
 
 def with_last(scores: Floats, rows: Rows) -> Floats:
     """The same scores with some items below all others, in their own order."""
-    others = np.delete(np.arange(scores.shape[1]), rows)
-    if not len(rows) or not len(others):
+    if not len(rows) or len(np.unique(rows)) == scores.shape[1]:
         return scores
     own = scores[:, rows].astype(np.float64)
-    floor = scores[:, others].min(axis=1, keepdims=True).astype(np.float64)
+    below = np.array(scores, dtype=np.float32)
+    below[:, rows] = np.inf
+    floor = below.min(axis=1, keepdims=True).astype(np.float64)
     gap = np.maximum(np.abs(floor), 1.0)
     spread = own.max(axis=1, keepdims=True) - own
-    below = np.array(scores, dtype=np.float32)
     below[:, rows] = floor - gap * (1.0 + spread / (1.0 + spread))
     return below
 
