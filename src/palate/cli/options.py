@@ -243,3 +243,11 @@ Allow = Annotated[
     list[str] | None,
     typer.Option(metavar="MODULE:CLASS", help="Code that DIR may run.", callback=allowed),
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEYFILE",
+        help="A file with the key of people's pseudonyms.",
+        callback=lambda path: None if path is None else from_home(path),
+    ),
+]

@@ -22,6 +22,7 @@ import polars as pl
 from safetensors.numpy import load_file, save
 
 from palate import __version__
+from palate.core.dataset import Dataset
 from palate.core.errors import (
     ArtefactError,
     ConfigError,
@@ -34,7 +35,7 @@ from palate.core.forks import check_process
 from palate.core.learnt import agree, check_type
 from palate.core.paths import path_of
 from palate.data.formats.unpacked import check_unpacked
-from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in
+from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in, holds_ids
 from palate.pipeline.received import check_received
 from palate.pipeline.stages import Stages
 from palate.pipeline.tree import Reader, Writer
@@ -78,6 +79,8 @@ def save_pipeline(
     with writing_in(root, keep=keep):
         if over is not None and saved_at(root) != over:
             raise SavedMeanwhile
+        if keep:
+            check_older(root, pipeline.data_)
         mode = _rights(root)
         new = {
             "format": FORMAT,
@@ -188,6 +191,18 @@ def archive(root: Path) -> None:
     if manifest is not None:
         path = root / version_name(card_in(manifest).version)
         write_whole(path, _sealed(manifest), mode=_rights(root))
+
+
+def check_older(root: Path, data: Dataset) -> None:
+    """Raises `ArtefactError` where a model with pseudonyms would lie beside people's own ids."""
+    if data.pseudonyms is None or not root.is_dir():
+        return
+    held = [_manifest_at(root), *(_manifest_at(root, version_name(n)) for n in numbers(root))]
+    if any(isinstance(manifest, dict) and holds_ids(manifest) for manifest in held):
+        raise ArtefactError(
+            f"{root} holds older models with ids of people in the clear: name another folder, or"
+            " save with keep=0 (--keep 0), which deletes them"
+        )
 
 
 def version_name(number: int) -> str:
