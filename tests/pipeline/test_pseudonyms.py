@@ -131,6 +131,12 @@ def test_where_people_are_items_both_have_pseudonyms():
     found = model.recommend([asked], k=20, exclude_seen=False).table["item_id"]
     assert found.str.contains(r"^p[0-9a-f]{32}$").all()
     assert asked not in found
+    with pytest.raises(DataError, match=r"'zoe'.*by pseudonyms"):
+        model.add_items(pl.DataFrame({"item_id": ["zoe"]}))
+    model.add_items(pl.DataFrame({"item_id": [pseudonym("zoe", KEY)]}))
+    new = pl.DataFrame({"user_id": ["ann2"], "item_id": ["zoe"]})
+    model.add_events(new, pseudonyms=KEY)
+    assert pseudonym("zoe", KEY) in model.data_.interactions["item_id"]
 
 
 def test_a_key_is_long_and_never_shown():

@@ -286,19 +286,21 @@ def _is_hidden(series: pl.Series) -> bool:
 def _checked(rows: pl.DataFrame, ids: list[str], source: str) -> pl.DataFrame:
     for name in ids:
         if name in rows.columns:
-            check_pseudonyms(rows[name], source)
+            check_pseudonyms(
+                rows[name], source, Message.of("the key (", Setting("pseudonyms"), "), or")
+            )
     return rows
 
 
-def check_pseudonyms(ids: pl.Series, source: str) -> None:
-    """Raises `DataError` for ids that are no pseudonyms."""
+def check_pseudonyms(ids: pl.Series, source: str, instead: str | Message = "") -> None:
+    """Raises `DataError` for ids that are no pseudonyms, and says what to give `instead`."""
     clear = ids.filter(~ids.str.contains(_FORM)).unique(maintain_order=True)
     if len(clear):
         raise DataError(
             f"{source}: {first_offenders(clear, len(clear))}: this model knows people by"
-            " pseudonyms, and would hold these ids in the clear: give the key (",
-            Setting("pseudonyms"),
-            "), or pseudonyms",
+            " pseudonyms, and would hold these ids in the clear: give ",
+            instead,
+            " what palate.pseudonym(id, key) says for each",
         )
 
 
