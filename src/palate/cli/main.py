@@ -123,8 +123,7 @@ def fit(
     settings = read_config(config).with_key(pseudonyms)
     check_place(out)
     data = _read(settings, drop_unknown)
-    if keep:
-        check_older(out, data)
+    check_older(out, data, keep)
     split = None if everything else settings.cut(data)
     train = data if split is None else split.train
     with shown_progress():

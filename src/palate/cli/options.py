@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 from typer.models import OptionInfo
 
 from palate.core.errors import ConfigError, DataError
+from palate.core.paths import check_writable
 from palate.core.visible import quoted, shorten
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def _check_place(path: Path) -> None:
         raise DataError(f"{path} is a folder: name a file, such as {path / 'figures.json'}")
     if path.exists() and not path.is_file():
         return  # a pipe or a terminal
-    there = next(place for place in path.absolute().parents if place.exists())
-    if not there.is_dir():
-        raise DataError(f"{path} could not be written: {there} is a file, not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(f"{path} could not be written: {there} is not yours to write in")
+    check_writable(path, DataError)
 
 
 def allowed(names: list[str] | None) -> list[str]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate.core import registry
 from palate.core.dataset import Dataset, Repeats
 from palate.core.errors import ConfigError, did_you_mean
-from palate.core.paths import path_of, whole_path
+from palate.core.paths import check_readable, path_of, whole_path
 from palate.core.registry import located_table
 from palate.core.split import Split
 from palate.core.takes import checked
@@ -172,6 +172,7 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     Without `components` only [data] and [split] are, and nothing that `type` names is imported.
     """
     path = path_of(path, "a pipeline file")
+    check_readable(path, ConfigError)
     if path.is_dir():
         inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
         raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")
