@@ -28,6 +28,7 @@ from palate.cli.options import (
     history_items,
     names_of,
     profile_of,
+    said_of_room,
     wanted_metrics,
 )
 from palate.core.component import is_fitted
@@ -343,6 +344,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PALATE_DEBUG"):
             raise
+        if (no_room := said_of_room(error)) is not None:
+            errors.print(no_room, markup=False, soft_wrap=True)
+            sys.exit(1)
         errors.print(
             f"error: {type(error).__name__}: {error}\nThis is a fault of palate, not yours: please "
             f"report it with the output of the same command after PALATE_DEBUG=1.",

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from typer.models import OptionInfo
 
 from palate.core.errors import ConfigError, DataError
+from palate.core.files import NO_ROOM
 from palate.core.paths import check_writable
 from palate.core.visible import quoted, shorten
 
@@ -66,6 +67,13 @@ def forgive_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+def said_of_room(error: Exception) -> str | None:
+    """What to say where the disk is full behind what is printed, as in `palate … > file`."""
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM or error.filename is not None:
+        return None
+    return f"error: what was to be printed could not be written ({error.strerror}): make room"
 
 
 def from_home(path: Path) -> Path:
