@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_nohup_is_heard(tmp_path):
 
 @pytest.mark.parametrize("words", [("--user", "u10"), ("--user", "u10", "--json", "-")])
 def test_a_full_disk_behind_what_is_printed(model, words):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", ENTRY, "recommend", str(model), *words],
             stdout=full,

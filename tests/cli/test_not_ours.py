@@ -48,6 +48,7 @@ if os.geteuid() == 0:
 print(json.dumps([run(words) for words in asked]))
 """
 USER = "u10"
+ENCODE = ("--encoder", "tfidf", "--template", "{title}")
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,8 @@ def test_every_door_says_what_is_not_ours_and_what_to_do(place):
     expected = {
         ("check", "secret.toml"): f"{place / 'secret.csv'} {reading}: ask its owner",
         ("fit", "shut/shop.toml", "--out", "x"): f"shut/shop.toml {reading}: ask its owner",
+        ("encode", "shut/i.csv", *ENCODE, "--out", "v"): f"shut/i.csv {reading}",
+        ("encode", "items.csv", *ENCODE, "--out", "v"): f"{place} {writing}: name another",
         ("show", "unreadable"): f"unreadable/manifest.json {reading}: ask its owner",
         ("recommend", "half", "--user", USER): f".parquet {reading}: ask its owner",
         ("recommend", "shut/model", "--user", USER): f"shut/model/manifest.json {reading}",
