@@ -67,6 +67,7 @@ _HOME = {
     "evaluate": "palate.evaluation.compare",
     "iterate_features": "palate.features.vectors",
     "load": "palate.pipeline.pipeline",
+    "pseudonym": "palate.data.pseudonyms",
     "user_aggregates": "palate.features.users",
     "user_features": "palate.features.users",
     "user_views": "palate.features.users",

@@ -10,6 +10,7 @@ from palate.core.split import Split as Split
 from palate.core.types import FitContext as FitContext
 from palate.core.types import Recommendations as Recommendations
 from palate.data.clean import clean as clean
+from palate.data.pseudonyms import pseudonym as pseudonym
 from palate.data.read import read as read
 from palate.data.split import split_by_time as split_by_time
 from palate.data.split import split_cold_items as split_cold_items

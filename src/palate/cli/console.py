@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 import polars as pl
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -44,6 +44,7 @@ from palate.nn.packaged.gemma import TERMS
 from palate.pipeline.dialect import toml
 
 PIPE_WIDTH = 120
+LEAST_TABLE = 48
 LONGEST_REASON = 400
 LONGEST_LABEL = 48
 
@@ -149,12 +150,14 @@ def shown_warnings() -> Iterator[None]:
 
 def recommendations_table(
     found: Recommendations, titles: dict[str, str], *, caption: str = ""
-) -> Table:
+) -> RenderableType:
     """Rank, title, id, score and, where there are any, the reasons.
 
     Long words fold, so that a narrow terminal shows the whole; ranks and scores never do. A title
-    or an id that goes on and on is shortened.
+    or an id that goes on and on is shortened. Where no table fits, each item is a line of its own.
     """
+    if console.width < LEAST_TABLE:
+        return _recommendations_in_lines(found, titles, caption)
     title = Text(visible(caption)) if caption else None
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("#", justify="right", no_wrap=True)
@@ -173,6 +176,18 @@ def recommendations_table(
         ]
         table.add_row(str(line[RANK]), *map(Text, cells))
     return table
+
+
+def _recommendations_in_lines(
+    found: Recommendations, titles: dict[str, str], caption: str
+) -> RenderableType:
+    lines = [Text(visible(caption), "bold")] if caption else []
+    for line in found.table.iter_rows(named=True):
+        name, why = line[ITEM], line.get(REASONS)
+        title = shorten(titles.get(name, name))
+        said = f"{line[RANK]}. {title} ({shorten(name)}) {line[SCORE]:.3f}"
+        lines.append(Text(said if why is None else f"{said}: {shorten(why, LONGEST_REASON)}"))
+    return Group(*lines)
 
 
 def records(found: Recommendations, titles: dict[str, str]) -> list[dict[str, object]]:

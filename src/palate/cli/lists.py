@@ -74,8 +74,24 @@ def write_lists(
     console.print(str(written), markup=False, soft_wrap=True)
 
 
-def show_lists(fitted: Pipeline, found: Recommendations, users: list[str] | None) -> None:
-    """One table, or one for each of several people."""
+def known_as(fitted: Pipeline, users: list[str] | None, key_file: Path | None) -> list[str] | None:
+    """What a model knows people by: their ids, or pseudonyms by the key in a file.
+
+    Raises `ConfigError` for another key than the model's.
+    """
+    if key_file is None:
+        return users
+    from palate.data.pseudonyms import check_same_key, pseudonym, read_key
+
+    key = read_key(key_file)
+    check_same_key(fitted.data_, key)
+    return None if users is None else [pseudonym(name, key) for name in users]
+
+
+def show_lists(
+    fitted: Pipeline, found: Recommendations, users: list[str] | None, asked: list[str] | None
+) -> None:
+    """One table, or one for each of several `users`, who were `asked` for by these ids."""
     from palate.cli.console import console, recommendations_table
     from palate.core.columns import USER
     from palate.core.types import Recommendations as Lists
@@ -84,9 +100,9 @@ def show_lists(fitted: Pipeline, found: Recommendations, users: list[str] | None
     several = users if users is not None and len(users) > 1 else None
     if several is None:
         console.print(recommendations_table(found, titles))
-    for name in dict.fromkeys(several or ()):
+    for name, called in dict(zip(several or (), asked or (), strict=False)).items():
         part = found.table.filter(found.table[USER] == name)
-        console.print(recommendations_table(Lists(part), titles, caption=f"for {name}"))
+        console.print(recommendations_table(Lists(part), titles, caption=f"for {called}"))
 
 
 def titles_in(fitted: Pipeline) -> dict[str, str]:

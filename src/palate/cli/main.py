@@ -17,6 +17,7 @@ from palate.cli.options import (
     ConfigFile,
     DropUnknown,
     JsonFile,
+    KeyFile,
     Metrics,
     ModelFolder,
     Places,
@@ -27,6 +28,7 @@ from palate.cli.options import (
     history_items,
     names_of,
     profile_of,
+    said_of_room,
     wanted_metrics,
 )
 from palate.core.component import is_fitted
@@ -104,6 +106,7 @@ def fit(
         int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
     ] = saved.KEPT,
     drop_unknown: DropUnknown = False,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Fit a pipeline on the training part of its data and save it as one folder.
 
@@ -113,14 +116,15 @@ def fit(
     """
     from palate.cli.console import console, shown_progress
     from palate.evaluation.compare import compare
-    from palate.pipeline.artefact import check_place, save_pipeline
+    from palate.pipeline.artefact import check_older, check_place, save_pipeline
     from palate.pipeline.config import read_config
 
     if everything and measure:
         raise ConfigError("--all learns from all events: nothing is left to --evaluate on")
-    settings = read_config(config)
+    settings = read_config(config).with_key(pseudonyms)
     check_place(out)
     data = _read(settings, drop_unknown)
+    check_older(out, data, keep)
     split = None if everything else settings.cut(data)
     train = data if split is None else split.train
     with shown_progress():
@@ -153,6 +157,7 @@ def evaluate(
     ks: Places = None,
     allow: Allow = None,
     json_file: JsonFile = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Evaluate a fitted model on the part of its data that it has not seen.
 
@@ -164,7 +169,7 @@ def evaluate(
     from palate.evaluation.compare import compare
     from palate.pipeline.saved import attach_figures
 
-    settings, fitted, split = saved.unseen_part(model, allow)
+    settings, fitted, split = saved.unseen_part(model, allow, pseudonyms)
     wanted = wanted_metrics(settings, metrics, ks)
     with shown_progress(), settings.spoken():
         comparison = compare({settings.name: fitted}, split, **wanted)
@@ -202,6 +207,7 @@ def recommend(
     skip_unknown: lists.SkipUnknown = False,
     allow: Allow = None,
     json_file: JsonFile = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Recommend to known people, for a history of items, a wish in words or a profile.
 
@@ -223,6 +229,7 @@ def recommend(
     items, users, said = history_items(history), user or None, profile_of(profile)
     fitted = load(model, allow=allow or ())
     with speaking_options(names_of(recommend)):
+        users = lists.known_as(fitted, users, pseudonyms)
         filters = lists.filters_of(where, candidates, exclude)
         if out is not None:
             lists.write_lists(fitted, out, users, k=k, skip=skip_unknown, **filters)
@@ -238,7 +245,7 @@ def recommend(
             unknown=unknown,
             **filters,
         )
-    lists.show_lists(fitted, found, users)
+    lists.show_lists(fitted, found, users, user)
     write_json(json_file, records(found, lists.titles_in(fitted)))
 
 
@@ -337,6 +344,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("PALATE_DEBUG"):
             raise
+        if (no_room := said_of_room(error)) is not None:
+            errors.print(no_room, markup=False, soft_wrap=True)
+            sys.exit(1)
         errors.print(
             f"error: {type(error).__name__}: {error}\nThis is a fault of palate, not yours: please "
             f"report it with the output of the same command after PALATE_DEBUG=1.",

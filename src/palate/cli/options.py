@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import io
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,8 @@ from typer.core import TyperGroup
 from typer.models import OptionInfo
 
 from palate.core.errors import ConfigError, DataError
+from palate.core.files import NO_ROOM
+from palate.core.paths import check_writable
 from palate.core.visible import quoted, shorten
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ def forgive_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def said_of_room(error: Exception) -> str | None:
+    """What to say where the disk is full behind what is printed, as in `palate … > file`."""
+    if not isinstance(error, OSError) or error.errno not in NO_ROOM or error.filename is not None:
+        return None
+    return f"error: what was to be printed could not be written ({error.strerror}): make room"
+
+
 def from_home(path: Path) -> Path:
     """The path with the home folder for "~", which shells leave in `--out=~/model`."""
     try:
@@ -100,11 +108,7 @@ def _check_place(path: Path) -> None:
         raise DataError(f"{path} is a folder: name a file, such as {path / 'figures.json'}")
     if path.exists() and not path.is_file():
         return  # a pipe or a terminal
-    there = next(place for place in path.absolute().parents if place.exists())
-    if not there.is_dir():
-        raise DataError(f"{path} could not be written: {there} is a file, not a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise DataError(f"{path} could not be written: {there} is not yours to write in")
+    check_writable(path, DataError)
 
 
 def allowed(names: list[str] | None) -> list[str]:
@@ -242,4 +246,12 @@ Places = Annotated[
 Allow = Annotated[
     list[str] | None,
     typer.Option(metavar="MODULE:CLASS", help="Code that DIR may run.", callback=allowed),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="KEYFILE",
+        help="A file with the key of people's pseudonyms.",
+        callback=lambda path: None if path is None else from_home(path),
+    ),
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from palate.cli.options import Allow, JsonFile, ModelFolder, from_home, names_of
+from palate.cli.options import Allow, JsonFile, KeyFile, ModelFolder, from_home, names_of
 from palate.core.errors import ConfigError, DataError
 from palate.core.visible import quoted
 
@@ -115,6 +115,7 @@ def add_events(
         int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
     ] = KEPT,
     allow: Allow = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Let a saved model know what people did since its fit.
 
@@ -123,6 +124,7 @@ def add_events(
     Example: `palate add-events model monday.csv`
     """
     from palate.cli.console import console, errors
+    from palate.data.pseudonyms import read_key
     from palate.pipeline.dialect import AsOptions, speaking_options
     from palate.pipeline.events import since_lines
     from palate.pipeline.pipeline import Pipeline
@@ -130,6 +132,7 @@ def add_events(
 
     tables = {"events": from_home(events), "users": None if users is None else from_home(users)}
     named = _named_columns(columns)
+    key = None if pseudonyms is None else read_key(pseudonyms)
 
     def change(fitted: Pipeline) -> None:
         told.clear()
@@ -139,6 +142,7 @@ def add_events(
             encoding=encoding,
             time_format=time_format,
             positive=positive,
+            pseudonyms=key,
             tell=told.append,
         )
 
@@ -170,6 +174,7 @@ def remove_users(
     model: ModelFolder,
     users: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of people.")],
     allow: Allow = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Forget people: their rows and events leave a saved model and its folder.
 
@@ -178,13 +183,17 @@ def remove_users(
     Example: `palate remove-users model "user 42"`
     """
     from palate.cli.console import console
+    from palate.cli.lists import known_as
+    from palate.pipeline.dialect import speaking_options
     from palate.pipeline.events import since_lines
     from palate.pipeline.pipeline import Pipeline
     from palate.pipeline.saved import change_saved
 
-    changed = change_saved(
-        model, Pipeline, lambda fitted: fitted.remove_users(users), allow=allow or (), keep=0
-    )
+    def change(fitted: Pipeline) -> None:
+        fitted.remove_users(known_as(fitted, users, pseudonyms) or [])
+
+    with speaking_options(names_of(remove_users)):
+        changed = change_saved(model, Pipeline, change, allow=allow or (), keep=0)
     for line in [*since_lines(changed), f"saved in {model}, without older versions"]:
         console.print(line, markup=False, soft_wrap=True)
 
@@ -199,6 +208,7 @@ def robustness(
     seed: Annotated[int, typer.Option(help="Of the damage that is drawn.")] = 0,
     allow: Allow = None,
     json_file: JsonFile = None,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Measure what typing errors, missing words and empty columns of the items cost a model.
 
@@ -209,14 +219,16 @@ def robustness(
     from palate.cli.console import console, shown_progress, write_json
     from palate.evaluation.robustness import robustness as measure
 
-    settings, fitted, split = unseen_part(model, allow)
+    settings, fitted, split = unseen_part(model, allow, pseudonyms)
     with shown_progress(), settings.spoken():
         found = measure(fitted, split, letters=letters, words=words, seed=seed)
     console.print(found.render())
     write_json(json_file, found.to_json())
 
 
-def unseen_part(model: Path, allow: list[str] | None) -> tuple[Config, Pipeline, Split]:
+def unseen_part(
+    model: Path, allow: list[str] | None, key_file: Path | None
+) -> tuple[Config, Pipeline, Split]:
     """By what `palate fit` made a model, the model, and the split whose rest it has not seen.
 
     Raises `ConfigError` for one that was made otherwise, or learnt from everything, `DataError`
@@ -232,8 +244,10 @@ def unseen_part(model: Path, allow: list[str] | None) -> tuple[Config, Pipeline,
         raise ConfigError(f"{model} was not made by `palate fit`: use palate.evaluate in Python")
     if origin.everything:
         raise ConfigError(f"{model} learnt from all events (--all): nothing is left to evaluate on")
-    settings = read_config(origin.config, components=False)  # the model brings its own
-    fitted = load(model, allow=allow or ())
+    settings = read_config(origin.config, components=False).with_key(key_file)
+    fitted = load(model, allow=allow or ())  # it brings its own components
+    if fitted.data_.pseudonyms is not None and settings.data.pseudonyms is None:
+        raise ConfigError(f"{model} knows people by pseudonyms: give --pseudonyms KEYFILE, too")
     split = settings.cut(settings.read(drop_unknown=origin.drop_unknown)[0])
     same_items = fitted.data_.items.equals(split.train.items)
     now, learnt = split.train, fitted.data_

@@ -41,6 +41,8 @@ class Dataset:
     counts that its person made before: "each" time, "once" (the later ones are not there), or as
     each recommender does by itself (None); `weight` by what rule `weights` came about. How events
     were read is in `event_columns` (their name → ours) and `event_weights` (event → weight).
+    Where people's ids are pseudonyms, `pseudonyms` tells the key that they were made with from
+    others, and says nothing of it.
     """
 
     interactions: pl.DataFrame
@@ -55,6 +57,7 @@ class Dataset:
     weight: str | None = None
     event_columns: Mapping[str, str] = field(default_factory=dict)
     event_weights: Mapping[str, float] = field(default_factory=dict)
+    pseudonyms: str | None = None
 
     def __post_init__(self) -> None:
         wanted = {"interactions": (USER, ITEM), "items": (ITEM,)}

@@ -20,7 +20,7 @@ LOCK = ".palate.lock"
 PATIENCE_SECONDS = 600.0
 _LOOK_AGAIN_SECONDS = 0.02
 _LONGEST_NAME = 48
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _TAKEN = (errno.EAGAIN, errno.EACCES)
 
 ENVIRONMENT_VARIABLE = "PALATE_CACHE"
@@ -45,7 +45,7 @@ def write_whole(path: Path, content: bytes, *, mode: int | None = None) -> Path:
                 temporary.chmod(mode)
             temporary.write_bytes(content)
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in NO_ROOM:
             raise _no_room(error, path, len(content)) from error
         raise
     return path

@@ -92,6 +92,39 @@ def located(cls: Any, settings: Mapping[str, Any], folder: Path) -> dict[str, An
     return found
 
 
+def check_readable(path: Path, error: type[PalateError]) -> None:
+    """Raises `error` for what is there, or may be, and is not ours to read."""
+    try:
+        ours = not path.exists() or os.access(path, os.R_OK)
+    except PermissionError:  # of a folder that it may lie in
+        ours = False
+    except (OSError, ValueError):  # no name of a file: said by who opens it
+        return
+    if not ours:
+        raise error(
+            f"{path} is not yours to read: ask its owner to let you (chmod, chgrp), or for a copy"
+        )
+
+
+def check_writable(path: Path, error: type[PalateError]) -> None:
+    """Raises `error` where no file can be put at `path`; makes nothing. A pipe takes what comes."""
+    try:
+        if path.exists() and not path.is_file():
+            return
+        there = next(place for place in path.absolute().parents if place.exists())
+        ours = os.access(there, os.W_OK | os.X_OK)
+    except OSError as reason:
+        raise error(
+            f"{path} could not be written ({reason.strerror or reason}): name another place"
+        ) from reason
+    if not there.is_dir():
+        raise error(f"{path} could not be written: {there} is a file, not a folder")
+    if not ours:
+        raise error(
+            f"{path} could not be written: {there} is not yours to write in: name another place"
+        )
+
+
 def beside(path: str, folder: Path) -> str | None:
     """How `path` is reached from `folder`; None where it is not, as from another drive."""
     try:

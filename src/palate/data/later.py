@@ -24,6 +24,7 @@ from palate.data.positive import (
     is_of_scale,
     parse,
 )
+from palate.data.pseudonyms import later_pseudonyms
 from palate.data.weights import weigh, weighted_columns
 
 _LATER = "palate: came later"
@@ -52,15 +53,18 @@ def with_later_events(
     encoding: str = "utf-8",
     time_format: str | None = None,
     positive: Positive | None = None,
+    pseudonyms: str | bytes | None = None,
 ) -> LaterEvents:
     """`data` with events that came later, as if they had been in the table that it was read from.
 
     Columns are found under the names that they had there, under `columns` (their name → ours) or by
     convention, and are typed alike; which events are choices, what they weigh and what repeats
-    count is decided by the rules of `data`, or by `positive`. What was a choice stays one. Events
+    count is decided by the rules of `data`, or by `positive`. What was a choice stays one. Ids
+    become pseudonyms where those of `data` are, by the key `pseudonyms`. Events
     of items that the catalogue lacks are left out and counted; a table without rows adds none.
     Raises `DataError` for times, weights or columns that are missing where `data` has them.
     """
+    later_pseudonyms(data, pseudonyms)  # before anything is read
     table = events
     if not isinstance(table, Table):
         table = open_table(events, what="new events", key=USER, encoding=encoding)
@@ -78,6 +82,7 @@ def with_later_events(
         positive=None if isinstance(rule, str) and is_of_scale(rule) else rule,
         weight=data.weight,
     )
+    arrived = later_pseudonyms(data, pseudonyms)(arrived, table.name)
     known = pl.Series(data.item_ids.find(arrived[ITEM]) >= 0)
     unknown = arrived.filter(~known)[ITEM]
     arrived = _like(arrived.filter(known), data.interactions, notes)

@@ -29,6 +29,7 @@ from palate.data.columns import check_given, find_columns, further_values, is_st
 from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
 from palate.data.interactions import CHOSEN, match_items, read_interactions
 from palate.data.notes import DAY, ReadNotes, TableNotes, date_of, log_notes
+from palate.data.pseudonyms import check_key, pseudonymised
 from palate.data.subset import empty_items, text_columns
 from palate.data.times import check_time_format
 
@@ -53,6 +54,7 @@ _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
     "time_format",
     "repeats",
     "weight",
+    "pseudonyms",
 )
 def read(
     interactions: Source,
@@ -71,6 +73,7 @@ def read(
     positive: str | pl.Expr | None = None,
     repeats: Repeats | None = None,
     weight: str | None = None,
+    pseudonyms: str | bytes | None = None,
     tell: Callable[[ReadNotes], object] = log_notes,
 ) -> Dataset:
     """Events, and where there are any what the items say and who the people are → `Dataset`.
@@ -102,6 +105,8 @@ def read(
     - `weight`: what an event weighs, a rule over columns of numbers: "log(dwell)", "log(amount)
       per person", "sqrt(plays) * clicks per item". The usual event, by the mean until then, weighs
       1, none more than 10.
+    - `pseudonyms`: a key, text or bytes of at least 16 characters. Ids of people then are keyed
+      hashes (`palate.pseudonym`), so that a saved model says of nobody who. It is kept nowhere.
     - `tell`: is told what was taken, dropped and changed; by default the logger "palate", at INFO.
 
     Events are sorted by time; events of the same time keep the order of the file, and without
@@ -113,6 +118,7 @@ def read(
     """
     _check_arguments(columns, events, keep, lists, encoding, time_format)
     _check_repeats(repeats)
+    check_key(pseudonyms)
     check_names(drop, "drop", section="data")
     sources = {"interactions": interactions, "items": items, "users": users}
     tables = _open_all(sources, encoding, [*(columns or {}), *keep])
@@ -140,7 +146,11 @@ def read(
         event_columns={theirs: mine for mine, theirs in ours.items() if theirs != mine},
         event_weights={str(event): float(number) for event, number in (events or {}).items()},
     )
-    tell(ReadNotes((notes, *others), (*messages, *_remarks(data))))
+    said = _remarks(data)
+    if pseudonyms is not None:
+        data, hidden = pseudonymised(data, pseudonyms)
+        said += hidden
+    tell(ReadNotes((notes, *others), (*messages, *said)))
     return data
 
 

@@ -21,7 +21,7 @@ from palate.core.features import Features
 from palate.core.files import write_whole
 from palate.core.frames import Form
 from palate.core.optional import Requirement
-from palate.core.paths import path_of
+from palate.core.paths import check_writable, path_of
 
 __all__ = ["write_features"]
 
@@ -95,8 +95,9 @@ def write_features(
     chosen, left_out = _chosen(features, blocks)
     if place.is_dir():
         raise DataError(f"{place} is a folder: name a file, such as {place / f'items.{kind}'}")
-    place.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(place, DataError)
     try:
+        place.parent.mkdir(parents=True, exist_ok=True)
         if kind == "parquet":
             _write_parquet(chosen, place, form)
         else:

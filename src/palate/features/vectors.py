@@ -27,7 +27,7 @@ from palate.core.errors import (
 )
 from palate.core.features import Features
 from palate.core.ids import Ids
-from palate.core.paths import path_of
+from palate.core.paths import check_readable, path_of
 from palate.data.formats.unpacked import check_unpacked
 from palate.data.values import as_ids
 
@@ -206,6 +206,7 @@ def open_vectors(
 
 
 def _files(place: Path) -> tuple[Path, ...]:
+    check_readable(place, DataError)
     if place.is_file():
         if place.suffix in _TABLES:
             raise DataError(
@@ -302,6 +303,7 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     Raises `DataError` for a damaged one.
     """
     path = folder / MANIFEST
+    check_readable(path, DataError)
     if not path.is_file():
         return None
     try:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from palate.core.errors import SHOWN_OFFENDERS, DataError
-from palate.core.paths import path_of
+from palate.core.paths import check_readable, path_of
 from palate.core.visible import quoted
 from palate.data.formats.text import check_kind, check_no_pipe
 
@@ -70,6 +70,7 @@ def read_word_vectors(
     holds no word vectors, for broken lines among those kept, and where the file is cut off.
     """
     file = path_of(path, "the file of word vectors", DataError)
+    check_readable(file, DataError)
     check_no_pipe(file)
     if not file.is_file():
         what = "is a folder: name the file in it" if file.is_dir() else "there is no file"

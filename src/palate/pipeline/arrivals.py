@@ -19,6 +19,7 @@ from palate.data.catalogue import as_plain_text, read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.notes import LOGGER
+from palate.data.pseudonyms import check_pseudonyms, items_are_people
 from palate.pipeline.features import encode_items
 from palate.pipeline.learning import fit_rerankers
 from palate.pipeline.search.meaning import ColumnVectors, grown_vectors, in_rows
@@ -62,6 +63,8 @@ def arriving(
         fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
     ]
     fitted = pl.concat([catalogue.clear(), pl.DataFrame(columns_read)], how="diagonal_relaxed")
+    if items_are_people(data):
+        check_pseudonyms(fitted[ITEM], table.name)
     if not known:
         _check_unknown(fitted[ITEM], catalogue[ITEM])
     ours_of = {theirs: ours for ours, theirs in found.items()}

@@ -22,6 +22,7 @@ import polars as pl
 from safetensors.numpy import load_file, save
 
 from palate import __version__
+from palate.core.dataset import Dataset
 from palate.core.errors import (
     ArtefactError,
     ConfigError,
@@ -32,9 +33,9 @@ from palate.core.errors import (
 from palate.core.files import LOCK, alone_in, write_whole
 from palate.core.forks import check_process
 from palate.core.learnt import agree, check_type
-from palate.core.paths import path_of
+from palate.core.paths import check_readable, path_of
 from palate.data.formats.unpacked import check_unpacked
-from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in
+from palate.pipeline.card import LAST_VERSION, MARK, Card, card_in, holds_ids
 from palate.pipeline.received import check_received
 from palate.pipeline.stages import Stages
 from palate.pipeline.tree import Reader, Writer
@@ -78,6 +79,7 @@ def save_pipeline(
     with writing_in(root, keep=keep):
         if over is not None and saved_at(root) != over:
             raise SavedMeanwhile
+        check_older(root, pipeline.data_, keep)
         mode = _rights(root)
         new = {
             "format": FORMAT,
@@ -190,6 +192,18 @@ def archive(root: Path) -> None:
         write_whole(path, _sealed(manifest), mode=_rights(root))
 
 
+def check_older(root: Path, data: Dataset, keep: int) -> None:
+    """Raises `ArtefactError` where a model with pseudonyms would lie beside people's own ids."""
+    if not keep or data.pseudonyms is None or not root.is_dir():
+        return
+    held = [_manifest_at(root), *(_manifest_at(root, version_name(n)) for n in numbers(root))]
+    if any(isinstance(manifest, dict) and holds_ids(manifest) for manifest in held):
+        raise ArtefactError(
+            f"{root} holds older models with ids of people in the clear: name another folder, or"
+            " save with keep=0 (--keep 0), which deletes them"
+        )
+
+
 def version_name(number: int) -> str:
     """The manifest of a version."""
     return f"manifest.{number}.json"
@@ -229,13 +243,14 @@ def check_place(folder: str | Path) -> None:
         if not there.is_dir():
             raise ArtefactError(f"{there} is a file: name a folder to save the model in")
         if not os.access(there, os.W_OK | os.X_OK):
-            raise ArtefactError(f"{there} is not yours to write in: name another folder")
+            raise ArtefactError(f"{there} is not yours to write in: name a folder of your own")
         if root.is_dir():
             _check_owner(root)
     except OSError as error:
         if isinstance(error, PalateError):
             raise
-        raise ArtefactError(f"{root} cannot be used ({error.strerror or error})") from error
+        why = f"{root} cannot be used ({error.strerror or error}): name another folder"
+        raise ArtefactError(why) from error
 
 
 def _check_owner(root: Path) -> None:
@@ -422,6 +437,7 @@ def check_whole(root: Path, manifest: Mapping[str, Any]) -> None:
 def read_manifest(root: Path, name: str = MANIFEST) -> dict[str, Any]:
     """What a sealed manifest holds; `ArtefactError` where it cannot be used."""
     path = root / name
+    check_readable(path, ArtefactError)
     if not root.exists():
         raise ArtefactError(
             f"there is no folder {root}: `palate fit CONFIG --out {root}` makes one, "
@@ -476,6 +492,7 @@ def _checked(root: Path, name: str) -> Path:
     if not _CONTENT.fullmatch(name):
         raise ValueError(f"{name!r} is no file name of a model folder")
     path = root / name
+    check_readable(path, ArtefactError)
     if not path.is_file():
         raise ArtefactError(f"{root} is damaged: {name} is missing; fit the pipeline again")
     if _digest(path) != name.partition(".")[0]:

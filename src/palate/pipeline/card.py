@@ -54,7 +54,7 @@ class DataCard(_Part):
     """What a model learnt from: sizes, time, and a digest of each table, whatever its rows' order.
 
     `warm_items` of the `items` had events, `active_users` of the `users`. `first` and `last` are
-    days, or places in an order.
+    days, or places in an order. With `pseudonyms` ids of people are keyed hashes.
     """
 
     events: Count
@@ -67,6 +67,7 @@ class DataCard(_Part):
     digest: str
     digest_items: str
     digest_users: str | None = None
+    pseudonyms: bool = False
 
     @classmethod
     def of(cls, data: Dataset) -> DataCard:
@@ -84,6 +85,7 @@ class DataCard(_Part):
             digest=digest_of_events(data.interactions),
             digest_items=_digest(data.items, by=[ITEM]),
             digest_users=None if users is None else _digest(users, by=[USER]),
+            pseudonyms=data.pseudonyms is not None,
         )
 
 
@@ -190,6 +192,8 @@ def _facts_of_data(data: DataCard, how: str) -> Iterator[str]:
     )
     if data.first is not None:
         yield f"time: {data.first} to {data.last}"
+    if data.pseudonyms:
+        yield "people are known by pseudonyms: keyed hashes of their ids, whose key is not here"
     digests = {"events": data.digest, "items": data.digest_items, "people": data.digest_users}
     said = ", ".join(f"{name} {digest}" for name, digest in digests.items() if digest)
     yield f"digests of the data: {said}"
@@ -205,6 +209,15 @@ def card_in(manifest: Mapping[str, Any]) -> Card:
     if "card" not in manifest:
         return Card(palate=str(manifest.get("palate", "")))
     return Card.model_validate(manifest["card"])
+
+
+def holds_ids(manifest: Mapping[str, Any]) -> bool:
+    """Whether a model may hold people's own ids, and no pseudonyms."""
+    try:
+        data = card_in(manifest).data
+    except ValueError:
+        return True
+    return data is None or not data.pseudonyms
 
 
 def figures_of(measured: Any) -> list[Figures]:

@@ -28,6 +28,7 @@ from palate.core.histories import Histories, histories_of
 from palate.core.ids import Ids, id_list
 from palate.core.settings import blocks_named
 from palate.core.split import Split
+from palate.data.pseudonyms import unknown_hint
 from palate.pipeline.stages import Stages
 from palate.recommenders.two_stage.importance import check_block_names
 from palate.recommenders.two_stage.profiles import QUERY
@@ -241,8 +242,9 @@ def check_data(data: object) -> None:
 class Users:
     """Known people and what they did."""
 
-    def __init__(self, histories: Histories) -> None:
+    def __init__(self, histories: Histories, hint: str = "") -> None:
         self.histories = histories
+        self._hint = hint
 
     @cached_property
     def _row_of(self) -> dict[str, int]:
@@ -259,8 +261,8 @@ class Users:
         if (rows < 0).any():
             unknown = [name for name, row in zip(names, rows, strict=True) if row < 0]
             raise UnknownIdError(
-                f"unknown people: {first_offenders(unknown, len(unknown))}; for somebody new give "
-                "a history of item ids, or a text, in place of the id"
+                f"unknown people: {first_offenders(unknown, len(unknown))}{self._hint}; for "
+                "somebody new give a history of item ids, or a text, in place of the id"
             )
         return self.histories.take(rows)
 
@@ -269,7 +271,7 @@ def users_of(data: Dataset) -> Users:
     """The people of a data set, found once."""
     found = _users.get(data)
     if found is None:
-        found = _users[data] = Users(histories_of(data))
+        found = _users[data] = Users(histories_of(data), unknown_hint(data))
     return found
 
 

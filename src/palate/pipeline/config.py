@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from palate.core import registry
 from palate.core.dataset import Dataset, Repeats
 from palate.core.errors import ConfigError, did_you_mean
-from palate.core.paths import path_of, whole_path
+from palate.core.paths import check_readable, path_of, whole_path
 from palate.core.registry import located_table
 from palate.core.split import Split
 from palate.core.takes import checked
 from palate.core.visible import quoted, shorten
 from palate.data.notes import ReadNotes
+from palate.data.pseudonyms import read_key
 from palate.data.read import read
 from palate.data.split import GIVEN, SPLITS, TIME_SPLIT
 from palate.pipeline.checks import STAGES
@@ -49,7 +50,10 @@ ENCODERS = ("encoders", "users")
 
 
 class DataSection(BaseModel):
-    """[data]: the tables, by paths that start where the pipeline file is; settings of `read`."""
+    """[data]: the tables, by paths that start where the pipeline file is; settings of `read`.
+
+    `pseudonyms` is the path of a file with the key.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -68,10 +72,12 @@ class DataSection(BaseModel):
     weight: str | None = None
     drop_unknown: bool = False
     drop_missing: bool = False
+    pseudonyms: str | None = None
 
     def below(self, folder: Path) -> DataSection:
         """The same tables by whole paths."""
-        named = {name: getattr(self, name) for name in ("interactions", "items", "users")}
+        files = ("interactions", "items", "users", "pseudonyms")
+        named = {name: getattr(self, name) for name in files}
         paths = {name: str(whole_path(path, folder)) for name, path in named.items() if path}
         return self.model_copy(update=paths)
 
@@ -108,9 +114,18 @@ class Config:
         given = self.data.model_dump()
         given["drop_unknown"] |= drop_unknown
         notes: list[ReadNotes] = []
+        if self.data.pseudonyms is not None:
+            given["pseudonyms"] = read_key(self.data.pseudonyms)
         with speaking_toml():
             data = read(**given, tell=notes.append)
         return data, notes[0]
+
+    def with_key(self, path: Path | None) -> Config:
+        """The same, with people's pseudonyms by the key in a file; None leaves it as it is."""
+        if path is None:
+            return self
+        named = self.data.model_copy(update={"pseudonyms": str(path)})
+        return replace(self, data=named)
 
     def cut(self, data: Dataset) -> Split:
         """The split that [split] names."""
@@ -157,6 +172,7 @@ def read_config(path: str | Path, *, components: bool = True) -> Config:
     Without `components` only [data] and [split] are, and nothing that `type` names is imported.
     """
     path = path_of(path, "a pipeline file")
+    check_readable(path, ConfigError)
     if path.is_dir():
         inside = did_you_mean("", [other.name for other in path.glob("*.toml")])
         raise ConfigError(f"{path} is a folder: name a pipeline file.{inside}")

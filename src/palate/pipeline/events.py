@@ -24,6 +24,7 @@ from palate.data.formats.open import Source, Table, open_table
 from palate.data.later import with_later_events
 from palate.data.notes import LOGGER, ReadNotes, TableNotes, log_notes
 from palate.data.positive import Positive
+from palate.data.pseudonyms import later_pseudonyms, unknown_hint
 from palate.data.times import check_time_format
 from palate.pipeline.arrivals import fitting
 from palate.pipeline.learning import fit_rerankers
@@ -65,6 +66,7 @@ def with_new_events(
     encoding: str = "utf-8",
     time_format: str | None = None,
     positive: Positive | None = None,
+    pseudonyms: str | bytes | None = None,
 ) -> Changed:
     """A fitted pipeline with events, and rows of people, that came since: made aside."""
     check_time_format(time_format)
@@ -80,11 +82,12 @@ def with_new_events(
         columns={theirs: ours for theirs, ours in given.items() if theirs in names["interactions"]},
         time_format=time_format,
         positive=positive,
+        pseudonyms=pseudonyms,
     )
     data, notes, changed = later.data, [later.notes], pl.Series(USER, [], dtype=pl.String)
     if "users" in tables:
         own = {theirs: ours for theirs, ours in given.items() if theirs in names["users"]}
-        people, about = _rows_of_people(tables["users"], before, own)
+        people, about = _rows_of_people(tables["users"], before, own, pseudonyms)
         notes.append(about)
         data = replace(data, users=_joined(before.users, people))
         changed = people[USER]
@@ -136,7 +139,7 @@ def _of_the_fit(stages: Stages) -> Iterator[str]:
 
 
 def _rows_of_people(
-    table: Table, data: Dataset, given: Mapping[str, str]
+    table: Table, data: Dataset, given: Mapping[str, str], pseudonyms: str | bytes | None
 ) -> tuple[pl.DataFrame, TableNotes]:
     """Rows like those of the table of users; what a known person's row lacks stays as it was.
 
@@ -154,6 +157,7 @@ def _rows_of_people(
     arrived, notes = read_catalogue(table, found, key=USER, lists={}, like=users.schema)
     rows = pl.DataFrame([fitting(one, table.name, users.schema[one.name]) for one in arrived.frame])
     rows = pl.concat([users.clear(), rows], how="diagonal_relaxed")
+    rows = later_pseudonyms(data, pseudonyms)(rows, table.name)
     missing = [name for name in users.columns if name not in arrived.frame.columns]
     notes.rows = len(rows)
     notes.taken = {theirs: ours for ours, theirs in found.items()} | {n: n for n in kept}
@@ -203,7 +207,8 @@ def without_users(stages: Stages, names: Sequence[str]) -> dict[str, Any]:
     data, gone = stages.data_, pl.Series(USER, list(names), dtype=pl.String).unique()
     unknown = gone.filter(pl.Series(data.user_ids.find(gone) < 0))
     if len(unknown):
-        raise UnknownIdError(f"unknown people: {first_offenders(unknown, len(unknown))}")
+        known_by = unknown_hint(data)
+        raise UnknownIdError(f"unknown people: {first_offenders(unknown, len(unknown))}{known_by}")
     stays = (~data.events[USER].is_in(gone.implode())).to_numpy()
     if not (stays & data.chosen).any():
         raise ConfigError("nobody who chose anything would be left: delete the model instead")

@@ -18,7 +18,7 @@ from palate.core.errors import ConfigError, DataError, did_you_mean
 from palate.core.files import whole_file
 from palate.core.histories import Histories
 from palate.core.ids import Ids
-from palate.core.paths import path_of
+from palate.core.paths import check_writable, path_of
 from palate.core.progress import task
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
 from palate.core.types import Recommendations, Reranker
@@ -149,6 +149,7 @@ def check_out(path: object) -> Path:
         raise ConfigError(f"{out} cannot be written: its suffix says no format.{known}")
     if out.is_dir():
         raise DataError(f"{out} is a folder: name a file, such as {out / 'lists.parquet'}")
+    check_writable(out, DataError)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -182,7 +183,8 @@ def write_lists(
         with whole_file(out) as temporary:
             _WRITERS[out.suffix.lower()](temporary, tables())
     except OSError as error:
-        raise DataError(f"{out} could not be written: {error.strerror or error}") from error
+        reason = f"{error.strerror or error}: make room, or write elsewhere"
+        raise DataError(f"{out} could not be written: {reason}") from error
     return WrittenLists(out, int(np.count_nonzero(histories.user_ids.is_first_distinct())), lines)
 
 

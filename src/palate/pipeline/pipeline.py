@@ -351,7 +351,7 @@ class Pipeline(Stages):
             if self._swapped(now, changed_stages(now, rows)):
                 return self
 
-    @door("columns", "encoding", "time_format", "positive")
+    @door("columns", "encoding", "time_format", "positive", "pseudonyms")
     def add_events(
         self,
         events: Source,
@@ -361,16 +361,17 @@ class Pipeline(Stages):
         encoding: str = "utf-8",
         time_format: str | None = None,
         positive: Positive | None = None,
+        pseudonyms: str | bytes | None = None,
         tell: Callable[[ReadNotes], object] = log_notes,
     ) -> Self:
         """What people did since the fit, at once: who is new is a known person from then on.
 
         `events` is a table as `palate.read` takes it, read by the rules of the fit (columns, event
-        weights, `positive`, `repeats`, `weight`); `columns`, `encoding`, `time_format`, `positive`
-        and `tell` are those of `palate.read`. `users` are rows of new people, or in the place of
-        known ones'. Histories, what was turned down and all that is counted follow; what was learnt
-        stays, and the card says so. Events of items that the catalogue lacks are left out, with a
-        warning. Raises `DataError` for a table that cannot be read so.
+        weights, `positive`, `repeats`, `weight`); `columns`, `encoding`, `time_format`, `positive`,
+        `pseudonyms` and `tell` are those of `palate.read`. `users` are rows of new people, or in
+        the place of known ones'. Histories, what was turned down and all that is counted follow;
+        what was learnt stays, and the card says so. Events of items that the catalogue lacks are
+        left out, with a warning. Raises `DataError` for a table that cannot be read so.
         """
         while True:
             now = self._now()
@@ -382,6 +383,7 @@ class Pipeline(Stages):
                 encoding=encoding,
                 time_format=time_format,
                 positive=positive,
+                pseudonyms=pseudonyms,
             )
             if self._swapped(now, changed.stages):
                 changed.tell(tell)

@@ -17,6 +17,7 @@ from palate.pipeline.artefact import (
     SavedMeanwhile,
     Whole,
     archive,
+    check_place,
     check_whole,
     load_pipeline,
     numbers,
@@ -129,6 +130,7 @@ def change_saved(
     Where somebody else saved meanwhile, theirs is changed: what two add at a time is both there.
     """
     root = _root(folder)
+    check_place(root)
     while True:
         now = saved_at(root)
         model = load_pipeline(root, whole, allow=allow)

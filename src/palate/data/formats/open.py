@@ -15,6 +15,7 @@ import polars as pl
 
 from palate.core.errors import DataError, Message, Setting, did_you_mean, first_offenders
 from palate.core.forks import check_process
+from palate.core.paths import check_readable
 from palate.core.visible import shorten
 from palate.data.columns import find_columns
 from palate.data.formats.csv import first_fault, has_wide_rows, in_order, mended
@@ -145,6 +146,7 @@ def _unknown_kind(path: Path) -> DataError:
 def _file(source: str | Path) -> Path:
     path = Path(source)
     try:
+        check_readable(path, DataError)
         if path.is_file():
             return path
         raise _no_file(source, path)

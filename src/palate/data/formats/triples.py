@@ -9,7 +9,7 @@ import polars as pl
 
 from palate.core.columns import ITEM
 from palate.core.errors import DataError, did_you_mean, first_offenders
-from palate.core.paths import path_of
+from palate.core.paths import check_readable, path_of
 from palate.data.formats.text import check_no_pipe, text_bytes
 
 __all__ = ["ENTITY", "HEAD", "RELATION", "TAIL", "linked_items", "read_links", "read_triples"]
@@ -73,6 +73,7 @@ def linked_items(triples: pl.DataFrame, links: str | Path | None) -> pl.DataFram
 
 
 def _read(path: Path, columns: tuple[str, ...], *, what: str) -> pl.DataFrame:
+    check_readable(path, DataError)
     try:
         found = path.is_file()
         check_no_pipe(path)

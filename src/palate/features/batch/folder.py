@@ -50,7 +50,7 @@ def own_folder(out: Path) -> Iterator[None]:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{out} cannot be made: {error.strerror}") from error
+        raise DataError(f"{out} cannot be made ({error.strerror}): name another folder") from error
     try:
         with _alone(out):
             try:

@@ -14,7 +14,7 @@ import numpy as np
 from palate.core import progress
 from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, first_offenders
-from palate.core.paths import path_of
+from palate.core.paths import check_readable, check_writable, path_of
 from palate.core.visible import visible
 from palate.features.batch import ray
 from palate.features.batch.encoder import encoder_of
@@ -24,6 +24,7 @@ from palate.features.batch.plan import Options, check_workers, plan
 from palate.features.batch.table import STAGED, files_of, open_source
 from palate.features.batch.work import Failure, Job, OnError, Part, Precision, Todo
 from palate.features.batch.worker import Worker
+from palate.features.vectors import MANIFEST
 
 __all__ = ["EncodeReport", "encode_table"]
 
@@ -103,10 +104,12 @@ def _encoded(
 
 
 def _check_apart(table: Path, out: Path) -> None:
+    check_readable(table, DataError)
     if table.is_dir() and table.absolute() in (out.absolute(), *out.absolute().parents):
         raise ConfigError(f"{out} is inside of {table}, where the table's own files are read")
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file: name a folder")
+    check_writable(out / MANIFEST, DataError)
 
 
 def _run(job: Job, engine: Engine, workers: int | None) -> list[Part]:

@@ -16,6 +16,7 @@ from typing import IO, Any, Self, cast
 import polars as pl
 
 from palate.core.errors import DataError, Setting, did_you_mean, first_offenders
+from palate.core.paths import check_readable
 from palate.core.visible import quoted, shorten, visible
 from palate.data.formats.encodings import garbled_by, is_utf8
 from palate.data.formats.open import BROKEN, open_table
@@ -134,6 +135,7 @@ def open_source(
 
 def files_of(path: Path) -> list[Path]:
     """The files of a table in order; `DataError` where there is none."""
+    check_readable(path, DataError)
     if path.is_file():
         if _kind(path) is None:
             raise DataError(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from palate.core.arrays import Floats
 from palate.core.checks import not_unicode
-from palate.core.files import STRAY_AFTER_SECONDS, cache_folder
+from palate.core.files import ENVIRONMENT_VARIABLE, STRAY_AFTER_SECONDS, cache_folder
 from palate.core.visible import visible
 from palate.features.cache.shards import (
     SUFFIX,
@@ -202,7 +202,11 @@ class VectorCache:
 
     def _give_up(self, error: OSError) -> None:
         self.writable = False
-        self._warn_once(f"vectors are not cached, because {self.folder} cannot be used: {error}")
+        self._warn_once(
+            f"vectors are not cached, because {self.folder} cannot be used:"
+            f" {error.strerror or error}. Let {ENVIRONMENT_VARIABLE} name a folder that can be"
+            " written to"
+        )
 
     def _set_aside(self, path: Path, why: str) -> None:
         """Leaves a damaged shard out, now and in future; its texts will be encoded again."""

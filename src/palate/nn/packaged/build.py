@@ -40,7 +40,13 @@ def build_folder(name: str, build: Callable[[Path], None]) -> Path:
         RuntimeWarning,
         stacklevel=3,
     )
-    place = TemporaryDirectory(prefix="palate-", ignore_cleanup_errors=True)
+    try:
+        place = TemporaryDirectory(prefix="palate-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise ArtefactError(
+            f"the model {name} cannot be unpacked, in {folder.parent} ({reason}) or elsewhere"
+            f" ({_reason(error)}): let {ENVIRONMENT_VARIABLE} name a folder with room"
+        ) from error
     try:
         made = _build(Path(place.name) / name, build)
     except OSError as error:
