@@ -23,7 +23,7 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
-from palate.pipeline.search.meaning import standing, to_compare
+from palate.pipeline.search.meaning import ColumnVectors, standing, to_compare
 from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
@@ -48,6 +48,8 @@ class _Index:
     title: str | None
     words: WordIndex
     titles: TitleIndex
+    source: ColumnVectors
+    """What the vectors were made of."""
     vectors: dict[str, dict[str, Floats]]
 
 
@@ -91,19 +93,23 @@ def follow(before: Dataset, after: Dataset, rows: NDArray[np.int64]) -> None:
 
 
 def _made(model: Stages) -> _Index:
-    items = model.data_.items
+    items, said = model.data_.items, model.column_vectors_
     title = _title_of(items)
     read = _columns_read(model, title)
-    vectors = to_compare(model.column_vectors_)
     encoders, earlier, source = _earlier.get(model.data_, (None, None, np.empty(0, np.int64)))
     if earlier is None or encoders is not model.encoders_ or earlier.read != read:
         texts, titles = _texts_of(items, read, title)
-        return _Index(read, title, WordIndex.of(texts), TitleIndex.of(titles), vectors)
-    new = source < 0
-    texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
-    rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
-    words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
-    return _Index(read, title, words, called, vectors)
+        words, called = WordIndex.of(texts), TitleIndex.of(titles)
+    elif np.array_equal(source, np.arange(earlier.words.n_texts)):
+        words, called = earlier.words, earlier.titles  # only events came: the items are the same
+    else:
+        new = source < 0
+        texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
+        rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
+        words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
+    if earlier is not None and earlier.source is said:
+        return replace(earlier, read=read, title=title, words=words, titles=called)
+    return _Index(read, title, words, called, said, to_compare(said))
 
 
 def _columns_read(model: Stages, title: str | None) -> list[str]:
