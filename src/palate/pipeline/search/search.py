@@ -24,7 +24,7 @@ from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_namin
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
 from palate.pipeline.search.meaning import ColumnVectors, standing, to_compare
-from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
+from palate.pipeline.search.words import SAME, TitleIndex, WordIndex, bare
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
@@ -33,6 +33,8 @@ MEANING = 0.08  # of a deviation of the cosines
 WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a title with a slip,
+NEARLY_LONG = 0.7  # a long one: sentences share "how do I get to the" and say different things,
+SLIPS = 14  # pairs and triples of characters, which is what a few slips cost a text of any length;
 SURELY = 0.6  # and from which on that is said
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
@@ -154,13 +156,20 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     that an item holds, and how near language models find it, are added up.
     """
     index = index_of(model)
-    titles = index.titles.likeness(texts)
+    titles, nearly = index.titles.likeness(texts), _nearly(texts)
     near, sentences, read = standing(model, index.vectors, texts)
     scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
-    scores += CALLED * np.maximum(titles - NEARLY, 0)
-    named = titles.max(axis=1, initial=0.0) >= NEARLY
+    scores += CALLED * np.maximum(titles - nearly[:, None], 0)
+    named = titles.max(axis=1, initial=0.0) >= nearly
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
     return Found(scores.astype(np.float32), titles, sentences, read | known | named)
+
+
+def _nearly(texts: Sequence[str]) -> Floats:
+    """(q,) the likeness from which on each text may be a title with slips, or a part of one."""
+    lengths = np.array([max(len(bare(text)), 1) for text in texts], dtype=np.float32)
+    nearly: Floats = np.clip(1 - SLIPS / lengths, NEARLY, NEARLY_LONG).astype(np.float32)
+    return nearly
 
 
 def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
@@ -171,8 +180,10 @@ def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
         _warn(f"nothing in this catalogue understands {_shown(lost)}: what is popular stands there")
     guessed = [
         text
-        for text, heard, titles in zip(texts, found.understood, found.titles, strict=True)
-        if heard and titles.max(initial=0.0) < NEARLY and words.is_strange(text)
+        for text, heard, titles, nearly in zip(
+            texts, found.understood, found.titles, _nearly(texts), strict=True
+        )
+        if heard and titles.max(initial=0.0) < nearly and words.is_strange(text)
     ]
     if guessed:
         _warn(f"no item holds a word like {_shown(guessed)}: the order is a language model's guess")
@@ -300,13 +311,13 @@ def similarity_to_words(model: Stages, asking: Histories, items: Rows) -> list[S
         lines.setdefault(asking.texts[row], []).append(row)  # type: ignore[index]
     index = index_of(model)
     for text, rows in lines.items():
-        found = search(model, [text])
+        found, surely = search(model, [text]), max(SURELY, float(_nearly([text])[0]))
         for row in rows:
             item = int(items[row])
             title = float(found.titles[0, item])
             alike[row] = (
                 Similarity("title" if title >= SAME else "near_title")
-                if title >= SURELY
+                if title >= surely
                 else _by_words(index, text, item, float(found.sentences[0, item]))
             )
     return alike
