@@ -133,3 +133,20 @@ def test_events_between_new_items_and_the_next_search_lose_neither(built):
     found = scores(model)
     assert built == ["WordIndex.changed", "TitleIndex.changed"]
     assert found.tobytes() == scores(grown(fitted())).tobytes()
+
+
+def test_what_is_asked_is_read_no_more_often_for_its_reasons():
+    model = fitted()
+    scores(model)
+    read.clear()
+    bare = model.recommend(text="lost at sea", k=3).table
+    once = list(read)
+    read.clear()
+    told = model.recommend(text="lost by the sea", k=3, reasons=True).table
+    assert len(read) == len(once)
+    read.clear()
+    again = model.recommend(text="lost at sea", k=3, reasons=True).table
+    assert again.drop("reasons").equals(bare)
+    assert not told.equals(again)
+    model.add_items(pl.DataFrame({"item_id": ["h"], "title": ["Lost at Sea"], "plot": ["Waves"]}))
+    assert model.recommend(text="lost at sea", k=1).table["item_id"].to_list() == ["h"]

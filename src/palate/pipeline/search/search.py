@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,6 +36,7 @@ NEARLY = 0.45  # from which on a text may be a title with a slip,
 NEARLY_LONG = 0.7  # a long one: sentences share "how do I get to the" and say different things,
 SLIPS = 14  # pairs and triples of characters, which is what a few slips cost a text of any length;
 SURELY = 0.6  # and from which on that is said
+MOST_KEPT = 1_000_000  # numbers of a search that are kept until the next
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
 _earlier: WeakKeyDictionary[Dataset, tuple[object, _Index, NDArray[np.int64]]] = WeakKeyDictionary()
@@ -53,6 +54,8 @@ class _Index:
     source: ColumnVectors
     """What the vectors were made of."""
     vectors: dict[str, dict[str, Floats]]
+    asked: dict[tuple[str, ...], Found] = field(default_factory=dict)
+    """The last search, if it was small: who asks for reasons means the same."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,9 @@ def _made(model: Stages) -> _Index:
         texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
         rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
         words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
-    if earlier is not None and earlier.source is said:
-        return replace(earlier, read=read, title=title, words=words, titles=called)
-    return _Index(read, title, words, called, said, to_compare(said))
+    same = earlier if earlier is not None and earlier.source is said else None
+    vectors = to_compare(said) if same is None else same.vectors
+    return _Index(read, title, words, called, said, vectors)
 
 
 def _columns_read(model: Stages, title: str | None) -> list[str]:
@@ -155,7 +158,20 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     The title is what counts most where the text is nearly one; below that, the share of its words
     that an item holds, and how near language models find it, are added up.
     """
-    index = index_of(model)
+    index, asked = index_of(model), tuple(texts)
+    found = index.asked.get(asked)  # in one step: others may ask meanwhile
+    if found is not None:
+        return found
+    found = _searched(model, index, texts)
+    if found.scores.size <= MOST_KEPT:
+        for part in (found.scores, found.titles, found.sentences, found.understood):
+            part.setflags(write=False)
+        index.asked.clear()
+        index.asked[asked] = found
+    return found
+
+
+def _searched(model: Stages, index: _Index, texts: Sequence[str]) -> Found:
     titles, nearly = index.titles.likeness(texts), _nearly(texts)
     near, sentences, read = standing(model, index.vectors, texts)
     scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
