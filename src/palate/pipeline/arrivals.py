@@ -22,7 +22,7 @@ from palate.data.notes import LOGGER
 from palate.data.pseudonyms import check_pseudonyms, items_are_people
 from palate.pipeline.features import encode_items
 from palate.pipeline.learning import fit_rerankers
-from palate.pipeline.search.meaning import ColumnVectors, grown_vectors, in_rows
+from palate.pipeline.search.meaning import ColumnVectors, followed_vectors
 from palate.pipeline.search.search import follow
 from palate.pipeline.stages import Stages
 from palate.text.profile import as_text
@@ -108,8 +108,8 @@ def changed_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
         features = Features(features.ids, features.parts, behavioural=own, names=features.names)
         every = every.replaced(features)
         recommender.update_items(features)
-    vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)
-    return _stages(stages, data, every, recommender, in_rows(vectors, place))
+    vectors = followed_vectors(stages.column_vectors_, stages.encoders_, rows, place)
+    return _stages(stages, data, every, recommender, vectors)
 
 
 def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
@@ -122,10 +122,11 @@ def grown_stages(stages: Stages, rows: pl.DataFrame) -> dict[str, Any]:
     if every is not None and features is not None:
         every = every.below(features)
     data = replace(before, items=pl.concat([before.items, rows], how="vertical_relaxed"))
-    follow(before, data, np.arange(len(data.items)))
+    place = np.arange(len(data.items))
+    follow(before, data, place)
     recommender = registry.apart(stages.recommender_)
     recommender.add_items(Features(new.item_ids, {}) if features is None else features)
-    vectors = grown_vectors(stages.column_vectors_, stages.encoders_, rows)
+    vectors = followed_vectors(stages.column_vectors_, stages.encoders_, rows, place)
     return _stages(stages, data, every, recommender, vectors)
 
 

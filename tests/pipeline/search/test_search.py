@@ -116,6 +116,20 @@ def test_an_exact_title_comes_before_one_that_holds_it():
         assert ids(model, title)[0] == name
 
 
+def test_sentences_that_begin_alike_are_not_called_alike():
+    asked = ["how do I get to the top of the tower", "a sailor can take you to the ocean"]
+    titles = [*asked, *(f"Film {n} of a small town and its people" for n in range(40))]
+    items = pl.DataFrame({"item_id": [f"t{n}" for n in range(len(titles))], "title": titles})
+    events = pl.DataFrame({"user_id": ["u"], "item_id": ["t5"]})
+    model = Pipeline(encoders=senses(), recommender=Popular()).fit(Dataset(events, items))
+    said = "how do I get to the sea from the old town"
+    found = model.recommend(text=said, k=5, reasons=True).table
+    assert found["item_id"][0] == "t1"
+    assert "called" not in dict(found.select("item_id", "reasons").rows())["t0"]
+    for slip in ("how do I get to the top of the towr", "hwo do I get to teh top of thetower"):
+        assert ids(model, slip)[0] == "t0"
+
+
 def test_titles_of_a_real_catalogue():
     data = movielens()
     model = Pipeline(encoders={"words": Tfidf()}, recommender=Popular()).fit(data)

@@ -38,9 +38,15 @@ class ReadWhenAsked(Mapping[str, Mapping[str, NDArray[np.float16]]]):
     """
 
     def __init__(
-        self, encoders: Mapping[str, Encoder], items: pl.DataFrame, rows: NDArray[np.int64]
+        self,
+        encoders: Mapping[str, Encoder],
+        items: pl.DataFrame,
+        rows: NDArray[np.int64],
+        later: Sequence[tuple[pl.DataFrame, NDArray[np.int64]]] = (),
     ) -> None:
+        """`later`: items that arrived since, below those before, and the order of all then."""
         self._encoders, self._catalogue, self._order = encoders, items, rows
+        self._later = tuple(later)
 
     def __getitem__(self, name: str) -> Mapping[str, NDArray[np.float16]]:
         return self._read[name]
@@ -51,10 +57,38 @@ class ReadWhenAsked(Mapping[str, Mapping[str, NDArray[np.float16]]]):
     def __len__(self) -> int:
         return len(self._read)
 
+    def followed(self, arrived: pl.DataFrame, rows: NDArray[np.int64]) -> ColumnVectors:
+        """The same with `arrived` below, then those `rows` of all: read now only where these are.
+
+        Which columns are read was decided when the model was fitted, whenever they are.
+        """
+        if "_read" in vars(self):
+            return _followed(self._read, self._encoders, arrived, rows)
+        later = (*self._later, (arrived, rows))
+        return ReadWhenAsked(self._encoders, self._catalogue, self._order, later)
+
     @cached_property
     def _read(self) -> ColumnVectors:
         with one_blas_thread:
-            return in_rows(column_vectors(self._encoders, self._catalogue), self._order)
+            vectors = in_rows(column_vectors(self._encoders, self._catalogue), self._order)
+        for arrived, rows in self._later:
+            vectors = _followed(vectors, self._encoders, arrived, rows)
+        return vectors
+
+
+def followed_vectors(
+    vectors: ColumnVectors,
+    encoders: Mapping[str, Encoder],
+    arrived: pl.DataFrame,
+    rows: NDArray[np.int64],
+) -> ColumnVectors:
+    """The same with rows of items that arrived later below, then those `rows` of all.
+
+    What nobody has asked for yet is not read now either.
+    """
+    if isinstance(vectors, ReadWhenAsked):
+        return vectors.followed(arrived, rows)
+    return _followed(vectors, encoders, arrived, rows)
 
 
 def column_vectors(encoders: Mapping[str, Encoder], items: pl.DataFrame) -> ColumnVectors:
@@ -74,27 +108,30 @@ def column_vectors(encoders: Mapping[str, Encoder], items: pl.DataFrame) -> Colu
     return found
 
 
-def grown_vectors(
-    vectors: ColumnVectors, encoders: Mapping[str, Encoder], arrived: pl.DataFrame
-) -> ColumnVectors:
-    """The same with rows of items that arrived later below."""
-    found = {}
-    for name, columns in vectors.items():
-        encoder: Any = encoders[name]
-        with errors_name(name):
-            new = {template: _vectors(encoder, template, arrived) for template in columns}
-        found[name] = {
-            template: np.concatenate([part, new[template]]) for template, part in columns.items()
-        }
-    return found
-
-
 def in_rows(vectors: ColumnVectors, rows: NDArray[np.int64]) -> ColumnVectors:
     """The same items in another order."""
     return {
         name: {template: part[rows] for template, part in columns.items()}
         for name, columns in vectors.items()
     }
+
+
+def _followed(
+    vectors: ColumnVectors,
+    encoders: Mapping[str, Encoder],
+    arrived: pl.DataFrame,
+    rows: NDArray[np.int64],
+) -> ColumnVectors:
+    found = {}
+    for name, columns in vectors.items():
+        encoder: Any = encoders[name]
+        with errors_name(name), one_blas_thread:
+            new = {template: _vectors(encoder, template, arrived) for template in columns}
+        found[name] = {
+            template: np.concatenate([part, new[template]])[rows]
+            for template, part in columns.items()
+        }
+    return found
 
 
 def _models(encoders: Mapping[str, Encoder]) -> Iterator[tuple[str, TemplateEncoder]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,8 +23,8 @@ from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_naming
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
-from palate.pipeline.search.meaning import standing, to_compare
-from palate.pipeline.search.words import SAME, TitleIndex, WordIndex
+from palate.pipeline.search.meaning import ColumnVectors, standing, to_compare
+from palate.pipeline.search.words import SAME, TitleIndex, WordIndex, bare
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
@@ -33,7 +33,10 @@ MEANING = 0.08  # of a deviation of the cosines
 WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a title with a slip,
+NEARLY_LONG = 0.7  # a long one: sentences share "how do I get to the" and say different things,
+SLIPS = 14  # pairs and triples of characters, which is what a few slips cost a text of any length;
 SURELY = 0.6  # and from which on that is said
+MOST_KEPT = 1_000_000  # numbers of a search that are kept until the next
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
 _earlier: WeakKeyDictionary[Dataset, tuple[object, _Index, NDArray[np.int64]]] = WeakKeyDictionary()
@@ -48,7 +51,11 @@ class _Index:
     title: str | None
     words: WordIndex
     titles: TitleIndex
+    source: ColumnVectors
+    """What the vectors were made of."""
     vectors: dict[str, dict[str, Floats]]
+    asked: dict[tuple[str, ...], Found] = field(default_factory=dict)
+    """The last search, if it was small: who asks for reasons means the same."""
 
 
 @dataclass(frozen=True)
@@ -91,19 +98,23 @@ def follow(before: Dataset, after: Dataset, rows: NDArray[np.int64]) -> None:
 
 
 def _made(model: Stages) -> _Index:
-    items = model.data_.items
+    items, said = model.data_.items, model.column_vectors_
     title = _title_of(items)
     read = _columns_read(model, title)
-    vectors = to_compare(model.column_vectors_)
     encoders, earlier, source = _earlier.get(model.data_, (None, None, np.empty(0, np.int64)))
     if earlier is None or encoders is not model.encoders_ or earlier.read != read:
         texts, titles = _texts_of(items, read, title)
-        return _Index(read, title, WordIndex.of(texts), TitleIndex.of(titles), vectors)
-    new = source < 0
-    texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
-    rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
-    words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
-    return _Index(read, title, words, called, vectors)
+        words, called = WordIndex.of(texts), TitleIndex.of(titles)
+    elif np.array_equal(source, np.arange(earlier.words.n_texts)):
+        words, called = earlier.words, earlier.titles  # only events came: the items are the same
+    else:
+        new = source < 0
+        texts, titles = _texts_of(items.filter(pl.Series(new)), read, title)
+        rows = np.where(new, earlier.words.n_texts - 1 + np.cumsum(new), source)
+        words, called = earlier.words.changed(texts, rows), earlier.titles.changed(titles, rows)
+    same = earlier if earlier is not None and earlier.source is said else None
+    vectors = to_compare(said) if same is None else same.vectors
+    return _Index(read, title, words, called, said, vectors)
 
 
 def _columns_read(model: Stages, title: str | None) -> list[str]:
@@ -147,14 +158,34 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
     The title is what counts most where the text is nearly one; below that, the share of its words
     that an item holds, and how near language models find it, are added up.
     """
-    index = index_of(model)
-    titles = index.titles.likeness(texts)
+    index, asked = index_of(model), tuple(texts)
+    found = index.asked.get(asked)  # in one step: others may ask meanwhile
+    if found is not None:
+        return found
+    found = _searched(model, index, texts)
+    if found.scores.size <= MOST_KEPT:
+        for part in (found.scores, found.titles, found.sentences, found.understood):
+            part.setflags(write=False)
+        index.asked.clear()
+        index.asked[asked] = found
+    return found
+
+
+def _searched(model: Stages, index: _Index, texts: Sequence[str]) -> Found:
+    titles, nearly = index.titles.likeness(texts), _nearly(texts)
     near, sentences, read = standing(model, index.vectors, texts)
     scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
-    scores += CALLED * np.maximum(titles - NEARLY, 0)
-    named = titles.max(axis=1, initial=0.0) >= NEARLY
+    scores += CALLED * np.maximum(titles - nearly[:, None], 0)
+    named = titles.max(axis=1, initial=0.0) >= nearly
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
     return Found(scores.astype(np.float32), titles, sentences, read | known | named)
+
+
+def _nearly(texts: Sequence[str]) -> Floats:
+    """(q,) the likeness from which on each text may be a title with slips, or a part of one."""
+    lengths = np.array([max(len(bare(text)), 1) for text in texts], dtype=np.float32)
+    nearly: Floats = np.clip(1 - SLIPS / lengths, NEARLY, NEARLY_LONG).astype(np.float32)
+    return nearly
 
 
 def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
@@ -165,8 +196,10 @@ def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
         _warn(f"nothing in this catalogue understands {_shown(lost)}: what is popular stands there")
     guessed = [
         text
-        for text, heard, titles in zip(texts, found.understood, found.titles, strict=True)
-        if heard and titles.max(initial=0.0) < NEARLY and words.is_strange(text)
+        for text, heard, titles, nearly in zip(
+            texts, found.understood, found.titles, _nearly(texts), strict=True
+        )
+        if heard and titles.max(initial=0.0) < nearly and words.is_strange(text)
     ]
     if guessed:
         _warn(f"no item holds a word like {_shown(guessed)}: the order is a language model's guess")
@@ -294,13 +327,13 @@ def similarity_to_words(model: Stages, asking: Histories, items: Rows) -> list[S
         lines.setdefault(asking.texts[row], []).append(row)  # type: ignore[index]
     index = index_of(model)
     for text, rows in lines.items():
-        found = search(model, [text])
+        found, surely = search(model, [text]), max(SURELY, float(_nearly([text])[0]))
         for row in rows:
             item = int(items[row])
             title = float(found.titles[0, item])
             alike[row] = (
                 Similarity("title" if title >= SAME else "near_title")
-                if title >= SURELY
+                if title >= surely
                 else _by_words(index, text, item, float(found.sentences[0, item]))
             )
     return alike
