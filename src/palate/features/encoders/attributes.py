@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import Field, PositiveInt
@@ -45,6 +45,8 @@ class Attributes:
 
     Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
     1; numbers are standardised, and a number that some items lack gets a column that says so.
+    `numbers` "bins" shares each number between the two nearest of five quantiles instead, so that
+    one alone says more than high or low: what people's numbers (None) become as `users=`.
     `columns` says which to read; by default all but ids, addresses, dates, free text and columns
     that never vary. Of each column the `max_categories` most frequent categories get a feature of
     their own. Others, and those that appear later, are zeros, or share `hashed` features in
@@ -55,14 +57,15 @@ class Attributes:
     "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
     category, target-free), "code" (the first `prefix` signs, or as many as five rows share: what
     "auto" makes of postcodes), "ordinal" (`order`, lowest first), "standard", "log", "quantile",
-    "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in
-    years) and "lengths" (log of characters and words). `"*"` stands for the default columns not
-    named.
+    "bins" (`bins`, 5), "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and
+    cosine, and `age` in years) and "lengths" (log of characters and words). `"*"` stands for the
+    default columns not named.
     """
 
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
     max_categories: PositiveInt = 500
     hashed: PositiveInt | None = None
+    numbers: Literal["standard", "bins"] | None = None
 
     plan_: list[dict[str, Any]] = learnt()
 
@@ -83,7 +86,11 @@ class Attributes:
                 plan
                 for name, spec in wanted
                 for plan in plans_for(
-                    items[name], spec, max_categories=self.max_categories, hashed=self.hashed
+                    items[name],
+                    spec,
+                    max_categories=self.max_categories,
+                    hashed=self.hashed,
+                    numbers=self.numbers,
                 )
             ]
             if self.plan_:
@@ -94,6 +101,13 @@ class Attributes:
             Setting("columns"),
             ", or leave this encoder out",
         )
+
+    def for_users(self) -> Self:
+        """The same for people: whoever says nothing but an age is compared by unit rows.
+
+        Of a single standardised number these hold a sign and no more.
+        """
+        return replace(self, numbers="bins") if self.numbers is None else self
 
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which columns are read and how many features they make; raises as `fit` does."""

@@ -13,6 +13,13 @@ from scipy import sparse
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.learnt import agree, check_type
 from palate.data.times import spelt_times, to_seconds
+from palate.features.encoders.columns.bins import (
+    KNOTS as BINS,
+    bins_plan,
+    check_bins,
+    encode_bins,
+    names_of_bins,
+)
 from palate.features.encoders.columns.codes import (
     check_codes,
     code_plan,
@@ -59,6 +66,7 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "frequency": (),
     "ordinal": ("order",),
     **dict.fromkeys(SCALES, ()),
+    "bins": ("bins",),
     "date": ("cycles", "age"),
     "lengths": (),
 }
@@ -115,6 +123,8 @@ def _check_options(name: str, spec: Spec) -> None:
         value = spec.get(option, 1)
         if type(value) is not int or value < 1:
             raise ConfigError(f"{where}.{option} must be at least 1, not {value!r}")
+    if spec["as"] == "bins" and (type(spec.get("bins", 2)) is not int or spec.get("bins", 2) < 2):
+        raise ConfigError(f"{where}.bins must be at least 2, not {spec['bins']!r}")
     if spec["as"] == "ordinal":
         _check_order(where, spec.get("order"))
     if spec["as"] == "date":
@@ -168,20 +178,33 @@ def check_readable(column: pl.Series, spec: Spec) -> None:
 
 
 def plans_for(
-    column: pl.Series, spec: Spec, *, max_categories: int, hashed: int | None
+    column: pl.Series,
+    spec: Spec,
+    *,
+    max_categories: int,
+    hashed: int | None,
+    numbers: str | None = None,
 ) -> list[Plan]:
-    """What is learnt about a column read in one way; nothing where it never varies."""
+    """What is learnt about a column read in one way; nothing where it never varies.
+
+    `numbers` "bins" reads those as bins of which nothing else is said.
+    """
     kind = spec["as"]
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
     plans: list[Plan | None]
     if kind == "auto":
         plans = [make_plan(column, most, buckets)]
+        if numbers == "bins" and plans[0] is not None and plans[0]["kind"] == "number":
+            plans = [bins_plan(column.name, read(column, {"how": "number"}))]
     elif kind == "categories":
         plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
         plans = [_hashed_plan(column, spec)]
     elif kind == "code":
         plans = [code_plan(column, most, spec.get("prefix"))]
+    elif kind == "bins":
+        read_as = read(column, {"how": "number"})
+        plans = [bins_plan(column.name, read_as, spec.get("bins", BINS))]
     elif kind == "frequency":
         plans = [derived_plan(column, counted(column), f"{column.name} (frequency)")]
     elif kind == "ordinal":
@@ -206,6 +229,8 @@ def encode(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
         return _encode_cycle(column, plan)
     if plan["kind"] == "code":
         return encode_codes(column, plan)
+    if plan["kind"] == "bins":
+        return encode_bins(read(column, {"how": "number"}), plan)
     return encode_column(column, plan)
 
 
@@ -216,6 +241,8 @@ def check_plan(plan: Mapping[str, Any], where: str) -> None:
         check_type(plan, CyclePlan, where)
     elif kind == "code":
         check_codes(plan, where)
+    elif kind == "bins":
+        check_bins(plan, where)
     elif kind == "categories":
         check_categories(plan, where)
     else:
@@ -232,6 +259,8 @@ def column_names_of(plan: Mapping[str, Any]) -> list[str]:
     if plan["kind"] == "cycle":
         names = [f"{plan['column']} ({plan['cycle']}, {part})" for part in ("sine", "cosine")]
         return with_missing(names, plan)
+    if plan["kind"] == "bins":
+        return names_of_bins(plan)
     return names_of_codes(plan) if plan["kind"] == "code" else names_of(plan)
 
 

@@ -1,0 +1,52 @@
+"""A number of people, an age alone: who is 31 gets what people of about 31 choose."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import palate
+from palate.recommenders.ranker import Ranker
+
+GROUPS = {"young": (16, 27), "grown": (28, 41), "settled": (42, 54), "old": (55, 75)}
+
+
+@pytest.fixture(scope="module")
+def ages():
+    """200 people whose taste is that of their age's, of whom nothing but their age is known."""
+    rng = np.random.default_rng(0)
+    people, log = [], []
+    for number in range(200):
+        name = list(GROUPS)[number % 4]
+        low, high = GROUPS[name]
+        people.append((f"u{number}", int(rng.integers(low, high + 1))))
+        for _ in range(8):
+            topic = name if rng.random() < 0.85 else list(GROUPS)[int(rng.integers(4))]
+            log.append((f"u{number}", f"{topic}-{rng.integers(10)}", float(len(log))))
+    things = [f"{topic}-{number}" for topic in GROUPS for number in range(10)]
+    return palate.read(
+        pl.DataFrame(log, schema=["user_id", "item_id", "timestamp"], orient="row"),
+        items=pl.DataFrame({"item_id": things, "title": [f"Thing {one}" for one in things]}),
+        users=pl.DataFrame(people, schema=["user_id", "age"], orient="row"),
+    )
+
+
+def topics(model, **asked):
+    found = model.recommend(profile=asked, k=8).table["item_id"]
+    return [item.split("-")[0] for item in found]
+
+
+@pytest.mark.parametrize("users", [None, {"facts": palate.Attributes()}])
+@pytest.mark.parametrize("recommender", [palate.UserKNN(), Ranker(n_estimators=10)])
+def test_an_age_alone_says_how_old_somebody_is(tmp_path, ages, recommender, users):
+    model = palate.Pipeline(encoders={}, users=users, recommender=recommender).fit(ages)
+    for topic, age in (("young", 20), ("grown", 35), ("settled", 48), ("old", 68)):
+        assert topics(model, age=age).count(topic) >= 7, age
+    model.save(tmp_path / "model")
+    loaded = palate.load(tmp_path / "model")
+    assert topics(loaded, age=33) == topics(model, age=33)
+
+
+def test_standardised_numbers_are_there_for_who_asks(ages):
+    users = {"facts": palate.Attributes(numbers="standard")}
+    model = palate.Pipeline(encoders={}, users=users, recommender=palate.UserKNN()).fit(ages)
+    assert model.user_encoders_["facts"].names == ["age"]
