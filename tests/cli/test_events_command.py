@@ -70,6 +70,16 @@ def test_a_folder_follows_the_events_of_a_day(shop, command):
     assert "nora" not in load(folder).data_.user_ids.series.to_list()
 
 
+def test_slips_of_a_day_are_told_in_options(shop, command):
+    slips = shop / "slips.csv"
+    slips.write_text("who,film,timestamp,stars\nu01,i03,4070908800,50\nu02,i03,1600000000,4\n")
+    done = command("add-events", shop / "model", slips)
+    good(done)
+    assert "1 rating lies beyond 1 to 5, the scale of the others: '50'" in done.err
+    assert "1 event is still to come: '2099-01-01'" in done.err
+    assert '--time-format "%d/%m/%Y"' in done.err
+
+
 def test_evaluating_says_that_it_knows_more(shop, command):
     good(command("fit", shop / "shop.toml", "--out", shop / "part"))
     good(command("add-events", shop / "part", shop / "monday.csv"))

@@ -248,6 +248,20 @@ def test_events_that_are_still_to_come_are_told():
     assert any(said in line and 'time_format="%d/%m/%Y"' in line for line in lines)
 
 
+def test_a_rating_off_the_scale_is_told():
+    """One slip among thousands; of a few ratings nobody knows the scale."""
+    log = pl.DataFrame(
+        {
+            "user": [f"u{n % 50}" for n in range(2_000)],
+            "item": ["wxyz"[n % 4] for n in range(2_000)],
+            "ts": [1_000_000_000 + n for n in range(2_000)],
+            "rating": [1 + n % 5 for n in range(1_999)] + [55],
+        }
+    )
+    _, lines = told(log)
+    assert any("1 rating lies beyond 1 to 5, the scale of the others: '55'" in it for it in lines)
+
+
 # ---- times that are stated
 
 

@@ -12,6 +12,7 @@ from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, Setting, first_offenders
 from palate.data.columns import ROLES, check_given, find_columns
+from palate.data.doubts import doubts_about_events
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.interactions import CHOSEN, first_choices, typed_events
 from palate.data.notes import TableNotes
@@ -81,6 +82,7 @@ def with_later_events(
     known = pl.Series(data.item_ids.find(arrived[ITEM]) >= 0)
     unknown = arrived.filter(~known)[ITEM]
     arrived = _like(arrived.filter(known), data.interactions, notes)
+    notes.messages += doubts_about_events(arrived, found, before=data.events)
     both = _together(data, arrived)
     both = _with_choices(both, rule, found, notes=notes)
     repeated = 0

@@ -383,7 +383,7 @@ def _by_scale(events: pl.DataFrame, theirs: str) -> Decision:
     known = rated.drop_nulls()
     if not len(known):
         return Decision(everything, None, tuple(messages))
-    ends = _scale_of(known)
+    ends = scale_of(known)
     where = f"column {theirs!r}"
     least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
     if ends is None or least == most:
@@ -431,7 +431,7 @@ def _rated(values: pl.Series, theirs: str) -> tuple[pl.Series, list[str | Messag
     return rated, [f"{said}, and count as choices"]
 
 
-def _scale_of(known: pl.Series) -> tuple[float, float] | None:
+def scale_of(known: pl.Series) -> tuple[float, float] | None:
     """The least and the greatest rating without slips; None for several scales in one column."""
     counts = known.rename("rating").value_counts().sort("rating")
     usual = counts.filter(pl.col("count") >= _RARE * len(known))

@@ -15,6 +15,8 @@ from palate.core.learnt import agree, check_type
 from palate.data.times import spelt_times, to_seconds
 from palate.features.encoders.columns.bins import (
     KNOTS as BINS,
+)
+from palate.features.encoders.columns.bins import (
     bins_plan,
     check_bins,
     encode_bins,
@@ -193,18 +195,13 @@ def plans_for(
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
     plans: list[Plan | None]
     if kind == "auto":
-        plans = [make_plan(column, most, buckets)]
-        if numbers == "bins" and plans[0] is not None and plans[0]["kind"] == "number":
-            plans = [bins_plan(column.name, read(column, {"how": "number"}))]
+        plans = [_plan_by_itself(column, most, buckets, numbers)]
     elif kind == "categories":
         plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
         plans = [_hashed_plan(column, spec)]
     elif kind == "code":
         plans = [code_plan(column, most, spec.get("prefix"))]
-    elif kind == "bins":
-        read_as = read(column, {"how": "number"})
-        plans = [bins_plan(column.name, read_as, spec.get("bins", BINS))]
     elif kind == "frequency":
         plans = [derived_plan(column, counted(column), f"{column.name} (frequency)")]
     elif kind == "ordinal":
@@ -217,7 +214,7 @@ def plans_for(
     elif kind == "date":
         plans = _date_plans(column, spec)
     else:
-        plans = [_scaled_plan(column, kind)]
+        plans = [_scaled_plan(column, kind, spec.get("bins", BINS))]
     return [plan for plan in plans if plan is not None]
 
 
@@ -275,7 +272,18 @@ def _hashed_plan(column: pl.Series, spec: Spec) -> Plan | None:
     return {**plan, "categories": [], "hashed": spec.get("features", HASHED_FEATURES)}
 
 
-def _scaled_plan(column: pl.Series, scale: str) -> Plan | None:
+def _plan_by_itself(
+    column: pl.Series, most: int, buckets: int | None, numbers: str | None
+) -> Plan | None:
+    plan = make_plan(column, most, buckets)
+    if plan is None or plan["kind"] != "number" or numbers in (None, "standard"):
+        return plan
+    return _scaled_plan(column, "bins", BINS)
+
+
+def _scaled_plan(column: pl.Series, scale: str, bins: int) -> Plan | None:
+    if scale == "bins":
+        return bins_plan(column.name, read(column, {"how": "number"}), bins)
     plan = number_plan(column.name, read(column, {"how": "number"}), scale)
     if plan is None or scale == "standard":
         return plan
