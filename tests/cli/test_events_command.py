@@ -1,5 +1,6 @@
 """`palate add-events` and `palate remove-users`: a model folder that follows what people do."""
 
+import re
 import threading
 
 import polars as pl
@@ -112,6 +113,9 @@ def test_who_is_forgotten_is_nowhere_in_the_folder(shop, command):
     good(command("add-events", folder, shop / "monday.csv", "--users", shop / "new.csv"))
     said = good(command("remove-users", folder, "nora", "u21"))
     assert "2 people removed since the fit" in said
+    added = int(re.search(r"(\d+) events? since the fit", said)[1])
+    log = pl.read_csv(shop / "monday.csv").filter(pl.col("film") != "i99")
+    assert added == len(log.filter(~pl.col("who").is_in(["nora", "u21"]))), "theirs went, too"
     assert len(saved_versions(folder)) == 1
     for path in folder.iterdir():
         if path.suffix == ".parquet":

@@ -1,5 +1,7 @@
 """A number of people, an age alone: who is 31 gets what people of about 31 choose."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -30,6 +32,16 @@ def ages():
     )
 
 
+@pytest.fixture(scope="module")
+def more_than_ages(ages):
+    """Beside the age of most of them there is the town, which says nothing of taste."""
+    rng = np.random.default_rng(1)
+    towns = pl.Series("town", rng.choice(["Ulm", "Rome", "Cork", "Oslo"], len(ages.users)))
+    known = pl.Series(rng.random(len(ages.users)) < 0.9)
+    age = pl.when(known).then("age").alias("age")
+    return replace(ages, users=ages.users.with_columns(age, towns))
+
+
 def topics(model, **asked):
     found = model.recommend(profile=asked, k=8).table["item_id"]
     return [item.split("-")[0] for item in found]
@@ -44,6 +56,16 @@ def test_an_age_alone_says_how_old_somebody_is(tmp_path, ages, recommender, user
     model.save(tmp_path / "model")
     loaded = palate.load(tmp_path / "model")
     assert topics(loaded, age=33) == topics(model, age=33)
+
+
+@pytest.mark.parametrize("recommender", [palate.UserKNN(), Ranker(n_estimators=10)])
+def test_an_age_alone_says_it_where_more_is_known_of_others(more_than_ages, recommender):
+    model = palate.Pipeline(encoders={}, recommender=recommender).fit(more_than_ages)
+    for topic, age in (("young", 20), ("grown", 35), ("settled", 48), ("old", 68)):
+        assert topics(model, age=age).count(topic) >= 5, age
+    names = model.user_encoders_["attributes"].names
+    assert names[:3] == ["age", "age is missing", "age near 16"]
+    assert names.count("age is missing") == 1
 
 
 def test_standardised_numbers_are_there_for_who_asks(ages):

@@ -32,7 +32,7 @@ _LATER = "palate: came later"
 
 @dataclass(frozen=True)
 class LaterEvents:
-    """A data set with events that came later, and how many these are.
+    """A data set with events that came later, how many these are, and whose each of them is.
 
     `repeats` are those that a rule left out, `unknown` says which were left out because the
     catalogue lacks their items.
@@ -40,6 +40,7 @@ class LaterEvents:
 
     data: Dataset
     added: int
+    users: pl.Series
     repeats: int
     unknown: str
     notes: TableNotes
@@ -66,7 +67,9 @@ def with_later_events(
     if not isinstance(table, Table):
         table = open_table(events, what="new events", key=USER, encoding=encoding)
     if not table.collect([pl.len()]).item():  # a day on which nobody came
-        return LaterEvents(data, 0, 0, "", TableNotes(table.name, messages=list(table.messages)))
+        nobody, notes = data.interactions[USER].clear(), TableNotes(table.name)
+        notes.messages += table.messages
+        return LaterEvents(data, 0, nobody, 0, "", notes)
     rule = _rule(data, positive)
     found, kept = _our_columns(table, data, columns or {})
     table, found = _as_rules_call_them(table, found, data, rule)
@@ -95,8 +98,9 @@ def with_later_events(
         both = _with_weights(both, data, found, notes)
     chosen = both[CHOSEN].to_numpy()
     everything = data.with_events(both.select(data.interactions.columns), chosen)
-    added = int(both[_LATER].sum())
-    return LaterEvents(everything, added, repeated, _said(unknown, table.name), notes)
+    users = both.filter(_LATER)[USER]
+    said = _said(unknown, table.name)
+    return LaterEvents(everything, len(users), users, repeated, said, notes)
 
 
 def _said(unknown: pl.Series, source: str) -> str:

@@ -56,8 +56,10 @@ def arriving(
     arrived, notes = read_catalogue(
         table, found, key=ITEM, lists=data.item_lists, like=catalogue.schema
     )
-    for message in notes.messages:
-        LOGGER.info("%s: %s", table.name, message)
+    notes.taken = {theirs: ours for ours, theirs in found.items()}
+    notes.rows = len(arrived.frame)
+    for line in notes.lines():
+        LOGGER.info("%s", line)
     columns_read = [
         fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
     ]

@@ -79,6 +79,9 @@ def test_it_is_a_way_to_read_a_column_and_a_setting():
     every = Attributes(numbers="bins").fit(items())
     assert len(every.names) == 10
     assert Attributes().fit(items()).names == ["price", "year"]
+    both = Attributes(numbers="both").fit(items())
+    assert both.names[:2] == ["price", "price near 0"]
+    assert len(both.names) == 12
 
 
 @pytest.mark.parametrize("wrong", [1, 0, 2.5, "five", True])

@@ -189,13 +189,13 @@ def plans_for(
 ) -> list[Plan]:
     """What is learnt about a column read in one way; nothing where it never varies.
 
-    `numbers` "bins" reads those as bins of which nothing else is said.
+    `numbers` says how those are read of which nothing else is said: "standard", "bins" or "both".
     """
     kind = spec["as"]
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
     plans: list[Plan | None]
     if kind == "auto":
-        plans = [_plan_by_itself(column, most, buckets, numbers)]
+        plans = _plans_by_itself(column, most, buckets, numbers)
     elif kind == "categories":
         plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
@@ -272,13 +272,15 @@ def _hashed_plan(column: pl.Series, spec: Spec) -> Plan | None:
     return {**plan, "categories": [], "hashed": spec.get("features", HASHED_FEATURES)}
 
 
-def _plan_by_itself(
+def _plans_by_itself(
     column: pl.Series, most: int, buckets: int | None, numbers: str | None
-) -> Plan | None:
+) -> list[Plan | None]:
     plan = make_plan(column, most, buckets)
     if plan is None or plan["kind"] != "number" or numbers in (None, "standard"):
-        return plan
-    return _scaled_plan(column, "bins", BINS)
+        return [plan]
+    beside = numbers == "both"
+    bins = bins_plan(column.name, read(column, {"how": "number"}), beside=beside)
+    return [plan, bins] if beside else [bins]
 
 
 def _scaled_plan(column: pl.Series, scale: str, bins: int) -> Plan | None:
