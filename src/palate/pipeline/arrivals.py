@@ -56,8 +56,7 @@ def arriving(
     arrived, notes = read_catalogue(
         table, found, key=ITEM, lists=data.item_lists, like=catalogue.schema
     )
-    notes.taken = {theirs: ours for ours, theirs in found.items()}
-    notes.rows = len(arrived.frame)
+    notes.taken = {one: ours for one, ours in notes.taken.items() if ours in catalogue.columns}
     for line in notes.lines():
         LOGGER.info("%s", line)
     columns_read = [

@@ -188,9 +188,8 @@ def _facts_of_data(data: DataCard, how: str) -> Iterator[str]:
     if data.active_users is not None and data.active_users != data.users:
         people = f"{data.active_users:,} of {people}"
     low = f"; {data.against:,} of them count against their item" if data.against else ""
-    yield (
-        f"{how} {counted(data.events, 'event')} of {people} with {data.warm_items:,} of {items}{low}"
-    )
+    events = counted(data.events, "event")
+    yield f"{how} {events} of {people} with {data.warm_items:,} of {items}{low}"
     if data.first is not None:
         yield f"time: {data.first} to {data.last}"
     digests = {"events": data.digest, "items": data.digest_items, "people": data.digest_users}

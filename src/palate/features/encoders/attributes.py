@@ -13,9 +13,10 @@ from scipy import sparse
 from palate.core.columns import ITEM
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, Setting, did_you_mean
+from palate.core.errors import DataError, Setting
 from palate.core.features import Features
 from palate.core.learnt import agree
+from palate.data.columns import called_now
 from palate.features.encoders.columns.codes import about_codes
 from palate.features.encoders.columns.kinds import (
     AUTO,
@@ -173,5 +174,5 @@ class Attributes:
         for name in names:
             if name not in items.columns:
                 raise DataError(
-                    f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
+                    f"the items have no column {name!r}.{called_now(name, items.columns)}"
                 )

@@ -255,7 +255,9 @@ class _Wording:
         if not against:
             return said
         if of_content:
-            return self._say(f"{against}_but", sentence=self._say(f"it_{found.kind}", sentence=said))
+            return self._say(
+                f"{against}_but", sentence=self._say(f"it_{found.kind}", sentence=said)
+            )
         if untried:  # neither speaks for it
             return said if against == "unliked" else self._say(f"{against}_and", sentence=said)
         return self._say(f"{against}_but", sentence=said)
