@@ -60,12 +60,25 @@ def test_an_age_alone_says_how_old_somebody_is(tmp_path, ages, recommender, user
 
 @pytest.mark.parametrize("recommender", [palate.UserKNN(), Ranker(n_estimators=10)])
 def test_an_age_alone_says_it_where_more_is_known_of_others(more_than_ages, recommender):
-    model = palate.Pipeline(encoders={}, recommender=recommender).fit(more_than_ages)
+    users = {"attributes": palate.Attributes(numbers="both")}
+    model = palate.Pipeline(encoders={}, users=users, recommender=recommender).fit(more_than_ages)
     for topic, age in (("young", 20), ("grown", 35), ("settled", 48), ("old", 68)):
         assert topics(model, age=age).count(topic) >= 5, age
     names = model.user_encoders_["attributes"].names
     assert names[:3] == ["age", "age is missing", "age near 16"]
     assert names.count("age is missing") == 1
+
+
+def test_numbers_beside_categories_are_standardised_and_numbers_alone_are_not(more_than_ages):
+    """Beside other columns bins cost lists of known people: they are for who asks for them."""
+    model = palate.Pipeline(encoders={}, recommender=palate.UserKNN()).fit(more_than_ages)
+    assert model.user_encoders_["attributes"].names[:2] == ["age", "age is missing"]
+    heights = more_than_ages.users.drop("town").with_columns(height=pl.col("age") * 2)
+    data = replace(more_than_ages, users=heights)
+    model = palate.Pipeline(encoders={}, recommender=palate.UserKNN()).fit(data)
+    names = model.user_encoders_["attributes"].names
+    assert names[0] == "age near 16"
+    assert {"age is missing", "height is missing"} <= set(names)
 
 
 def test_standardised_numbers_are_there_for_who_asks(ages):

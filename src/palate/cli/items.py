@@ -33,12 +33,12 @@ def add_items(
 
     Example: `palate add-items model new.csv`
     """
-    table, read = from_home(items), {"columns": named_columns(columns), "encoding": encoding}
+    table, named = from_home(items), named_columns(columns)
     sizes: list[int] = []
 
     def change(fitted: Pipeline) -> None:
         sizes.append(len(fitted.item_ids))
-        fitted.add_items(table, **read)
+        fitted.add_items(table, columns=named, encoding=encoding)
 
     changed = _changed(model, change, names_of(add_items), allow=allow, keep=keep)
     now = len(changed.item_ids)
@@ -57,10 +57,10 @@ def update_items(
 
     Example: `palate update-items model prices.csv`
     """
-    table, read = from_home(items), {"columns": named_columns(columns), "encoding": encoding}
+    table, named = from_home(items), named_columns(columns)
 
     def change(fitted: Pipeline) -> None:
-        fitted.update_items(table, **read)
+        fitted.update_items(table, columns=named, encoding=encoding)
 
     _changed(model, change, names_of(update_items), allow=allow, keep=keep)
     _say(f"its items say what {table.name} says", f"saved in {model}")

@@ -224,7 +224,7 @@ def recommend(
         )
     items, users, said = history_items(history), user or None, profile_of(profile)
     fitted = load(model, allow=allow or ())
-    with speaking_options(names_of(recommend)):
+    with speaking_options(names_of(recommend) | {"user_ids": "--user"}):
         filters = lists.filters_of(where, candidates, exclude)
         if out is not None:
             lists.write_lists(fitted, out, users, k=k, skip=skip_unknown, **filters)

@@ -132,7 +132,7 @@ def _user_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
 
 def _why_users_are_not_read(pipeline: Pipeline) -> str:
     if pipeline.users is not None:
-        return "users: no encoder of users, so what they did counts, and no more"
+        return "users: what they did counts, and no more: no encoder of users is wanted"
     if reads_users(pipeline.recommender):
         return "users: what they did counts, and no more: no column of their table says anything"
     return (

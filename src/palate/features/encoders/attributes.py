@@ -46,8 +46,9 @@ class Attributes:
 
     Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
     1; numbers are standardised, and a number that some items lack gets a column that says so.
-    `numbers` "bins" shares each number between the two nearest of five quantiles instead, "both"
-    does so beside it, so that one alone says more than high or low: None is "both" as `users=`.
+    `numbers` "bins" shares each number between the two nearest of five quantiles instead, so that
+    one alone says more than high or low; "both" does so beside it, "alone" where there are numbers
+    and nothing else. None is "standard", and "alone" where people are read.
     `columns` says which to read; by default all but ids, addresses, dates, free text and columns
     that never vary. Of each column the `max_categories` most frequent categories get a feature of
     their own. Others, and those that appear later, are zeros, or share `hashed` features in
@@ -66,7 +67,7 @@ class Attributes:
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
     max_categories: PositiveInt = 500
     hashed: PositiveInt | None = None
-    numbers: Literal["standard", "bins", "both"] | None = None
+    numbers: Literal["standard", "bins", "both", "alone"] | None = None
 
     plan_: list[dict[str, Any]] = learnt()
 
@@ -84,8 +85,8 @@ class Attributes:
             check_readable(data.items[name], spec)
         for items in (data.items[data.warm_items], data.items):
             self.plan_ = self._plans(items, wanted, self.numbers)
-            if self.numbers == "both" and len({plan["column"] for plan in self.plan_}) == 1:
-                self.plan_ = self._plans(items, wanted, "bins")  # beside nothing else
+            if self.numbers == "alone" and {one["kind"] for one in self.plan_} == {"number"}:
+                self.plan_ = self._plans(items, wanted, "bins")
             if self.plan_:
                 return self
         raise DataError(
@@ -98,16 +99,18 @@ class Attributes:
     def _plans(
         self, items: pl.DataFrame, wanted: list[tuple[str, Spec]], numbers: str | None
     ) -> list[dict[str, Any]]:
-        limits = {"max_categories": self.max_categories, "hashed": self.hashed}
+        most, hashed = self.max_categories, self.hashed
         return [
             plan
             for name, spec in wanted
-            for plan in plans_for(items[name], spec, **limits, numbers=numbers)
+            for plan in plans_for(
+                items[name], spec, max_categories=most, hashed=hashed, numbers=numbers
+            )
         ]
 
     def for_users(self) -> Self:
         """The same for people, who are compared by unit rows: an age alone is a sign in these."""
-        return replace(self, numbers="both") if self.numbers is None else self
+        return replace(self, numbers="alone") if self.numbers is None else self
 
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which columns are read and how many features they make; raises as `fit` does."""

@@ -249,7 +249,7 @@ class _Wording:
     def sentence(self, found: Evidence, item: int, similarity: Similarity, against: str) -> str:
         """`against` is what speaks against it, as `_against` has it."""
         untried = self.data.item_counts[item] == 0
-        said, of_content = self._in_favour(found, item, similarity)
+        said, of_content = self._in_favour(found, item, similarity, plain=bool(against))
         if of_content and untried and not against:
             against = "untried"
         if not against:
@@ -262,20 +262,25 @@ class _Wording:
             return said if against == "unliked" else self._say(f"{against}_and", sentence=said)
         return self._say(f"{against}_but", sentence=said)
 
-    def _in_favour(self, found: Evidence, item: int, similarity: Similarity) -> tuple[str, bool]:
-        """What speaks for it, and whether that is what it says, whoever has chosen it."""
+    def _in_favour(
+        self, found: Evidence, item: int, similarity: Similarity, *, plain: bool
+    ) -> tuple[str, bool]:
+        """What speaks for it, and whether that is what it says, whoever has chosen it.
+
+        Where something speaks against it, popularity is told `plain`: as a part of a sentence.
+        """
         if found.kind == "about":
             return self._say("about"), True
         if found.kind == "peers" or (found.kind == "profile" and self.data.item_counts[item]):
             return self._say(found.kind), False
         if found.kind == "together" and found.anchor >= 0:
-            return self._together(found.anchor, item) or self._popular(item), False
+            return self._together(found.anchor, item) or self._popular(item, plain), False
         if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
             called, names = self._called(found.anchor, item), similarity.names
             if similarity.kind == "numbers" and self.language == "zh":
                 names = [_COLUMNS_ZH.get(name.lower(), name) for name in names]
             return self._say(f"{found.kind}_{similarity.kind}", anchor=called, names=names), True
-        return self._popular(item), False
+        return self._popular(item, plain), False
 
     def _together(self, anchor: int, item: int) -> str:
         """Empty where nobody in the data chose both."""
@@ -285,11 +290,11 @@ class _Wording:
         kind, called = "together" if later else "both", self._called(anchor, item)
         return self._say(kind, count=later or both, anchor=called)
 
-    def _popular(self, item: int) -> str:
+    def _popular(self, item: int, plain: bool) -> str:
         users = self.support.chose(item)
         if not users:
             return self._say("untried")
-        often = self.data.item_counts[item] >= self.typical
+        often = self.data.item_counts[item] >= self.typical and not plain
         return self._say("popular" if often else "few", count=users)
 
     @cached_property

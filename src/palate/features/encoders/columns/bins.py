@@ -14,13 +14,6 @@ from palate.core.learnt import WIDEST, agree, check_finite, check_type
 KNOTS: Final = 5
 """Quantiles that a number stands between: each says something of half of the rows."""
 
-BESIDE: Final = 1.0
-"""The length of bins beside a standardised number, whose length is 1 on average.
-
-Measured on MovieLens: bins alone cost strangers with a whole profile more than they tell of those
-with an age alone; beside the number they cost nothing that is sure.
-"""
-
 Numbers = NDArray[np.float64]
 
 
@@ -30,7 +23,6 @@ class BinsPlan(TypedDict):
     column: str
     kind: Literal["bins"]
     knots: list[float]
-    length: float
     missing: bool
 
 
@@ -40,7 +32,7 @@ def bins_plan(
     """The quantiles of the known numbers (NaN where unknown), each once; None without any spread.
 
     Quantiles, since amounts crowd: of ages 18 to 90 half may lie between 25 and 40. `beside` the
-    number itself, bins weigh half, and leave it to that to say what is missing.
+    number itself, they leave it to that to say what is missing.
     """
     known = numbers[~np.isnan(numbers)]
     missing = len(known) < len(numbers)
@@ -52,13 +44,12 @@ def bins_plan(
         "column": name,
         "kind": "bins",
         "knots": np.unique(found).tolist(),
-        "length": BESIDE if beside else 1.0,
         "missing": missing and not beside,
     }
 
 
 def encode_bins(numbers: Numbers, plan: Mapping[str, Any]) -> sparse.csr_array:
-    """(n, knots, and 1 where some were missing): rows of the plan's length, 1 as of categories.
+    """(n, knots, and 1 where some were missing): rows of length 1, as those of categories are.
 
     Each number is shared by the two knots around it, by how near it is to either: the basis of
     scikit-learn's `SplineTransformer(degree=1, knots="quantile", extrapolation="constant")`.
@@ -68,7 +59,7 @@ def encode_bins(numbers: Numbers, plan: Mapping[str, Any]) -> sparse.csr_array:
     unknown = np.isnan(numbers)
     held = np.where(unknown, knots[0], numbers)
     shares = np.column_stack([np.interp(held, knots, row) for row in np.eye(len(knots))])
-    shares *= plan["length"] / np.linalg.norm(shares, axis=1, keepdims=True)
+    shares /= np.linalg.norm(shares, axis=1, keepdims=True)
     shares[unknown] = 0.0
     if plan["missing"]:
         shares = np.column_stack([shares, unknown])
@@ -85,7 +76,6 @@ def check_bins(plan: Mapping[str, Any], where: str) -> None:
     """Raises `ValueError` for what is no plan of bins out of a folder."""
     check_type(plan, BinsPlan, where)
     knots = np.asarray(plan["knots"], dtype=np.float64)
-    agree(0 < plan["length"] <= 1, f"{where}: a length of {plan['length']}")
     agree(0 < len(knots) <= WIDEST, f"{where}: {len(knots)} knots")
     check_finite(knots, f"{where}['knots']")
     agree(bool((knots[1:] > knots[:-1]).all()), f"{where}: knots that do not rise")

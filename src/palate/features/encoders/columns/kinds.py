@@ -189,7 +189,7 @@ def plans_for(
 ) -> list[Plan]:
     """What is learnt about a column read in one way; nothing where it never varies.
 
-    `numbers` says how those are read of which nothing else is said: "standard", "bins" or "both".
+    `numbers` says how those are read of which nothing else is said: "bins", "both" or standardised.
     """
     kind = spec["as"]
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
@@ -276,7 +276,7 @@ def _plans_by_itself(
     column: pl.Series, most: int, buckets: int | None, numbers: str | None
 ) -> list[Plan | None]:
     plan = make_plan(column, most, buckets)
-    if plan is None or plan["kind"] != "number" or numbers in (None, "standard"):
+    if plan is None or plan["kind"] != "number" or numbers in (None, "standard", "alone"):
         return [plan]
     beside = numbers == "both"
     bins = bins_plan(column.name, read(column, {"how": "number"}), beside=beside)
