@@ -59,7 +59,7 @@ def test_a_folder_follows_the_events_of_a_day(shop, command):
     said = good(done)
     assert "22 events since the fit of 20" in said
     assert f"saved in {folder}" in said
-    assert "left out 1 events of 1 items that the catalogue lacks: 'i99'" in done.err
+    assert "left out 1 event of 1 item that the catalogue lacks: 'i99'" in done.err
     assert "1 of 22 events count against their item" in done.err
     model = load(folder)
     assert len(model.recommend(["nora"], k=5).table) == 5

@@ -244,7 +244,7 @@ def test_unknown_items_are_said_and_left_out(goods, parts, caplog):
     model = fitted(before, goods, Covisit())
     strange = later.with_columns(item_id=pl.lit("what"))
     model.add_events(pl.concat([strange, later]))
-    assert f"left out {len(later)} events of 1 items that the catalogue lacks" in caplog.text
+    assert f"left out {len(later)} events of 1 item that the catalogue lacks" in caplog.text
     assert len(model.data_.interactions) == len(before) + len(later)
     model.add_events(strange)
     assert len(model.data_.interactions) == len(before) + len(later)

@@ -11,6 +11,7 @@ import polars as pl
 from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, Setting, first_offenders
+from palate.core.visible import counted
 from palate.data.columns import ROLES, check_given, find_columns
 from palate.data.doubts import doubts_about_events
 from palate.data.formats.open import Source, Table, open_table
@@ -93,7 +94,8 @@ def with_later_events(
         first = first_choices(both, both[CHOSEN].to_numpy())
         repeated, both = int(len(first) - first.sum()), both.filter(pl.Series(first))
         if repeated:
-            notes.messages.append(f"{repeated:,} events repeat what their person did: left out")
+            said = counted(repeated, "event repeats", "events repeat")
+            notes.messages.append(f"{said} what their person did: left out")
     if data.weight is not None:
         both = _with_weights(both, data, found, notes)
     chosen = both[CHOSEN].to_numpy()
@@ -108,8 +110,8 @@ def _said(unknown: pl.Series, source: str) -> str:
         return ""
     names = unknown.unique(maintain_order=True)
     return (
-        f"{source}: left out {len(unknown):,} events of {len(names):,} items that the catalogue"
-        f" lacks: {first_offenders(names, len(names))}"
+        f"{source}: left out {counted(len(unknown), 'event')} of {counted(len(names), 'item')}"
+        f" that the catalogue lacks: {first_offenders(names, len(names))}"
     )
 
 

@@ -20,7 +20,7 @@ from palate.core.errors import (
     did_you_mean,
     first_offenders,
 )
-from palate.core.visible import quoted
+from palate.core.visible import counted, quoted
 from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
 from palate.data.columns import check_given, find_columns, further_values, is_statistic
 from palate.data.doubts import doubts_about_events
@@ -244,7 +244,9 @@ def _joined(
     users = catalogues["users"].frame if "users" in catalogues else None
     if "items" not in catalogues:
         items = catalogue_of(happened)
-        messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
+        messages = [
+            f"no table of items: the catalogue is the {counted(len(items), 'item')} touched"
+        ]
         return _divided(Dataset(happened, items, users)), messages
     catalogue = catalogues["items"]
     happened, messages = match_items(
@@ -380,7 +382,8 @@ def _remarks_on_events(data: Dataset) -> list[str | Message]:
     if data.users is not None:
         listed = users.unique().is_in(data.users[USER].implode())
         if not listed.all():
-            remarks.append(
-                f"{int((~listed).sum()):,} people with events are not in the table of users"
+            others = counted(
+                int((~listed).sum()), "person with events is", "people with events are"
             )
+            remarks.append(f"{others} not in the table of users")
     return remarks

@@ -13,6 +13,7 @@ from palate.core.optional import check_installed, requirements_of
 from palate.core.registry import name_of
 from palate.core.split import Split
 from palate.core.types import Encoder
+from palate.core.visible import counted
 from palate.data.notes import describe
 from palate.features.default_encoders import default_encoders
 from palate.pipeline.checks import check_blocks, check_user_blocks
@@ -91,9 +92,9 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
 def _split_line(split: Split) -> str:
     users = split.histories.user_ids.n_unique()
     return (
-        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
-        f"{len(split.histories):,} requests of {users:,} people to evaluate, "
-        f"{len(split.cold_items):,} items that training never touched"
+        f"split {split.name}: {counted(len(split.train.events), 'event')} to learn from, "
+        f"{counted(len(split.histories), 'request')} of {counted(users, 'person')} to evaluate, "
+        f"{counted(len(split.cold_items), 'item')} that training never touched"
     )
 
 
