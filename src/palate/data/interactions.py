@@ -248,12 +248,12 @@ def _choices(
     notes.ignored = [name for name in notes.ignored if name not in read]
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
-    counted = Setting("positive", "all", "data")
+    every = Setting("positive", "all", "data")
     if not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
             " something else, say so: ",
-            counted,
+            every,
             " lets all rows count",
         )
     shown = all(is_impression(name) for name in read)
@@ -265,7 +265,7 @@ def _choices(
             " choices"
         )
         otherwise = f"{what}. If it means something else, "
-        notes.messages.append(Message.of(otherwise, counted, " lets all rows count"))
+        notes.messages.append(Message.of(otherwise, every, " lets all rows count"))
     return (None, chosen) if shown else (chosen, None)
 
 
