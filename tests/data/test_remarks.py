@@ -124,7 +124,7 @@ def test_what_is_clearly_below_what_its_person_gave_so_far_is_no_choice():
 @pytest.mark.parametrize(
     ("name", "values", "remark"),
     [
-        ("Book-Rating", [0, 10, 9, 8], "1 values of 0 are taken as not rated"),
+        ("Book-Rating", [0, 10, 9, 8], "1 value of 0 is taken as not rated"),
         ("rating", [5, 5, 5, 5], "every rating is 5, which says nothing for or against"),
         ("rating", [1, 1, 1, 1], "every rating is 1, which says nothing for or against"),
         ("amount", [5, -5, 5, 5], "1 of 4 values are negative: every event counts as a choice"),

@@ -429,8 +429,9 @@ def _rated(values: pl.Series, theirs: str) -> tuple[pl.Series, list[str | Messag
     if sentinel is None or not (none := int((values == sentinel).sum())):
         return values, []
     rated = values.set(values == sentinel, None)
-    said = f"column {theirs!r}: {counted(none, 'value')} of {sentinel:g} are taken as not rated"
-    return rated, [f"{said}, and count as choices"]
+    one, many = f"value of {sentinel:g} is", f"values of {sentinel:g} are"
+    said = f"column {theirs!r}: {counted(none, one, many)} taken as not rated"
+    return rated, [f"{said}: a choice all the same"]
 
 
 def scale_of(known: pl.Series) -> tuple[float, float] | None:

@@ -240,4 +240,7 @@ def _tell(
 def _check_unknown(arrived: pl.Series, known: pl.Series) -> None:
     twice = arrived.filter(arrived.is_in(known.implode()))
     if len(twice):
-        raise DataError(f"items are there already: {first_offenders(twice, len(twice))}")
+        raise DataError(
+            f"items are there already: {first_offenders(twice, len(twice))}; what they say now goes"
+            " in by update_items, or `palate update-items`"
+        )
