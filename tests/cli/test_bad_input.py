@@ -179,10 +179,10 @@ def test_what_is_taken_for_something_else_is_told(command, shop):
     done = command("check", path)
     assert done.code == 0, done.err
     for told in (
-        "left out 1 rows where 'is_click' is 0",
+        "left out 1 row where 'is_click' is 0",
         "ratings are below 3, the middle of 1 to 5",
-        "column 'title': HTML in 1 rows, decoded",
-        "column 'genres': '(no genres listed)' in 1 rows, taken as missing",
+        "column 'title': HTML in 1 row, decoded",
+        "column 'genres': '(no genres listed)' in 1 row, taken as missing",
     ):
         assert told in done.out, done.out
     assert "<b>" not in done.out

@@ -1,5 +1,6 @@
 """`palate add-events` and `palate remove-users`: a model folder that follows what people do."""
 
+import re
 import threading
 
 import polars as pl
@@ -58,7 +59,7 @@ def test_a_folder_follows_the_events_of_a_day(shop, command):
     said = good(done)
     assert "22 events since the fit of 20" in said
     assert f"saved in {folder}" in said
-    assert "left out 1 events of 1 items that the catalogue lacks: 'i99'" in done.err
+    assert "left out 1 event of 1 item that the catalogue lacks: 'i99'" in done.err
     assert "1 of 22 events count against their item" in done.err
     model = load(folder)
     assert len(model.recommend(["nora"], k=5).table) == 5
@@ -68,6 +69,16 @@ def test_a_folder_follows_the_events_of_a_day(shop, command):
     assert read_card(folder).version == 2
     assert "version 1 again" in good(command("rollback", folder))
     assert "nora" not in load(folder).data_.user_ids.series.to_list()
+
+
+def test_slips_of_a_day_are_told_in_options(shop, command):
+    slips = shop / "slips.csv"
+    slips.write_text("who,film,timestamp,stars\nu01,i03,4070908800,50\nu02,i03,1600000000,4\n")
+    done = command("add-events", shop / "model", slips)
+    good(done)
+    assert "1 rating lies beyond 1 to 5, the scale of the others: '50'" in done.err
+    assert "1 event is still to come: '2099-01-01'" in done.err
+    assert '--time-format "%d/%m/%Y"' in done.err
 
 
 def test_evaluating_says_that_it_knows_more(shop, command):
@@ -102,6 +113,9 @@ def test_who_is_forgotten_is_nowhere_in_the_folder(shop, command):
     good(command("add-events", folder, shop / "monday.csv", "--users", shop / "new.csv"))
     said = good(command("remove-users", folder, "nora", "u21"))
     assert "2 people removed since the fit" in said
+    added = int(re.search(r"(\d+) events? since the fit", said)[1])
+    log = pl.read_csv(shop / "monday.csv").filter(pl.col("film") != "i99")
+    assert added == len(log.filter(~pl.col("who").is_in(["nora", "u21"]))), "theirs went, too"
     assert len(saved_versions(folder)) == 1
     for path in folder.iterdir():
         if path.suffix == ".parquet":

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 import palate
 from palate.core.errors import ArtefactError, ConfigError, DataError, MissingExtraError
-from palate.core.visible import bounded, json_visible, one_line, quoted, shorten, visible
+from palate.core.visible import bounded, counted, json_visible, one_line, quoted, shorten, visible
 
 ACTS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 HOSTILE = (
@@ -297,3 +297,14 @@ def test_json_keeps_its_value_and_shows_no_control_characters():
     assert text == visible(text)
     assert "茶 é" in text
     assert json_visible('"\ud800"').encode() == b'"\\ud800"'
+
+
+def test_counts_go_with_their_nouns():
+    assert [counted(n, "row") for n in (0, 1, 2, 1234)] == [
+        "0 rows",
+        "1 row",
+        "2 rows",
+        "1,234 rows",
+    ]
+    assert [counted(n, "person") for n in (1, 2)] == ["1 person", "2 people"]
+    assert [counted(n, "row is", "rows are") for n in (1, 2)] == ["1 row is", "2 rows are"]

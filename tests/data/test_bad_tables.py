@@ -138,7 +138,7 @@ def test_times_that_cannot_be_used(write):
 
 def test_events_of_unknown_items(write):
     items = write("items.csv", "item,title\nb,Bread\nc,Cake\n")
-    fails(LOG, "1 events name items", "'a'", "look like 'b', 'c'", "drop_unknown=True", items=items)
+    fails(LOG, "1 event names items", "'a'", "look like 'b', 'c'", "drop_unknown=True", items=items)
     none = write("other.csv", "item,title\nx,Bread\n")
     fails(LOG, "2 events name items", items=none, drop_unknown=True)
 

@@ -294,7 +294,7 @@ def test_nan_among_prices_is_missing(write):
     items = write("items.csv", ITEMS.replace("1.5", "NaN"))
     data, lines = told(write("log.csv", LOG), items)
     assert data.items["price"].to_list() == [0.5, None, 2.5]
-    assert any("'price': 'NaN' in 1 rows, taken as missing" in line for line in lines)
+    assert any("'price': 'NaN' in 1 row, taken as missing" in line for line in lines)
 
 
 def test_words_among_numbers_are_told(write):

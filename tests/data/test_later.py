@@ -137,3 +137,32 @@ def test_what_cannot_be_put_among_them():
     with pytest.raises(DataError, match="no column for weight"):
         with_later_events(log()[25:], read(heavy[:25]))
     same(with_later_events(heavy[25:], read(heavy[:25])).data, read(heavy))
+
+
+def said_of(rows, **settings):
+    """What is told of events that came later, a line each."""
+    before = read(log(), **settings)
+    found = with_later_events(pl.DataFrame(rows, schema=log().schema, orient="row"), before)
+    return found.notes.lines()
+
+
+def test_ratings_beyond_the_scale_are_told():
+    rows = [("u1", "i1", 1e9, 50.0), ("u2", "i1", 1e9, 4.0), ("u2", "i3", 1e9, 7.0)]
+    (line,) = [line for line in said_of(rows) if "beyond" in line]
+    said = "column 'rating': 2 ratings lie beyond 1 to 5, the scale of the others: '50', '7'"
+    assert said in line
+    assert not any("beyond" in line for line in said_of([("u1", "i1", 1e9, 5.0)]))
+    assert not any("beyond" in line for line in said_of([("u1", "i1", 1e9, 1.0)]))
+
+
+def test_events_still_to_come_are_told_as_at_the_fit():
+    lines = said_of([("u1", "i1", 4.07e9, 5.0), ("u1", "i2", 1e8, 5.0)])
+    read_lines = []
+    late = pl.DataFrame([("u1", "i1", 4.07e9, 5.0)], log().schema, orient="row")
+    whole = pl.concat([log(), late])
+    read(whole, tell=lambda notes: read_lines.extend(notes.lines()))
+    (later,) = [line for line in lines if "still to come" in line]
+    assert "1 event is still to come: '2098-12-21'" in later
+    (there,) = [line for line in read_lines if "still to come" in line]
+    assert later.endswith(there)
+    assert any("1 event lies before 1990: '1973-03-03'" in line for line in lines)

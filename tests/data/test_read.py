@@ -244,7 +244,7 @@ def test_drop_unknown_says_how_many():
     items = pl.DataFrame({"item": ["b"], "title": ["B"]})
     data, notes = read_with_notes(EVENTS, items, drop_unknown=True)
     assert rows(data) == IN_ORDER[:2]
-    assert any("dropped 2 events of 1 items" in line and "'a'" in line for line in notes.lines())
+    assert any("dropped 2 events of 1 item" in line and "'a'" in line for line in notes.lines())
 
 
 def test_what_was_taken_for_what_is_logged(caplog):
@@ -267,7 +267,7 @@ def test_nan_in_items_is_missing_and_said():
     items = pl.DataFrame({"item": ["a", "b"], "title": ["A", "B"], "price": [1.0, float("nan")]})
     data, notes = read_with_notes(EVENTS, items)
     assert data.items["price"].to_list() == [1.0, None]
-    assert any("'price': NaN in 1 rows" in line for line in notes.lines())
+    assert any("'price': NaN in 1 row" in line for line in notes.lines())
 
 
 def test_describe_counts():
@@ -275,8 +275,8 @@ def test_describe_counts():
         {"item": ["a", "b", "c"], "title": ["A", "B", "C"], "tags": [["x"], [], []]}
     )
     said = describe(read(EVENTS, items))
-    assert "4 events of 3 people with 2 of 3 items (1 items nobody touched)" in said
-    assert "against: 1 of 4 events, of 1 people about 1 items, are no choices" in said
+    assert "4 events of 3 people with 2 of 3 items (1 item nobody touched)" in said
+    assert "against: 1 of 4 events, of 1 person about 1 item, are no choices" in said
     assert "title (text), tags (list)" in said
     assert "value: least 1, mean 3.375, most 5" in said
 

@@ -124,7 +124,7 @@ def test_what_is_clearly_below_what_its_person_gave_so_far_is_no_choice():
 @pytest.mark.parametrize(
     ("name", "values", "remark"),
     [
-        ("Book-Rating", [0, 10, 9, 8], "1 values of 0 are taken as not rated"),
+        ("Book-Rating", [0, 10, 9, 8], "1 value of 0 is taken as not rated"),
         ("rating", [5, 5, 5, 5], "every rating is 5, which says nothing for or against"),
         ("rating", [1, 1, 1, 1], "every rating is 1, which says nothing for or against"),
         ("amount", [5, -5, 5, 5], "1 of 4 values are negative: every event counts as a choice"),
@@ -246,6 +246,20 @@ def test_events_that_are_still_to_come_are_told():
     _, lines = told(LOG.with_columns(ts=pl.Series(days)), time_format="%m/%d/%Y")
     said = "2 events are still to come: '2199-01-02', '2098-02-03'"
     assert any(said in line and 'time_format="%d/%m/%Y"' in line for line in lines)
+
+
+def test_a_rating_off_the_scale_is_told():
+    """One slip among thousands; of a few ratings nobody knows the scale."""
+    log = pl.DataFrame(
+        {
+            "user": [f"u{n % 50}" for n in range(2_000)],
+            "item": ["wxyz"[n % 4] for n in range(2_000)],
+            "ts": [1_000_000_000 + n for n in range(2_000)],
+            "rating": [1 + n % 5 for n in range(1_999)] + [55],
+        }
+    )
+    _, lines = told(log)
+    assert any("1 rating lies beyond 1 to 5, the scale of the others: '55'" in it for it in lines)
 
 
 # ---- times that are stated

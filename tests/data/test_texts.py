@@ -45,7 +45,7 @@ def items_of(column, values, **options):
 def test_html_becomes_text(column, raw, plain):
     values, told = items_of(column, [raw, "Bread"])
     assert values == [plain, "Bread"]
-    assert told == [f"column {column!r}: HTML in 1 rows, decoded"]
+    assert told == [f"column {column!r}: HTML in 1 row, decoded"]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_is_given_stays_as_it_is():
 def test_words_for_missing_values(word):
     values, told = items_of("brand", ["Tea Co", word, "Iron Co"])
     assert values == ["Tea Co", None, "Iron Co"]
-    assert told == [f"column 'brand': {word!r} in 1 rows, taken as missing"]
+    assert told == [f"column 'brand': {word!r} in 1 row, taken as missing"]
 
 
 def test_words_for_missing_among_lists(write):

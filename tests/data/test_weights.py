@@ -68,7 +68,7 @@ def test_amounts_are_cleaned_and_it_is_said():
     assert found[4] == 1
     assert weights("log(dwell)", log).max() <= MOST
     said = "\n".join(map(str, lines))
-    for part in ("1 numbers below 0 count as 0", "1 events in which that is missing"):
+    for part in ("1 number below 0 counts as 0", "1 event in which that is missing"):
         assert part in said
     many = pl.concat([LOG.with_columns(dwell=pl.lit(1.0))] * 20)
     many = many.with_columns(ts=pl.int_range(pl.len()), dwell=pl.Series([1.0] * 119 + [1e6]))

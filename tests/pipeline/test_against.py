@@ -273,3 +273,38 @@ def test_words_do_not_bring_back_what_somebody_turned_down():
     assert stranger["item_id"][0] == HATED, "words ask for it"
     said = "most people who met it turned it down, but it is called what you typed"
     assert stranger["reasons"][0] == said
+
+
+@pytest.mark.parametrize("name", ["popular", "covisit", "content", "user_knn"])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_reason_says_that_its_item_was_turned_down(name, language):
+    """Whoever wants all items again is told of those that they turned down, in any kind of list."""
+    once = {"user": ["u0"], "item": ["i2"], "rating": [1], "ts": [9e9]}
+    log = rated().filter((pl.col("user") != "u0") | (pl.col("item") != "i2"))
+    goods = catalogue()
+    if language == "zh":
+        goods = goods.with_columns(title="茶叶" + pl.col("title").str.slice(-2))
+    data = palate.read(pl.concat([log, pl.DataFrame(once, schema=rated().schema)]), goods)
+    model = fitted(name, data)
+    asked = {"k": len(data.items), "exclude_seen": False, "reasons": True}
+    found = model.recommend(["u0"], **asked).table
+    said = dict(found.select("item_id", "reasons").rows())
+    opening = {"en": "you turned it down, ", "zh": "你曾表示不喜欢它，"}[language]
+    assert said["i2"].startswith(opening), said
+    assert said[HATED].startswith(opening), said
+    others = [why for item, why in said.items() if item not in ("i2", HATED)]
+    assert not any(why.startswith(opening) for why in others)
+
+
+def test_an_item_without_a_word_that_was_said_does_not_come_close_to_it():
+    """Where no language model reads, what follows the items with the word is popular, no more."""
+    model = fitted("popular", palate.read(rated(), catalogue()))
+    found = model.recommend(text="racing", k=14, reasons=True).table
+    said = dict(found.select("item_id", "reasons").rows())
+    assert said["i2"] == "matches your words: racing"
+    opening = "matches nothing that you said, but "
+    assert said["i1"].startswith(opening)
+    assert said["i1"].removeprefix(opening).endswith("people chose it")
+    assert "popular:" not in said["i1"]
+    with_history = model.recommend(history=["i3"], text="racing", k=14, reasons=True).table
+    assert not with_history["reasons"].str.contains("matches nothing").any()

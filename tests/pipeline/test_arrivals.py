@@ -339,9 +339,9 @@ def test_remarks_are_told_at_info(tmp_path, caplog):
     with caplog.at_level("INFO", logger="palate"):
         arrived(tmp_path, data, "csv", "item,title,zip\nc,A &amp; B,N/A\n\n")
     said = [record.getMessage() for record in caplog.records if record.levelname == "INFO"]
-    assert any("left out 1 rows with nothing in them" in line for line in said)
-    assert any("column 'title': HTML in 1 rows, decoded" in line for line in said)
-    assert any("column 'zip': 'N/A' in 1 rows, taken as missing" in line for line in said)
+    assert any("left out 1 row with nothing in it" in line for line in said)
+    assert any("column 'title': HTML in 1 row, decoded" in line for line in said)
+    assert any("column 'zip': 'N/A' in 1 row, taken as missing" in line for line in said)
 
 
 def test_a_file_in_another_encoding(shop, tmp_path):

@@ -37,6 +37,7 @@ def component(seed):
     made.user_encoders_, made.user_transforms_, made.user_features_ = {}, [], None
     made.withdrawn_, made.column_vectors_ = [], {}
     made.since_fit_ = {"fitted": "2026-11-30", "events": 1, "added": 0, "users_removed": 0}
+    made.later_events_ = np.empty(0, dtype=np.int64)
     made.recommender_ = Popular().fit(data)
     return made
 

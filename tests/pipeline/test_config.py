@@ -153,7 +153,7 @@ def test_the_data_section_has_what_read_takes(write, pipeline_file):
     assert data.items["tones"].to_list() == [["x", "y"], ["z"]]
     assert data.items["words"][0] == "Ä"
     assert "dwell" in data.interactions.columns
-    assert "dropped 1 events" in str(notes)
+    assert "dropped 1 event" in str(notes)
 
 
 def test_each_table_may_have_its_own_encoding(write, pipeline_file):
@@ -177,7 +177,7 @@ def test_rows_that_lack_something_are_left_out_when_asked(write, pipeline_file):
         read_config(pipeline_file(text)).read()
     data, notes = read_config(pipeline_file(text + "drop_missing = true\n")).read()
     assert data.interactions["user_id"].to_list() == ["1", "2"]
-    assert "left out 1 rows without 'user': line 3" in str(notes)
+    assert "left out 1 row without 'user': line 3" in str(notes)
 
 
 def test_columns_without_names_go_by_their_places(write, pipeline_file):
@@ -196,7 +196,7 @@ def test_unknown_items_are_dropped_when_asked(write, pipeline_file):
         config.read()
     data, notes = config.read(drop_unknown=True)
     assert len(data.interactions) == 2
-    assert "dropped 1 events of 1 items" in str(notes)
+    assert "dropped 1 event of 1 item" in str(notes)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from palate.data.samples import synthetic
 from palate.features.encoders.behaviour import Behaviour
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline, load
+from palate.pipeline.received import check_received
 from palate.pipeline.saved import read_card
 from palate.recommenders.blend import Blend
 from palate.recommenders.content import Content
@@ -244,7 +245,7 @@ def test_unknown_items_are_said_and_left_out(goods, parts, caplog):
     model = fitted(before, goods, Covisit())
     strange = later.with_columns(item_id=pl.lit("what"))
     model.add_events(pl.concat([strange, later]))
-    assert f"left out {len(later)} events of 1 items that the catalogue lacks" in caplog.text
+    assert f"left out {len(later)} events of 1 item that the catalogue lacks" in caplog.text
     assert len(model.data_.interactions) == len(before) + len(later)
     model.add_events(strange)
     assert len(model.data_.interactions) == len(before) + len(later)
@@ -269,3 +270,20 @@ def test_the_order_of_rows_moves_no_list(goods, parts):
     other = fitted(before, goods, ranker()).add_events(shuffled)
     for user in ("u21", "nora"):
         assert one.recommend([user], k=30).table.equals(other.recommend([user], k=30).table)
+
+
+def test_what_came_since_goes_with_whose_it_is(goods, parts):
+    """Whoever is forgotten takes their events along, in the count of those since the fit, too."""
+    before, later = parts
+    model = fitted(before, goods, Popular(), encoders={}).add_events(later)
+    assert model.since_fit_["added"] == len(later)
+    gone = ["nora", later["user_id"][0]]
+    model.remove_users(gone)
+    left = len(later.filter(~pl.col("user_id").is_in(gone)))
+    assert model.since_fit_["added"] == left
+    model.add_events(later.filter(user_id="nora"))
+    assert model.since_fit_["added"] == left + 2
+    check_received(model)
+    model.later_events_ = model.later_events_[:-1]
+    with pytest.raises(ValueError, match="later events of other people"):
+        check_received(model)

@@ -96,7 +96,7 @@ def test_all_filters_hold_at_once(model, shop):
             {"candidates": ["i01", "i02"], "where": "year > 2000"},
             r"candidates \(2 items\), where \(fits 9 items\)",
         ),
-        ({"candidates": ["i01"], "exclude": ["i01"]}, r"candidates \(1 items\), exclude"),
+        ({"candidates": ["i01"], "exclude": ["i01"]}, r"candidates \(1 item\), exclude"),
         ({"where": pl.col("yaer") > 3}, "no column is called 'yaer'. Did you mean 'year'"),
         ({"where": "yaer > 3"}, r'^where="yaer > 3": no column is called .yaer.'),
         ({"where": pl.col("year") + 3}, "not true or false"),

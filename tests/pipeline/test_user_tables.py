@@ -106,3 +106,33 @@ def test_an_empty_table_of_encoders_means_none(shop, command):
     (shop / "none.toml").write_text(left)
     done = command("check", shop / "none.toml")
     assert "users: what they did counts, and no more" in done.out
+
+
+def test_a_table_that_no_recommender_reads_is_told(shop, command):
+    covisit = '[recommender]\ntype = "covisit"\n'
+    (shop / "deaf.toml").write_text(FILE[: FILE.index("[recommender]")] + covisit)
+    done = command("check", shop / "deaf.toml")
+    assert done.code == 0, done.err
+    assert "'covisit' does not read the table of users, so encoders of users change no" in done.out
+    (shop / "deaf.toml").write_text(FILE[: FILE.index("[users.profile]")] + covisit)
+    done = command("check", shop / "deaf.toml")
+    assert "changes no list: what they did counts, and no more; 'ranker', 'user_knn'" in done.out
+    assert "or leave the table out ([data] users)" in done.out
+
+
+def test_a_column_that_was_read_under_our_name_is_told(shop, command):
+    theirs = FILE.replace("[users.profile]", 'template = "{标题}"\n[users.profile]')
+    (shop / "theirs.toml").write_text(theirs)
+    done = command("check", shop / "theirs.toml")
+    assert (done.code, "It was read as 'title': write that." in done.err) == (1, True)
+
+
+def test_slips_in_a_profile_are_told(tmp_path, command, clubs):
+    users = {"facts": palate.Attributes(columns=["age"])}
+    model = palate.Pipeline(encoders={}, users=users, recommender=palate.UserKNN()).fit(clubs)
+    model.save(tmp_path / "model")
+    done = command("recommend", tmp_path / "model", "--profile", "AGE=31")
+    assert (done.code, "Did you mean 'age'?" in done.err) == (1, True)
+    done = command("recommend", tmp_path / "model", "--user", "nobody", "--profile", "age=31")
+    said = "unknown people: 'nobody'; for somebody new give a history of item ids, a text or a "
+    assert (done.code, f"{said}profile, in place of --user" in done.err) == (1, True)

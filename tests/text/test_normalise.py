@@ -4,7 +4,7 @@ import pytest
 
 from palate.core.errors import ConfigError, MissingExtraError
 from palate.text import normalise as module
-from palate.text.normalise import character_pairs, normalise, segmenter, tokenise
+from palate.text.normalise import character_pairs, check_steps, normalise, segmenter, tokenise
 
 STEPS = ("html", "lowercase", "stop_words", "punctuation", "digits", "segment")
 
@@ -115,3 +115,9 @@ def test_stop_words_are_words():
     assert all(word == word.strip() and word for word in module.STOP_WORDS_ZH)
     assert "的" in module.STOP_WORDS_ZH
     assert "清华" not in module.STOP_WORDS_ZH
+
+
+def test_keeping_nothing_is_refused():
+    with pytest.raises(ConfigError, match=r'keep = \[\] names nothing that stays.*keep = \["noun"'):
+        check_steps({"keep": []})
+    assert check_steps({"keep": ["noun"]}) == {"keep": ["noun"]}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from palate import __version__
+from palate.cli import items as catalogue
 from palate.cli import lists, models, saved
 from palate.cli.options import (
     Allow,
@@ -34,6 +35,7 @@ from palate.cli.options import (
 from palate.core.component import is_fitted
 from palate.core.errors import ArtefactError, ConfigError, DataError, PalateError
 from palate.core.paths import beside, whole_path
+from palate.core.visible import counted
 
 if TYPE_CHECKING:
     from palate.core.dataset import Dataset
@@ -140,7 +142,7 @@ def fit(
     save_pipeline(model, out, origin=origin, figures=measured, keep=keep)
     if measured is not None:
         console.print(measured.render())
-    said = f"fitted on {len(train.interactions):,} events; saved in {out}"
+    said = f"fitted on {counted(len(train.events), 'event')}; saved in {out}"
     console.print(said, markup=False, soft_wrap=True)
     for whose, transforms in (("", model.transforms_), ("users: ", model.user_transforms_)):
         for transform in filter(is_fitted, transforms):
@@ -228,7 +230,7 @@ def recommend(
         )
     items, users, said = history_items(history), user or None, profile_of(profile)
     fitted = load(model, allow=allow or ())
-    with speaking_options(names_of(recommend)):
+    with speaking_options(names_of(recommend) | {"user_ids": "--user"}):
         users = lists.known_as(fitted, users, pseudonyms)
         filters = lists.filters_of(where, candidates, exclude)
         if out is not None:
@@ -318,6 +320,7 @@ def _read(settings: Config, drop_unknown: bool) -> Dataset:
 lists.register(app)
 models.register(app)
 saved.register(app)
+catalogue.register(app)
 
 
 def main() -> None:

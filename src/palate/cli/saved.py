@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 KEPT: Final = 3
 """Older versions that a folder keeps; that of `Pipeline.save`, which is not loaded for a help."""
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="THEIRS=OURS", help="What a column is (repeatable)."),
+]
+Encoding = Annotated[str, typer.Option(help="Of text files.")]
+Keep = Annotated[
+    int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
+]
+
 
 def show(
     model: ModelFolder,
@@ -100,20 +109,15 @@ def add_events(
     users: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Rows of people who are new or changed.")
     ] = None,
-    columns: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="THEIRS=OURS", help="What a column is (repeatable)."),
-    ] = None,
-    encoding: Annotated[str, typer.Option(help="Of text files.")] = "utf-8",
+    columns: Columns = None,
+    encoding: Encoding = "utf-8",
     time_format: Annotated[
         str | None, typer.Option(metavar="FORM", help="How times are written, as %d/%m/%Y.")
     ] = None,
     positive: Annotated[
         str | None, typer.Option(metavar="RULE", help="Which events are choices, if not as before.")
     ] = None,
-    keep: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
-    ] = KEPT,
+    keep: Keep = KEPT,
     allow: Allow = None,
     pseudonyms: KeyFile = None,
 ) -> None:
@@ -131,7 +135,7 @@ def add_events(
     from palate.pipeline.saved import change_saved
 
     tables = {"events": from_home(events), "users": None if users is None else from_home(users)}
-    named = _named_columns(columns)
+    named = named_columns(columns)
     key = None if pseudonyms is None else read_key(pseudonyms)
 
     def change(fitted: Pipeline) -> None:
@@ -156,7 +160,7 @@ def add_events(
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _named_columns(given: list[str] | None) -> dict[str, str]:
+def named_columns(given: list[str] | None) -> dict[str, str]:
     """Their name → ours, of "THEIRS=OURS" given for each."""
     found = {}
     for value in given or ():
@@ -257,7 +261,12 @@ def unseen_part(
             f"{model} knows other events than those of its fit: evaluate what was fitted, by"
             " `palate rollback`, or fit again"
         )
-    if not (same_items and same_choices and learnt.events.equals(scoring_events(now.events))):
+    if not same_items or fitted.withdrawn_:
+        raise DataError(
+            f"{model} knows other items than {origin.config} reads now: evaluate what was fitted,"
+            " by `palate rollback`, or fit again"
+        )
+    if not (same_choices and learnt.events.equals(scoring_events(now.events))):
         cut = f"the data or the [split] of {origin.config}"
         raise DataError(f"{cut} changed since {model} was fitted: fit again")
     return settings, fitted, split

@@ -297,6 +297,10 @@ def guess(name: str, choices: Iterable[str]) -> str:
     if here := next((one for one in meant if one in known), None):
         return f" Did you mean {quoted(here)}?"
     close = difflib.get_close_matches(name[:_SHOWN_LETTERS], known, n=1, cutoff=0.6)
+    if not close:  # "AGE" shares no letter with "age"
+        spelt = {one.casefold(): one for one in reversed(known)}
+        folded = name[:_SHOWN_LETTERS].casefold()
+        close = [spelt[one] for one in difflib.get_close_matches(folded, spelt, n=1, cutoff=0.6)]
     return f" Did you mean {quoted(close[0])}?" if close else ""
 
 

@@ -15,6 +15,7 @@ from palate.core.doors import door_of
 from palate.core.errors import ConfigError
 from palate.core.features import Features
 from palate.core.html import SHOWN_ROWS, page_table
+from palate.core.visible import counted
 
 if TYPE_CHECKING:
     from palate.core.histories import Histories
@@ -96,7 +97,7 @@ class Recommendations:
             [f"{cell:.4f}" if isinstance(cell, float) else cell for cell in line]
             for line in self.table.head(SHOWN_ROWS).iter_rows()
         ]
-        title = f"{len(self):,} recommendations for {people:,} people"
+        title = f"{counted(len(self), 'recommendation')} for {counted(people, 'person')}"
         return page_table(title, self.table.columns, rows, more=len(self) - len(rows))
 
 

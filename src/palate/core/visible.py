@@ -9,6 +9,7 @@ from typing import Final
 LONGEST: Final = 160  # cells of a title, an id or a value in a table or in a sentence
 LONGEST_VALUE: Final = 80  # letters of a value in a message
 LONGEST_MESSAGE: Final = 4000
+_MANY: Final = {"person": "people", "history": "histories"}
 
 # what moves the cursor, colours, rings, renames the window or turns the direction of writing: C0
 # but tab and newline, DEL, C1, line separators, embeddings, overrides and isolates, half pairs
@@ -64,6 +65,16 @@ def quoted(value: object, longest: int = LONGEST_VALUE) -> str:
         return repr(value)
     head = f"{text[:longest]}…"
     return f"{repr(head) if isinstance(value, str) else head} ({len(text):,} letters)"
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """A count with its noun in English: "1 row", "2,000 rows", "0 people".
+
+    `many` is said where an "s" is not enough, or a verb goes along: "1 row is", "2 rows are".
+    """
+    if count == 1:
+        return f"1 {one}"
+    return f"{count:,} {many or _MANY.get(one) or f'{one}s'}"
 
 
 def _cells(character: str) -> int:

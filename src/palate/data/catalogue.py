@@ -9,7 +9,7 @@ import polars as pl
 
 from palate.core.columns import ITEM, TEXT, TITLE
 from palate.core.errors import DataError, Message, Setting, first_offenders
-from palate.core.visible import quoted
+from palate.core.visible import counted, quoted
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
 from palate.data.objects import from_objects
@@ -210,14 +210,14 @@ def _cleaned(series: pl.Series, reading: _Reading) -> pl.Series:
     """Text without HTML, and null for words that stand for nothing; titles may be such words."""
     series, count = without_markup(series)
     if count:
-        reading.remark(series.name, f"HTML in {count:,} rows, decoded")
+        reading.remark(series.name, f"HTML in {counted(count, 'row')}, decoded")
     if series.name == TITLE:
         return series
     series, words = without_missing(series)
     if len(words):
         shown = words.unique(maintain_order=True)
         said = first_offenders(shown, len(shown))
-        reading.remark(series.name, f"{said} in {len(words):,} rows, taken as missing")
+        reading.remark(series.name, f"{said} in {counted(len(words), 'row')}, taken as missing")
     return series
 
 
@@ -358,7 +358,9 @@ def _inferred(series: pl.Series, wanted: pl.DataType | None, reading: _Reading) 
     elif gaps.any():
         shown = series.filter(gaps).unique(maintain_order=True)
         said = first_offenders(shown, len(shown))
-        reading.remark(series.name, f"{said} in {int(gaps.sum()):,} rows, taken as missing")
+        reading.remark(
+            series.name, f"{said} in {counted(int(gaps.sum()), 'row')}, taken as missing"
+        )
     if typed.dtype == pl.String:
         reading.notes.messages += doubts_about_text(series)
     return typed
@@ -371,7 +373,7 @@ def _finite(series: pl.Series, reading: _Reading) -> pl.Series:
             f" {reading.place(infinite)}; give a number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):
-        reading.remark(series.name, f"NaN in {missing:,} rows, taken as missing")
+        reading.remark(series.name, f"NaN in {counted(missing, 'row')}, taken as missing")
     return series.fill_nan(None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from palate.core.columns import EVENT, ITEM, TEXT, TIME, TITLE, USER, VALUE, WEIGHT
 from palate.core.errors import ConfigError, DataError, Message, Setting, did_you_mean
@@ -160,6 +160,18 @@ def is_statistic(column: str) -> bool:
     """Whether an item's numbers under this name are counted over what people did with it."""
     plain = plain_name(column)
     return plain in _STATISTICS or bool(_STATISTIC.fullmatch(plain))
+
+
+def called_now(name: str, columns: Iterable[str]) -> str:
+    """A hint at the end of a message that a table has no column `name`: what it is called, perhaps.
+
+    "标题" and "movie_title" were read as "title", where the table has that.
+    """
+    known = list(columns)
+    for role, kind in ((ITEM, "items"), (TITLE, "items"), (USER, "users")):
+        if role in known and _matches(name, role, kind):
+            return f" It was read as {role!r}: write that."
+    return did_you_mean(name, known)
 
 
 def find_columns(

@@ -20,6 +20,7 @@ from palate.core.errors import (
     first_offenders,
 )
 from palate.core.ids import Ids
+from palate.core.visible import counted
 from palate.data.columns import is_flag, is_impression
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
@@ -247,23 +248,24 @@ def _choices(
     notes.ignored = [name for name in notes.ignored if name not in read]
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
-    counted = Setting("positive", "all", "data")
+    every = Setting("positive", "all", "data")
     if not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
             " something else, say so: ",
-            counted,
+            every,
             " lets all rows count",
         )
     shown = all(is_impression(name) for name in read)
     if left := len(chosen) - int(chosen.sum()):
         what = (
-            f"left out {left:,} rows where {names} is 0: no choices"
+            f"left out {counted(left, 'row')} where {names} is 0: no choices"
             if shown
-            else f"{left:,} events where {names} is 0 count against their item, not as choices"
+            else f"{counted(left, 'event')} where {names} is 0 count against their item, not as"
+            " choices"
         )
         otherwise = f"{what}. If it means something else, "
-        notes.messages.append(Message.of(otherwise, counted, " lets all rows count"))
+        notes.messages.append(Message.of(otherwise, every, " lets all rows count"))
     return (None, chosen) if shown else (chosen, None)
 
 
@@ -299,11 +301,11 @@ def _understood(
     if ours == TEXT:
         series, count = without_markup(series)
         if count:
-            notes.messages.append(f"column {ours!r}: HTML in {count:,} rows, decoded")
+            notes.messages.append(f"column {ours!r}: HTML in {counted(count, 'row')}, decoded")
     if missing := series.null_count():
         if ours == WEIGHT:
             raise DataError(f"{where} is missing in {place(series.is_null())}; fill it")
-        notes.messages.append(f"column {ours!r}: missing in {missing:,} rows")
+        notes.messages.append(f"column {ours!r}: missing in {counted(missing, 'row')}")
     return (
         _checked_weights(series, where=where, place=place) if ours == WEIGHT else series.alias(ours)
     )
@@ -395,12 +397,13 @@ def match_items(
     if drop_unknown and known.any():
         names = first_offenders(unknown, len(unknown))
         return interactions.filter(known), [
-            f"dropped {events:,} events of {len(unknown):,} items not in the catalogue: {names}"
+            f"dropped {counted(events, 'event')} of {counted(len(unknown), 'item')} not in the"
+            f" catalogue: {names}"
         ]
     examples = first_offenders(catalogue.series[:3], min(3, len(catalogue)))
     raise DataError(
-        f"{source}: {events:,} events name items that the items table lacks:"
-        f" {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
+        f"{source}: {counted(events, 'event names', 'events name')} items that the items table"
+        f" lacks: {first_offenders(unknown, len(unknown))}. Its ids look like {examples}."
         f"{_other_spelling(unknown, catalogue.series)}"
         " Add these items, or leave the events out with ",
         Setting("drop_unknown", True, "data"),

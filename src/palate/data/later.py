@@ -11,7 +11,9 @@ import polars as pl
 from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, Setting, first_offenders
+from palate.core.visible import counted
 from palate.data.columns import ROLES, check_given, find_columns
+from palate.data.doubts import doubts_about_events
 from palate.data.formats.open import Source, Table, open_table
 from palate.data.interactions import CHOSEN, first_choices, typed_events
 from palate.data.notes import TableNotes
@@ -32,7 +34,7 @@ _LATER = "palate: came later"
 
 @dataclass(frozen=True)
 class LaterEvents:
-    """A data set with events that came later, and how many these are.
+    """A data set with events that came later, how many these are, and whose each of them is.
 
     `repeats` are those that a rule left out, `unknown` says which were left out because the
     catalogue lacks their items.
@@ -40,6 +42,7 @@ class LaterEvents:
 
     data: Dataset
     added: int
+    users: pl.Series
     repeats: int
     unknown: str
     notes: TableNotes
@@ -69,7 +72,9 @@ def with_later_events(
     if not isinstance(table, Table):
         table = open_table(events, what="new events", key=USER, encoding=encoding)
     if not table.collect([pl.len()]).item():  # a day on which nobody came
-        return LaterEvents(data, 0, 0, "", TableNotes(table.name, messages=list(table.messages)))
+        nobody, notes = data.interactions[USER].clear(), TableNotes(table.name)
+        notes.messages += table.messages
+        return LaterEvents(data, 0, nobody, 0, "", notes)
     rule = _rule(data, positive)
     found, kept = _our_columns(table, data, columns or {})
     table, found = _as_rules_call_them(table, found, data, rule)
@@ -86,6 +91,7 @@ def with_later_events(
     known = pl.Series(data.item_ids.find(arrived[ITEM]) >= 0)
     unknown = arrived.filter(~known)[ITEM]
     arrived = _like(arrived.filter(known), data.interactions, notes)
+    notes.messages += doubts_about_events(arrived, found, before=data.events)
     both = _together(data, arrived)
     both = _with_choices(both, rule, found, notes=notes)
     repeated = 0
@@ -93,13 +99,15 @@ def with_later_events(
         first = first_choices(both, both[CHOSEN].to_numpy())
         repeated, both = int(len(first) - first.sum()), both.filter(pl.Series(first))
         if repeated:
-            notes.messages.append(f"{repeated:,} events repeat what their person did: left out")
+            said = counted(repeated, "event repeats", "events repeat")
+            notes.messages.append(f"{said} what their person did: left out")
     if data.weight is not None:
         both = _with_weights(both, data, found, notes)
     chosen = both[CHOSEN].to_numpy()
     everything = data.with_events(both.select(data.interactions.columns), chosen)
-    added = int(both[_LATER].sum())
-    return LaterEvents(everything, added, repeated, _said(unknown, table.name), notes)
+    users = both.filter(_LATER)[USER]
+    said = _said(unknown, table.name)
+    return LaterEvents(everything, len(users), users, repeated, said, notes)
 
 
 def _said(unknown: pl.Series, source: str) -> str:
@@ -107,8 +115,8 @@ def _said(unknown: pl.Series, source: str) -> str:
         return ""
     names = unknown.unique(maintain_order=True)
     return (
-        f"{source}: left out {len(unknown):,} events of {len(names):,} items that the catalogue"
-        f" lacks: {first_offenders(names, len(names))}"
+        f"{source}: left out {counted(len(unknown), 'event')} of {counted(len(names), 'item')}"
+        f" that the catalogue lacks: {first_offenders(names, len(names))}"
     )
 
 

@@ -12,7 +12,7 @@ import polars as pl
 from palate.core.columns import EVENT, ITEM, TEXT, USER, VALUE, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.errors import Dialect, Message, in_python
-from palate.core.visible import bounded, one_line, shorten
+from palate.core.visible import bounded, counted, one_line, shorten
 
 LOGGER = logging.getLogger("palate")
 DAY = 86400.0
@@ -42,7 +42,7 @@ class TableNotes:
         named = ", ".join(
             f"{shorten(theirs)} → {shorten(ours)}" for theirs, ours in self.taken.items()
         )
-        lines = [f"{self.source}: {self.rows:,} rows; {named}"]
+        lines = [f"{self.source}: {counted(self.rows, 'row')}; {named}"]
         if self.ignored:
             ignored = [shorten(name) or repr(name) for name in self.ignored]
             lines.append(f"{self.source}: not read: {', '.join(ignored)}")
@@ -79,15 +79,15 @@ class Step:
     def line(self) -> str:
         """The step's name and what it removed or changed."""
         removed = [
-            f"{count:,} {what}"
+            counted(count, what)
             for what, count in (
-                ("events", self.events),
-                ("items", self.items),
-                ("people", self.users),
+                ("event", self.events),
+                ("item", self.items),
+                ("person", self.users),
             )
             if count
         ]
-        changed = [f"changed {self.values:,} values"] if self.values else []
+        changed = [f"changed {counted(self.values, 'value')}"] if self.values else []
         parts = ([f"removed {', '.join(removed)}"] if removed else []) + changed
         return f"{self.name}: {'; '.join(parts) or 'nothing to do'}"
 
@@ -119,8 +119,9 @@ def describe(data: Dataset) -> str:
     events = len(data.events)
     against = [] if data.against is None else [_against_line(data.against, events)]
     lines = [
-        f"{events:,} events of {users:,} people with {interacted:,} of {len(data.items):,} items"
-        f" ({len(data.items) - interacted:,} items nobody touched)",
+        f"{counted(events, 'event')} of {counted(users, 'person')} with {interacted:,} of "
+        f"{counted(len(data.items), 'item')} "
+        f"({counted(len(data.items) - interacted, 'item')} nobody touched)",
         f"{events / max(users, 1):.1f} events a person, {events / max(interacted, 1):.1f} an item",
         *against,
         _time_line(data),
@@ -128,14 +129,15 @@ def describe(data: Dataset) -> str:
         f"items: {_columns(data.items, ITEM)}",
     ]
     if data.users is not None:
-        lines.append(f"people: {len(data.users):,} rows; {_columns(data.users, USER)}")
+        lines.append(f"people: {counted(len(data.users), 'row')}; {_columns(data.users, USER)}")
     return "\n".join(lines)
 
 
 def _against_line(against: pl.DataFrame, events: int) -> str:
     return (
-        f"against: {len(against):,} of {events:,} events, of {against[USER].n_unique():,} people"
-        f" about {against[ITEM].n_unique():,} items, are no choices"
+        f"against: {len(against):,} of {counted(events, 'event')}, of "
+        f"{counted(against[USER].n_unique(), 'person')} about "
+        f"{counted(against[ITEM].n_unique(), 'item')}, are no choices"
     )
 
 
@@ -150,7 +152,8 @@ def _time_line(data: Dataset) -> str:
         span = f"{first:g} to {last:g} (an order, not dates)"
     else:
         span = f"{date_of(first)} to {date_of(last)}, {(last - first) / DAY:,.1f} days"
-    return f"time: {span}; {tied:,} events share their time with an earlier one"
+    shared = counted(tied, "event shares its", "events share their")
+    return f"time: {span}; {shared} time with an earlier one"
 
 
 def date_of(seconds: float) -> str:
@@ -176,7 +179,7 @@ def _event_lines(interactions: pl.DataFrame) -> list[str]:
             lines.append(f"{name}: " + ", ".join(f"{key} {n:.4g}" for key, n in numbers.items()))
     if TEXT in interactions.columns:
         count = interactions[TEXT].drop_nulls().len()
-        lines.append(f"text: {count:,} events say something")
+        lines.append(f"text: {counted(count, 'event says', 'events say')} something")
     return lines
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from palate.core.columns import TIME, USER, VALUE
 from palate.core.errors import ConfigError, DataError, Message, Setting, did_you_mean
-from palate.core.visible import quoted, shorten
+from palate.core.visible import counted, quoted, shorten
 from palate.data.columns import is_rating, plain_name
 from palate.data.values import as_numbers
 
@@ -248,7 +248,7 @@ def decide(
         )
     ]
     if gaps := found.null_count():
-        messages.append(f"{gaps:,} events in which that is missing stay choices")
+        messages.append(f"{counted(gaps, 'event')} in which that is missing stay choices")
     return Decision(chosen, rule, tuple(messages))
 
 
@@ -295,7 +295,9 @@ def _evaluated(
     if found.dtype != pl.Boolean:
         raise DataError(f"{fault} gives {found.dtype}; it must say true or false of each event")
     if len(found) != len(events):
-        raise DataError(f"{fault} gives {len(found):,} values for {len(events):,} events")
+        raise DataError(
+            f"{fault} gives {counted(len(found), 'value')} for {counted(len(events), 'event')}"
+        )
     return found
 
 
@@ -383,7 +385,7 @@ def _by_scale(events: pl.DataFrame, theirs: str) -> Decision:
     known = rated.drop_nulls()
     if not len(known):
         return Decision(everything, None, tuple(messages))
-    ends = _scale_of(known)
+    ends = scale_of(known)
     where = f"column {theirs!r}"
     least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
     if ends is None or least == most:
@@ -427,11 +429,12 @@ def _rated(values: pl.Series, theirs: str) -> tuple[pl.Series, list[str | Messag
     if sentinel is None or not (none := int((values == sentinel).sum())):
         return values, []
     rated = values.set(values == sentinel, None)
-    said = f"column {theirs!r}: {none:,} values of {sentinel:g} are taken as not rated"
-    return rated, [f"{said}, and count as choices"]
+    one, many = f"value of {sentinel:g} is", f"values of {sentinel:g} are"
+    said = f"column {theirs!r}: {counted(none, one, many)} taken as not rated"
+    return rated, [f"{said}: a choice all the same"]
 
 
-def _scale_of(known: pl.Series) -> tuple[float, float] | None:
+def scale_of(known: pl.Series) -> tuple[float, float] | None:
     """The least and the greatest rating without slips; None for several scales in one column."""
     counts = known.rename("rating").value_counts().sort("rating")
     usual = counts.filter(pl.col("count") >= _RARE * len(known))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from palate.core.checks import check_mapping, check_names
@@ -15,7 +13,6 @@ from palate.core.columns import ITEM, USER
 from palate.core.dataset import REPEATS, Dataset, Repeats
 from palate.core.doors import door
 from palate.core.errors import (
-    SHOWN_OFFENDERS,
     ConfigError,
     DataError,
     Message,
@@ -23,12 +20,13 @@ from palate.core.errors import (
     did_you_mean,
     first_offenders,
 )
-from palate.core.visible import quoted
+from palate.core.visible import counted, quoted
 from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
 from palate.data.columns import check_given, find_columns, further_values, is_statistic
+from palate.data.doubts import doubts_about_events
 from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
 from palate.data.interactions import CHOSEN, match_items, read_interactions
-from palate.data.notes import DAY, ReadNotes, TableNotes, date_of, log_notes
+from palate.data.notes import ReadNotes, TableNotes, log_notes
 from palate.data.pseudonyms import check_key, pseudonymised
 from palate.data.subset import empty_items, text_columns
 from palate.data.times import check_time_format
@@ -36,8 +34,6 @@ from palate.data.times import check_time_format
 __all__ = ["read"]
 
 HEAVY = 1000.0
-FIRST_DATES = 631_152_000.0
-"""Seconds since 1970 at the start of 1990."""
 
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
 
@@ -258,7 +254,9 @@ def _joined(
     users = catalogues["users"].frame if "users" in catalogues else None
     if "items" not in catalogues:
         items = catalogue_of(happened)
-        messages = [f"no table of items: the catalogue is the {len(items):,} items touched"]
+        messages = [
+            f"no table of items: the catalogue is the {counted(len(items), 'item')} touched"
+        ]
         return _divided(Dataset(happened, items, users)), messages
     catalogue = catalogues["items"]
     happened, messages = match_items(
@@ -371,45 +369,6 @@ def _doubts_about_statistics(items: pl.DataFrame) -> list[str | Message]:
     ]
 
 
-def _remarks_on_times(data: Dataset) -> list[str | Message]:
-    """Dates from before anything was sold by computer, a missing one or one of something else, and
-    dates that are still to come.
-    """
-    if data.times is None or not len(data.times) or float(data.times.max()) < FIRST_DATES:
-        return []
-    return [*_early(data), *_to_come(data)]
-
-
-def _to_come(data: Dataset) -> list[str | Message]:
-    """A clock that is wrong, days and months the wrong way round, or another unit."""
-    times = data.times if data.times is not None else np.empty(0)
-    late = np.flatnonzero(times > time.time() + DAY)
-    if not len(late):
-        return []
-    days = [date_of(float(times[row])) for row in late[-SHOWN_OFFENDERS:][::-1]]
-    return [
-        Message.of(
-            f"{len(late):,} events are still to come: {first_offenders(days, len(late))}; if days"
-            " and months are the wrong way round, say how times are written (",
-            Setting("time_format", "%d/%m/%Y", "data"),
-            "), else leave these rows out: what is cut by time would ask about them alone",
-        )
-    ]
-
-
-def _early(data: Dataset) -> list[str]:
-    if data.times is None:
-        return []
-    early = np.flatnonzero(data.times < FIRST_DATES)
-    if not len(early):
-        return []
-    days = [date_of(float(data.times[row])) for row in early[:SHOWN_OFFENDERS]]
-    return [
-        f"{len(early):,} events lie before 1990: {first_offenders(days, len(early))}; if that is a"
-        " missing time or the date of something else, leave these rows out"
-    ]
-
-
 def _remarks_on_events(data: Dataset) -> list[str | Message]:
     remarks: list[str | Message] = []
     users = data.events[USER]
@@ -417,7 +376,8 @@ def _remarks_on_events(data: Dataset) -> list[str | Message]:
         remarks.append("only one person: nothing can be learnt from what others did")
     if data.times is None:
         remarks.append("no times: the order of the file is the order of the events")
-    remarks += _remarks_on_times(data)
+    named = {ours: theirs for theirs, ours in data.event_columns.items()}
+    remarks += doubts_about_events(data.events, named)
     heaviest = float(data.weights.max())
     if not heaviest:
         remarks.append("every event has the weight 0: nothing is learnt from any of them")
@@ -432,7 +392,8 @@ def _remarks_on_events(data: Dataset) -> list[str | Message]:
     if data.users is not None:
         listed = users.unique().is_in(data.users[USER].implode())
         if not listed.all():
-            remarks.append(
-                f"{int((~listed).sum()):,} people with events are not in the table of users"
+            others = counted(
+                int((~listed).sum()), "person with events is", "people with events are"
             )
+            remarks.append(f"{others} not in the table of users")
     return remarks

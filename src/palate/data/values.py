@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from palate.core.columns import ITEM, USER
 from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting, first_offenders
+from palate.core.visible import counted
 from palate.data.formats.open import LINES, Table, suffix_of
 from palate.data.formats.text import is_plain, text_bytes
 from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for
@@ -129,7 +130,7 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
     if len(words):
         names = words.unique(maintain_order=True)
         shown = first_offenders(names, len(names))
-        doubts.append(f"{where}: taken as ids like others in {len(words):,} rows: {shown}")
+        doubts.append(f"{where}: taken as ids like others in {counted(len(words), 'row')}: {shown}")
     return doubts
 
 
@@ -283,11 +284,12 @@ def without_blank_rows(
     if table.untyped:
         blank = pl.all_horizontal(pl.all().is_null())
     masks = frame.select(blank=blank, names=repeated_names(frame.schema, table, found or {}))
+    again = "the names of the columns, as files put together have them"
     remarks = [
-        f"left out {int(masks[which].sum()):,} {what}"
-        for which, what in (
-            ("blank", "rows with nothing in them"),
-            ("names", "rows that repeat the names of the columns, as files put together have them"),
+        f"left out {counted(int(masks[which].sum()), one, many)}"
+        for which, one, many in (
+            ("blank", "row with nothing in it", "rows with nothing in them"),
+            ("names", f"row that repeats {again}", f"rows that repeat {again}"),
         )
         if masks[which].any()
     ]
@@ -312,7 +314,9 @@ def without_gaps(
         elif series.dtype.is_float():
             gaps |= series.is_nan().fill_null(True)
         if gaps.any():
-            remarks.append(f"left out {int(gaps.sum()):,} rows without {theirs!r}: {place(gaps)}")
+            remarks.append(
+                f"left out {counted(int(gaps.sum()), 'row')} without {theirs!r}: {place(gaps)}"
+            )
             frame, place = frame.filter(~gaps), place.among(~gaps)
     return frame, place, remarks
 

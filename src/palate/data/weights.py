@@ -11,7 +11,7 @@ import polars as pl
 
 from palate.core.columns import ITEM, TIME, USER, WEIGHT
 from palate.core.errors import ConfigError, DataError, Message, Setting
-from palate.core.visible import shorten
+from palate.core.visible import counted, shorten
 from palate.data.positive import column_of
 from palate.data.values import as_numbers
 
@@ -242,17 +242,25 @@ def weigh(events: pl.DataFrame, weight: str, theirs: Mapping[str, str], *, sourc
     far = int((shares > MOST).sum())
     weights = shares.clip(0.0, MOST).fill_null(1.0)
     told = [_told(said, weights)]
-    for count, what in (
-        (amounts.null_count(), "events in which that is missing weigh as the usual one"),
-        (below, "numbers below 0 count as 0"),
-        (far, f"events beyond {MOST:g} times the usual one weigh that"),
+    far_off = f"beyond {MOST:g} times the usual one"
+    for count, one, many in (
+        (
+            amounts.null_count(),
+            f"{_GAP} weighs as the usual one",
+            f"{_GAPS} weigh as the usual one",
+        ),
+        (below, "number below 0 counts as 0", "numbers below 0 count as 0"),
+        (far, f"event {far_off} weighs that", f"events {far_off} weigh that"),
     ):
         if count:
-            told.append(Message.of(said, f": {count:,} {what}"))
+            told.append(Message.of(said, f": {counted(count, one, many)}"))
     if WEIGHT in events.columns and WEIGHT not in columns.values():
         weights = weights * events[WEIGHT].cast(pl.Float64)
         told.append(Message.of(said, ": times the weights that the events have already"))
     return Weighed(weights.cast(pl.Float32).alias(WEIGHT), tuple(told))
+
+
+_GAP, _GAPS = "event in which that is missing", "events in which that is missing"
 
 
 def _told(said: Setting, weights: pl.Series) -> Message:

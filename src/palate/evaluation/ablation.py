@@ -22,7 +22,7 @@ from palate.core.features import Features
 from palate.core.progress import task
 from palate.core.settings import without_blocks
 from palate.core.split import Split
-from palate.core.visible import shorten
+from palate.core.visible import counted, shorten
 from palate.evaluation.compare import Comparison, Ranked, compare, unless_refused
 from palate.evaluation.metrics.ranking import metric_names
 from palate.evaluation.results import Refused, number
@@ -124,8 +124,8 @@ class Ablation:
         ]
         return "\n".join(
             [
-                f"{total.requests:,} requests of {total.users:,} people among all "
-                f"{facts.n_items:,} items; {', '.join(sizes)}.",
+                f"{counted(total.requests, 'request')} of {counted(total.users, 'person')} among "
+                f"all {counted(facts.n_items, 'item')}; {', '.join(sizes)}.",
                 "What is lost without it, fitted anew; below, the 95% interval of the paired "
                 "bootstrap over people.",
                 f"{_HELPS} it helps, {_HURTS} it is better left out: the interval excludes 0.",

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palate.core.html import page_table
-from palate.core.visible import shorten
+from palate.core.visible import counted, shorten
 from palate.evaluation.results import Cell, Results, number
 
 SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
@@ -116,12 +116,12 @@ def legend(results: Results) -> str:
     seen = "left out" if results.exclude_seen else "kept"
     sizes = [
         f"{results.slices[part].label} {results.slices[part].requests:,} "
-        f"({results.slices[part].users:,} people)"
+        f"({counted(results.slices[part].users, 'person')})"
         for part in shown_slices(results)[1:]
     ]
     lines = [
-        f"{total.requests:,} requests of {total.users:,} people, ranked among all "
-        f"{results.n_items:,} items (items seen before are {seen}).",
+        f"{counted(total.requests, 'request')} of {counted(total.users, 'person')}, ranked among "
+        f"all {counted(results.n_items, 'item')} (items seen before are {seen}).",
         *([f"Requests on {', '.join(sizes)}."] if sizes else []),
         *_masked(results),
         *_intervals(results),

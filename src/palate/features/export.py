@@ -22,6 +22,7 @@ from palate.core.files import write_whole
 from palate.core.frames import Form
 from palate.core.optional import Requirement
 from palate.core.paths import check_writable, path_of
+from palate.core.visible import counted
 
 __all__ = ["write_features"]
 
@@ -57,7 +58,7 @@ class Written:
     def render(self) -> str:
         """The same in a few lines."""
         blocks = ", ".join(f"{name} ({dim:,})" for name, dim in self.blocks.items())
-        lines = [f"{self.rows:,} rows of {blocks} → {self.path}"]
+        lines = [f"{counted(self.rows, 'row')} of {blocks} → {self.path}"]
         if self.left_out:
             others = ", ".join(f"{name} ({dim:,})" for name, dim in self.left_out.items())
             lines.append(f"left out, for they are sparse and were not named: {others}")

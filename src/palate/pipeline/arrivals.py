@@ -57,8 +57,9 @@ def arriving(
     arrived, notes = read_catalogue(
         table, found, key=ITEM, lists=data.item_lists, like=catalogue.schema
     )
-    for message in notes.messages:
-        LOGGER.info("%s: %s", table.name, message)
+    notes.taken = {one: ours for one, ours in notes.taken.items() if ours in catalogue.columns}
+    for line in notes.lines():
+        LOGGER.info("%s", line)
     columns_read = [
         fitting(series, table.name, catalogue.schema[series.name]) for series in arrived.frame
     ]
@@ -243,4 +244,7 @@ def _tell(
 def _check_unknown(arrived: pl.Series, known: pl.Series) -> None:
     twice = arrived.filter(arrived.is_in(known.implode()))
     if len(twice):
-        raise DataError(f"items are there already: {first_offenders(twice, len(twice))}")
+        raise DataError(
+            f"items are there already: {first_offenders(twice, len(twice))}; what they say now goes"
+            " in by update_items, or `palate update-items`"
+        )

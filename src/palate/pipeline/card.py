@@ -22,7 +22,7 @@ from palate.core.component import is_fitted
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError
 from palate.core.optional import requirements_of
-from palate.core.visible import one_line, shorten
+from palate.core.visible import counted, one_line, shorten
 from palate.data.notes import DAY, date_of
 from palate.pipeline.dialect import component_line, toml
 from palate.pipeline.events import since_lines
@@ -53,11 +53,13 @@ class _Part(BaseModel):
 class DataCard(_Part):
     """What a model learnt from: sizes, time, and a digest of each table, whatever its rows' order.
 
-    `warm_items` of the `items` had events, `active_users` of the `users`. `first` and `last` are
-    days, or places in an order. With `pseudonyms` ids of people are keyed hashes.
+    `against` of the `events` count against their item, `warm_items` of the `items` were chosen,
+    `active_users` of the `users` chose. `first` and `last` are days, or places in an order. With
+    `pseudonyms` ids of people are keyed hashes.
     """
 
     events: Count
+    against: Count = 0
     users: Count
     active_users: Count | None = None
     items: Count
@@ -75,7 +77,8 @@ class DataCard(_Part):
         first, last = _span(data)
         users = data.users
         return cls(
-            events=len(data.interactions),
+            events=len(data.events),
+            against=len(data.events) - len(data.interactions),
             users=len(data.user_ids),
             active_users=len(np.unique(data.user_rows)),
             items=len(data.items),
@@ -184,12 +187,12 @@ class Card(_Part):
 
 
 def _facts_of_data(data: DataCard, how: str) -> Iterator[str]:
-    people = f"{data.users:,} people"
+    people, items = counted(data.users, "person"), counted(data.items, "item")
     if data.active_users is not None and data.active_users != data.users:
-        people = f"{data.active_users:,} of {data.users:,} people"
-    yield (
-        f"{how} {data.events:,} events of {people} with {data.warm_items:,} of {data.items:,} items"
-    )
+        people = f"{data.active_users:,} of {people}"
+    low = f"; {data.against:,} of them count against their item" if data.against else ""
+    events = counted(data.events, "event")
+    yield f"{how} {events} of {people} with {data.warm_items:,} of {items}{low}"
     if data.first is not None:
         yield f"time: {data.first} to {data.last}"
     if data.pseudonyms:

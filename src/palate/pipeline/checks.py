@@ -19,6 +19,7 @@ from palate.core.errors import (
     AlignmentError,
     ConfigError,
     DataError,
+    Setting,
     UnknownIdError,
     did_you_mean,
     first_offenders,
@@ -262,7 +263,8 @@ class Users:
             unknown = [name for name, row in zip(names, rows, strict=True) if row < 0]
             raise UnknownIdError(
                 f"unknown people: {first_offenders(unknown, len(unknown))}{self._hint}; for "
-                "somebody new give a history of item ids, or a text, in place of the id"
+                "somebody new give a history of item ids, a text or a profile, in place of ",
+                Setting("user_ids"),
             )
         return self.histories.take(rows)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core import registry
@@ -18,6 +19,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, UnknownIdError, first_offenders
 from palate.core.ids import Ids
 from palate.core.types import FitContext
+from palate.core.visible import counted
 from palate.data.catalogue import read_catalogue
 from palate.data.columns import check_given, find_columns
 from palate.data.formats.open import Source, Table, open_table
@@ -96,8 +98,21 @@ def with_new_events(
     said = [later.unknown] if later.unknown else []
     if is_much(now) and not is_much(since):
         said.append(f"{words_of(now)}: that is much, fit again")
-    followed = {**_following(stages, data, changed), "since_fit_": now}
+    followed = {
+        **_following(stages, data, changed),
+        "since_fit_": now,
+        "later_events_": _later_events(stages, data, later.users),
+    }
     return Changed(followed, ReadNotes(tuple(notes)), tuple(said))
+
+
+def _later_events(stages: Stages, data: Dataset, users: pl.Series) -> NDArray[np.int64]:
+    """Of everybody in `data` how many of their events came since the fit, with these of `users`."""
+    before, found = stages.later_events_, np.zeros(len(data.user_ids), dtype=np.int64)
+    if len(before):
+        place = data.user_ids.find(stages.data_.user_ids.series)
+        found[place[place >= 0]] = before[place >= 0]
+    return found + np.bincount(data.user_ids.rows(users), minlength=len(found))
 
 
 def is_much(since: SinceFit) -> bool:
@@ -109,7 +124,7 @@ def words_of(since: SinceFit) -> str:
     """How much came since the fit."""
     share = since["added"] / max(since["events"], 1)
     return (
-        f"{since['added']:,} events since the fit of {since['fitted']}, {share:.1%} of the"
+        f"{counted(since['added'], 'event')} since the fit of {since['fitted']}, {share:.1%} of the"
         f" {since['events']:,} that it was fitted on"
     )
 
@@ -120,7 +135,7 @@ def since_lines(stages: Stages) -> list[str]:
     if not (since["added"] or since["users_removed"]):
         return []
     gone = since["users_removed"]
-    said = [f"{gone:,} people removed since the fit of {since['fitted']}"] if gone else []
+    said = [f"{counted(gone, 'person')} removed since the fit of {since['fitted']}"] if gone else []
     if since["added"]:
         hint = ": that is much, fit again" if is_much(since) else ""
         said.append(f"{words_of(since)}{hint}")
@@ -219,12 +234,22 @@ def without_users(stages: Stages, names: Sequence[str]) -> dict[str, Any]:
     if left.against is not None and not len(left.against):
         left = replace(left, against=None, choices_before=None)
     since = stages.since_fit_
-    now: SinceFit = {**since, "users_removed": since["users_removed"] + len(gone)}
+    nobody = pl.Series(USER, [], dtype=pl.String)
+    later = _later_events(stages, left, nobody) if len(stages.later_events_) else np.empty(0, int)
+    now: SinceFit = {
+        **since,
+        "added": int(later.sum()),
+        "users_removed": since["users_removed"] + len(gone),
+    }
     forgotten = {name: _forgetting(one, gone) for name, one in stages.user_encoders_.items()}
     view = copy.copy(stages)
     view.user_encoders_ = forgotten
-    nobody = pl.Series(USER, [], dtype=pl.String)
-    return {**_following(view, left, nobody), "user_encoders_": forgotten, "since_fit_": now}
+    return {
+        **_following(view, left, nobody),
+        "user_encoders_": forgotten,
+        "since_fit_": now,
+        "later_events_": later,
+    }
 
 
 def _forgetting(encoder: Any, gone: pl.Series) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from palate.core.arrays import places_of
 from palate.core.dataset import Dataset
 from palate.core.order import settled
@@ -48,6 +50,7 @@ def learnt_stages(pipeline: Stages, data: Dataset) -> dict[str, Any]:
     return {
         "data_": data,
         "since_fit_": _fitted_now(data),
+        "later_events_": np.empty(0, dtype=np.int64),
         "withdrawn_": [],
         "features_": features,
         "column_vectors_": ReadWhenAsked(encoders, ordered.items, places_of(rows)),

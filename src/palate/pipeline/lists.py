@@ -22,6 +22,7 @@ from palate.core.paths import check_writable, path_of
 from palate.core.progress import task
 from palate.core.topk import Scorer, rank_rows, recommendations_of, tie_order
 from palate.core.types import Recommendations, Reranker
+from palate.core.visible import counted
 
 RERANK_FACTOR: Final = 10  # times as many places as are asked for go to the rerankers,
 RERANK_LEAST: Final = 100  # and no fewer: a shorter list is a longer one's beginning
@@ -135,7 +136,8 @@ class WrittenLists:
     lines: int
 
     def __str__(self) -> str:
-        return f"{self.lines:,} recommendations for {self.users:,} people, saved in {self.path}"
+        lists = counted(self.lines, "recommendation")
+        return f"{lists} for {counted(self.users, 'person')}, saved in {self.path}"
 
 
 def check_out(path: object) -> Path:

@@ -6,11 +6,14 @@ import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Final
 
 from palate.core.dataset import Dataset
 from palate.core.optional import check_installed, requirements_of
+from palate.core.registry import name_of
 from palate.core.split import Split
 from palate.core.types import Encoder
+from palate.core.visible import counted
 from palate.data.notes import describe
 from palate.features.default_encoders import default_encoders
 from palate.pipeline.checks import check_blocks, check_user_blocks
@@ -25,6 +28,10 @@ from palate.pipeline.user_features import (
     user_encoders,
     user_transforms,
     users_as_items,
+)
+
+_READERS: Final = (
+    "'ranker', 'user_knn' and, of words, 'content' do: [recommender] type = \"ranker\""
 )
 
 
@@ -85,9 +92,9 @@ def _lines(config: Config, drop_unknown: bool) -> list[str]:
 def _split_line(split: Split) -> str:
     users = split.histories.user_ids.n_unique()
     return (
-        f"split {split.name}: {len(split.train.interactions):,} events to learn from, "
-        f"{len(split.histories):,} requests of {users:,} people to evaluate, "
-        f"{len(split.cold_items):,} items that training never touched"
+        f"split {split.name}: {counted(len(split.train.events), 'event')} to learn from, "
+        f"{counted(len(split.histories), 'request')} of {counted(users, 'person')} to evaluate, "
+        f"{counted(len(split.cold_items), 'item')} that training never touched"
     )
 
 
@@ -106,10 +113,9 @@ def _user_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
     """What each encoder of people would read; nothing where there is none, and no table."""
     encoders = user_encoders(pipeline, train)
     if train.users is not None and not encoders:
-        silent = reads_users(pipeline.recommender) and pipeline.users is None
-        yield "users: what they did counts, and no more" + (
-            ": no column of their table says anything" if silent else ""
-        )
+        yield _why_users_are_not_read(pipeline)
+    elif encoders and not reads_users(pipeline.recommender):
+        yield f"users: {_unread(pipeline)}, so encoders of users change no list; {_READERS}"
     people = users_as_items(train)
     for name, encoder in encoders.items():
         check_installed(requirements_of(encoder))
@@ -123,6 +129,21 @@ def _user_lines(pipeline: Pipeline, train: Dataset) -> Iterator[str]:
             yield f"users, then: {', then '.join(map(component_line, steps))}"
     for step in user_transforms(pipeline):
         check_installed(requirements_of(step))
+
+
+def _why_users_are_not_read(pipeline: Pipeline) -> str:
+    if pipeline.users is not None:
+        return "users: what they did counts, and no more: no encoder of users is wanted"
+    if reads_users(pipeline.recommender):
+        return "users: what they did counts, and no more: no column of their table says anything"
+    return (
+        f"users: {_unread(pipeline)}, so it changes no list: what they did counts, and no more; "
+        f"{_READERS}, or leave the table out ([data] users)"
+    )
+
+
+def _unread(pipeline: Pipeline) -> str:
+    return f"the recommender {name_of(pipeline.recommender)!r} does not read the table of users"
 
 
 def _described(component: object, train: Dataset) -> list[str]:

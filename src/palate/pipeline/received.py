@@ -40,6 +40,9 @@ def check_received(pipeline: Stages) -> None:
     since = pipeline.since_fit_
     counted = (since["events"], since["added"], since["users_removed"])
     agree(min(counted) >= 0, "fewer events since the fit than none")
+    later = pipeline.later_events_
+    fits = len(later) in (0, len(data.user_ids)) and bool((later >= 0).all())
+    agree(fits and int(later.sum()) == since["added"], "later events of other people")
     agree(re.fullmatch(r"\d{4}-\d\d-\d\d", since["fitted"]) is not None, "a fit on no day")
     agree((features is None) == (not pipeline.encoders_), "features without encoders, or none")
     agree(features is None or _same(features.ids, data.item_ids), "features of other items")

@@ -17,6 +17,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError, Setting, did_you_mean, first_offenders
 from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids, id_list
+from palate.core.visible import counted
 from palate.pipeline.checks import Users, candidate_rows, check_words
 
 OnUnknown: TypeAlias = Literal["raise", "skip"]
@@ -182,18 +183,18 @@ def allowed_rows(
         left[:] = False
         rows = candidate_rows(candidates, data.item_ids)
         left[rows] = True
-        said.append(f"candidates ({len(rows):,} items)")
+        said.append(f"candidates ({counted(len(rows), 'item')})")
     if exclude is not None:
         rows = candidate_rows(exclude, data.item_ids, setting="exclude")
         left[rows] = False
-        said.append(f"exclude ({len(rows):,} items)")
+        said.append(f"exclude ({counted(len(rows), 'item')})")
     if where is not None:
         fitting = fits(data.items, where, Setting("where"))
         left &= fitting
-        said.append(f"where (fits {int(fitting.sum()):,} items)")
+        said.append(f"where (fits {counted(int(fitting.sum()), 'item')})")
     if gone:
         left[withdrawn] = False
-        said.append(f"remove_items ({len(withdrawn):,} items)")  # type: ignore[arg-type]
+        said.append(f"remove_items ({counted(len(withdrawn), 'item')})")  # type: ignore[arg-type]
     if not left.any():
         raise DataError(
             f"no item of {len(left):,} is left to recommend after {', '.join(said)}: "

@@ -21,7 +21,10 @@ from palate.recommenders.ranker import Ranker
 
 
 class SinceFit(TypedDict):
-    """When a fit was (a day, UTC), on how many events, and what has come and gone since then."""
+    """When a fit was (a day, UTC), on how many events, and what has come and gone since then.
+
+    `added` are those of the later events that are still there.
+    """
 
     fitted: str
     events: int
@@ -48,6 +51,8 @@ class Stages(Parameters):
     rerankers: Sequence[Reranker] = field(default_factory=list)
     data_: Dataset = learnt()
     since_fit_: SinceFit = learnt()
+    later_events_: NDArray[np.int64] = learnt()
+    """How many of each person's events came since the fit, by `data_.user_ids`; empty for none."""
     withdrawn_: list[str] = learnt()
     features_: Features | None = learnt()
     column_vectors_: Mapping[str, Mapping[str, NDArray[np.float16]]] = learnt()

@@ -168,14 +168,22 @@ def reads_users(recommender: object) -> bool:
 def user_encoders(pipeline: Stages, data: Dataset) -> Mapping[str, Encoder]:
     """Those that are given; else what suits users and what they wrote, if the recommender reads."""
     if pipeline.users is not None:
-        return pipeline.users
+        return _for_users(pipeline.users)
     if not reads_users(pipeline.recommender):
         return {}
     found = default_user_encoders(users_as_items(data))
     if _reads_words_alone(pipeline.recommender):  # of one that reads texts the items' words follow
         found = {name: one for name, one in found.items() if isinstance(one, TemplateEncoder)}
         found = dict(list(found.items())[-1:])
-    return found
+    return _for_users(found)
+
+
+def _for_users(encoders: Mapping[str, Encoder]) -> dict[str, Encoder]:
+    """Encoders that read people otherwise than items, as those of people."""
+    return {
+        name: one.for_users() if hasattr(one, "for_users") else one
+        for name, one in encoders.items()
+    }
 
 
 def _reads_words_alone(recommender: object) -> bool:

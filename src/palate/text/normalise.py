@@ -122,6 +122,11 @@ def check_steps(steps: dict[str, Any]) -> dict[str, Any]:
             check_language(value)
         elif name == "keep":
             check_parts_of_speech(value)
+            if not value:
+                raise ConfigError(
+                    'keep = [] names nothing that stays: name some, as in keep = ["noun", "verb"],'
+                    " or leave keep out"
+                )
         elif not isinstance(value, bool):
             raise ConfigError(f"{name} = {quoted(value)} is neither true nor false")
     return steps

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from palate.core.columns import ITEM
-from palate.core.errors import ConfigError, DataError, Setting, did_you_mean, first_offenders
+from palate.core.errors import ConfigError, DataError, Setting, first_offenders
 from palate.core.visible import quoted
+from palate.data.columns import called_now
 from palate.text.profile import Column, as_text, is_title_name, profile
 
 # by what a column's name contains, in the order in which an item is best introduced
@@ -64,7 +65,7 @@ def render(items: pl.DataFrame, template: str) -> list[str]:
             raise DataError(
                 f"template {quoted(template)} names the column {quoted(name)}, which the items do "
                 f"not have."
-                f"{did_you_mean(name, items.columns)}"
+                f"{called_now(name, items.columns)}"
             )
         texts[name] = as_text(items[name])
     rendered = _render(tree, texts)

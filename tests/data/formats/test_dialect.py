@@ -267,12 +267,12 @@ def test_rows_that_lack_an_id_or_a_time_can_be_left_out(write):
     assert data.items["item_id"].to_list() == ["g1", "g2"]
     assert data.users["user_id"].to_list() == ["u1"]
     for what in (
-        "log.csv: left out 1 rows without 'user': line 3",
+        "log.csv: left out 1 row without 'user': line 3",
         "'item': line 4",
         "'ts': line 5",
     ):
         assert what in notes
-    assert "items.csv: left out 1 rows without 'item': line 3" in notes
+    assert "items.csv: left out 1 row without 'item': line 3" in notes
 
 
 def test_rows_of_frames_that_lack_something():

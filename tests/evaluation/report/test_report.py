@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -49,6 +50,7 @@ class StandIn(Pipeline):
         self.asked: list[Histories] = []
         self.encoders_, self.transforms_, self.rerankers_ = {}, [], []
         self.withdrawn_, self.column_vectors_, self.since_fit_ = [], {}, {}
+        self.later_events_ = np.empty(0, dtype=np.int64)
         self.user_encoders_, self.user_transforms_, self.user_features_ = {}, [], None
 
     def recommend_histories(self, histories, *, k, exclude_seen, reasons):

@@ -22,10 +22,11 @@ from palate.core.arrays import Batches, Floats, Mask
 from palate.core.columns import ITEM
 from palate.core.component import LoadsItself, check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import SHOWN_OFFENDERS, DataError, Message, Setting, did_you_mean
+from palate.core.errors import SHOWN_OFFENDERS, DataError, Message, Setting
 from palate.core.features import Features
 from palate.core.paths import FilePath
 from palate.core.visible import visible
+from palate.data.columns import called_now
 from palate.features.cache.encode_once import encode_once
 from palate.features.encoders.media.sources import (
     Partly,
@@ -282,9 +283,7 @@ class MediaEncoder(LoadsItself, ABC):
 
     def _check_present(self, name: str, items: pl.DataFrame) -> None:
         if name not in items.columns:
-            raise DataError(
-                f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
-            )
+            raise DataError(f"the items have no column {name!r}.{called_now(name, items.columns)}")
         if items[name].dtype not in _PATHS_OR_BYTES:
             raise DataError(
                 f"the column {name!r} holds {items[name].dtype}: {self.kind}s are paths or bytes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import Field, PositiveInt
@@ -13,9 +13,10 @@ from scipy import sparse
 from palate.core.columns import ITEM
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, Setting, did_you_mean
+from palate.core.errors import DataError, Setting
 from palate.core.features import Features
 from palate.core.learnt import agree
+from palate.data.columns import called_now
 from palate.features.encoders.columns.codes import about_codes
 from palate.features.encoders.columns.kinds import (
     AUTO,
@@ -45,6 +46,9 @@ class Attributes:
 
     Categories are one-hot; lists, and strings such as "Action|Comedy", are multi-hot and of length
     1; numbers are standardised, and a number that some items lack gets a column that says so.
+    `numbers` "bins" shares each number between the two nearest of five quantiles instead, so that
+    one alone says more than high or low; "both" does so beside it, "alone" where there are numbers
+    and nothing else. None is "standard", and "alone" where people are read.
     `columns` says which to read; by default all but ids, addresses, dates, free text and columns
     that never vary. Of each column the `max_categories` most frequent categories get a feature of
     their own. Others, and those that appear later, are zeros, or share `hashed` features in
@@ -55,14 +59,15 @@ class Attributes:
     "categories", "hashed" (`features`, 64), "frequency" (log of how many trained items share the
     category, target-free), "code" (the first `prefix` signs, or as many as five rows share: what
     "auto" makes of postcodes), "ordinal" (`order`, lowest first), "standard", "log", "quantile",
-    "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and cosine, and `age` in
-    years) and "lengths" (log of characters and words). `"*"` stands for the default columns not
-    named.
+    "bins" (`bins`, 5), "date" (`cycles` of "hour", "weekday", "month", "yearday" as sine and
+    cosine, and `age` in years) and "lengths" (log of characters and words). `"*"` stands for the
+    default columns not named.
     """
 
     columns: Annotated[list[str] | dict[str, Any], Field(min_length=1)] | None = None
     max_categories: PositiveInt = 500
     hashed: PositiveInt | None = None
+    numbers: Literal["standard", "bins", "both", "alone"] | None = None
 
     plan_: list[dict[str, Any]] = learnt()
 
@@ -79,13 +84,9 @@ class Attributes:
         for name, spec in wanted:
             check_readable(data.items[name], spec)
         for items in (data.items[data.warm_items], data.items):
-            self.plan_ = [
-                plan
-                for name, spec in wanted
-                for plan in plans_for(
-                    items[name], spec, max_categories=self.max_categories, hashed=self.hashed
-                )
-            ]
+            self.plan_ = self._plans(items, wanted, self.numbers)
+            if self.numbers == "alone" and {one["kind"] for one in self.plan_} == {"number"}:
+                self.plan_ = self._plans(items, wanted, "bins")
             if self.plan_:
                 return self
         raise DataError(
@@ -94,6 +95,22 @@ class Attributes:
             Setting("columns"),
             ", or leave this encoder out",
         )
+
+    def _plans(
+        self, items: pl.DataFrame, wanted: list[tuple[str, Spec]], numbers: str | None
+    ) -> list[dict[str, Any]]:
+        most, hashed = self.max_categories, self.hashed
+        return [
+            plan
+            for name, spec in wanted
+            for plan in plans_for(
+                items[name], spec, max_categories=most, hashed=hashed, numbers=numbers
+            )
+        ]
+
+    def for_users(self) -> Self:
+        """The same for people, who are compared by unit rows: an age alone is a sign in these."""
+        return replace(self, numbers="alone") if self.numbers is None else self
 
     def describe(self, data: Dataset) -> Iterator[str]:
         """Which columns are read and how many features they make; raises as `fit` does."""
@@ -160,5 +177,5 @@ class Attributes:
         for name in names:
             if name not in items.columns:
                 raise DataError(
-                    f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
+                    f"the items have no column {name!r}.{called_now(name, items.columns)}"
                 )

@@ -12,10 +12,11 @@ from scipy import sparse
 from palate.core.arrays import Floats
 from palate.core.component import check_fitted, check_types, component, learnt
 from palate.core.dataset import Dataset
-from palate.core.errors import DataError, Setting, did_you_mean
+from palate.core.errors import DataError, Setting
 from palate.core.features import Features
 from palate.core.learnt import agree
 from palate.core.sparse import decomposed, unit_length
+from palate.data.columns import called_now
 from palate.features.encoders.columns.plans import (
     category_plan,
     check_categories,
@@ -132,9 +133,7 @@ def _holds(column: pl.Series) -> bool:
 def _check_present(names: list[str], items: pl.DataFrame) -> None:
     for name in names:
         if name not in items.columns:
-            raise DataError(
-                f"the items have no column {name!r}.{did_you_mean(name, items.columns)}"
-            )
+            raise DataError(f"the items have no column {name!r}.{called_now(name, items.columns)}")
 
 
 def _interactions(data: Dataset, members: sparse.csr_array) -> sparse.csr_array:

@@ -33,7 +33,6 @@ SENTENCES: dict[str, dict[str, str]] = {
         "peers": "people with a history like yours chose it",
         "profile": "people with a similar profile chose it",
         "about": "comes close to what your profile says",
-        "untried_about": "nobody has chosen it yet, but it {sentence}",
         "alike_whole": "like {anchor}",
         "alike_named": "like {anchor}: {names}",
         "alike_text": "like {anchor} in what it says",
@@ -49,10 +48,15 @@ SENTENCES: dict[str, dict[str, str]] = {
         "few_one": "1 person chose it",
         "same_title": "another {anchor}",
         "untried": "nobody has chosen it yet",
-        "untried_alike": "nobody has chosen it yet, but it is {sentence}",
-        "untried_words": "nobody has chosen it yet, but it {sentence}",
-        "unliked_words": "most people who met it turned it down, but it {sentence}",
-        "refused_words": "you turned it down, but it {sentence}",
+        "it_alike": "it is {sentence}",
+        "it_words": "it {sentence}",
+        "it_about": "it {sentence}",
+        "untried_but": "nobody has chosen it yet, but {sentence}",
+        "unliked_but": "most people who met it turned it down, but {sentence}",
+        "refused_but": "you turned it down, but {sentence}",
+        "refused_and": "you turned it down, and {sentence}",
+        "unmatched_but": "matches nothing that you said, but {sentence}",
+        "unmatched_and": "matches nothing that you said, and {sentence}",
     },
     "zh": {
         "together": "有 {count} 人选了{anchor}之后又选了它",
@@ -62,7 +66,6 @@ SENTENCES: dict[str, dict[str, str]] = {
         "peers": "与你选择相近的人选过它",
         "profile": "与你资料相近的人选过它",
         "about": "与你的资料所说的相近",
-        "untried_about": "还没有人选过，但{sentence}",
         "alike_whole": "与{anchor}相近",
         "alike_named": "与{anchor}相近：{names}",
         "alike_text": "内容与{anchor}相近",
@@ -78,10 +81,15 @@ SENTENCES: dict[str, dict[str, str]] = {
         "few_one": "1 人选过",
         "same_title": "同名的{anchor}",
         "untried": "还没有人选过",
-        "untried_alike": "还没有人选过，但{sentence}",
-        "untried_words": "还没有人选过，但{sentence}",
-        "unliked_words": "见过它的人大多不喜欢，但{sentence}",
-        "refused_words": "你不喜欢过它，但{sentence}",
+        "it_alike": "{sentence}",
+        "it_words": "{sentence}",
+        "it_about": "{sentence}",
+        "untried_but": "还没有人选过，但{sentence}",
+        "unliked_but": "见过它的人大多不喜欢，但{sentence}",
+        "refused_but": "你曾表示不喜欢它，但{sentence}",
+        "refused_and": "你曾表示不喜欢它，{sentence}",
+        "unmatched_but": "与你说的话不符，但{sentence}",
+        "unmatched_and": "与你说的话不符，{sentence}",
     },
 }
 _QUOTES = {"en": "“{}”", "zh": "《{}》"}
@@ -126,17 +134,30 @@ def sentences_of(
         support=_support_of(pipeline.data_, evidence, items),
     )
     alike = _similarities_of(pipeline, asking, evidence, items)
-    refused = _are_refused(asking, items)
-    lines = zip(evidence, items.tolist(), alike, refused, strict=True)
+    spoken_against = _against(pipeline.data_, asking, evidence, items)
+    lines = zip(evidence, items.tolist(), alike, spoken_against, strict=True)
     return [wording.sentence(*line) for line in lines]
 
 
-def _are_refused(asking: Histories, items: Rows) -> list[bool]:
-    """Of each line, whether who asks turned the item down."""
-    turned_down = asking.against
-    if turned_down is None:
-        return [False] * len(items)
-    return [item in turned_down.row(row) for row, item in enumerate(items.tolist())]
+def _against(
+    data: Dataset, asking: Histories, evidence: Sequence[Evidence], items: Rows
+) -> list[str]:
+    """What speaks against item i at request i, the strongest of it; "" where nothing does.
+
+    "refused": who asks turned it down, and never chose it; "unliked": most people did; "unmatched":
+    nobody asks but by words, and the item has none of them.
+    """
+    unliked, known = frozenset(data.turned_down.tolist()), (asking.lengths > 0) | asking.has_profile
+    found = []
+    for row, (item, one) in enumerate(zip(items.tolist(), evidence, strict=True)):
+        refused = asking.against is not None and item in asking.against.row(row)
+        refused = refused and item not in asking.row(row)
+        text = None if asking.texts is None else asking.texts[row]
+        lost = bool(text) and not known[row] and one.kind != "words"
+        found.append(
+            "refused" if refused else "unliked" if item in unliked else "unmatched" if lost else ""
+        )
+    return found
 
 
 def _requests_of(histories: Histories, table: pl.DataFrame) -> NDArray[np.int64]:
@@ -225,25 +246,41 @@ class _Wording:
     data: Dataset
     support: Support
 
-    def sentence(self, found: Evidence, item: int, similarity: Similarity, refused: bool) -> str:
+    def sentence(self, found: Evidence, item: int, similarity: Similarity, against: str) -> str:
+        """`against` is what speaks against it, as `_against` has it."""
         untried = self.data.item_counts[item] == 0
+        said, of_content = self._in_favour(found, item, similarity, plain=bool(against))
+        if of_content and untried and not against:
+            against = "untried"
+        if not against:
+            return said
+        if of_content:
+            return self._say(
+                f"{against}_but", sentence=self._say(f"it_{found.kind}", sentence=said)
+            )
+        if untried:  # neither speaks for it
+            return said if against == "unliked" else self._say(f"{against}_and", sentence=said)
+        return self._say(f"{against}_but", sentence=said)
+
+    def _in_favour(
+        self, found: Evidence, item: int, similarity: Similarity, *, plain: bool
+    ) -> tuple[str, bool]:
+        """What speaks for it, and whether that is what it says, whoever has chosen it.
+
+        Where something speaks against it, popularity is told `plain`: as a part of a sentence.
+        """
         if found.kind == "about":
-            said = self._say("about")
-            return self._say("untried_about", sentence=said) if untried else said
-        if found.kind == "peers" or (found.kind == "profile" and not untried):
-            return self._say(found.kind)
+            return self._say("about"), True
+        if found.kind == "peers" or (found.kind == "profile" and self.data.item_counts[item]):
+            return self._say(found.kind), False
         if found.kind == "together" and found.anchor >= 0:
-            return self._together(found.anchor, item) or self._popular(item)
+            return self._together(found.anchor, item) or self._popular(item, plain), False
         if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
-            kind = f"{found.kind}_{similarity.kind}"
             called, names = self._called(found.anchor, item), similarity.names
             if similarity.kind == "numbers" and self.language == "zh":
                 names = [_COLUMNS_ZH.get(name.lower(), name) for name in names]
-            said = self._say(kind, anchor=called, names=names)
-            if found.kind == "words" and (refused or item in self.turned_down):
-                return self._say("refused_words" if refused else "unliked_words", sentence=said)
-            return self._say(f"untried_{found.kind}", sentence=said) if untried else said
-        return self._popular(item)
+            return self._say(f"{found.kind}_{similarity.kind}", anchor=called, names=names), True
+        return self._popular(item, plain), False
 
     def _together(self, anchor: int, item: int) -> str:
         """Empty where nobody in the data chose both."""
@@ -253,17 +290,12 @@ class _Wording:
         kind, called = "together" if later else "both", self._called(anchor, item)
         return self._say(kind, count=later or both, anchor=called)
 
-    def _popular(self, item: int) -> str:
+    def _popular(self, item: int, plain: bool) -> str:
         users = self.support.chose(item)
         if not users:
             return self._say("untried")
-        often = self.data.item_counts[item] >= self.typical
+        often = self.data.item_counts[item] >= self.typical and not plain
         return self._say("popular" if often else "few", count=users)
-
-    @cached_property
-    def turned_down(self) -> frozenset[int]:
-        """Items that most who met them turned down."""
-        return frozenset(self.data.turned_down.tolist())
 
     @cached_property
     def typical(self) -> float:

@@ -304,14 +304,15 @@ def evidence_of(model: Stages, asking: Histories, items: Rows) -> list[Evidence]
 
 
 def _places(model: Stages, asking: Histories, items: Rows) -> tuple[Mask, Floats]:
-    """(n,) whether the text of line i was understood, and the reciprocal rank of item i for it."""
+    """(n,) whether the text of line i says something of item i, and its reciprocal rank for it."""
     lines: dict[str, list[int]] = {}
     for line, text in enumerate(asking.texts):  # type: ignore[arg-type]
         lines.setdefault(text, []).append(line)
     heard, places = np.zeros(len(items), dtype=np.bool_), np.zeros(len(items), dtype=np.float32)
     for text, own in lines.items():
         found = search(model, [text])
-        heard[own] = found.understood[0]
+        # of an item without a word of it, and with no model that reads, the text says nothing
+        heard[own] = found.understood[0] & (found.scores[0, items[own]] > 0)
         places[own] = reciprocal_ranks(found.scores)[0, items[own]]
     return heard, places
 

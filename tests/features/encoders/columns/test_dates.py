@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from palate.core.errors import DataError
-from palate.features.encoders.columns.kinds import CYCLES, seconds_of, turns
+from palate.features.encoders.columns.dates import CYCLES, seconds_of, turns
 
 MAY_5_1995 = 799_632_000.0  # a Friday
 DAY = 86_400.0

@@ -12,12 +12,28 @@ from scipy import sparse
 
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
 from palate.core.learnt import agree, check_type
-from palate.data.times import spelt_times, to_seconds
+from palate.features.encoders.columns.bins import (
+    KNOTS as BINS,
+)
+from palate.features.encoders.columns.bins import (
+    bins_plan,
+    check_bins,
+    encode_bins,
+    names_of_bins,
+)
 from palate.features.encoders.columns.codes import (
     check_codes,
     code_plan,
     encode_codes,
     names_of_codes,
+)
+from palate.features.encoders.columns.dates import (
+    CYCLES,
+    YEAR,
+    CyclePlan,
+    encode_cycle,
+    seconds_of,
+    turns,
 )
 from palate.features.encoders.columns.plans import (
     SCALES,
@@ -35,20 +51,14 @@ from palate.features.encoders.columns.plans import (
     standardised,
     with_missing,
 )
-from palate.text.profile import as_text, present
+from palate.text.profile import as_text
 
 Spec: TypeAlias = Mapping[str, Any]
-Seconds: TypeAlias = NDArray[np.float64]
 Numbers: TypeAlias = NDArray[np.float64]
 
 AUTO: Final[Spec] = {"as": "auto"}
 OTHERS: Final = "*"
 """In place of a column's name: all columns that would be read by default and are not named."""
-
-CYCLES: Final = ("hour", "weekday", "month", "yearday")
-YEAR: Final = 365.25 * 86_400.0
-_DAY = 86_400.0
-_YEARS = (1000, 2999)
 
 HASHED_FEATURES = 64
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -59,19 +69,11 @@ _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "frequency": (),
     "ordinal": ("order",),
     **dict.fromkeys(SCALES, ()),
+    "bins": ("bins",),
     "date": ("cycles", "age"),
     "lengths": (),
 }
 _MOSTLY = 0.8
-
-
-class CyclePlan(TypedDict):
-    """What a folder holds of a plan of dates."""
-
-    column: str
-    kind: Literal["cycle"]
-    cycle: Literal["hour", "weekday", "month", "yearday"]
-    missing: bool
 
 
 def parsed(columns: Mapping[str, Any]) -> dict[str, list[Spec]]:
@@ -115,6 +117,8 @@ def _check_options(name: str, spec: Spec) -> None:
         value = spec.get(option, 1)
         if type(value) is not int or value < 1:
             raise ConfigError(f"{where}.{option} must be at least 1, not {value!r}")
+    if spec["as"] == "bins" and (type(spec.get("bins", 2)) is not int or spec.get("bins", 2) < 2):
+        raise ConfigError(f"{where}.bins must be at least 2, not {spec['bins']!r}")
     if spec["as"] == "ordinal":
         _check_order(where, spec.get("order"))
     if spec["as"] == "date":
@@ -168,14 +172,22 @@ def check_readable(column: pl.Series, spec: Spec) -> None:
 
 
 def plans_for(
-    column: pl.Series, spec: Spec, *, max_categories: int, hashed: int | None
+    column: pl.Series,
+    spec: Spec,
+    *,
+    max_categories: int,
+    hashed: int | None,
+    numbers: str | None = None,
 ) -> list[Plan]:
-    """What is learnt about a column read in one way; nothing where it never varies."""
+    """What is learnt about a column read in one way; nothing where it never varies.
+
+    `numbers` says how those are read of which nothing else is said: "bins", "both" or standardised.
+    """
     kind = spec["as"]
     most, buckets = spec.get("max_categories", max_categories), spec.get("hashed", hashed)
     plans: list[Plan | None]
     if kind == "auto":
-        plans = [make_plan(column, most, buckets)]
+        plans = _plans_by_itself(column, most, buckets, numbers)
     elif kind == "categories":
         plans = [category_plan(column, most, buckets)]
     elif kind == "hashed":
@@ -194,7 +206,7 @@ def plans_for(
     elif kind == "date":
         plans = _date_plans(column, spec)
     else:
-        plans = [_scaled_plan(column, kind)]
+        plans = [_scaled_plan(column, kind, spec.get("bins", BINS))]
     return [plan for plan in plans if plan is not None]
 
 
@@ -203,9 +215,11 @@ def encode(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
     if plan["kind"] == "derived":
         return standardised(read(column, plan["reading"]), plan)
     if plan["kind"] == "cycle":
-        return _encode_cycle(column, plan)
+        return encode_cycle(column, plan)
     if plan["kind"] == "code":
         return encode_codes(column, plan)
+    if plan["kind"] == "bins":
+        return encode_bins(read(column, {"how": "number"}), plan)
     return encode_column(column, plan)
 
 
@@ -216,6 +230,8 @@ def check_plan(plan: Mapping[str, Any], where: str) -> None:
         check_type(plan, CyclePlan, where)
     elif kind == "code":
         check_codes(plan, where)
+    elif kind == "bins":
+        check_bins(plan, where)
     elif kind == "categories":
         check_categories(plan, where)
     else:
@@ -232,6 +248,8 @@ def column_names_of(plan: Mapping[str, Any]) -> list[str]:
     if plan["kind"] == "cycle":
         names = [f"{plan['column']} ({plan['cycle']}, {part})" for part in ("sine", "cosine")]
         return with_missing(names, plan)
+    if plan["kind"] == "bins":
+        return names_of_bins(plan)
     return names_of_codes(plan) if plan["kind"] == "code" else names_of(plan)
 
 
@@ -246,7 +264,20 @@ def _hashed_plan(column: pl.Series, spec: Spec) -> Plan | None:
     return {**plan, "categories": [], "hashed": spec.get("features", HASHED_FEATURES)}
 
 
-def _scaled_plan(column: pl.Series, scale: str) -> Plan | None:
+def _plans_by_itself(
+    column: pl.Series, most: int, buckets: int | None, numbers: str | None
+) -> list[Plan | None]:
+    plan = make_plan(column, most, buckets)
+    if plan is None or plan["kind"] != "number" or numbers in (None, "standard", "alone"):
+        return [plan]
+    beside = numbers == "both"
+    bins = bins_plan(column.name, read(column, {"how": "number"}), beside=beside)
+    return [plan, bins] if beside else [bins]
+
+
+def _scaled_plan(column: pl.Series, scale: str, bins: int) -> Plan | None:
+    if scale == "bins":
+        return bins_plan(column.name, read(column, {"how": "number"}), bins)
     plan = number_plan(column.name, read(column, {"how": "number"}), scale)
     if plan is None or scale == "standard":
         return plan
@@ -266,67 +297,6 @@ def _date_plans(column: pl.Series, spec: Spec) -> list[Plan | None]:
         missing = not marked and len(known) < len(column)
         plans.append({"column": column.name, "kind": "cycle", "cycle": cycle, "missing": missing})
     return plans
-
-
-def _encode_cycle(column: pl.Series, plan: Mapping[str, Any]) -> sparse.csr_array:
-    angle = 2 * np.pi * turns(seconds_of(column), plan["cycle"])
-    parts = [np.nan_to_num(np.sin(angle)), np.nan_to_num(np.cos(angle))]
-    if plan["missing"]:
-        parts.append(np.isnan(angle).astype(np.float64))
-    return sparse.csr_array(np.column_stack(parts).astype(np.float32))
-
-
-def seconds_of(column: pl.Series) -> Seconds:
-    """(n,) seconds since 1970, UTC; NaN for what is missing or no date.
-
-    Reads dates and datetimes; ISO 8601, "01-Jan-1995", "May 5, 1995" and "1995年5月1日"; numbers of
-    years (1995), of YYYYMMDD, or of seconds and finer since 1970. "06/05/1995" is no date: it could
-    be two.
-    """
-    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
-        micros = column.dt.epoch("us").cast(pl.Float64) / 1e6
-        return micros.fill_null(float("nan")).to_numpy().copy()
-    if column.dtype.is_numeric():
-        return _seconds_of_numbers(column.cast(pl.Float64), column.name)
-    texts = present(as_text(column))
-    numbers = _seconds_of_numbers(texts.cast(pl.Float64, strict=False), column.name)
-    return np.where(np.isnan(numbers), _seconds_of_texts(texts), numbers)
-
-
-def _seconds_of_numbers(column: pl.Series, name: str) -> Seconds:
-    numbers = column.fill_null(float("nan")).to_numpy().copy()
-    known = np.isfinite(numbers)
-    found = np.full(len(numbers), np.nan)
-    values = numbers[known]
-    if not len(values):
-        return found
-    if bool(((values >= _YEARS[0]) & (values <= _YEARS[1]) & (values == np.floor(values))).all()):
-        years = pl.DataFrame({"year": values}).select(pl.date(pl.col("year").cast(pl.Int32), 1, 1))
-        found[known] = years.to_series().dt.epoch("us").to_numpy() / 1e6
-    else:
-        found[known] = to_seconds(pl.Series(values), where=f"column {name!r}")[0].to_numpy()
-    return found
-
-
-def _seconds_of_texts(texts: pl.Series) -> Seconds:
-    """Each different spelling is read once."""
-    known = spelt_times(texts)
-    found = pl.DataFrame({"text": texts}).join(known, on="text", how="left", maintain_order="left")
-    return found["seconds"].cast(pl.Float64).fill_null(float("nan")).to_numpy().copy()
-
-
-def turns(seconds: Seconds, cycle: str) -> Seconds:
-    """How far round its cycle each moment is, 0 to below 1; NaN stays NaN. Mondays are 0."""
-    if cycle == "hour":
-        return np.asarray((seconds % _DAY) / _DAY)
-    if cycle == "weekday":
-        return np.asarray((np.floor(seconds / _DAY) + 3) % 7 / 7)
-    days = pl.Series(np.floor(seconds / _DAY)).fill_nan(None).cast(pl.Int32).cast(pl.Date)
-    if cycle == "month":
-        place = (days.dt.month().cast(pl.Float64) - 1) / 12
-    else:
-        place = (days.dt.ordinal_day().cast(pl.Float64) - 1) / 366
-    return place.fill_null(float("nan")).to_numpy().copy()
 
 
 class Reading(TypedDict):
