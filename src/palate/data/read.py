@@ -30,14 +30,11 @@ from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
 from palate.data.interactions import CHOSEN, match_items, read_interactions
 from palate.data.notes import DAY, ReadNotes, TableNotes, date_of, log_notes
 from palate.data.subset import empty_items, text_columns
-from palate.data.times import check_time_format
+from palate.data.times import FIRST_DATES, check_time_format
 
 __all__ = ["read"]
 
 HEAVY = 1000.0
-FIRST_DATES = 631_152_000.0
-"""Seconds since 1970 at the start of 1990."""
-
 _KEYS = {"interactions": USER, "items": ITEM, "users": USER}
 
 

@@ -16,7 +16,7 @@ from palate.core.columns import ITEM, USER
 from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting, first_offenders
 from palate.data.formats.open import LINES, Table, suffix_of
 from palate.data.formats.text import is_plain, text_bytes
-from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for
+from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for, with_plain_digits
 
 RowNames: TypeAlias = Callable[[pl.Series], str]
 
@@ -27,6 +27,8 @@ _CHUNK = 2**26
 _LF = ord("\n")
 
 _EXACT_BELOW = 2.0**53
+_EXACT_BELOW_OF: dict[pl.DataType, float] = {pl.Float32(): 2.0**24, pl.Float16(): 2.0**11}
+"""Of shorter floating point numbers: the whole numbers that they cannot tell apart begin here."""
 _FEW = 0.2
 _TOO_LONG = r"^\s*[-+]?\d{16,}\s*$"
 _AS_PRINTED = r"^[-+(]?\s*[$€£¥￥]?\s*\d[\d.,'’\s]*\s*(?:[$€£¥元円₽%]|[A-Z]{3})?\)?$"
@@ -75,7 +77,8 @@ def _whole(series: pl.Series, *, where: str, place: RowNames) -> pl.Series:
     """A table library turns whole numbers with a gap into floats: back again."""
     known = series.fill_nan(None)
     _check_whole((known != known.round()) | known.is_infinite(), known, where=where)
-    if (large := (known.abs() >= _EXACT_BELOW).fill_null(False)).any():
+    exact_below = _EXACT_BELOW_OF.get(series.dtype, _EXACT_BELOW)
+    if (large := (known.abs() >= exact_below).fill_null(False)).any():
         raise DataError(
             f"{where} holds ids that have lost digits as floating point numbers:"
             f" {place(large)}. Read them as text or as whole numbers."
@@ -162,7 +165,7 @@ def as_numbers(series: pl.Series, *, where: str, place: RowNames = rows_where) -
 
 
 def _parsed_numbers(texts: pl.Series, *, where: str, place: RowNames) -> pl.Series:
-    plain = texts.str.strip_chars()
+    plain = with_plain_digits(texts.str.strip_chars())
     plain = plain.set(plain == "", None)
     numbers = plain.cast(pl.Float64, strict=False)
     unread = numbers.is_null() & plain.is_not_null()
@@ -182,7 +185,7 @@ def infer_type(texts: pl.Series) -> pl.Series:
     Digits with a leading zero ("00501") are a code, and stay text. NaN and infinities are numbers
     among numbers.
     """
-    plain = texts.str.strip_chars()
+    plain = with_plain_digits(texts.str.strip_chars())
     known = plain.drop_nulls()
     if not len(known):
         return texts
