@@ -585,9 +585,7 @@ def test_a_name_that_no_file_can_have_is_an_error_at_once(
     assert "fault of palate" not in done.err
 
 
-def test_a_link_to_nothing_is_no_place_for_a_model_and_said_before_the_fit(
-    command, shop, tmp_path
-):
+def test_a_link_to_nothing_is_no_place_for_a_model_and_said_before_the_fit(command, shop, tmp_path):
     (tmp_path / "model").symlink_to(tmp_path / "nowhere")
     done = command("fit", shop(), "--out", tmp_path / "model")
     assert done.code == 1

@@ -6,7 +6,16 @@ import pytest
 
 from palate.core.errors import ArtefactError
 from palate.core.files import write_whole
-from palate.core.paths import FilePath, Located, WholePath, beside, found_again, located, path_of, whole_path
+from palate.core.paths import (
+    FilePath,
+    Located,
+    WholePath,
+    beside,
+    found_again,
+    located,
+    path_of,
+    whole_path,
+)
 from palate.core.registry import located_table
 from palate.core.settings import AnyEncoder
 

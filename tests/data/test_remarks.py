@@ -67,7 +67,12 @@ def test_a_flag_that_is_always_one_changes_nothing():
 
 @pytest.mark.parametrize(
     "flags",
-    [["yes", "no", "Yes", "no"], ["Y", "N", "y", "n"], ["t", "f", "true", "F"], ["是", "否", "是", "否"]],
+    [
+        ["yes", "no", "Yes", "no"],
+        ["Y", "N", "y", "n"],
+        ["t", "f", "true", "F"],
+        ["是", "否", "是", "否"],
+    ],
 )
 def test_words_for_one_and_zero_are_flags(flags):
     data, _ = told(LOG.with_columns(label=pl.Series(flags)))

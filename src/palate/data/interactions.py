@@ -445,6 +445,8 @@ _SPELLINGS = {
     "without '.0' at the end": pl.col("id").str.replace(r"\.0+$", ""),
     "without spaces around them": pl.col("id").str.strip_chars(),
     "without leading zeros": pl.col("id").str.strip_chars_start("0"),
+    "with an accent and its letter as one (NFC)": pl.col("id").str.normalize("NFC"),
+    "with letters of the usual width (NFKC)": pl.col("id").str.normalize("NFKC"),
     "in lower case": pl.col("id").str.to_lowercase(),
 }
 

@@ -128,12 +128,22 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
     if len(spaced):
         shown = first_offenders(spaced, len(spaced))
         doubts.append(f"{where}: the spaces around ids are parts of them: {shown}")
+    if len(alike := _look_alike(distinct)):
+        shown = first_offenders(alike, len(alike))
+        doubts.append(f"{where}: these ids look alike, and are not the same: {shown}")
     words = ids.filter(ids.is_in(_WORDS_FOR_MISSING))
     if len(words):
         names = words.unique(maintain_order=True)
         shown = first_offenders(names, len(names))
         doubts.append(f"{where}: taken as ids like others in {len(words):,} rows: {shown}")
     return doubts
+
+
+def _look_alike(ids: pl.Series) -> pl.Series:
+    """Those that differ from another in how Unicode writes a letter: "é" in two ways, "１" and "1"."""
+    strange = ids.filter(ids.str.contains(r"[^\x00-\x7f]"))
+    plain = strange.str.normalize("NFKC")
+    return strange.filter(plain.is_duplicated() | (plain.ne(strange) & plain.is_in(ids.implode())))
 
 
 def _called(letter: str) -> str:
