@@ -137,3 +137,13 @@ def test_what_cannot_be_put_among_them():
     with pytest.raises(DataError, match="no column for weight"):
         with_later_events(log()[25:], read(heavy[:25]))
     same(with_later_events(heavy[25:], read(heavy[:25])).data, read(heavy))
+
+
+@pytest.mark.parametrize(("flag", "added"), [("label", 5), ("is_click", 0)])
+def test_a_day_on_which_nobody_chose_anything(flag, added):
+    before = read(log(35).with_columns(pl.Series(flag, [1] * 35)))
+    day = log()[35:].with_columns(pl.lit(0).alias(flag))
+    found = with_later_events(day, before)
+    assert found.added == added
+    assert len(found.data.interactions) == len(before.interactions)
+    assert len(found.data.events) == len(before.events) + added

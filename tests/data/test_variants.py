@@ -116,5 +116,5 @@ def test_numbers_of_items_that_32_bits_cannot_hold_are_named(write):
 
 @pytest.mark.parametrize("title", [b"tea", dt.timedelta(days=1)])
 def test_titles_that_are_no_text(title):
-    with pytest.raises(DataError, match="column 'title' holds .*; it must hold text"):
+    with pytest.raises(DataError, match=r"column 'title' holds .*; it must hold text"):
         read(LOG, pl.DataFrame({"item_id": ["a", "b"], "title": [title, title]}))

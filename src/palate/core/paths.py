@@ -63,7 +63,7 @@ def path_of(value: object, what: str, error: type[PalateError] = ConfigError) ->
 def _check_reachable(path: str, what: str, error: type[PalateError]) -> None:
     """Raises `error` for a name that no file can have, and links that lead back to themselves."""
     try:
-        os.stat(path)
+        Path(path).stat()
     except OSError as reason:
         if reason.errno in (errno.ENAMETOOLONG, errno.ELOOP):
             raise error(f"{what} cannot be {shorten(path)}: {reason.strerror}") from reason

@@ -76,6 +76,7 @@ def read_interactions(
         drop_missing=drop_missing,
         positive=positive,
         weight=weight,
+        choices_needed=True,
     )
     happened, rule = _decided(happened, positive, found, notes=notes)
     happened, told = _repeated(happened, repeats)
@@ -98,11 +99,13 @@ def typed_events(
     drop_missing: bool = False,
     positive: Positive | None = None,
     weight: str | None = None,
+    choices_needed: bool = False,
 ) -> tuple[pl.DataFrame, TableNotes, list[str]]:
     """The events with columns of our types, in order of time, before any rule is applied to them.
 
     As for `read_interactions`; `CHOSEN` is there where a column of 1 and 0 decides. The third that
-    comes back are the columns that `positive` and `weight` alone ask for.
+    comes back are the columns that `positive` and `weight` alone ask for. Unless `choices_needed`
+    a day may go by on which nobody chose anything.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
@@ -120,7 +123,8 @@ def typed_events(
     if drop_missing:
         raw, place = _without_gaps(raw, place, found, events=events, notes=notes)
         check_left(raw, table)
-    liked, known = _choices([raw.drop_in_place(name) for name in flags], notes)
+    found_flags = [raw.drop_in_place(name) for name in flags]
+    liked, known = _choices(found_flags, notes, needed=choices_needed)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
@@ -236,7 +240,7 @@ def _notes(
 
 
 def _choices(
-    flags: Sequence[pl.Series], notes: TableNotes
+    flags: Sequence[pl.Series], notes: TableNotes, *, needed: bool
 ) -> tuple[pl.Series | None, pl.Series | None]:
     """(which events are choices, which stay), where columns of 1 and 0 say so; None: all.
 
@@ -252,7 +256,7 @@ def _choices(
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
     counted = Setting("positive", "all", "data")
-    if not chosen.any():
+    if needed and not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
             " something else, say so: ",

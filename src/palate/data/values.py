@@ -140,7 +140,7 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
 
 
 def _look_alike(ids: pl.Series) -> pl.Series:
-    """Those that differ from another in how Unicode writes a letter: "é" in two ways, "１" and "1"."""
+    """Those that differ from another in how Unicode writes a letter: "é" in two ways, "１", "1"."""
     strange = ids.filter(ids.str.contains(r"[^\x00-\x7f]"))
     plain = strange.str.normalize("NFKC")
     return strange.filter(plain.is_duplicated() | (plain.ne(strange) & plain.is_in(ids.implode())))
