@@ -8,7 +8,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from palate.core.errors import DataError
+from palate.core.conditions import fits
+from palate.core.errors import DataError, Setting
 from palate.data.read import read
 
 LOG = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"], "timestamp": [1.7e9, 1.6e9]})
@@ -88,6 +89,17 @@ def test_a_function_of_somebody_in_a_lazy_frame_that_fails():
     lazy = LOG.lazy().with_columns(pl.col("user_id").map_elements(failing, return_dtype=pl.String))
     with pytest.raises(DataError, match="the lazy frame of interactions cannot be read: no u"):
         read(lazy)
+
+
+def test_a_function_of_somebody_in_an_expression_that_fails():
+    def failing(value):
+        raise ZeroDivisionError(f"no {value}")
+
+    expression = pl.col("item_id").map_elements(failing, return_dtype=pl.Boolean)
+    with pytest.raises(DataError, match=r"positive=.*no [ab]"):
+        read(LOG, positive=expression)
+    with pytest.raises(DataError, match=r"where=.*no [ab]"):
+        fits(LOG, expression, Setting("where"))
 
 
 def test_ids_that_look_alike_are_told():
