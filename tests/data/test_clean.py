@@ -262,5 +262,5 @@ def test_the_input_is_untouched_and_the_steps_are_logged(shop, caplog):
 def test_a_constant_that_its_column_cannot_hold(constant):
     items = pl.DataFrame({"item_id": ["a", "b"], "stock": pl.Series([1, None], dtype=pl.UInt8)})
     data = read(pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]}), items)
-    with pytest.raises(DataError, match="missing={'stock': .*} does not fit UInt8"):
+    with pytest.raises(DataError, match=r"missing={'stock': .*} does not fit UInt8"):
         clean(data, missing={"stock": constant})
