@@ -560,3 +560,34 @@ def test_which_events_are_choices(command, shop):
 def test_which_events_are_choices_said_wrongly(command, shop, positive, words):
     config = CONFIG.replace("[encoders", f'positive = "{positive}"\n[encoders', 1)
     both_fail(command, shop(config=config), "[data] positive", words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "{}"],
+        ["fit", "shop.toml", "--out", "{}"],
+        ["show", "{}"],
+        ["recommend", "{}", "--user", "u1"],
+        ["encode", "items.csv", "--encoder", "tfidf", "--out", "{}"],
+        ["encode", "{}", "--encoder", "tfidf", "--out", "vectors"],
+        ["compare", "{}"],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_an_error_at_once(
+    command, shop, tmp_path, monkeypatch, words
+):
+    shop()
+    monkeypatch.chdir(tmp_path)
+    done = command(*(word.format("n" * 300) for word in words))
+    assert done.code == 1, done.err
+    assert "File name too long" in done.err
+    assert "fault of palate" not in done.err
+
+
+def test_a_link_to_nothing_is_no_place_for_a_model_and_said_before_the_fit(command, shop, tmp_path):
+    (tmp_path / "model").symlink_to(tmp_path / "nowhere")
+    done = command("fit", shop(), "--out", tmp_path / "model")
+    assert done.code == 1
+    assert "is a link to nothing" in done.err
+    assert "learn" not in done.err

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import pytest
 
-from palate.core.paths import FilePath, Located, WholePath, beside, found_again, located, whole_path
+from palate.core.errors import ArtefactError
+from palate.core.files import write_whole
+from palate.core.paths import (
+    FilePath,
+    Located,
+    WholePath,
+    beside,
+    found_again,
+    located,
+    path_of,
+    whole_path,
+)
 from palate.core.registry import located_table
 from palate.core.settings import AnyEncoder
 
@@ -118,3 +129,13 @@ def test_what_moved_together_is_found_again(shop, tmp_path):
     assert found_again(str(shop / "photos"), near, moved / "model") == str(moved / "photos")
     for other in (None, "../gone"):
         assert found_again(str(shop / "photos"), other, moved / "model") == str(shop / "photos")
+
+
+def test_what_no_file_can_be_called_is_refused_with_the_reason(tmp_path):
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    for path, reason in (("m" * 5000, "too long"), (loop, "symbolic links")):
+        with pytest.raises(ArtefactError, match=f"the folder of a model cannot be .*{reason}"):
+            path_of(path, "the folder of a model", ArtefactError)
+        with pytest.raises(OSError, match=reason):
+            write_whole(Path(path), b"x")

@@ -193,3 +193,21 @@ def test_an_encoding_of_chinese_is_guessed(write):
         read(
             LOG, items=write("west.csv", "item,title\na,Müller Käse\nb,größer\n".encode("latin-1"))
         )
+
+
+def test_ids_that_short_numbers_cannot_tell_apart_are_refused():
+    ids = pl.Series("user_id", [16_777_216, 16_777_217], dtype=pl.Int64).cast(pl.Float32)
+    with pytest.raises(DataError, match="'user_id' holds ids that have lost digits"):
+        read(pl.DataFrame([ids, pl.Series("item_id", ["a", "b"])]))
+    small = pl.DataFrame({"user_id": pl.Series([7.0], dtype=pl.Float32), "item_id": ["a"]})
+    assert read(small).interactions["user_id"].to_list() == ["7"]
+
+
+def test_full_width_digits_are_numbers_and_ids_stay(tmp_path):
+    log, items = tmp_path / "log.csv", tmp_path / "items.csv"
+    log.write_text("user_id,item_id,评分\nu１,a,５\nu２,b,４．５\n")
+    items.write_text("item_id,title,price\na,茶,１２\nb,杯,３．５\n")
+    data = read(log, items)
+    assert data.interactions["user_id"].to_list() == ["u１", "u２"]
+    assert data.interactions["value"].to_list() == [5.0, 4.5]
+    assert data.items["price"].to_list() == [12.0, 3.5]

@@ -6,6 +6,7 @@ import pytest
 from palate.core.dataset import Dataset
 from palate.core.errors import ConfigError, DataError
 from palate.data.clean import clean
+from palate.data.read import read
 
 
 def clean_with_notes(data, **settings):
@@ -255,3 +256,11 @@ def test_the_input_is_untouched_and_the_steps_are_logged(shop, caplog):
         "empty text: removed 2 events, 2 items",
         "normalise 'age' (log): changed 2 values",
     ]
+
+
+@pytest.mark.parametrize("constant", [10**40, -1, 300])
+def test_a_constant_that_its_column_cannot_hold(constant):
+    items = pl.DataFrame({"item_id": ["a", "b"], "stock": pl.Series([1, None], dtype=pl.UInt8)})
+    data = read(pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]}), items)
+    with pytest.raises(DataError, match=r"missing={'stock': .*} does not fit UInt8"):
+        clean(data, missing={"stock": constant})

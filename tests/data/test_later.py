@@ -166,3 +166,13 @@ def test_events_still_to_come_are_told_as_at_the_fit():
     (there,) = [line for line in read_lines if "still to come" in line]
     assert later.endswith(there)
     assert any("1 event lies before 1990: '1973-03-03'" in line for line in lines)
+
+
+@pytest.mark.parametrize(("flag", "added"), [("label", 5), ("is_click", 0)])
+def test_a_day_on_which_nobody_chose_anything(flag, added):
+    before = read(log(35).with_columns(pl.Series(flag, [1] * 35)))
+    day = log()[35:].with_columns(pl.lit(0).alias(flag))
+    found = with_later_events(day, before)
+    assert found.added == added
+    assert len(found.data.interactions) == len(before.interactions)
+    assert len(found.data.events) == len(before.events) + added

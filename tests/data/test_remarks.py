@@ -54,11 +54,39 @@ def test_one_of_several_is_enough():
     assert any("2 events where 'click' and 'label' is 0 count against" in line for line in lines)
 
 
+@pytest.mark.parametrize("flags", [[1, 2, 0, 1], [1, -1, 1, 1], ["good", "bad", "1", "0"]])
+def test_what_is_no_flag_changes_nothing_and_is_told(flags):
+    data, lines = told(LOG.with_columns(label=pl.Series(flags)))
+    assert len(data.interactions) == 4
+    assert any("'label' holds" in line and 'positive="label >= 1"' in line for line in lines)
+
+
+def test_a_flag_that_is_always_one_changes_nothing():
+    assert len(read(LOG.with_columns(label=pl.Series([1, 1, 1, 1]))).interactions) == 4
+
+
 @pytest.mark.parametrize(
-    "flags", [[1, 2, 0, 1], [1.0, None, 0.0, 1.0], ["yes", "no", "1", "0"], [1, 1, 1, 1]]
+    "flags",
+    [
+        ["yes", "no", "Yes", "no"],
+        ["Y", "N", "y", "n"],
+        ["t", "f", "true", "F"],
+        ["是", "否", "是", "否"],
+    ],
 )
-def test_what_is_no_flag_changes_nothing(flags):
-    assert len(read(LOG.with_columns(label=pl.Series(flags))).interactions) == 4
+def test_words_for_one_and_zero_are_flags(flags):
+    data, _ = told(LOG.with_columns(label=pl.Series(flags)))
+    assert len(data.interactions) == 2
+    assert len(data.against) == 2
+
+
+@pytest.mark.parametrize("flags", [[1, None, 0, 1], [True, None, False, True], ["1", "", "0", "1"]])
+@pytest.mark.parametrize(("name", "against"), [("label", 1), ("is_click", 0)])
+def test_events_of_which_a_flag_says_nothing_are_left_out(name, against, flags):
+    data, lines = told(LOG.with_columns(pl.Series(name, flags)))
+    assert len(data.interactions) == 2
+    assert len(data.events) == 2 + against
+    assert any(f"left out 1 rows where '{name}' says nothing" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -264,3 +264,81 @@ def test_a_month_is_its_first_day_and_no_day_of_the_year():
 )
 def test_what_browsers_and_koreans_write(spelt, plain):
     assert seconds([spelt])[0].to_list() == seconds([plain])[0].to_list()
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2020-09-13T12:26:40+99:00",
+        "2020-09-13T12:26:40+02:75",
+        "2020-09-13T12:26:40[Europe/Paris]",
+        "2020-09-13 12:26:40 (CEST)",
+    ],
+)
+def test_a_zone_that_says_no_offset_is_not_taken_for_utc(spelling):
+    with pytest.raises(DataError, match="cannot be read"):
+        seconds([spelling])
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "2020-09-13T14:26:40+02:00[Europe/Paris]",
+        "2020-09-13T12:26:40Z[UTC]",
+        "Sun Sep 13 2020 14:26:40 GMT+0200 (Central European Summer Time)",
+        "2020-09-13T15:26:40+03:00[Etc/GMT-3]",
+        "２０２０-０９-１３ １２:２６:４０",
+        "１６０００００００0",
+    ],
+)
+def test_an_offset_with_its_name_and_full_width_digits(spelling):
+    assert seconds([spelling])[0].to_list() == [MOMENT]
+
+
+@pytest.mark.parametrize(
+    ("values", "form", "moment"),
+    [
+        (["13/09/20", "14/09/20"], "%d/%m/%y", 1599955200.0),
+        (["9/13/20 12:26", "9/14/20 12:26"], "%m/%d/%y %H:%M", 1599999960.0),
+        (["9/13/2020 12:26:40 PM"], "%m/%d/%Y %I:%M:%S %p", MOMENT),
+        (["13-09-20", "14-09-20"], "%d-%m-%y", 1599955200.0),
+    ],
+)
+def test_the_format_that_is_advised_reads_the_times(values, form, moment):
+    with pytest.raises(DataError) as raised:
+        seconds(values)
+    assert f'time_format="{form}"' in str(raised.value)
+    read, _ = to_seconds(pl.Series("t", values), where="f.csv: column 't'", form=form)
+    assert read[0] == moment
+
+
+def test_two_digits_are_no_year_of_four():
+    with pytest.raises(DataError, match='is not written as time_format="%d/%m/%Y" says in row 2'):
+        to_seconds(pl.Series(["13/09/2020", "13/09/20"]), where="f.csv", form="%d/%m/%Y")
+
+
+@pytest.mark.parametrize("word", ["NaT", "None", "NULL", "N/A", "\\N", "-", "未知"])
+def test_words_for_nothing_are_missing_times(word):
+    with pytest.raises(DataError, match=r"missing or not finite in row 2.*drop_missing=True"):
+        seconds(["2020-09-13", word])
+
+
+@pytest.mark.parametrize("values", [["1956-05-01", "1980-01-01"], [dt.date(1956, 5, 1)] * 2])
+def test_dates_that_are_all_from_before_computers_are_told(values):
+    _, notes = seconds(values)
+    assert any("all of these dates lie before 1990" in note for note in notes)
+    assert not seconds(["1956-05-01", "2020-01-01"])[1]
+
+
+@pytest.mark.parametrize("values", [[45413.5, 45414.25], ["45413", "45414.5"], [45413, 45500]])
+def test_days_of_a_spreadsheet_are_told(values):
+    read, notes = seconds(values)
+    assert read[0] == float(values[0])
+    assert any("days of a spreadsheet" in note and "2024-0" in note for note in notes)
+    assert not seconds([0, 45413])[1]
+
+
+def test_short_numbers_that_cannot_hold_times_are_told():
+    _, notes = seconds([1.6e9, 1.7e9], dtype=pl.Float32)
+    assert any("less than 128 s" in note for note in notes)
+    assert not seconds([0.0, 5000.0], dtype=pl.Float32)[1]

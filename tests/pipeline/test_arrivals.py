@@ -1,5 +1,7 @@
 """Items that arrive after the fit: what their table may look like."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -352,3 +354,46 @@ def test_a_file_in_another_encoding(shop, tmp_path):
         model.add_items(path)
     model.add_items(path, encoding="gb18030")
     assert model.data_.items["title"][-1] == "青花瓷茶壶"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"),
+    [
+        ("price", {"a": 1}, "numbers"),
+        ("price", dt.timedelta(days=1), "numbers"),
+        ("price", dt.date(2024, 1, 1), "numbers"),
+        ("price", dt.time(1), "numbers"),
+        ("stock", 0.5, "true or false"),
+        ("note", {"a": 1}, "text"),
+        ("note", b"x", "text"),
+        ("note", dt.timedelta(days=1), "text"),
+        ("tags", b"x", "lists of text"),
+        ("tags", [b"x"], "lists of text"),
+        ("tags", {"a": 1}, "lists of text"),
+        ("sizes", [dt.date(2024, 1, 1)], "lists of numbers"),
+    ],
+)
+def test_values_of_another_kind_are_never_made_to_fit(column, value, kind):
+    items = pl.DataFrame(
+        {
+            "item_id": ["a", "b"],
+            "title": ["red tea", "green tea"],
+            "price": [1, 2],
+            "stock": [True, False],
+            "note": ["x", "y"],
+            "tags": [["x"], ["y"]],
+            "sizes": [[1], [2]],
+        }
+    )
+    data = read(pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]}), items)
+    new = pl.DataFrame({"item_id": ["n"], column: [value]})
+    with pytest.raises(DataError, match=f"column '{column}' must be {kind}, as in the catalogue"):
+        arriving(new, data)
+
+
+def test_numbers_and_dates_of_a_frame_are_text_where_the_catalogue_has_text():
+    items = pl.DataFrame({"item_id": ["a", "b"], "note": ["x", "y"]})
+    data = read(pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"]}), items)
+    for value, text in ((3.0, "3"), (True, "true"), (dt.date(2024, 1, 1), "2024-01-01")):
+        new = pl.DataFrame({"item_id": ["n"], "note": [value]})
+        assert arriving(new, data)["note"].to_list() == [text]

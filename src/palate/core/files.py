@@ -57,7 +57,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Where something fails `path` stays as it was.
     """
-    target = path.resolve()
+    try:
+        target = path.resolve()
+    except RuntimeError as error:  # how pathlib calls links that lead back to themselves
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
     temporary = target.with_name(f".{path.name[:_LONGEST_NAME]}.{secrets.token_hex(4)}.tmp")
     try:
         yield temporary

@@ -6,6 +6,7 @@ A component says which of its settings are paths by their type, `FilePath` or an
 
 from __future__ import annotations
 
+import errno
 import os
 import reprlib
 from collections.abc import Callable, Collection, Mapping
@@ -15,6 +16,7 @@ from typing import Annotated, Any, TypeAlias
 
 from palate.core.errors import ConfigError, PalateError
 from palate.core.settings import changed, types_of
+from palate.core.visible import shorten
 
 
 class WholePath(str):
@@ -53,8 +55,18 @@ def path_of(value: object, what: str, error: type[PalateError] = ConfigError) ->
     if isinstance(value, str | os.PathLike):
         said = os.fspath(value)
         if isinstance(said, str) and said and "\0" not in said and _can_be_named(said):
+            _check_reachable(said, what, error)
             return Path(said)
     raise error(f"{what} must be a path, not {reprlib.repr(value)}")
+
+
+def _check_reachable(path: str, what: str, error: type[PalateError]) -> None:
+    """Raises `error` for a name that no file can have, and links that lead back to themselves."""
+    try:
+        Path(path).stat()
+    except OSError as reason:
+        if reason.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise error(f"{what} cannot be {shorten(path)}: {reason.strerror}") from reason
 
 
 def _can_be_named(path: str) -> bool:

@@ -22,6 +22,7 @@ from palate.data.texts import (
     written_lists,
 )
 from palate.data.values import (
+    LARGEST,
     RowNames,
     as_ids,
     check_left,
@@ -232,7 +233,7 @@ def _title(series: pl.Series, reading: _Reading) -> pl.Series:
     if isinstance(series.dtype, pl.List) and not flat_type(series.dtype).is_nested():
         reading.remark(TITLE, "lists, joined to one text each")
         return _cleaned(_joined(_flat(series)), reading)
-    if series.dtype.is_nested() or series.dtype == pl.Object:
+    if series.dtype.is_nested() or series.dtype in (pl.Object, pl.Binary, pl.Duration):
         raise DataError(
             f"{reading.notes.source}: column {TITLE!r} holds {series.dtype}; it must hold text."
             " Take its text out, or name another column: ",
@@ -371,6 +372,11 @@ def _finite(series: pl.Series, reading: _Reading) -> pl.Series:
         raise DataError(
             f"{reading.notes.source}: column {quoted(series.name)} is infinite in"
             f" {reading.place(infinite)}; give a number, or leave it empty"
+        )
+    if (huge := series.is_finite() & (series.abs() > LARGEST)).any() and not reading.leave_infinite:
+        raise DataError(
+            f"{reading.notes.source}: column {quoted(series.name)} is beyond {LARGEST:g} in"
+            f" {reading.place(huge)}; give a smaller number, or leave it empty"
         )
     if missing := int(series.is_nan().sum()):
         reading.remark(series.name, f"NaN in {counted(missing, 'row')}, taken as missing")

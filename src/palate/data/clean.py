@@ -16,6 +16,7 @@ from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.visible import quoted
 from palate.data.notes import CleanNotes, Step, log_notes
 from palate.data.subset import core, empty_items, keep_rows, key_of, locate, tables_of, with_table
 
@@ -299,7 +300,12 @@ def _fill(series: pl.Series, gaps: pl.Series, value: Policy) -> pl.Series:
     if series.dtype.is_integer() and isinstance(value, float):
         whole = value.is_integer()
         series, value = (series, int(value)) if whole else (series.cast(pl.Float64), value)
-    constant = pl.Series(series.name, [value], dtype=series.dtype)
+    try:
+        constant = pl.Series(series.name, [value], dtype=series.dtype)
+    except (OverflowError, TypeError, pl.exceptions.PolarsError) as error:
+        raise DataError(
+            f"missing={{{series.name!r}: {quoted(value)}}} does not fit {series.dtype}"
+        ) from error
     filled = pl.select(
         pl.when(gaps).then(constant.new_from_index(0, len(series))).otherwise(series)
     )

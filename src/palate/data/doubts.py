@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 import polars as pl
@@ -16,9 +15,7 @@ from palate.core.visible import counted
 from palate.data.columns import is_rating
 from palate.data.notes import DAY, date_of
 from palate.data.positive import scale_of
-
-FIRST_DATES: Final = 631_152_000.0
-"""Seconds since 1970 at the start of 1990."""
+from palate.data.times import FIRST_DATES
 
 
 def doubts_about_events(

@@ -25,7 +25,7 @@ from palate.data.columns import is_flag, is_impression
 from palate.data.formats.open import Table
 from palate.data.notes import TableNotes
 from palate.data.positive import Positive, column_of, columns_of, decide
-from palate.data.texts import without_markup
+from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for, without_markup
 from palate.data.times import to_seconds
 from palate.data.values import (
     LARGEST,
@@ -40,6 +40,8 @@ from palate.data.values import (
 from palate.data.weights import weigh, weighted_columns
 
 _EVENTS = Setting("events", section="data")
+_YES = ["1", "1.0", "true", "t", "yes", "y", "是"]
+_NO = ["0", "0.0", "false", "f", "no", "n", "否"]
 CHOSEN = "palate: chosen"
 """A column of truth values that travels with the events until they are divided by it."""
 
@@ -75,6 +77,7 @@ def read_interactions(
         drop_missing=drop_missing,
         positive=positive,
         weight=weight,
+        choices_needed=True,
     )
     happened, rule = _decided(happened, positive, found, notes=notes)
     happened, told = _repeated(happened, repeats)
@@ -97,11 +100,13 @@ def typed_events(
     drop_missing: bool = False,
     positive: Positive | None = None,
     weight: str | None = None,
+    choices_needed: bool = False,
 ) -> tuple[pl.DataFrame, TableNotes, list[str]]:
     """The events with columns of our types, in order of time, before any rule is applied to them.
 
     As for `read_interactions`; `CHOSEN` is there where a column of 1 and 0 decides. The third that
-    comes back are the columns that `positive` and `weight` alone ask for.
+    comes back are the columns that `positive` and `weight` alone ask for. Unless `choices_needed`
+    a day may go by on which nobody chose anything.
     """
     schema = table.schema
     keep = [name for name in dict.fromkeys(keep) if name not in found]
@@ -119,7 +124,8 @@ def typed_events(
     if drop_missing:
         raw, place = _without_gaps(raw, place, found, events=events, notes=notes)
         check_left(raw, table)
-    liked, known = _choices([raw.drop_in_place(name) for name in flags], notes)
+    found_flags = [raw.drop_in_place(name) for name in flags]
+    liked, known = _choices(found_flags, notes, needed=choices_needed)
     columns = {name: raw.drop_in_place(name) for name in raw.columns}
     for ours, theirs in found.items():
         where = f"{table.name}: column {theirs!r}"
@@ -235,21 +241,23 @@ def _notes(
 
 
 def _choices(
-    flags: Sequence[pl.Series], notes: TableNotes
+    flags: Sequence[pl.Series], notes: TableNotes, *, needed: bool
 ) -> tuple[pl.Series | None, pl.Series | None]:
     """(which events are choices, which stay), where columns of 1 and 0 say so; None: all.
 
     With several, as clicks beside purchases, one 1 is enough. The first is of those that stay:
-    what was shown and not clicked was not turned down, and goes.
+    what was shown and not clicked was not turned down, and goes; so does an event of which none
+    of them says anything.
     """
     read = {flag.name: yes for flag in flags if (yes := _yes_or_no(flag)) is not None}
+    notes.messages += [_no_flag(flag) for flag in flags if flag.name not in read]
     if not read:
         return None, None
     notes.ignored = [name for name in notes.ignored if name not in read]
     chosen = pl.DataFrame(list(read.values())).select(pl.any_horizontal(pl.all())).to_series()
     names = " and ".join(repr(name) for name in read)
     every = Setting("positive", "all", "data")
-    if not chosen.any():
+    if needed and not chosen.any():
         raise DataError(
             f"{notes.source}: {names} is 0 in every row, so that no event is a choice. If it means"
             " something else, say so: ",
@@ -257,7 +265,12 @@ def _choices(
             " lets all rows count",
         )
     shown = all(is_impression(name) for name in read)
-    if left := len(chosen) - int(chosen.sum()):
+    silent = chosen.is_null()
+    if silent.any():
+        notes.messages.append(
+            f"left out {counted(int(silent.sum()), 'row')} where {names} says nothing"
+        )
+    if left := int((~chosen).sum()):
         what = (
             f"left out {counted(left, 'row')} where {names} is 0: no choices"
             if shown
@@ -266,17 +279,43 @@ def _choices(
         )
         otherwise = f"{what}. If it means something else, "
         notes.messages.append(Message.of(otherwise, every, " lets all rows count"))
-    return (None, chosen) if shown else (chosen, None)
+    if shown:
+        return None, chosen.fill_null(False)
+    return chosen.drop_nulls(), ~silent if silent.any() else None
 
 
 def _yes_or_no(flag: pl.Series) -> pl.Series | None:
-    """Truth values of a column of nothing but 1 and 0, true and false; else None."""
-    if flag.dtype.is_nested() or flag.dtype == pl.Object:
+    """Truth values of a column of nothing but 1 and 0 or words for them, null where it is silent.
+
+    None for a column of anything else.
+    """
+    texts = _plain_words(flag)
+    if texts is None:
         return None
-    texts = flag.cast(pl.String).str.to_lowercase().str.strip_chars()
-    yes = texts.is_in(["1", "1.0", "true"])
-    known = (yes | texts.is_in(["0", "0.0", "false"])).fill_null(False)
-    return yes.alias(flag.name) if known.all() else None
+    yes = texts.is_in(_YES)
+    known = yes | texts.is_in(_NO)
+    return yes.alias(flag.name) if known.any() and known.all() else None
+
+
+def _plain_words(flag: pl.Series) -> pl.Series | None:
+    """In lower case, null for what stands for nothing; None where it cannot be written so."""
+    if flag.dtype.is_nested() or flag.dtype in (pl.Object, pl.Binary, pl.Duration):
+        return None
+    texts = flag.cast(pl.String).str.strip_chars().str.to_lowercase()
+    return texts.set(stands_for(texts, MISSING | MISSING_NUMBERS), None)
+
+
+def _no_flag(flag: pl.Series) -> Message:
+    """What is said of a column that is called like one of 1 and 0 and holds something else."""
+    texts = _plain_words(flag)
+    said = f"holds {flag.dtype}" if texts is None else "holds nothing"
+    if texts is not None and len(other := texts.filter(~texts.is_in([*_YES, *_NO])).drop_nulls()):
+        said = f"holds {first_offenders(other.unique(maintain_order=True), other.n_unique())}"
+    return Message.of(
+        f"column {flag.name!r} {said}, and not 1 and 0 alone, so it does not say which events are"
+        " choices. If it does, say how: ",
+        Setting("positive", f"{flag.name} >= 1", "data"),
+    )
 
 
 def _read_as(kind: pl.DataType, theirs: str, ours: str) -> pl.Expr:
@@ -415,6 +454,8 @@ _SPELLINGS = {
     "without '.0' at the end": pl.col("id").str.replace(r"\.0+$", ""),
     "without spaces around them": pl.col("id").str.strip_chars(),
     "without leading zeros": pl.col("id").str.strip_chars_start("0"),
+    "with an accent and its letter as one (NFC)": pl.col("id").str.normalize("NFC"),
+    "with letters of the usual width (NFKC)": pl.col("id").str.normalize("NFKC"),
     "in lower case": pl.col("id").str.to_lowercase(),
 }
 

@@ -289,7 +289,7 @@ def _evaluated(
     fault = f"{source}: positive={shorten(str(positive))}"
     try:
         found = named.select(palate=positive).to_series()
-    except pl.exceptions.PolarsError as error:
+    except Exception as error:  # an expression may call a function of somebody's
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{fault} cannot be computed ({shorten(first)})") from error
     if found.dtype != pl.Boolean:

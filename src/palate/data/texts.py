@@ -21,7 +21,7 @@ MISSING = frozenset(
 )
 """What stands for a missing value, as the whole of it and in any case."""
 
-MISSING_NUMBERS = frozenset(["", "na", "-", "--", "—", "–", "?", ".", "#n/a", "nil"])
+MISSING_NUMBERS = frozenset(["", "na", "-", "--", "—", "–", "?", ".", "#n/a", "nil", "nat"])
 """What does among numbers: by itself it may be a word, as NA is a region's."""
 
 _ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,30});"
@@ -35,6 +35,7 @@ _TAG = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MARKUP = rf"(?i){_ENTITY}|<!--|</?(?:{_BLOCKS}|{_INLINE}|script|style)[\s/>]"
+_FULL_WIDTH_DIGIT = "[０-９]"
 _LONGEST = 100_000
 _LONGEST_WORD = 40
 _NAMES = ("name", "title", "label", "value", "text", "tag")
@@ -78,6 +79,11 @@ def stands_for(texts: pl.Series, words: Iterable[str]) -> pl.Series:
     found = (texts.str.len_bytes() <= _LONGEST_WORD).fill_null(False)
     plain = texts.filter(found).str.strip_chars().str.to_lowercase()
     return found.scatter(found.arg_true(), plain.is_in(list(words)))
+
+
+def with_plain_digits(texts: pl.Series) -> pl.Series:
+    """Numbers and dates whose full-width digits and marks ("５．０") are those of ASCII."""
+    return texts.str.normalize("NFKC") if texts.str.contains(_FULL_WIDTH_DIGIT).any() else texts
 
 
 def written_lists(texts: pl.Series, *, least: float = MOSTLY) -> tuple[pl.Series, pl.Series] | None:

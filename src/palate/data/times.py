@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
 
 from palate.core.errors import ConfigError, DataError, Message, Setting, first_offenders
+from palate.data.notes import date_of
+from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for, with_plain_digits
 from palate.data.values import RowNames, rows_where
+
+FIRST_DATES = 631_152_000.0
+"""Seconds since 1970 at the start of 1990."""
 
 LAST = 1e20
 """Numbers from here on are no times in any unit: later than the year 5138 in nanoseconds."""
@@ -40,7 +46,9 @@ _MONTHS = (
 # a month's name becomes "~" and its number, so that it cannot be taken for a day
 _IN_WORDS = (
     (r"(?i)^(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,?\s+", ""),
-    (r"\s*(?:\([A-Za-z ]+\)|\[[A-Za-z_/]+\])$", ""),
+    (r"(?i)\s*\((?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?\)$", ""),
+    # what a zone is called says nothing that is known here: it can go where its offset stands, too
+    (r"(Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?)\s*(?:\([A-Za-z ]+\)|\[[\w/+-]+\])$", "$1"),
     *((rf"(?i)\b{name}\b\.?", f"~{number:02}") for number, name in enumerate(_MONTHS, start=1)),
     (r"^~(\d\d)\s+(\d{1,2})\s+([\d:.]+)\s*(\S*)\s+(\d{4})$", "$5-$1-$2 $3 $4"),
     (r"^(\d{1,2})(?:st|nd|rd|th)?[-\s/.]*~(\d\d)[-\s/.,]*(\d{4}),?", "$3-$2-$1"),
@@ -54,12 +62,25 @@ _IN_WORDS = (
     (r"(\d{1,2})\s*[时時点點]", "$1"),
 )
 _STATED = tuple(
-    f"{day}{clock}"
-    for day in ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y")
-    for clock in ("", " %H:%M:%S", " %H:%M")
+    f"{day}{year}{clock}"
+    for year in ("%Y", "%y")
+    for day in ("%d/%m/", "%m/%d/", "%d.%m.", "%d-%m-", "%m-%d-")
+    for clock in ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
 )
+_FIRST_YEAR = 1000
+"""A year of fewer digits than four is one that was cut short."""
 _STAMPS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """Digits → how a date, a minute and a second are written without marks between."""
+
+_SHORT_FLOATS: dict[pl.DataType, tuple[int, int]] = {
+    pl.Float32(): (32, 24),
+    pl.Float16(): (16, 11),
+}
+"""Bits of a number, and how many of them are its digits."""
+
+_DAYS_TO_1970 = 25_569
+_SPREADSHEET_DAYS = (36_526, 54_789)
+"""The starts of 2000 and of 2050 where spreadsheets count days."""
 
 _FEW = 0.2
 _FIX = "Give seconds since 1970 or ISO 8601 such as '2024-05-06T12:30:00Z'"
@@ -81,13 +102,16 @@ def to_seconds(
     _check_present(times, where=where, place=place)
     kind = times.dtype
     if isinstance(kind, pl.Datetime | pl.Date):
-        return times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6, []
+        dates = times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6
+        return dates, _all_early(dates, where)
     if isinstance(kind, pl.Duration):
         return times.dt.total_microseconds().cast(pl.Float64) / 1e6, []
     if form is not None and (kind.is_integer() or kind in (pl.String, pl.Categorical, pl.Enum)):
-        return _as_stated(times.cast(pl.String), form, where=where, place=place), []
+        dates = _as_stated(times.cast(pl.String), form, where=where, place=place)
+        return dates, _all_early(dates, where)
     if kind.is_numeric():
-        return _from_numbers(times, where=where)
+        seconds, notes = _from_numbers(times, where=where)
+        return seconds, [*_coarse(times, where), *_days_of_a_spreadsheet(times, where), *notes]
     if kind == pl.String or isinstance(kind, pl.Categorical | pl.Enum):
         return _from_strings(times.cast(pl.String), where=where, place=place)
     raise DataError(f"{where} holds {kind}, which is no time. {_FIX}.")
@@ -108,6 +132,48 @@ def _check_present(times: pl.Series, *, where: str, place: RowNames) -> None:
         )
 
 
+def _all_early(dates: pl.Series, where: str) -> list[str]:
+    """A remark on dates of which none can be the time of an event on a computer."""
+    last = dates.max()
+    if last is None or float(last) >= FIRST_DATES:  # type: ignore[arg-type]
+        return []
+    day = date_of(float(last))  # type: ignore[arg-type]
+    return [
+        f"{where}: all of these dates lie before 1990, the last on {day}; if they are those of"
+        " something else, as of births or releases, name another column or leave this one out"
+    ]
+
+
+def _coarse(times: pl.Series, where: str) -> list[str]:
+    """A remark on floating point numbers too short for times."""
+    most = times.abs().max()
+    if times.dtype not in _SHORT_FLOATS or most is None:
+        return []
+    bits, digits = _SHORT_FLOATS[times.dtype]
+    step = 2.0 ** (math.floor(math.log2(max(float(most), 1.0))) + 1 - digits)  # type: ignore[arg-type]
+    if step <= 1:
+        return []
+    return [
+        f"{where}: numbers of {bits} bits cannot tell times apart that lie less than {step:,.0f} s"
+        " from each other: write the column with 64 bits"
+    ]
+
+
+def _days_of_a_spreadsheet(times: pl.Series, where: str) -> list[str]:
+    """A remark on what may be days since 1900, which are taken as numbers like others."""
+    least, most = times.min(), times.max()
+    if least is None or most is None:
+        return []
+    first, last = _SPREADSHEET_DAYS
+    if not first <= float(least) <= float(most) < last:  # type: ignore[arg-type]
+        return []
+    day = date_of((float(most) - _DAYS_TO_1970) * 86_400)  # type: ignore[arg-type]
+    return [
+        f"{where}: taken as an order; if these are days of a spreadsheet, in which"
+        f" {float(most):g} is {day}, let it write them as dates"  # type: ignore[arg-type]
+    ]
+
+
 def check_time_format(form: object) -> None:
     """Raises `ConfigError` for what is no way to write a time."""
     if form is None or (isinstance(form, str) and "%" in form):
@@ -123,7 +189,7 @@ def check_time_format(form: object) -> None:
 
 
 def _as_stated(texts: pl.Series, form: str, *, where: str, place: RowNames) -> pl.Series:
-    texts = texts.str.strip_chars()
+    texts = with_plain_digits(texts.str.strip_chars())
     seconds = _stated_seconds(texts, form)
     unread = seconds.is_null()
     if unread.any():
@@ -140,6 +206,8 @@ def _stated_seconds(texts: pl.Series, form: str) -> pl.Series:
     """Seconds where `texts` are written in this way, null elsewhere."""
     try:
         moments = texts.str.to_datetime(form, strict=False, time_unit="us")
+        if "%Y" in form:  # which takes "24" for a year of the Roman empire
+            moments = moments.set((moments.dt.year() < _FIRST_YEAR).fill_null(False), None)
     except pl.exceptions.ComputeError as error:
         raise ConfigError(
             Setting("time_format", form, "data"),
@@ -213,15 +281,17 @@ def _compact_dates(numbers: pl.Series, *, where: str) -> pl.Series | None:
 
 
 def _from_strings(texts: pl.Series, *, where: str, place: RowNames) -> tuple[pl.Series, list[str]]:
-    texts = texts.str.strip_chars()
-    numbers = texts.cast(pl.Float64, strict=False)
+    texts = with_plain_digits(texts.str.strip_chars())
+    words = stands_for(texts, MISSING | MISSING_NUMBERS)
+    numbers = texts.set(words, None).cast(pl.Float64, strict=False).set(words, math.nan)
     _check_present(numbers.fill_null(0.0), where=where, place=place)
     spelt = numbers.is_null()
     if not spelt.any():
-        return _from_numbers(numbers, where=where)
+        seconds, notes = _from_numbers(numbers, where=where)
+        return seconds, [*_days_of_a_spreadsheet(numbers, where), *notes]
     dates = _parse(texts.filter(spelt), where=where)
     if spelt.all():
-        return dates, []
+        return dates, _all_early(dates, where)
     seconds, notes = _from_numbers(numbers.filter(~spelt), where=where)
     order = pl.concat([spelt.arg_true(), (~spelt).arg_true()])
     merged = pl.concat([dates, seconds]).gather(order.arg_sort())
@@ -248,7 +318,10 @@ def _parse(texts: pl.Series, *, where: str) -> pl.Series:
 def _statement(unread: pl.Series) -> Message:
     """Which formats would read all of these texts: with two, "06/05/2024" could be two days."""
     forms = [form for form in _STATED if not _stated_seconds(unread, form).null_count()]
-    stated = [Setting("time_format", form, "data") for form in forms or ["%d/%m/%Y"]]
+    stated = [Setting("time_format", form, "data") for form in forms]
+    if not stated:
+        form = Setting("time_format", "%d/%m/%Y", "data")
+        return Message.of(", or say how they are written, as ", form, " does of 31/12/2024")
     return Message.of(", or say how they are written: ", Message.joined(" or ", stated))
 
 
@@ -309,10 +382,16 @@ def _clock(part: Any) -> pl.Expr:
     return pl.when(possible).then(seconds)
 
 
+_FARTHEST = 14
+"""Hours between UTC and the zone that is farthest from it."""
+
+
 def _offset(zone: pl.Expr) -> pl.Expr:
     """Seconds that a zone such as +05:30 or +08 is ahead of UTC."""
     hours, minutes = (
         zone.str.extract(r"(\d{2}):?(\d{2})?$", group).cast(pl.Float64) for group in (1, 2)
     )
     ahead = pl.when(zone.str.contains("-", literal=True)).then(-1.0).otherwise(1.0)
-    return (ahead * (hours * 3600 + minutes.fill_null(0.0) * 60)).fill_null(0.0)
+    minutes = minutes.fill_null(0.0)
+    seconds = (ahead * (hours * 3600 + minutes * 60)).fill_null(0.0)
+    return pl.when(hours.is_null() | ((hours <= _FARTHEST) & (minutes < 60))).then(seconds)

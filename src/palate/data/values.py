@@ -17,7 +17,7 @@ from palate.core.errors import SHOWN_OFFENDERS, DataError, Setting, first_offend
 from palate.core.visible import counted
 from palate.data.formats.open import LINES, Table, suffix_of
 from palate.data.formats.text import is_plain, text_bytes
-from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for
+from palate.data.texts import MISSING, MISSING_NUMBERS, stands_for, with_plain_digits
 
 RowNames: TypeAlias = Callable[[pl.Series], str]
 
@@ -28,6 +28,8 @@ _CHUNK = 2**26
 _LF = ord("\n")
 
 _EXACT_BELOW = 2.0**53
+_EXACT_BELOW_OF: dict[pl.DataType, float] = {pl.Float32(): 2.0**24, pl.Float16(): 2.0**11}
+"""Of shorter floating point numbers: the whole numbers that they cannot tell apart begin here."""
 _FEW = 0.2
 _TOO_LONG = r"^\s*[-+]?\d{16,}\s*$"
 _AS_PRINTED = r"^[-+(]?\s*[$€£¥￥]?\s*\d[\d.,'’\s]*\s*(?:[$€£¥元円₽%]|[A-Z]{3})?\)?$"
@@ -76,7 +78,8 @@ def _whole(series: pl.Series, *, where: str, place: RowNames) -> pl.Series:
     """A table library turns whole numbers with a gap into floats: back again."""
     known = series.fill_nan(None)
     _check_whole((known != known.round()) | known.is_infinite(), known, where=where)
-    if (large := (known.abs() >= _EXACT_BELOW).fill_null(False)).any():
+    exact_below = _EXACT_BELOW_OF.get(series.dtype, _EXACT_BELOW)
+    if (large := (known.abs() >= exact_below).fill_null(False)).any():
         raise DataError(
             f"{where} holds ids that have lost digits as floating point numbers:"
             f" {place(large)}. Read them as text or as whole numbers."
@@ -126,12 +129,22 @@ def doubts_about_ids(ids: pl.Series, *, where: str) -> list[str]:
     if len(spaced):
         shown = first_offenders(spaced, len(spaced))
         doubts.append(f"{where}: the spaces around ids are parts of them: {shown}")
+    if len(alike := _look_alike(distinct)):
+        shown = first_offenders(alike, len(alike))
+        doubts.append(f"{where}: these ids look alike, and are not the same: {shown}")
     words = ids.filter(ids.is_in(_WORDS_FOR_MISSING))
     if len(words):
         names = words.unique(maintain_order=True)
         shown = first_offenders(names, len(names))
         doubts.append(f"{where}: taken as ids like others in {counted(len(words), 'row')}: {shown}")
     return doubts
+
+
+def _look_alike(ids: pl.Series) -> pl.Series:
+    """Those that differ from another in how Unicode writes a letter: "é" in two ways, "１", "1"."""
+    strange = ids.filter(ids.str.contains(r"[^\x00-\x7f]"))
+    plain = strange.str.normalize("NFKC")
+    return strange.filter(plain.is_duplicated() | (plain.ne(strange) & plain.is_in(ids.implode())))
 
 
 def _called(letter: str) -> str:
@@ -163,7 +176,7 @@ def as_numbers(series: pl.Series, *, where: str, place: RowNames = rows_where) -
 
 
 def _parsed_numbers(texts: pl.Series, *, where: str, place: RowNames) -> pl.Series:
-    plain = texts.str.strip_chars()
+    plain = with_plain_digits(texts.str.strip_chars())
     plain = plain.set(plain == "", None)
     numbers = plain.cast(pl.Float64, strict=False)
     unread = numbers.is_null() & plain.is_not_null()
@@ -183,7 +196,7 @@ def infer_type(texts: pl.Series) -> pl.Series:
     Digits with a leading zero ("00501") are a code, and stay text. NaN and infinities are numbers
     among numbers.
     """
-    plain = texts.str.strip_chars()
+    plain = with_plain_digits(texts.str.strip_chars())
     known = plain.drop_nulls()
     if not len(known):
         return texts

@@ -175,16 +175,33 @@ def fitting(series: pl.Series, source: str, wanted: pl.DataType) -> pl.Series:
         return series
     if wanted.is_numeric() and series.dtype.is_numeric():
         return _as_number(series, wanted)
+    if wanted == pl.Boolean and series.dtype.is_numeric():
+        truth = (series == 0) | (series == 1)
+        return _checked(series, truth, source, wanted).cast(pl.Boolean)
+    if _is_other_kind(series.dtype, wanted):
+        _checked(series, series.is_null(), source, wanted)
     if wanted == pl.String and not series.dtype.is_nested():
         return as_plain_text(series)
-    if wanted == pl.Boolean and series.dtype.is_numeric():
-        return _checked(series, series.is_in([0, 1]), source, wanted).cast(pl.Boolean)
     try:
         cast = series.cast(wanted, strict=False)
     except pl.exceptions.PolarsError:
         cast = pl.Series(series.name, [None] * len(series), dtype=wanted)
     _checked(series, cast.is_not_null(), source, wanted)
     return cast
+
+
+def _is_other_kind(kind: pl.DataType, wanted: pl.DataType) -> bool:
+    """Whether a cast would make something of the values that they do not say.
+
+    As microseconds since 1970 of a date, or "{1}" of a record.
+    """
+    if isinstance(wanted, pl.List | pl.Array):
+        inner = kind.inner if isinstance(kind, pl.List | pl.Array) else kind
+        return _is_other_kind(inner, wanted.inner)  # type: ignore[arg-type]
+    without_words = isinstance(kind, pl.Struct) or kind in (pl.Binary, pl.Duration)
+    if wanted == pl.String:
+        return without_words
+    return wanted.is_numeric() and (without_words or kind.is_temporal())
 
 
 def _as_number(series: pl.Series, wanted: pl.DataType) -> pl.Series:

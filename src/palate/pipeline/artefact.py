@@ -237,6 +237,8 @@ def check_place(folder: str | Path) -> None:
     """
     root = path_of(folder, "the folder to save a model in", ArtefactError)
     try:
+        if root.is_symlink() and not root.exists():
+            raise ArtefactError(f"{root} is a link to nothing: name a folder to save the model in")
         there = next(
             place for place in (root.absolute(), *root.absolute().parents) if place.exists()
         )

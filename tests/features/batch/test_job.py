@@ -105,6 +105,20 @@ def test_text_files_are_turned_into_parquet_first(table, spec, tmp_path, kind):
     assert not (tmp_path / "text" / ".source").exists()
 
 
+def test_half_a_character_is_no_text_though_it_is_json(spec, tmp_path):
+    path = tmp_path / "items.jsonl"
+    titles = {"a": "tea", "b": "\\ud83e cup"}
+    lines = [f'{{"item_id": "{item}", "title": "{title}"}}\n' for item, title in titles.items()]
+    path.write_text("".join(lines))
+    with pytest.raises(DataError, match=r"'title' holds half a character"):
+        encode_table(path, spec, tmp_path / "out", columns=["title"])
+    with pytest.warns(RuntimeWarning, match="half a character"):
+        report = encode_table(path, spec, tmp_path / "out", columns=["title"], on_error="skip")
+    assert (report.rows, report.skipped) == (2, 1)
+    ids, _ = vectors(tmp_path / "out")
+    assert ids == ["a"]
+
+
 def test_a_row_without_text_has_no_vector(table, spec, tmp_path):
     path = table(9, row2=" \n", row7=None)
     report = encode_table(path, spec, tmp_path / "out", partition_rows=4)

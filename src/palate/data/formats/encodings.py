@@ -114,6 +114,20 @@ def likely_encodings(content: bytes) -> dict[str, str]:
     return {name: _about_strange(example) for name, example in advised.items()}
 
 
+def unmarked_utf16(content: bytes) -> dict[str, str]:
+    """UTF-16 without a mark → how it reads a line; empty for what is none.
+
+    Its ASCII, as the commas and line ends of a table, has a zero byte on one side of each letter.
+    """
+    sides = {"utf-16-le": content[1::2].count(0), "utf-16-be": content[::2].count(0)}
+    name = max(sides, key=sides.__getitem__)
+    if sides[name] <= 10 * min(sides.values()) or len(content) % 2:
+        return {}
+    text = _decoded(content, name)
+    strange = [line for line in (text or "").split("\n") if not line.isascii()]
+    return {name: _about_strange(strange[0].strip())} if strange else {}
+
+
 def _strange_lines(content: bytes) -> bytes:
     """The first lines with a byte beyond ASCII."""
     found, size = [], 0

@@ -169,15 +169,26 @@ def _is_lines(content: bytes) -> bool:
 
 
 def parse_lines(content: bytes, name: str, key: str) -> pl.DataFrame:
-    """One record a line, read as `parse_json` reads a list of them.
+    """One record a line, read as `parse_json` reads a list of them, or in fact such a list.
 
     A line that is none raises `DataError` with its number.
     """
+    if content.lstrip().startswith(b"[") and _is_list(content):
+        return parse_json(content, name, key)
     try:
         frame = pl.read_ndjson(io.BytesIO(content), infer_schema_length=None)
     except _BROKEN:
         return _line_by_line(content, name)
     return _line_by_line(content, name) if _may_differ(content, frame) else frame
+
+
+def _is_list(content: bytes) -> bool:
+    """Whether it is one document, a list with records in it."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return False
+    return bool(document) and isinstance(document[0], dict)
 
 
 def _line_by_line(content: bytes, name: str) -> pl.DataFrame:

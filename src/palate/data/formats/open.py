@@ -50,6 +50,7 @@ _KNOWN = (*_TEXT, *LINES, ".json", ".parquet", ".pq")
 BROKEN = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What polars raises for a file that it cannot read; a panic is no `Exception`."""
 
+_JSON = re.compile(rb'\s*\[?\s*\{\s*"')
 _CSV = Dialect(",", quotes=True)
 
 
@@ -74,15 +75,20 @@ class Table:
         """Column → type; a file that cannot be read raises `DataError`."""
         try:
             return dict(self.frame.collect_schema())
-        except BROKEN as error:
+        except self._broken as error:
             raise unreadable(self, error) from error
 
     def collect(self, columns: Sequence[pl.Expr]) -> pl.DataFrame:
         """Some columns in memory; a file that cannot be read raises `DataError`."""
         try:
             return self.frame.select(columns).collect()
-        except BROKEN as error:
+        except self._broken as error:
             raise unreadable(self, error) from error
+
+    @property
+    def _broken(self) -> tuple[type[BaseException], ...]:
+        """A lazy frame may call functions of somebody's, which raise what they like."""
+        return BROKEN if self.path is not None else (Exception, *BROKEN)
 
 
 LEAVE_OUT = Message.of("Leave ", Setting("encoding", section="data"), " out")
@@ -186,7 +192,21 @@ def suffix_of(path: Path) -> str:
     return (path.with_suffix("") if is_packed(path) else path).suffix.lower()
 
 
+def _with_index(source: Any) -> tuple[Any, tuple[str, ...]]:
+    """A frame of pandas whose named index is a column, as `set_index` and `groupby` leave it."""
+    frame = nw.to_native(source, pass_through=True)
+    if not nw.dependencies.is_pandas_dataframe(frame):
+        return source, ()
+    levels = [name for name in frame.index.names if isinstance(name, str)]
+    levels = [name for name in levels if name not in list(frame.columns)]
+    if not levels or len(set(levels)) < len(levels):
+        return source, ()
+    remark = f"the index {' and '.join(map(repr, levels))} is taken as a column"
+    return frame.reset_index(level=levels), (remark,)
+
+
 def _from_any_frame(source: Any, what: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    source, said = _with_index(source)
     try:
         native = nw.from_native(source)
         frame = native.collect() if isinstance(native, nw.LazyFrame) else native
@@ -206,7 +226,7 @@ def _from_any_frame(source: Any, what: str) -> tuple[pl.DataFrame, tuple[str, ..
         )
     columns = [_from_any_series(frame[name], what) for name in names]
     remarks = tuple(remark for _, remark in columns if remark is not None)
-    return pl.DataFrame([column for column, _ in columns]), remarks
+    return pl.DataFrame([column for column, _ in columns]), (*said, *remarks)
 
 
 def _from_any_series(series: nw.Series[Any], what: str) -> tuple[pl.Series, str | None]:
@@ -227,6 +247,13 @@ def _open_text(
 ) -> Table:
     content = None if is_plain(path, encoding) else text_bytes(path, encoding)
     first = first_line(path) if content is None else content.partition(b"\n")[0]
+    if _JSON.match(first):
+        raise DataError(
+            f"{path} is JSON: end its name with .json, or with .jsonl where each line is a record"
+        )
+    if first.endswith(b"\r\r\n"):  # a text file's line ends, written to a text file once more
+        content = text_bytes(path, encoding)
+        first = content.partition(b"\n")[0]
     if not first.strip():
         raise DataError(
             f"{path} is empty, or its first line is: that must hold the column names, the next"

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from pathlib import Path
 
 from palate.core.errors import DataError, Message, Setting
 from palate.core.visible import quoted
-from palate.data.formats.encodings import damaged_utf8, garbled_by, is_utf8, likely_encodings
+from palate.data.formats.encodings import (
+    damaged_utf8,
+    garbled_by,
+    is_utf8,
+    likely_encodings,
+    unmarked_utf16,
+)
 
 _MARK = b"\xef\xbb\xbf"
 _AS_UTF8 = Setting("encoding", "utf-8", "data")
 _LITTLE, _LESS_THAN_HALF = 0.1, 0.4
 _MARKS_OF_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_PACKED = "is packed with gzip: add .gz to its name"
 _NO_TEXT = {
-    b"\x1f\x8b": "is packed with gzip: add .gz to its name",
+    b"\x1f\x8b": _PACKED,
     b"PAR1": "is Parquet: end its name with .parquet",
     b"PK\x03\x04": "is a zip archive or an Excel file: unpack it, or save the table as .csv",
     b"\xd0\xcf\x11\xe0": "is an Excel file: save the table as .csv",
@@ -50,6 +58,8 @@ def text_bytes(path: Path, encoding: str, *, can_be_said: bool = True) -> bytes:
     except UnicodeError as error:
         raise DataError(f"{path} cannot be read as {encoding}: {error}") from error
     content = content.removeprefix(_MARK)
+    if b"\r\r\n" in content:
+        content = re.sub(rb"\r{2,}\n", b"\n", content)
     check_first_line(path, content.partition(b"\n")[0])
     return content
 
@@ -114,6 +124,8 @@ def check_kind(path: Path, content: bytes) -> None:
     """Raises `DataError` for what begins like a file that is no text."""
     for start, what in _NO_TEXT.items():
         if content.startswith(start):
+            if what == _PACKED and is_packed(path):
+                what = "is packed twice, or is no text, which alone is read packed: unpack it"
             raise DataError(f"{path} {what}")
 
 
@@ -156,7 +168,7 @@ def wrong_encoding(
         return DataError(f"{where}. The file is marked as UTF-16, so say so: ", as_utf16)
     if not is_utf8(encoding) and _is(content, "utf-8"):
         return DataError(f"{where}, but the whole file is UTF-8, so say so: ", _AS_UTF8)
-    likely = likely_encodings(content)
+    likely = unmarked_utf16(content) or likely_encodings(content)
     if not likely:
         if damaged := damaged_utf8(content, share=_LESS_THAN_HALF):
             return DataError(_damage(path, content, damaged, encoding))

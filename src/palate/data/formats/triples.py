@@ -33,7 +33,7 @@ def read_triples(path: str | Path) -> pl.DataFrame:
     as RecBole's .kg does (`head_id:token`). .gz is unpacked. Raises `DataError` for a file that is
     missing or holds no triple, and for lines of other than three parts.
     """
-    triples = _read(path_of(path, "triples"), (HEAD, RELATION, TAIL), what="triples")
+    triples = _read(path_of(path, "triples", DataError), (HEAD, RELATION, TAIL), what="triples")
     return triples.unique(maintain_order=True)
 
 
@@ -43,7 +43,9 @@ def read_links(path: str | Path) -> pl.DataFrame:
     Two tab-separated parts a line, with or without a first line that names them. Raises
     `DataError` as `read_triples` does, and for an item that is linked to several entities.
     """
-    links = _read(path_of(path, "links"), (ITEM, ENTITY), what="links").unique(maintain_order=True)
+    links = _read(path_of(path, "links", DataError), (ITEM, ENTITY), what="links").unique(
+        maintain_order=True
+    )
     repeated = links[ITEM].filter(links[ITEM].is_duplicated()).unique(maintain_order=True)
     if len(repeated):
         raise DataError(

@@ -66,6 +66,11 @@ class Source:
         """Whether it was made of text, whose columns may hold numbers as they are written."""
         return any(display_name(file).lower().endswith(_TEXT) for file in self.files)
 
+    @property
+    def is_lines(self) -> bool:
+        """Whether it was made of JSON lines."""
+        return any(display_name(file).lower().endswith(LINES) for file in self.files)
+
     def check(self, columns: Sequence[str], *, what: str) -> None:
         """Raises `DataError` for a column that some file lacks, or that is of different types."""
         first, *_ = self.schemas.values()

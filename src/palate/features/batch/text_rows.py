@@ -122,6 +122,15 @@ def decoded(series: pl.Series) -> tuple[pl.Series, dict[int, str]]:
     return pl.Series(series.name, texts, dtype=pl.String), faults
 
 
+def halves_of_letters(series: pl.Series) -> dict[int, str]:
+    r"""In which rows of JSON lines a text holds what is read as NUL, as "\ud83e" is."""
+    if series.dtype != pl.String:
+        return {}
+    found = series.str.contains("\0", literal=True).fill_null(False).arg_true()
+    reason = f"{quoted(series.name)} holds half a character, as of an emoji that was cut, or NUL"
+    return dict.fromkeys(found.to_list(), reason)
+
+
 def without_infinite(series: pl.Series) -> tuple[pl.Series, dict[int, str]]:
     """A column without numbers that are infinite, and in which rows they stood."""
     if not series.dtype.is_float():
@@ -182,6 +191,8 @@ class RowReader:
         columns = []
         for name in dict.fromkeys(self.columns):
             series, broken = decoded(frame[name])
+            if self.source.is_lines:
+                broken |= halves_of_letters(series)
             called = TITLE if name == self._title else name if name != TITLE else f"own {TITLE}"
             marks = {called: self.lists[name]} if name in self.lists else {}
             read, _ = read_columns(
