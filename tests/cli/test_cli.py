@@ -414,7 +414,7 @@ def test_the_place_of_the_figures_is_checked_first(command, tmp_path, monkeypatc
     done = command(*words, "--json", tmp_path)
     assert done.code == 1
     assert f"{tmp_path} is a folder: name a file" in done.err
-    monkeypatch.setattr("palate.cli.options.os.access", lambda *_: False)
+    monkeypatch.setattr("palate.core.paths.os.access", lambda *_: False)
     done = command(*words, "--json", tmp_path / "new" / "a.json")
     assert f"{tmp_path} is not yours to write in" in done.err
     assert not (tmp_path / "new").exists()
