@@ -239,9 +239,8 @@ def check_place(folder: str | Path) -> None:
     try:
         if root.is_symlink() and not root.exists():
             raise ArtefactError(f"{root} is a link to nothing: name a folder to save the model in")
-        there = next(
-            place for place in (root.absolute(), *root.absolute().parents) if place.exists()
-        )
+        above = (root.absolute(), *root.absolute().parents)
+        there = next(place for place in above if place.exists())
         if not there.is_dir():
             raise ArtefactError(f"{there} is a file: name a folder to save the model in")
         if not os.access(there, os.W_OK | os.X_OK):
@@ -257,9 +256,8 @@ def check_place(folder: str | Path) -> None:
 
 def _check_owner(root: Path) -> None:
     names = sorted(path.name for path in root.iterdir())
-    links = [
-        name for name in names if (_is_own(name) or name == CARD) and (root / name).is_symlink()
-    ]
+    ours = [name for name in names if _is_own(name) or name == CARD]
+    links = [name for name in ours if (root / name).is_symlink()]
     if links:  # what is written would land where they lead, in somebody else's place
         raise ArtefactError(
             f"{root} holds links in place of files ({first_offenders(links, len(links))}): name "
