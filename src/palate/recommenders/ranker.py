@@ -38,6 +38,7 @@ from palate.recommenders.two_stage.choice import (
     in_words,
     learn,
     new_in_order,
+    of_requests,
     unheard,
     way_of,
 )
@@ -337,7 +338,7 @@ class Ranker(CountsAgain):
     def _with_new_items(self, values: Floats, new: Mask, asking: Histories) -> Floats:
         """New items lifted as was chosen, and on their share of the places."""
         floor = np.ones(len(values), dtype=np.bool_)
-        if self.new_share is None and len(self.choices_):
+        if self.new_share is None and of_requests(self.choices_):
             rows = asking.lengths > 0
             floor = has_query(asking) | rows
             lift = way_of(self.choices_, NEW)
@@ -388,7 +389,7 @@ class Ranker(CountsAgain):
         flat = self._booster.predict(rows, num_threads=1)
         values = np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
         served = somebody
-        if len(self.choices_):
+        if of_requests(self.choices_):
             values = by_choice(self.choices_, values, found, asking.lengths)
             served = somebody | ~has_query(asking)
         return agreed(np.where(served[:, None], values, by_sum), found, somebody)

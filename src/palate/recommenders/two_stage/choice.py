@@ -28,12 +28,15 @@ from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.importance import meaning
 from palate.recommenders.two_stage.labels import (
+    FOLDS,
     LabelledRows,
     LabelPlan,
     joined,
     labelled_rows,
     rows_of_turns,
+    turns_by_person,
 )
+from palate.recommenders.two_stage.long_tail import SURE_OF_TAIL, TailTrial, lift_of_tail
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.taught import (
     OPTIONAL,
@@ -42,11 +45,14 @@ from palate.recommenders.two_stage.taught import (
     subsets,
 )
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
-from palate.recommenders.two_stage.trial import LIFTS, Trial, Trials
+from palate.recommenders.two_stage.trial import Trial, Trials
 from palate.recommenders.two_stage.ways import (
     ALL_TIME,
     BY_SUM,
     BY_TREES,
+    FEWEST,
+    LIFTS,
+    LOSS,
     PLAIN_WINDOWS,
     PROFILE_WINDOWS,
     SUM,
@@ -54,6 +60,7 @@ from palate.recommenders.two_stage.ways import (
     Doubles,
     Way,
     lifted,
+    likely_best,
     new_places,
     said_of,
     ways_of,
@@ -78,12 +85,9 @@ _COLUMNS: Final = {
 }
 
 SURE = 2.5  # standard errors that anything must gain over the trees,
-SURE_OF_TAIL = 1.5  # an expert that finds more of the long tail,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
 TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
-FEWEST = 20  # requests of a kind that a choice is made for
-LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
 CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
@@ -103,12 +107,13 @@ def learn(
     """All labelled rows, what was chosen by rankers that `train` made without the newest events,
     and the requests that it was chosen by.
 
-    Where the events have no times, or are too few, nothing is chosen.
+    Where the events have no times, or are too few, no more is chosen than how far the long tail is
+    lifted.
     """
     folds = time_folds(histories, plan)
     if folds is None:
-        nobody = histories.take(slice(0, 0))
-        return labelled_rows(histories, catalogue_of, plan), nothing_chosen(), nobody
+        rows, chosen = _learnt_without_times(histories, catalogue_of, plan, train)
+        return rows, chosen, histories.take(slice(0, 0))
     asking = folds.late.asking
     if folds.late.silent is not None:
         asking = asking.take(~folds.late.silent)
@@ -126,6 +131,26 @@ def learn(
     for part in rows.parts:
         silence(part, rows.names, unheard(chosen))
     return rows, chosen, asking
+
+
+def _learnt_without_times(
+    histories: Histories,
+    catalogue_of: Callable[[Histories], Catalogue],
+    plan: LabelPlan,
+    train: Train,
+) -> tuple[LabelledRows, pl.DataFrame]:
+    """All labelled rows, and how far the long tail is lifted: tried on the last people who were
+    held out, by a ranker that learnt from the others.
+    """
+    turns = turns_by_person(histories, plan)
+    last = turns.pop(FOLDS - 1)
+    earlier = rows_of_turns(turns, catalogue_of, plan)
+    booster = train(earlier, None)
+    if booster is None:
+        return joined([earlier, rows_of_turns([last], catalogue_of, plan)]), nothing_chosen()
+    trial = TailTrial(last, partial(booster.predict, num_threads=1))
+    rows = joined([earlier, rows_of_turns([last], catalogue_of, plan, trial)])
+    return rows, pl.DataFrame(_long_tail(trial), schema=_COLUMNS)
 
 
 def _trials(rows: LabelledRows, folds: TimeFolds, train: Train) -> dict[tuple[str, ...], Trial]:
@@ -175,7 +200,7 @@ def chosen_ways(
             otherwise = trial.ways.index(BY_SUM)
             best = _profiled(gains, trial.ways, _window(gains, trial.ways))
         else:
-            best = _best(gains, trial.users[asked], usual, others, SURE)
+            best = likely_best(gains, trial.users[asked], usual, others, SURE)
         used[asked] = best
         way, means = trial.ways[best], gains.sum(axis=0) / max(len(gains), 1)
         rows.append(
@@ -217,24 +242,6 @@ def _profiled(gains: Doubles, ways: Sequence[Way], best: int) -> int:
     apart = gains[:, other] - gains[:, best]
     sure = len(gains) < FEWEST or apart.mean() > SURE_OF_PROFILE * apart.std() / len(apart) ** 0.5
     return other if sure else best
-
-
-def _best(
-    gains: Doubles, users: NDArray[np.int64], usual: int, others: Sequence[int], sure: float
-) -> int:
-    """The way with the best mean, if it is above the usual one by so many standard errors."""
-    if len(gains) < FEWEST:
-        return usual
-    _, code = np.unique(users, return_inverse=True)
-    best, most = usual, 0.0
-    for place in others:
-        apart = gains[:, place] - gains[:, usual]
-        mean = float(apart.mean())
-        of_users = np.bincount(code, weights=apart - mean)
-        error = float(np.sqrt((of_users**2).sum())) / len(apart)
-        if mean > max(most, sure * error):
-            best, most = place, mean
-    return best
 
 
 def _taught(
@@ -287,9 +294,9 @@ def _joining(gains: Doubles, trial: Trial, asked: Mask, nothing: int) -> int:
     safe = [
         place
         for place in range(nothing)
-        if _best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
+        if likely_best(gains[tail], users[tail], place, [nothing], TAIL_AT_RISK) == place
     ]
-    return _best(gains, users, nothing, safe, SURE_OF_PROFILE)
+    return likely_best(gains, users, nothing, safe, SURE_OF_PROFILE)
 
 
 def unheard(chosen: pl.DataFrame) -> dict[str, list[tuple[int, int]]]:
@@ -317,7 +324,7 @@ def _order_of_new(trial: Trial) -> list[dict[str, Any]]:
     if len(np.unique(answers)) < FEWEST_NEW:
         return []
     gains, ways = trial.arrivals[asked], trial.arrival_ways
-    best = _best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_TAIL)
+    best = likely_best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_TAIL)
     way, means = ways[best], gains.mean(axis=0)
     return [
         {
@@ -385,22 +392,10 @@ def calibrated(
     return chosen.with_columns(weight=pl.when(lifts).then(best).otherwise(pl.col("weight")))
 
 
-def _long_tail(trial: Trial) -> list[dict[str, Any]]:
-    """How far items of the long tail are lifted: until an expert that finds more of them than the
-    trees do, surely, does so no more, as far as that costs little; nothing where none does.
-    """
-    asked = (trial.lengths > 0) & trial.of_tail
-    best = int(trial.experts[asked].mean(axis=0).argmax()) if asked.any() else 0
-    ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
-    if not asked.any() or not _best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
-        return []
-    everybody = trial.lengths > 0
-    means = trial.tail[everybody].mean(axis=0)
-    cheap = means >= (1 - LOSS) * means[0]
-    enough = trial.tail[asked].mean(axis=0) >= ways[asked, 1].mean()
-    wanted = int(enough.argmax()) if enough.any() else len(LIFTS) - 1
-    place = int(np.flatnonzero(cheap[: wanted + 1]).max(initial=0))
-    return [_lift(TAIL, place, means, int(everybody.sum()))] if place else []
+def _long_tail(trial: TailTrial) -> list[dict[str, Any]]:
+    """How far items of the long tail are lifted; nothing where they are not."""
+    place, asked = lift_of_tail(trial), trial.lengths > 0
+    return [_lift(TAIL, place, trial.tail[asked].mean(axis=0), int(asked.sum()))] if place else []
 
 
 def _lift(
@@ -416,6 +411,11 @@ def _lift(
         "ndcg_otherwise": float(means[0]),
         "requests": requests,
     }
+
+
+def of_requests(chosen: pl.DataFrame) -> bool:
+    """Whether it was chosen what orders each kind of request: where events have times."""
+    return way_of(chosen, STRANGERS) is not None
 
 
 def nothing_chosen() -> pl.DataFrame:
@@ -473,7 +473,8 @@ def check_chosen(chosen: pl.DataFrame, names: Sequence[str]) -> None:
     if not len(chosen):
         return
     who = chosen["who"].to_list()
-    known = [name for name in (*WHO, *TAUGHT, ORDER, *LIFTED) if name in (*WHO, *who)]
+    whole = () if who == [TAIL] else WHO  # without times, that alone is chosen
+    known = [name for name in (*WHO, *TAUGHT, ORDER, *LIFTED) if name in (*whole, *who)]
     agree(who == known, f"choices_ is for {', '.join(map(str, who))[:80]}")
     numbers = chosen.select("trees", "weight", "share", "ndcg", "ndcg_otherwise").to_numpy()
     check_finite(numbers, "choices_")

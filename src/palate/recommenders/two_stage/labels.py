@@ -85,7 +85,7 @@ def labelled_rows(
     shown: there the ranker learns to order new items among themselves. Cases whose answer no
     retriever proposed are dropped: shown, they would teach that low scores mean success.
     """
-    return rows_of_turns(list(_turns(histories, plan)), catalogue_of, plan)
+    return rows_of_turns(turns_by_person(histories, plan), catalogue_of, plan)
 
 
 def rows_of_turns(
@@ -188,6 +188,11 @@ class Turn:
     teaching: NDArray[np.bool_]
     negatives: float
     silent: Mask | None = None
+
+
+def turns_by_person(histories: Histories, plan: LabelPlan) -> list[Turn]:
+    """`FOLDS` turns of people; where items have content, and some may be hidden, one of items."""
+    return list(_turns(histories, plan))
 
 
 def _turns(histories: Histories, plan: LabelPlan) -> Iterator[Turn]:

@@ -12,21 +12,12 @@ from palate.recommenders.two_stage.arrivals import arrival_ways, lent_popularity
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.labels import Turn
+from palate.recommenders.two_stage.long_tail import TailTrial
 from palate.recommenders.two_stage.statistics import Statistics
-from palate.recommenders.two_stage.ways import (
-    lifted,
-    ndcg,
-    new_places,
-    said_of,
-    tail_items,
-    ways_of,
-)
-
-LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
-TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
+from palate.recommenders.two_stage.ways import LIFTS, lifted, ndcg, new_places, said_of, ways_of
 
 
-class Trial:
+class Trial(TailTrial):
     """Every way on every request of a stretch: NDCG@10, and the places of new items.
 
     Without a `predict` only strangers are tried, for whom no tree is asked. Silent requests count
@@ -40,20 +31,14 @@ class Trial:
         names: Sequence[str],
         predict: Callable[[Floats], Any] | None = None,
     ) -> None:
-        self.new, self.predict = new, predict
+        super().__init__(turn, predict)
+        self.new = new
         self.ways, self.arrival_ways = ways_of(names), arrival_ways(names)
-        silent = np.zeros(len(turn.answers), np.bool_) if turn.silent is None else turn.silent
-        self.known = turn.asking.lengths
-        self.lengths = np.where(silent, -1, self.known)
-        self.users, self.answers = turn.asking.starts, turn.answers
         n, n_lifts = len(self.lengths), len(LIFTS)
         self.mixed = [place for place, way in enumerate(self.ways) if way.trees]
         self.gains = np.zeros((n, len(self.ways)))
         self.lifted = np.zeros((n, len(self.ways), n_lifts))
         self.places = np.zeros((n, len(self.ways), n_lifts))
-        self.of_tail = np.zeros(n, dtype=np.bool_)
-        self.tail = np.zeros((n, n_lifts))
-        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
         self.of_new = np.zeros(n, dtype=np.bool_)
         self.arrivals = np.zeros((n, len(self.arrival_ways)))
         self.lent = np.zeros(0, dtype=np.float32)
@@ -69,7 +54,7 @@ class Trial:
         if not len(lines):
             return
         kept = found.items >= 0
-        trees = self._trees(found)
+        trees = self.trees(found)
         said = said_of(found)
         untouched = kept & (statistics["counts"] == 0)[found.items]
         arriving = untouched & self.new[found.items]
@@ -85,27 +70,8 @@ class Trial:
                 self.lifted[lines, place, nth] = ndcg(raised, hits, there)
                 self.places[lines, place, nth] = new_places(raised, arriving, there)
         if self.predict is not None:
-            self._judge_tail(lines, found, hits, trees, statistics)
+            self.judge_tail(lines, found, hits, trees, statistics)
             self._judge_new(lines, found, hits, trees, untouched)
-
-    def _trees(self, found: Candidates) -> Floats:
-        if self.predict is None:
-            return np.zeros(found.items.shape, dtype=np.float32)
-        flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
-        return np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
-
-    def _judge_tail(
-        self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, statistics: Statistics
-    ) -> None:
-        kept = found.items >= 0
-        tail = kept & tail_items(statistics["counts"])[found.items]
-        self.of_tail[lines] = (tail & hits).any(axis=1)
-        for place, lift in enumerate(LIFTS.tolist()):
-            self.tail[lines, place] = ndcg(lifted(trees, tail, kept, lift), hits, kept)
-        for place, name in enumerate(TAIL_EXPERTS):
-            if name in found.names:
-                said = found.features[:, :, found.names.index(name)]
-                self.experts[lines, place] = ndcg(said, hits, kept)
 
     def _judge_new(
         self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, new: Mask

@@ -25,6 +25,9 @@ EXPERTS = (SUM, "ease (z)", "similar users (z)", "directed (z)")
 PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
 PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
 WEIGHTS = (0.25, 0.5)
+FEWEST = 20  # requests of a kind that a choice is made for
+LOSS = 0.01  # share of NDCG@10 that places for new items, or for the long tail, may cost
+LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,21 @@ def ways_of(names: Sequence[str]) -> list[Way]:
     plain = (ALL_TIME, *PLAIN_WINDOWS) if profiled else PLAIN_WINDOWS
     alone = [Way(0.0, name, 1.0) for name in (*plain, *profiled) if name in names]
     return [BY_TREES, BY_SUM, *mixed, *alone]
+
+
+def likely_best(
+    gains: Doubles, users: NDArray[np.int64], usual: int, others: Sequence[int], sure: float
+) -> int:
+    """The way with the best mean, if it is above the usual one by so many standard errors."""
+    if len(gains) < FEWEST:
+        return usual
+    _, code = np.unique(users, return_inverse=True)
+    best, most = usual, 0.0
+    for place in others:
+        apart = gains[:, place] - gains[:, usual]
+        mean = float(apart.mean())
+        of_users = np.bincount(code, weights=apart - mean)
+        error = float(np.sqrt((of_users**2).sum())) / len(apart)
+        if mean > max(most, sure * error):
+            best, most = place, mean
+    return best
