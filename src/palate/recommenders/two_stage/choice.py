@@ -145,10 +145,10 @@ def _learnt_without_times(
     turns = turns_by_person(histories, plan)
     last = turns.pop(FOLDS - 1)
     earlier = rows_of_turns(turns, catalogue_of, plan)
-    booster = train(earlier, None)
-    if booster is None:
+    boosters = train(earlier, [None])
+    if not boosters:
         return joined([earlier, rows_of_turns([last], catalogue_of, plan)]), nothing_chosen()
-    trial = TailTrial(last, partial(booster.predict, num_threads=1))
+    trial = TailTrial(last, partial(boosters[0].predict, num_threads=1))
     rows = joined([earlier, rows_of_turns([last], catalogue_of, plan, trial)])
     return rows, pl.DataFrame(_long_tail(trial), schema=_COLUMNS)
 
