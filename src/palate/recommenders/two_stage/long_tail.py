@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from palate.core.arrays import Floats, Mask, Rows
+from palate.core.arrays import Floats, Mask, Rows, to_dense
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.labels import Turn
-from palate.recommenders.two_stage.statistics import Statistics
+from palate.recommenders.two_stage.statistics import (
+    DECAY,
+    LENGTH,
+    LONG_DECAY,
+    LONG_LENGTH,
+    Statistics,
+)
 from palate.recommenders.two_stage.ways import (
     LIFTS,
     LOSS,
@@ -21,15 +27,16 @@ from palate.recommenders.two_stage.ways import (
     tail_items,
 )
 
-TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 SURE_OF_TAIL = 1.5  # standard errors that an expert must find more of the long tail than the trees
+CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
 
 class TailTrial:
     """NDCG@10 of the trees with the long tail lifted by each of `LIFTS`, and of each expert.
 
-    `predict` gives the trees' values of rows; without it all of them are 0. Silent requests have
-    the length -1.
+    Experts are asked about the whole catalogue, since what they find of the long tail may be no
+    candidate at all. `predict` gives the trees' values of rows; without it all of them are 0.
+    Silent requests have the length -1.
     """
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
@@ -38,19 +45,35 @@ class TailTrial:
         self.known = turn.asking.lengths
         self.lengths = np.where(silent, -1, self.known)
         self.users, self.answers = turn.asking.starts, turn.answers
+        self.asking = turn.asking
         n = len(self.lengths)
         self.of_tail = np.zeros(n, dtype=np.bool_)
         self.tail = np.zeros((n, len(LIFTS)))
-        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
+        self.experts = np.zeros((n, 0))
 
     def begin(self, statistics: Statistics, catalogue: Catalogue) -> None:
-        """Nothing is needed beside the candidates."""
+        """Whose answer is of the long tail, and what experts would have found of it."""
+        self.of_tail = (self.lengths > 0) & tail_items(statistics["counts"])[self.answers]
+        profiles = {"directed": (DECAY, LENGTH), "together": (LONG_DECAY, LONG_LENGTH)}
+        known = [name for name in profiles if name in statistics]
+        self.experts = np.zeros((len(self.lengths), len(known)))
+        step = max(1, CHUNK_CELLS // catalogue.n_items)
+        asked = np.flatnonzero(self.of_tail)
+        for start in range(0, len(asked), step):
+            lines = asked[start : start + step]
+            asking, answers = self.asking.take(lines), self.answers[lines]
+            seen = asking.seen().toarray() > 0
+            hits = np.arange(catalogue.n_items) == answers[:, None]
+            for place, name in enumerate(known):
+                (decay, length), links = profiles[name], statistics[name]
+                scores = to_dense(asking.matrix(decay=decay, length=length) @ links)
+                self.experts[lines, place] = ndcg(scores, hits, (scores > 0) & ~seen)
 
     def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
         """Marks the candidates of a chunk of requests; the rows are each chunk's own."""
         lines = found.requests + chunk.start
         if len(lines):
-            self.judge_tail(lines, found, hits, self.trees(found), statistics)
+            self.judge_lifts(lines, found, hits, self.trees(found), statistics)
 
     def trees(self, found: Candidates) -> Floats:
         """(n, k) what the trees say of the candidates."""
@@ -59,19 +82,14 @@ class TailTrial:
         flat = self.predict(found.features.reshape(-1, found.features.shape[2]))
         return np.asarray(flat, dtype=np.float32).reshape(found.items.shape)
 
-    def judge_tail(
+    def judge_lifts(
         self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, statistics: Statistics
     ) -> None:
-        """Each lift and each expert, for the requests that stand on such `lines`."""
+        """The trees with each lift, for the requests that stand on such `lines`."""
         kept = found.items >= 0
         tail = kept & tail_items(statistics["counts"])[found.items]
-        self.of_tail[lines] = (tail & hits).any(axis=1)
         for place, lift in enumerate(LIFTS.tolist()):
             self.tail[lines, place] = ndcg(lifted(trees, tail, kept, lift), hits, kept)
-        for place, name in enumerate(TAIL_EXPERTS):
-            if name in found.names:
-                said = found.features[:, :, found.names.index(name)]
-                self.experts[lines, place] = ndcg(said, hits, kept)
 
 
 def lift_of_tail(trial: TailTrial) -> int:
@@ -79,9 +97,11 @@ def lift_of_tail(trial: TailTrial) -> int:
     does so no more, as far as that costs little; 0 where none does.
     """
     asked = (trial.lengths > 0) & trial.of_tail
-    best = int(trial.experts[asked].mean(axis=0).argmax()) if asked.any() else 0
+    if not asked.any() or not trial.experts.shape[1]:
+        return 0
+    best = int(trial.experts[asked].mean(axis=0).argmax())
     ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
-    if not asked.any() or not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
+    if not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
         return 0
     means = trial.tail[trial.lengths > 0].mean(axis=0)
     cheap = means >= (1 - LOSS) * means[0]

@@ -14,14 +14,25 @@ from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.labels import Turn
 from palate.recommenders.two_stage.long_tail import TailTrial
 from palate.recommenders.two_stage.statistics import Statistics
-from palate.recommenders.two_stage.ways import LIFTS, lifted, ndcg, new_places, said_of, ways_of
+from palate.recommenders.two_stage.ways import (
+    LIFTS,
+    lifted,
+    ndcg,
+    new_places,
+    said_of,
+    tail_items,
+    ways_of,
+)
+
+TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 
 
 class Trial(TailTrial):
     """Every way on every request of a stretch: NDCG@10, and the places of new items.
 
     Without a `predict` only strangers are tried, for whom no tree is asked. Silent requests count
-    where new items are ordered, and have the length -1 elsewhere.
+    where new items are ordered, and have the length -1 elsewhere. Experts of the long tail are
+    asked about the candidates alone.
     """
 
     def __init__(
@@ -39,6 +50,7 @@ class Trial(TailTrial):
         self.gains = np.zeros((n, len(self.ways)))
         self.lifted = np.zeros((n, len(self.ways), n_lifts))
         self.places = np.zeros((n, len(self.ways), n_lifts))
+        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
         self.of_new = np.zeros(n, dtype=np.bool_)
         self.arrivals = np.zeros((n, len(self.arrival_ways)))
         self.lent = np.zeros(0, dtype=np.float32)
@@ -70,8 +82,20 @@ class Trial(TailTrial):
                 self.lifted[lines, place, nth] = ndcg(raised, hits, there)
                 self.places[lines, place, nth] = new_places(raised, arriving, there)
         if self.predict is not None:
-            self.judge_tail(lines, found, hits, trees, statistics)
+            self.judge_lifts(lines, found, hits, trees, statistics)
+            self._judge_tail(lines, found, hits, statistics)
             self._judge_new(lines, found, hits, trees, untouched)
+
+    def _judge_tail(
+        self, lines: Rows, found: Candidates, hits: Mask, statistics: Statistics
+    ) -> None:
+        kept = found.items >= 0
+        tail = kept & tail_items(statistics["counts"])[found.items]
+        self.of_tail[lines] = (tail & hits).any(axis=1)
+        for place, name in enumerate(TAIL_EXPERTS):
+            if name in found.names:
+                said = found.features[:, :, found.names.index(name)]
+                self.experts[lines, place] = ndcg(said, hits, kept)
 
     def _judge_new(
         self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, new: Mask
