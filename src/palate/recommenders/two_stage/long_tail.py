@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from palate.core.arrays import Floats, Mask, Rows, to_dense
 from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
-from palate.recommenders.two_stage.labels import Turn
+from palate.recommenders.two_stage.labels import Turn, repeated
 from palate.recommenders.two_stage.statistics import (
     DECAY,
     LENGTH,
@@ -36,14 +37,15 @@ class TailTrial:
 
     Experts are asked about the whole catalogue, since what they find of the long tail may be no
     candidate at all. `predict` gives the trees' values of rows; without it all of them are 0.
-    Silent requests have the length -1.
+    Silent requests have the length -1, and so have those whose answer is known to them: lists show
+    what is new to a person, unless they are told otherwise.
     """
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
         self.predict = predict
         silent = np.zeros(len(turn.answers), np.bool_) if turn.silent is None else turn.silent
         self.known = turn.asking.lengths
-        self.lengths = np.where(silent, -1, self.known)
+        self.lengths = np.where(silent | repeated(turn.asking, turn.answers), -1, self.known)
         self.users, self.answers = turn.asking.starts, turn.answers
         self.asking = turn.asking
         n = len(self.lengths)
@@ -73,7 +75,10 @@ class TailTrial:
         """Marks the candidates of a chunk of requests; the rows are each chunk's own."""
         lines = found.requests + chunk.start
         if len(lines):
-            self.judge_lifts(lines, found, hits, self.trees(found), statistics)
+            places = np.maximum(found.items, 0)
+            seen = self.asking.take(lines).seen()[np.arange(len(lines))[:, None], places] > 0
+            unseen = replace(found, items=np.where(seen.toarray(), np.int32(-1), found.items))
+            self.judge_lifts(lines, unseen, hits, self.trees(found), statistics)
 
     def trees(self, found: Candidates) -> Floats:
         """(n, k) what the trees say of the candidates."""
