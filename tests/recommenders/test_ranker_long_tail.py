@@ -144,7 +144,7 @@ def test_the_long_tail_is_lifted_as_far_as_an_expert_finds_it():
 
 
 def test_the_long_tail_is_lifted_as_far_as_it_costs_little():
-    assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - 0.011 * lift) == 2
+    assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - 0.016 * lift) == 2
     assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - lift) == 0
 
 

@@ -21,7 +21,6 @@ from palate.recommenders.two_stage.statistics import (
 )
 from palate.recommenders.two_stage.ways import (
     LIFTS,
-    LOSS,
     lifted,
     likely_best,
     ndcg,
@@ -29,6 +28,7 @@ from palate.recommenders.two_stage.ways import (
 )
 
 SURE_OF_TAIL = 1.5  # standard errors that an expert must find more of the long tail than the trees
+LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost, where people are held out
 CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
 
@@ -40,6 +40,8 @@ class TailTrial:
     Silent requests have the length -1, and so have those whose answer is known to them: lists show
     what is new to a person, unless they are told otherwise.
     """
+
+    loss: float = LOSS_OF_LIFT
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
         self.predict = predict
@@ -109,7 +111,7 @@ def lift_of_tail(trial: TailTrial) -> int:
     if not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
         return 0
     means = trial.tail[trial.lengths > 0].mean(axis=0)
-    cheap = means >= (1 - LOSS) * means[0]
+    cheap = means >= (1 - trial.loss) * means[0]
     enough = trial.tail[asked].mean(axis=0) >= ways[asked, 1].mean()
     wanted = int(enough.argmax()) if enough.any() else len(LIFTS) - 1
     return int(np.flatnonzero(cheap[: wanted + 1]).max(initial=0))

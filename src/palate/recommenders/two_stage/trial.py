@@ -16,6 +16,7 @@ from palate.recommenders.two_stage.long_tail import TailTrial
 from palate.recommenders.two_stage.statistics import Statistics
 from palate.recommenders.two_stage.ways import (
     LIFTS,
+    LOSS,
     lifted,
     ndcg,
     new_places,
@@ -34,6 +35,8 @@ class Trial(TailTrial):
     where new items are ordered, and have the length -1 elsewhere. Experts of the long tail are
     asked about the candidates alone.
     """
+
+    loss = LOSS
 
     def __init__(
         self,
