@@ -36,7 +36,7 @@ from palate.recommenders.two_stage.labels import (
     rows_of_turns,
     turns_by_person,
 )
-from palate.recommenders.two_stage.long_tail import SURE_OF_TAIL, TailTrial, lift_of_tail
+from palate.recommenders.two_stage.long_tail import TailTrial, lift_of_tail
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.taught import (
     OPTIONAL,
@@ -45,7 +45,7 @@ from palate.recommenders.two_stage.taught import (
     subsets,
 )
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
-from palate.recommenders.two_stage.trial import Trial, Trials
+from palate.recommenders.two_stage.trial import SURE_OF_TAIL, Trial, Trials
 from palate.recommenders.two_stage.ways import (
     ALL_TIME,
     BY_SUM,

@@ -27,7 +27,6 @@ from palate.recommenders.two_stage.ways import (
     tail_items,
 )
 
-SURE_OF_TAIL = 1.5  # standard errors that an expert must find more of the long tail than the trees
 LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost, where people are held out
 CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
@@ -41,6 +40,10 @@ class TailTrial:
     what is new to a person, unless they are told otherwise.
     """
 
+    # people who are held out are few for what is rare: an expert need not be surely better there
+    sure: float = (
+        0.0  # standard errors that an expert must find more of the long tail than the trees
+    )
     loss: float = LOSS_OF_LIFT
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
@@ -100,15 +103,15 @@ class TailTrial:
 
 
 def lift_of_tail(trial: TailTrial) -> int:
-    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, surely,
-    does so no more, as far as that costs little; 0 where none does.
+    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, as surely
+    as the trial asks, does so no more, as far as that costs little; 0 where none does.
     """
     asked = (trial.lengths > 0) & trial.of_tail
     if not asked.any() or not trial.experts.shape[1]:
         return 0
     best = int(trial.experts[asked].mean(axis=0).argmax())
     ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
-    if not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_TAIL):
+    if not likely_best(ways[asked], trial.users[asked], 0, [1], trial.sure):
         return 0
     means = trial.tail[trial.lengths > 0].mean(axis=0)
     cheap = means >= (1 - trial.loss) * means[0]

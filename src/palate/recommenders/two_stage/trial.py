@@ -25,6 +25,7 @@ from palate.recommenders.two_stage.ways import (
     ways_of,
 )
 
+SURE_OF_TAIL = 1.5  # standard errors that an expert must find more of the long tail than the trees
 TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 
 
@@ -36,7 +37,7 @@ class Trial(TailTrial):
     asked about the candidates alone.
     """
 
-    loss = LOSS
+    sure, loss = SURE_OF_TAIL, LOSS
 
     def __init__(
         self,
