@@ -103,8 +103,8 @@ class TailTrial:
 
 
 def lift_of_tail(trial: TailTrial) -> int:
-    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, as surely
-    as the trial asks, does so no more, as far as that costs little; 0 where none does.
+    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, as
+    surely as the trial asks, does so no more, as far as that costs little; 0 where none does.
     """
     asked = (trial.lengths > 0) & trial.of_tail
     if not asked.any() or not trial.experts.shape[1]:
