@@ -381,7 +381,7 @@ def test_waiting_threads_sleep(command, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["--user", "nobody"], ["unknown people: 'nobody'", "a history of item ids, or a text"]),
+        (["--user", "nobody"], ["unknown people: 'nobody'", "a text or a profile, in place of --user"]),
         (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
         (["--user", "u01", "--history", "i01"], ["not for both"]),
         ([], ["nobody asks: give --user ID", "--history", "--text", "--profile"]),
@@ -446,7 +446,7 @@ def test_data_that_changed_since_the_fit(command, shop, tmp_path):
         ).with_columns(pl.col("item_id").alias("more")).write_parquet(tmp_path / name)
         done = command("evaluate", tmp_path / "model")
         assert done.code == 1, name
-        assert "the data or the [split] of" in done.err
+        assert "the data or the [split] of" in " ".join(done.err.split())
         assert "changed since" in done.err
         assert "fit again" in done.err
         (tmp_path / name).write_bytes(content)

@@ -53,8 +53,9 @@ def begun(code, folder, **more):
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_signal_that_ends_a_command_clears_away_what_was_begun(tmp_path, name):
-    running = begun(SLOW, tmp_path)
-    running.send_signal(getattr(signal, name))
+    number = getattr(signal, name)  # heard even where these tests themselves run under nohup
+    running = begun(SLOW, tmp_path, preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
+    running.send_signal(number)
     _, err = running.communicate(timeout=120)
     assert running.returncode == 128 + getattr(signal, name)
     assert err == "stopped; what was saved before is as it was\n"

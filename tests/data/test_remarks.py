@@ -86,7 +86,7 @@ def test_events_of_which_a_flag_says_nothing_are_left_out(name, against, flags):
     data, lines = told(LOG.with_columns(pl.Series(name, flags)))
     assert len(data.interactions) == 2
     assert len(data.events) == 2 + against
-    assert any(f"left out 1 rows where '{name}' says nothing" in line for line in lines)
+    assert any(f"left out 1 row where '{name}' says nothing" in line for line in lines)
 
 
 @pytest.mark.parametrize(

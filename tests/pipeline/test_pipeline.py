@@ -166,7 +166,7 @@ def test_nobody_asked(model):
     ("request_", "error", "words"),
     [
         ({"user_ids": ["u01", "x", "y", "z", "w"]}, UnknownIdError, "'x', 'y', 'z' and 1 more"),
-        ({"user_ids": ["x"]}, UnknownIdError, "a history of item ids, or a text"),
+        ({"user_ids": ["x"]}, UnknownIdError, "a history of item ids, a text or a profile"),
         ({"history": ["i01", "nope"]}, UnknownIdError, "unknown item ids in the history: 'nope'"),
         ({}, DataError, "nobody asks"),
         ({"user_ids": ["u01"], "history": ["i01"]}, DataError, "not for both"),

@@ -76,7 +76,7 @@ def test_without_times_a_stranger_gets_what_is_popular_of_all():
     data = fashion()
     timeless = data.with_interactions(data.interactions.drop("timestamp"))
     model = small().fit(timeless)
-    assert model.chosen_ == []
+    assert all(line.startswith("long tail: ") for line in model.chosen_)
     assert not any("days" in name or name.startswith(("age", "ease")) for name in model.names_)
     stranger = history_of_items(data.item_ids, [[]])
     rows, _ = rank_rows(model, stranger, 1)

@@ -64,7 +64,7 @@ def check_sparse(
     for name, part in (("data", data), ("indices", indices), ("indptr", indptr)):
         agree(part.ndim == 1, f"{name} of a sparse array has {part.ndim} dimensions")
     agree(indices.dtype.kind == indptr.dtype.kind == "i", "indices that are no whole numbers")
-    agree(data.dtype.kind == "f", f"a sparse array of {data.dtype}")
+    agree(data.dtype in (np.float32, np.float64), f"a sparse array of {data.dtype}")
     agree(len(indptr) == rows + 1, f"a sparse array of {rows} rows, {len(indptr)} limits of rows")
     agree(columns <= max(WIDEST, rows, len(data)), f"a sparse array of {columns} columns")
     agree(len(data) == len(indices), f"{len(data)} numbers at {len(indices)} places")
