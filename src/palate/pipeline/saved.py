@@ -130,7 +130,8 @@ def change_saved(
     Where somebody else saved meanwhile, theirs is changed: what two add at a time is both there.
     """
     root = _root(folder)
-    check_place(root)
+    if saved_at(root) is not None:  # else loading says what is missing
+        check_place(root)
     while True:
         now = saved_at(root)
         model = load_pipeline(root, whole, allow=allow)
