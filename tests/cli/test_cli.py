@@ -381,7 +381,10 @@ def test_waiting_threads_sleep(command, monkeypatch):
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["--user", "nobody"], ["unknown people: 'nobody'", "a text or a profile, in place of --user"]),
+        (
+            ["--user", "nobody"],
+            ["unknown people: 'nobody'", "a profile, in place of --user"],
+        ),
         (["--history", "i01,nope,neither"], ["unknown item ids", "'nope', 'neither'"]),
         (["--user", "u01", "--history", "i01"], ["not for both"]),
         ([], ["nobody asks: give --user ID", "--history", "--text", "--profile"]),

@@ -264,8 +264,8 @@ def unseen_part(
     if not same_items or fitted.withdrawn_:
         raise DataError(
             f"{model} knows other items than {origin.config} reads now. If items came, changed or"
-            " went since the fit, evaluate what was fitted, by `palate rollback`; if the data or the"
-            f" [split] of {origin.config} changed since, fit again"
+            " went since the fit, evaluate what was fitted, by `palate rollback`; if the data or"
+            f" the [split] of {origin.config} changed since, fit again"
         )
     if not (same_choices and learnt.events.equals(scoring_events(now.events))):
         cut = f"the data or the [split] of {origin.config}"

@@ -143,14 +143,15 @@ def _learnt_without_times(
     held out, by a ranker that learnt from the others.
     """
     turns = turns_by_person(histories, plan)
-    last = turns.pop(FOLDS - 1)
-    earlier = rows_of_turns(turns, catalogue_of, plan)
-    boosters = train(earlier, [None])
-    if not boosters:
-        return joined([earlier, rows_of_turns([last], catalogue_of, plan)]), nothing_chosen()
-    trial = TailTrial(last, partial(boosters[0].predict, num_threads=1))
-    rows = joined([earlier, rows_of_turns([last], catalogue_of, plan, trial)])
-    return rows, pl.DataFrame(_long_tail(trial), schema=_COLUMNS)
+    held_out = FOLDS - 1  # of the turns, the one of the people who are asked
+    others = [turns[:held_out], turns[held_out + 1 :]]
+    before, after = ([rows_of_turns(some, catalogue_of, plan)] if some else [] for some in others)
+    boosters = train(joined(before + after), [None])
+    predict = partial(boosters[0].predict, num_threads=1) if boosters else None
+    trial = TailTrial(turns[held_out], predict)
+    asked = rows_of_turns([turns[held_out]], catalogue_of, plan, trial)
+    rows = joined([*before, asked, *after])  # as the turns go
+    return rows, pl.DataFrame(_long_tail(trial) if boosters else [], schema=_COLUMNS)
 
 
 def _trials(rows: LabelledRows, folds: TimeFolds, train: Train) -> dict[tuple[str, ...], Trial]:
