@@ -44,6 +44,7 @@ from palate.recommenders.two_stage.taught import (
     silence,
     subsets,
 )
+from palate.recommenders.two_stage.time_folds import FEWEST as FEWEST_ASKED
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
 from palate.recommenders.two_stage.trial import SURE_OF_TAIL, Trial, Trials
 from palate.recommenders.two_stage.ways import (
@@ -140,10 +141,12 @@ def _learnt_without_times(
     train: Train,
 ) -> tuple[LabelledRows, pl.DataFrame]:
     """All labelled rows, and how far the long tail is lifted: tried on the last people who were
-    held out, by a ranker that learnt from the others.
+    held out, if they are many enough, by a ranker that learnt from the others.
     """
     turns = turns_by_person(histories, plan)
     held_out = FOLDS - 1  # of the turns, the one of the people who are asked
+    if len(turns[held_out].asking) < FEWEST_ASKED:
+        return rows_of_turns(turns, catalogue_of, plan), nothing_chosen()
     others = [turns[:held_out], turns[held_out + 1 :]]
     before, after = ([rows_of_turns(some, catalogue_of, plan)] if some else [] for some in others)
     boosters = train(joined(before + after), [None])
