@@ -27,6 +27,8 @@ from palate.recommenders.two_stage.ways import (
     tail_items,
 )
 
+# people who are held out are few for what is rare, so an expert need not be surely better there
+SURE_OF_EXPERT = 0.0  # standard errors that it must find more of the long tail than the trees
 LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost, where people are held out
 CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
@@ -40,16 +42,13 @@ class TailTrial:
     what is new to a person, unless they are told otherwise.
     """
 
-    # people who are held out are few for what is rare: an expert need not be surely better there
-    sure: float = (
-        0.0  # standard errors that an expert must find more of the long tail than the trees
-    )
+    sure: float = SURE_OF_EXPERT
     loss: float = LOSS_OF_LIFT
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
         self.predict = predict
         silent = np.zeros(len(turn.answers), np.bool_) if turn.silent is None else turn.silent
-        self.known = turn.asking.lengths
+        self.silent, self.known = silent, turn.asking.lengths
         self.lengths = np.where(silent | repeated(turn.asking, turn.answers), -1, self.known)
         self.users, self.answers = turn.asking.starts, turn.answers
         self.asking = turn.asking

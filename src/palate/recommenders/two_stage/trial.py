@@ -47,8 +47,7 @@ class Trial(TailTrial):
         predict: Callable[[Floats], Any] | None = None,
     ) -> None:
         super().__init__(turn, predict)
-        silent = np.zeros(len(turn.answers), np.bool_) if turn.silent is None else turn.silent
-        self.lengths = np.where(silent, -1, self.known)
+        self.lengths = np.where(self.silent, -1, self.known)  # those who choose again, too
         self.new = new
         self.ways, self.arrival_ways = ways_of(names), arrival_ways(names)
         n, n_lifts = len(self.lengths), len(LIFTS)
