@@ -1,8 +1,8 @@
 """The default beside every simple recommender, slice by slice: who is it the worse choice for?
 
 Split by time, or as published (strict); intervals over people, paired with the default. The folder
-that PALATE_DATA names holds those that are measured.
-With several seeds, the default is fitted with each, and the simple ones stand beside every one.
+that PALATE_DATA names holds those that are measured. The default is fitted with several seeds, and
+the simple ones, which have none, stand beside each; the table is that of the first.
 usage: PALATE_DATA=… python benchmarks/slices.py [movielens-plots|lastfm|beauty …] [--seeds 3]
 """
 
@@ -13,7 +13,8 @@ import os
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ from _record import record
 import palate
 from palate.core.dataset import Dataset
 from palate.core.split import Split
-from palate.evaluation.compare import Comparison, unless_refused
+from palate.evaluation.compare import Comparison, Ranked, unless_refused
 from palate.evaluation.published.formats import load_benchmark
+from palate.evaluation.results import Refused
 
 DEFAULT = "default"
 METRICS = ("ndcg", "recall")
+DEPTH = 10
+SEEDS = 3
 SLICES = (
     *("all", "cold_items", "long_tail", "short_history"),
     *("history_0", "history_1_5", "history_6_20", "history_21_100", "history_101_up"),
@@ -118,16 +122,28 @@ def simple_recommenders(*, content: bool) -> dict[str, Any]:
     return found
 
 
-def compared(split: Split, default: palate.Pipeline | None = None) -> Comparison:
-    """The default and all simple recommenders on one split, the default as the reference."""
-    default = (palate.Pipeline() if default is None else default).fit(split.train)
-    content = default.features_ is not None
-    models: dict[str, Any] = {DEFAULT: default}
+def simple_lists(split: Split, *, content: bool) -> dict[str, Ranked | Refused]:
+    """Everybody's list by each simple recommender, or why there is none."""
+    lists: dict[str, Ranked | Refused] = {}
     for name, recommender in simple_recommenders(content=content).items():
         encoders = None if name in ("content", "blend") else {}
         model = palate.Pipeline(encoders=encoders, recommender=recommender)
-        models[name] = unless_refused(lambda model=model: model.fit(split.train))
-    return palate.compare(models, split, reference=DEFAULT, metrics=METRICS, beyond=False)
+        lists[name] = unless_refused(partial(_lists, model, split, name))
+    return lists
+
+
+def _lists(model: palate.Pipeline, split: Split, name: str) -> Ranked:
+    return Ranked.of(model.fit(split.train), split, DEPTH, name)
+
+
+def compared(
+    default: palate.Pipeline, others: Mapping[str, Ranked | Refused], split: Split
+) -> Comparison:
+    """A fitted default, which is the reference, beside the lists of the simple recommenders."""
+    models: dict[str, Any] = {DEFAULT: default, **others}
+    return palate.compare(
+        models, split, ks=(DEPTH,), reference=DEFAULT, metrics=METRICS, beyond=False
+    )
 
 
 def worse(found: Comparison) -> list[dict[str, Any]]:
@@ -174,12 +190,8 @@ def _headings(found: Comparison) -> list[str]:
     return [f"{size.label} ({size.requests})" for size in sizes]
 
 
-def of_seeds(split: Split, seeds: int) -> dict[str, Any]:
-    """Each slice: NDCG@10 of the default by seed, the best simple one; and where it is worse."""
-    found = [
-        compared(split, palate.Pipeline(recommender=palate.Ranker(seed=seed)))
-        for seed in range(seeds)
-    ]
+def of_seeds(found: Sequence[Comparison]) -> dict[str, Any]:
+    """Each slice: NDCG@10 of the default by seed, and the best simple one's; where it is worse."""
     rows = {}
     for part in _slices(found[0]):
         ours = [one.cell(DEFAULT, "ndcg@10", part).interval.mean for one in found]
@@ -190,10 +202,8 @@ def of_seeds(split: Split, seeds: int) -> dict[str, Any]:
         }
         best = max(others, key=lambda name: others[name])
         rows[part] = {
-            "requests": found[0].slices[part].requests,
-            "seeds": ours,
+            "default": ours,
             "mean": float(np.mean(ours)),
-            "deviation": float(np.std(ours, ddof=1)),
             "best_other": {best: others[best]},
         }
     return {"slices": rows, "worse": [worse(one) for one in found]}
@@ -204,26 +214,30 @@ def main() -> None:
     if not folder:
         sys.exit("PALATE_DATA must name the folder that holds the data sets")
     known = [*SETS, *PUBLISHED]
-    seeds = int(sys.argv[sys.argv.index("--seeds") + 1]) if "--seeds" in sys.argv else 1
+    seeds = int(sys.argv[sys.argv.index("--seeds") + 1]) if "--seeds" in sys.argv else SEEDS
     for name in [name for name in sys.argv[1:] if name in known] or known:
-        split = split_of(name, Path(folder))
-        if seeds > 1:
-            print(record(f"slices-{name}-seeds", of_seeds(split, seeds)))
-        else:
-            one_seed(name, split)
+        measure(name, split_of(name, Path(folder)), seeds)
 
 
-def one_seed(name: str, split: Split) -> None:
-    """The whole table of one data set, printed and recorded."""
-    default = palate.Pipeline()
-    found = compared(split, default)
-    print(f"\n{name}\n{shown(found)}")
-    lost = worse(found)
-    for row in lost:
-        print(row)
-    chosen = getattr(default.recommender_, "chosen_", [])
-    print(record(f"slices-{name}", {"chosen": chosen, "worse": lost, **found.to_json()}))
-    print("\n".join(chosen))
+def measure(name: str, split: Split, seeds: int) -> None:
+    """The table of one data set, with the default of every seed beside it, printed and recorded."""
+    default = palate.Pipeline(recommender=palate.Ranker(seed=0)).fit(split.train)
+    others = simple_lists(split, content=default.features_ is not None)
+    found = [compared(default, others, split)]
+    chosen = default.recommender_.chosen_
+    print(f"\n{name}\n{shown(found[0])}", flush=True)
+    for seed in range(1, seeds):
+        default = palate.Pipeline(recommender=palate.Ranker(seed=seed)).fit(split.train)
+        found.append(compared(default, others, split))
+    by_seed = of_seeds(found)
+    for part, row in by_seed["slices"].items():
+        print(part, row)
+    for seed, lost in enumerate(by_seed["worse"]):
+        for row in lost:
+            print(seed, row)
+    figures = {"chosen": chosen, "worse": worse(found[0]), **found[0].to_json()}
+    print(record(f"slices-{name}", {**figures, "seeds": by_seed}))
+    print("\n".join(chosen), flush=True)
 
 
 if __name__ == "__main__":
