@@ -50,9 +50,9 @@ from palate.recommenders.two_stage.importance import (
 )
 from palate.recommenders.two_stage.labels import (
     FEWEST_CELLS,
-    HELD_EVENTS,
     LabelledRows,
     LabelPlan,
+    held_events,
     share_of_repeats,
 )
 from palate.recommenders.two_stage.profiles import check_profiles, profile_blocks, with_known_users
@@ -146,7 +146,7 @@ class Ranker(CountsAgain):
         check_block_names(() if self.features_ is None else self.features_.parts)
         users = context.honest.users
         self.user_blocks_ = [] if users is None else list(users.parts)
-        self.neighbour_pool_ = neighbour_pool(histories, held=HELD_EVENTS)
+        self.neighbour_pool_ = neighbour_pool(histories, held=held_events(histories))
         self.repeats_ = share_of_repeats(histories) > MIN_REPEATS
         known = self.features_
         self.__dict__["_catalogue"] = self._catalogue_from(

@@ -113,13 +113,14 @@ def test_all_items_as_neighbour_pool_change_nothing(said, block):
 
 def test_the_most_touched_lend_and_what_may_become_a_label_does_not_count(build, monkeypatch):
     """With everything counted a, d and e would be the three; without the newest, a, b and c."""
-    data = build({"u": "abde", "v": "acde", "w": "abde"})
-    assert neighbour_pool(histories_of(data), held=2) is None
+    histories = histories_of(build({"u": "abde", "v": "acde", "w": "abde"}))
+    two, none = np.full(3, 2), np.zeros(3, np.int64)
+    assert neighbour_pool(histories, held=two) is None
     monkeypatch.setattr(catalogue_module, "NEIGHBOUR_POOL", 3)
-    assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1, 2]
+    assert neighbour_pool(histories, held=two).tolist() == [0, 1, 2]
     monkeypatch.setattr(catalogue_module, "NEIGHBOUR_POOL", 2)
-    assert neighbour_pool(histories_of(data), held=2).tolist() == [0, 1]
-    assert set(neighbour_pool(histories_of(data), held=0)) < {0, 3, 4}
+    assert neighbour_pool(histories, held=two).tolist() == [0, 1]
+    assert set(neighbour_pool(histories, held=none)) < {0, 3, 4}
 
 
 def test_a_ranker_keeps_its_neighbour_pool_when_the_catalogue_grows(rings, said, monkeypatch):

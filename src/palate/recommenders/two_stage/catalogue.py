@@ -89,10 +89,10 @@ class Catalogue:
         return blocks[0] if blocks else None
 
 
-def neighbour_pool(histories: Histories, *, held: int) -> Rows | None:
+def neighbour_pool(histories: Histories, *, held: NDArray[np.int64]) -> Rows | None:
     """Rows of the items that may lend their covisits: all (None), or the most chosen.
 
-    The newest `held` events of everybody do not count: they may become labels.
+    The newest `held` (n,) events of each do not count: they may become labels.
     """
     n_items = len(histories.item_ids)
     if n_items <= NEIGHBOUR_POOL:

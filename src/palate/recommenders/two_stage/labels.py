@@ -20,7 +20,7 @@ from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.statistics import Statistics, fit_statistics, prefix_cases
 
 FOLDS = 3  # people are held out in turns, so that every person's last events can be labels
-HELD_EVENTS = 4  # newest events of a held-out person that become labels, at most half of theirs
+HELD_EVENTS = (2, 4)  # newest events of a held-out person that become labels: half, within these
 NEW_ITEMS = 0.2  # share of the catalogue that the turn of new items hides
 NEW_ITEMS_CASES = 0.15  # share of the cases that come from that turn
 NEGATIVES = 0.5  # share of the candidates that were not the answer which are shown
@@ -203,7 +203,7 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[Turn]:
     cases_of_new = int(plan.n_train_queries * NEW_ITEMS_CASES) if plan.content else 0
     per_fold = (plan.n_train_queries - cases_of_new) // FOLDS
     for turn in range(FOLDS):
-        held = np.where(fold == turn, np.clip(histories.lengths // 2, 2, HELD_EVENTS), 0)
+        held = np.where(fold == turn, held_events(histories), 0)
         known, asking, answers = _held_out(histories, held)
         usable = np.ones(len(answers), dtype=bool)
         if not plan.repeats:
@@ -220,6 +220,11 @@ def _turns(histories: Histories, plan: LabelPlan) -> Iterator[Turn]:
         known = without_items(known, hidden)
         if len(chosen) and known.lengths.any():
             yield Turn(known, asking.take(chosen), answers[chosen], hidden, 1.0)
+
+
+def held_events(histories: Histories) -> NDArray[np.int64]:
+    """(n,) how many of each person's newest events may become labels."""
+    return np.clip(histories.lengths // 2, *HELD_EVENTS)
 
 
 def _held_out(histories: Histories, held: NDArray[np.int64]) -> tuple[Histories, Histories, Rows]:
