@@ -14,7 +14,8 @@ ROOMS = (  # each imports from itself and from those before it
     *("core", "data", "nn", "text", "features", "recommenders"),
     *("pipeline", "evaluation", "tuning", "testing", "cli"),
 )
-ENTRIES_OF_THE_ROOT = 14
+DOOR = "palate.__main__"  # where `python -m palate` looks: it opens the last room, and is none
+ENTRIES_OF_THE_ROOT = 15
 LINES_OF_A_FILE = 500
 LINES_OF_A_FUNCTION = 50
 LINES_OF_A_HELPER = 80
@@ -78,7 +79,7 @@ def room_of(module):
 
 def wrong_arrows(trees):
     for module, targets in arrows(trees).items():
-        allowed = ROOMS[: ROOMS.index(room_of(module)) + 1]
+        allowed = ROOMS if module == DOOR else ROOMS[: ROOMS.index(room_of(module)) + 1]
         yield from (f"{module} → {to}" for to, _ in targets if room_of(to) not in allowed)
 
 
@@ -95,7 +96,8 @@ def borrowed(trees):
 
 
 def test_rooms_import_from_rooms_below_only():
-    assert {room_of(module) for module in sources() if module != "palate"} == set(ROOMS)
+    rooms = {room_of(module) for module in sources() if module not in ("palate", DOOR)}
+    assert rooms == set(ROOMS)
     assert not sorted(wrong_arrows(sources()))
 
 
@@ -125,7 +127,7 @@ def lonely_helpers(trees, lines):
     """Short files of one importer, which are part of that file; components stand by themselves."""
     importers = {}
     for module, targets in arrows(trees).items():
-        for target, _ in targets:
+        for target, _ in targets if module != DOOR else ():
             importers.setdefault(target, set()).add(module)
     public = set(re.findall(r'"(palate[.\w]+)"', (ROOT / "__init__.py").read_text()))
     for module, users in importers.items():

@@ -31,9 +31,9 @@ def palate(tmp_path):
     (tmp_path / "商品.csv").write_text(f"item_id,title\n{titles}", "utf-8")
     (tmp_path / "管道.toml").write_text(PIPELINE, "utf-8")
 
-    def palate(*words, **environment):
+    def palate(*words, begun=(script,), **environment):
         return subprocess.run(
-            [sys.executable, script, *words],
+            [sys.executable, *begun, *words],
             cwd=tmp_path,
             capture_output=True,
             env=os.environ | ASCII | environment,
@@ -50,6 +50,13 @@ def test_chinese_names_of_files_and_people_are_read_and_written(palate, tmp_path
     shown = palate("recommend", "模型", "--user", "用户1")
     assert shown.returncode == 0, shown.stderr.decode()
     assert "绿茶" in shown.stdout.decode()
+
+
+def test_python_runs_the_package_as_the_command(palate):
+    done = palate("check", "管道.toml", begun=("-m", "palate"))
+    assert done.returncode == 0, done.stderr.decode()
+    assert "管道.toml is fine" in done.stdout.decode()
+    assert done.stdout == palate("check", "管道.toml").stdout
 
 
 def test_what_is_missing_is_named_as_it_was_typed(palate):

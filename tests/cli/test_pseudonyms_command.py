@@ -142,3 +142,18 @@ def test_a_model_in_the_clear_takes_no_key(shop, command):
     assert done.code == 1
     assert "holds older models with ids of people in the clear" in done.err
     good(command("fit", shop / "shop.toml", "--out", folder, *key, "--keep", "0"))
+
+
+def test_check_and_compare_take_the_key(shop, command):
+    key = ("--pseudonyms", shop / "key.txt")
+    (shop / "popular.toml").write_text(SHOP.replace("item_knn", "popular"))
+    for done in (
+        command("check", shop / "shop.toml", *key),
+        command("compare", shop / "shop.toml", shop / "popular.toml", *key),
+    ):
+        said = good(done) + done.err
+        assert "people are known by pseudonyms" in said
+        assert KEY not in said
+    done = command("check", shop / "shop.toml", "--pseudonyms", shop / "lost.txt")
+    assert done.code == 1
+    assert "lost.txt" in done.err

@@ -48,6 +48,14 @@ def fails(table, *parts, stage="recommenders", where="[recommender]"):
         assert part in str(caught.value), str(caught.value)
 
 
+def test_an_encoder_that_reads_texts_may_be_called_text():
+    encoder = registry.build("encoders", {"type": "text", "template": "{about}"}, where="[users.a]")
+    assert type(encoder) is registry.find("encoders", "muse")
+    assert encoder.template == "{about}"
+    assert registry.name_of(encoder) == "muse"
+    fails({"type": "text"}, "no recommender is called 'text'")
+
+
 def test_the_folder_of_a_stage_is_its_registry():
     assert registry.names("fusion") == [
         *("attention", "concat", "correlation", "gated", "linear", "weighted")

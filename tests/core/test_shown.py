@@ -95,6 +95,18 @@ def test_a_data_set_is_one_line(data):
     assert "items" in page_of(data).cells
 
 
+def test_a_data_set_says_how_many_of_its_events_are_choices(data):
+    stars = [1, 5, 4] * (len(data.interactions) // 3)
+    log = data.interactions.select("user_id", "item_id", "timestamp", rating=pl.Series(stars))
+    rated = palate.read(log, items=data.items)
+    chosen, turned = len(rated.interactions), len(rated.against)
+    assert chosen + turned == 213
+    assert turned > 50
+    assert repr(rated).startswith(f"Dataset(213 events ({chosen} of them choices) of 40 people")
+    assert "against" in page_of(rated).cells
+    assert "against" not in page_of(data).cells
+
+
 def test_times_that_are_no_days_are_left_out(data):
     odd = data.interactions.with_columns(timestamp=pl.lit(1e300))
     assert repr(data.with_interactions(odd)).endswith("30 items)")

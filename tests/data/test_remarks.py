@@ -249,6 +249,50 @@ def test_statistics_of_items_are_told(name):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "order_count",
+            "n_orders",
+            "total_orders",
+            "total_spent",
+            "visits",
+            "days_since_last_order",
+        ),
+        *("avg_order_value", "customer_lifetime_value", "num_reviews", "订单数", "消费金额"),
+    ],
+)
+def test_statistics_of_people_are_told(name):
+    people = pl.DataFrame({"user": list("ab"), "age": [20, 30], name: [1.5, 2]})
+    _, lines = told(LOG, users=people)
+    assert any(
+        f"column {name!r} of the people: if it was counted over all events" in line
+        and f"leave it out (drop=['{name}'])" in line
+        for line in lines
+    )
+    data, lines = told(LOG, users=people, drop=[name])
+    assert data.users.columns == ["user_id", "age"]
+    assert not any("counted over" in line for line in lines)
+
+
+def test_other_columns_of_people_are_not_told():
+    plain = {
+        name: [1, 2] for name in ("age", "income", "household size", "items", "年龄", "session")
+    }
+    _, lines = told(LOG, users=pl.DataFrame({"user": list("ab"), **plain}))
+    assert not any("counted over" in line for line in lines)
+
+
+def test_several_statistics_are_one_sentence():
+    items = pl.DataFrame({"item": list("wxyz"), "stars": [1, 2, 3, 4], "sales_rank": [4, 3, 2, 1]})
+    _, lines = told(LOG, items)
+    assert any(
+        "columns 'stars', 'sales_rank' of the items: if they were counted over all events" in line
+        for line in lines
+    )
+
+
+@pytest.mark.parametrize(
     ("name", "values"),
     [
         ("price", [1, 2, 3, 4]),

@@ -168,6 +168,31 @@ def test_what_looks_like_a_time_and_is_none(spelling):
 
 
 @pytest.mark.parametrize(
+    ("days", "options"),
+    [
+        (["2024-02-30"], {}),
+        (["2023-02-29T12:30:00Z"], {}),
+        (["2024/04/31 10:30", "20240230T101010"], {}),
+        (["30-Feb-2024", "February 30, 2024", "2024年2月30日"], {}),
+        (["31/04/2024"], {"form": "%d/%m/%Y"}),
+        (["02/30/24 10:30"], {"form": "%m/%d/%y %H:%M"}),
+    ],
+)
+def test_a_day_that_does_not_exist_is_called_so(days, options):
+    right = "05/05/2024" if "%d/" in options.get("form", "") else "2024-05-05"
+    if "%y" in options.get("form", ""):
+        right = "05/05/24 10:00"
+    with pytest.raises(DataError) as raised:
+        to_seconds(pl.Series("t", [right, *days]), where="f.csv: column 't'", **options)
+    said = str(raised.value)
+    assert "cannot be read" in said
+    assert f"{', '.join(map(repr, days))}: th" in said
+    assert "not exist" in said
+    assert "time_format" not in said
+    assert "ISO" not in said
+
+
+@pytest.mark.parametrize(
     ("values", "formats"),
     [
         (["06/05/2024", "07/05/2024"], ["%d/%m/%Y", "%m/%d/%Y"]),

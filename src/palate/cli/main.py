@@ -75,7 +75,9 @@ def demo(
 
 
 @app.command()
-def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
+def check(
+    config: ConfigFile, drop_unknown: DropUnknown = False, pseudonyms: KeyFile = None
+) -> None:
     """Read a pipeline file and its data, say what was taken for what, fit nothing.
 
     Example: `palate check films.toml`
@@ -84,7 +86,7 @@ def check(config: ConfigFile, drop_unknown: DropUnknown = False) -> None:
     from palate.pipeline.config import read_config
     from palate.pipeline.preview import preview
 
-    settings = read_config(config)
+    settings = read_config(config).with_key(pseudonyms)
     wanted_metrics(settings, None, None)
     for line in preview(settings, drop_unknown=drop_unknown):
         console.print(line, markup=False, soft_wrap=True)
@@ -261,6 +263,7 @@ def compare(
     ks: Places = None,
     json_file: JsonFile = None,
     drop_unknown: DropUnknown = False,
+    pseudonyms: KeyFile = None,
 ) -> None:
     """Fit several pipelines on the split of the first, or one without each of its blocks.
 
@@ -277,7 +280,7 @@ def compare(
 
     if ablate and len(configs) > 1:
         raise ConfigError("--ablate takes one pipeline file: it is fitted without each block")
-    settings = [read_config(path) for path in configs]
+    settings = [read_config(path).with_key(pseudonyms) for path in configs]
     check_comparable(settings)
     names = [setting.name for setting in settings]
     wanted = wanted_metrics(settings[0], metrics, ks)

@@ -72,11 +72,19 @@ class Dataset:
 
     def __repr__(self) -> str:
         spoken = self._span()
-        tables = f"{len(self.interactions):,} events of {len(self.user_ids):,} people with "
+        n_against = 0 if self.against is None else len(self.against)
+        chosen = f" ({len(self.interactions):,} of them choices)" if n_against else ""
+        events = f"{len(self.interactions) + n_against:,} events{chosen}"
+        tables = f"{events} of {len(self.user_ids):,} people with "
         return f"Dataset({tables}{len(self.items):,} items{spoken and f', {spoken}'})"
 
     def _repr_html_(self) -> str:
-        tables = {"interactions": self.interactions, "items": self.items, "users": self.users}
+        tables = {
+            "interactions": self.interactions,
+            "against": self.against,
+            "items": self.items,
+            "users": self.users,
+        }
         rows = [
             (name, f"{len(table):,}", ", ".join(table.columns))
             for name, table in tables.items()

@@ -32,6 +32,8 @@ FOLDERS = {
     "rerankers": "palate.recommenders.rerankers",
 }
 STAGES = tuple(FOLDERS)
+_BY_WHAT_IT_READS = {"encoders": {"text": "muse"}}
+"""What may stand for the component that is taken by default, whichever that is."""
 
 
 def names(stage: str) -> list[str]:
@@ -47,6 +49,7 @@ def find(stage: str, name: str) -> type[Any]:
     """The class of a component; a misspelt name raises `ConfigError`."""
     if ":" in name:
         return _find_outside(name)
+    name = _BY_WHAT_IT_READS.get(stage, {}).get(name, name)
     if name not in names(stage):
         singular = stage.removesuffix("s")
         hint = _confused(stage, name) or did_you_mean(name, names(stage))

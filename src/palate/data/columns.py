@@ -89,6 +89,16 @@ _STATISTICS = frozenset(
     ]
 )
 
+_DID = (
+    "order|visit|session|transaction|basket|item|event|return|refund|spend|spending|spent|revenue"
+)
+_OF_PEOPLE = re.compile(
+    f"{_BEFORE}({_DID})s?(value|amount|{_AFTER})?|({_DID})s?{_AFTER}|orders|visits|sessions|spend"
+    f"|spending|(days|months)since(the)?(last|first|previous)({_DID}|{_COUNTED}|event)s?|recency"
+    "|(customer)?(lifetime)value|cltv|clv|ltv|churn(ed|score|risk)?"
+    "|(总|累计)?(订单|消费|下单|登录|访问|退货)(次|金|笔)?(数|量|额|率)?"
+)
+
 ROLES: Mapping[str, tuple[str, ...]] = {
     "interactions": (USER, ITEM, TIME, EVENT, VALUE, TEXT, WEIGHT),
     "items": (ITEM, TITLE),
@@ -160,6 +170,11 @@ def is_statistic(column: str) -> bool:
     """Whether an item's numbers under this name are counted over what people did with it."""
     plain = plain_name(column)
     return plain in _STATISTICS or bool(_STATISTIC.fullmatch(plain))
+
+
+def is_statistic_of_people(column: str) -> bool:
+    """Whether a person's numbers under this name are counted over what that person did."""
+    return is_statistic(column) or bool(_OF_PEOPLE.fullmatch(plain_name(column)))
 
 
 def called_now(name: str, columns: Iterable[str]) -> str:

@@ -22,9 +22,22 @@ from palate.core.errors import (
 )
 from palate.core.visible import counted, quoted
 from palate.data.catalogue import Catalogue, catalogue_of, read_catalogue
-from palate.data.columns import check_given, find_columns, further_values, is_statistic
+from palate.data.columns import (
+    check_given,
+    find_columns,
+    further_values,
+    is_statistic,
+    is_statistic_of_people,
+)
 from palate.data.doubts import doubts_about_events
-from palate.data.formats.open import LEAVE_OUT, Source, Table, open_table
+from palate.data.formats.open import (
+    LEAVE_OUT,
+    Source,
+    Table,
+    is_utf8_under,
+    open_table,
+)
+from palate.data.formats.text import check_encoding
 from palate.data.interactions import CHOSEN, match_items, read_interactions
 from palate.data.notes import ReadNotes, TableNotes, log_notes
 from palate.data.pseudonyms import check_key, pseudonymised
@@ -185,6 +198,10 @@ def _open_all(
 ) -> dict[str, Table]:
     """The tables there are; one encoding for all of them may be wrong for some."""
     tables = {}
+    in_utf8 = set()
+    if isinstance(encoding, str):
+        check_encoding(encoding)
+        in_utf8 = {kind for kind, table in sources.items() if is_utf8_under(table, encoding)}
     for kind, source in sources.items():
         if source is None and kind != "interactions":
             continue
@@ -193,7 +210,11 @@ def _open_all(
         if isinstance(own, Mapping):
             own = own.get(kind, "utf-8")
         elif others := [other for other in sources if other != kind and sources[other] is not None]:
-            each = {kind: "utf-8", **dict.fromkeys(others, own)}
+            each = {
+                one: "utf-8" if one == kind or one in in_utf8 else own
+                for one in sources
+                if one == kind or one in others
+            }
             advised = Setting("encoding", each, "data")
             fix = Message.of("Say in which encoding each table is: ", advised)
         else:
@@ -337,11 +358,15 @@ def _check_lists(
 
 
 def _remarks(data: Dataset) -> list[str | Message]:
-    return [*_remarks_on_items(data.items), *_remarks_on_events(data)]
+    return [
+        *_doubts_about_statistics(data),
+        *_remarks_on_items(data.items),
+        *_remarks_on_events(data),
+    ]
 
 
 def _remarks_on_items(items: pl.DataFrame) -> list[str | Message]:
-    remarks: list[str | Message] = _doubts_about_statistics(items)
+    remarks: list[str | Message] = []
     if not text_columns(items):
         remarks.append("the items have no column of text: nothing can be learnt from what they say")
         return remarks
@@ -352,21 +377,30 @@ def _remarks_on_items(items: pl.DataFrame) -> list[str | Message]:
     return remarks
 
 
-def _doubts_about_statistics(items: pl.DataFrame) -> list[str | Message]:
-    """What of the items may have been counted after the events that shall be foretold."""
-    numbers = [name for name, kind in items.schema.items() if kind.is_numeric()]
-    counted = [name for name in numbers if is_statistic(name)]
-    if not counted:
-        return []
-    names = ", ".join(repr(name) for name in counted)
-    return [
-        Message.of(
-            f"column {names} of the items: if it was counted over all events, it knows the future,"
-            " and what is measured with it is too good; leave it out (",
-            Setting("drop", counted, "data"),
-            "), or count it up to the cut",
+def _doubts_about_statistics(data: Dataset) -> list[str | Message]:
+    """What of items and people may have been counted after the events that shall be foretold."""
+    doubts: list[str | Message] = []
+    for whose, table, is_counted in (
+        ("items", data.items, is_statistic),
+        ("people", data.users, is_statistic_of_people),
+    ):
+        kinds = {} if table is None else table.schema
+        counted = [name for name, kind in kinds.items() if kind.is_numeric() and is_counted(name)]
+        if not counted:
+            continue
+        columns = "column" if len(counted) == 1 else "columns"
+        known = "it was counted over all events, it knows"
+        if len(counted) > 1:
+            known = "they were counted over all events, they know"
+        doubts.append(
+            Message.of(
+                f"{columns} {', '.join(map(repr, counted))} of the {whose}: if {known} the future,"
+                " and what is measured with it is too good; leave it out (",
+                Setting("drop", counted, "data"),
+                "), or count it up to the cut",
+            )
         )
-    ]
+    return doubts
 
 
 def _remarks_on_events(data: Dataset) -> list[str | Message]:

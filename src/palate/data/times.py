@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -81,6 +82,9 @@ _SHORT_FLOATS: dict[pl.DataType, tuple[int, int]] = {
 _DAYS_TO_1970 = 25_569
 _SPREADSHEET_DAYS = (36_526, 54_789)
 """The starts of 2000 and of 2050 where spreadsheets count days."""
+
+_NO_DAY_FEBRUARY_HAS = r"(^|^\d{6}|\D)(?:29|30|31)(\D|$)"
+_EVERY_MONTH_HAS = "${1}28${2}"
 
 _FEW = 0.2
 _FIX = "Give seconds since 1970 or ISO 8601 such as '2024-05-06T12:30:00Z'"
@@ -194,6 +198,9 @@ def _as_stated(texts: pl.Series, form: str, *, where: str, place: RowNames) -> p
     unread = seconds.is_null()
     if unread.any():
         wrong = texts.filter(unread)
+        days = _no_days(wrong, lambda days: _stated_seconds(days, form))
+        if len(days) == len(wrong):
+            raise DataError(f"{where} cannot be read in {place(unread)}: {_there_is_no(days)}")
         raise DataError(
             f"{where} is not written as ",
             Setting("time_format", form, "data"),
@@ -304,15 +311,44 @@ def _parse(texts: pl.Series, *, where: str) -> pl.Series:
     unread = known.filter(pl.col("seconds").is_null())["text"]
     if len(unread):
         first = texts.filter(texts.is_in(unread.implode())).unique(maintain_order=True)
+        days = _no_days(first, _spelt)
+        if len(days) == len(first):
+            raise DataError(f"{where} cannot be read: {_there_is_no(days)}")
         raise DataError(
             f"{where} cannot be read: {first_offenders(first, len(first))}. {_FIX}",
-            _statement(first),
+            _statement(first.filter(~first.is_in(days.implode()))),
             ".",
+            f" {_there_is_no(days)}" if len(days) else "",
         )
     seconds = pl.DataFrame({"text": texts}).join(
         known, on="text", how="left", maintain_order="left"
     )
     return seconds["seconds"].alias(texts.name)
+
+
+def _spelt(texts: pl.Series) -> pl.Series:
+    """Seconds of each of `texts`, null where it is no time."""
+    known = pl.DataFrame({"text": texts}).join(
+        spelt_times(texts), on="text", how="left", maintain_order="left"
+    )
+    return known["seconds"]
+
+
+def _no_days(unread: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Those of some texts that name a day no calendar has, such as 2024-02-30.
+
+    They can be read as soon as the 28th stands there, which every month has.
+    """
+    possible = unread.str.replace_all(_NO_DAY_FEBRUARY_HAS, _EVERY_MONTH_HAS)
+    return unread.filter(read(possible).is_not_null())
+
+
+def _there_is_no(days: pl.Series) -> str:
+    one = len(days) == 1
+    return (
+        f"{first_offenders(days, len(days))}: {'this day does' if one else 'these days do'} not"
+        f" exist. Correct {'it' if one else 'them'}, or leave {'its' if one else 'their'} rows out."
+    )
 
 
 def _statement(unread: pl.Series) -> Message:

@@ -127,6 +127,21 @@ def test_each_table_has_its_own_encoding(write):
     assert data.items["title"].to_list() == ["Café", "Thé"]
 
 
+@pytest.mark.parametrize("odd", ["interactions", "items", "users"])
+def test_the_encoding_of_every_table_is_looked_at(write, odd):
+    own = dict.fromkeys(("interactions", "items", "users"), "utf-8") | {odd: "gb18030"}
+    texts = {
+        "interactions": "user,item,评论\n张三,g0,很好的茶\n李四,g1,很好的茶\n",
+        "items": table(["绿茶很香", "红茶很浓"]),
+        "users": "user,城市\n张三,上海市\n李四,北京市\n",
+    }
+    log, items, people = (write(f"{kind}.csv", texts[kind].encode(own[kind])) for kind in texts)
+    said = refused(log, items, users=people, encoding="gb18030")
+    assert f"encoding={own}" in said
+    data = read(log, items, users=people, encoding=own)
+    assert data.items["title"].to_list() == ["绿茶很香", "红茶很浓"]
+
+
 def test_an_encoding_that_is_named_for_a_table_is_believed_and_remarked(write):
     log = write("log.csv", "user,item\n张三,g0\n")
     told = []

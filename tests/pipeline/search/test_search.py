@@ -12,6 +12,7 @@ from palate.core.dataset import Dataset
 from palate.core.errors import ArtefactError, DataError, NotUnderstoodWarning
 from palate.data.samples import movielens
 from palate.features.encoders.behaviour import Behaviour
+from palate.features.encoders.muse import TextEncoder
 from palate.features.encoders.tfidf import Tfidf
 from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.pipeline import Pipeline, load
@@ -281,6 +282,23 @@ def test_what_nobody_would_write_is_told_where_a_model_reads_anything(letters):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ids(model, "unheard-of trains")
+
+
+def test_marks_and_signs_that_a_model_does_not_know_say_nothing():
+    """MUSE's vector of "😀" is that of all signs it has never met; "★" it knows."""
+    muse = TextEncoder(template="{title}. {plot}")
+    model = Pipeline(encoders={"text": muse}, recommender=Popular()).fit(films())
+    popular = ids(model, None, history=[], k=8)
+    for text in ("😀", "?!", "🍕 🍕"):
+        with pytest.warns(NotUnderstoodWarning, match=r"understands '.*popular"):
+            assert ids(model, text, k=8) == popular
+        with pytest.warns(NotUnderstoodWarning):
+            said = model.recommend(text=text, k=3, reasons=True).table["reasons"]
+        assert not said.str.contains("your words").any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ids(model, "★")
+        ids(model, "a boxer 😀")
 
 
 def test_words_of_another_script_are_no_slip(model):

@@ -139,6 +139,15 @@ def open_table(
     return table if loss is None else replace(table, messages=(loss, *table.messages))
 
 
+def is_utf8_under(source: Source | None, encoding: str) -> bool:
+    """Whether a table is a text in UTF-8 that `encoding` would read as other letters."""
+    if not isinstance(source, str | Path) or not Path(source).is_file():
+        return False  # whoever opens it says what is wrong with it
+    path = Path(source)
+    as_text = is_packed(path) or suffix_of(path) not in (".parquet", ".pq")
+    return as_text and garbled(path, encoding) is not None
+
+
 def _unknown_kind(path: Path) -> DataError:
     with path.open("rb") as file:
         check_kind(path, file.read(64))

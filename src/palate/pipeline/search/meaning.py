@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from palate.core.types import Encoder
 from palate.features.encoders.tfidf import Tfidf
 from palate.features.template_encoder import TemplateEncoder
 from palate.pipeline.features import encode_words, errors_name
+from palate.pipeline.search.terms import terms
 from palate.pipeline.stages import Stages
 from palate.text.profile import as_text, is_title_name, mean_words
 from palate.text.template import parse, render, text_columns
@@ -28,6 +30,8 @@ ColumnVectors: TypeAlias = Mapping[str, Mapping[str, NDArray[np.float16]]]
 TITLE_WEIGHT = 0.3  # of a title's cosine beside a description's, which says more
 _FEWEST_WORDS = 5  # of a description, on average
 _MOST_SEPARATORS = 0.25  # a word: more of them make a list of names, not sentences
+_UNKNOWN = "\ue000"  # for private use: no model has met it
+_SAME = 1e-3  # of a number of a unit vector
 _SEPARATOR = r"[,;|/、；，]"
 
 
@@ -205,9 +209,10 @@ def _of_models(
         if name in vectors:
             with errors_name(name):
                 reader: Any = encoder
-                said = getattr(reader, "encode_queries", reader.encode_texts)(list(texts))
-            said = unit_rows(to_dense(said))
-            yield *_cosines(said, vectors[name]), row_norms(said) > 0
+                read = getattr(reader, "encode_queries", reader.encode_texts)
+                said = unit_rows(to_dense(read(list(texts))))
+                heard = _heard(read, texts, said)
+            yield *_cosines(said, vectors[name]), heard
         elif hasattr(encoder, "encode_texts") and not isinstance(encoder, Tfidf):
             others[name] = encoder
     if others and model.features_ is not None:
@@ -216,6 +221,27 @@ def _of_models(
             if part is not None and part.shape[1] == words.shape[1]:
                 cosines = _near(words, part)
                 yield cosines, np.zeros_like(cosines), row_norms(words) > 0
+
+
+def _heard(
+    read: Callable[[list[str]], Matrix], texts: Sequence[str], said: Floats
+) -> NDArray[np.bool_]:
+    """(q,) which of the texts a model understands; `said` are the unit vectors it `read`.
+
+    Models have a vector for whatever is typed. Marks alone say nothing, and signs such as "😀" do
+    only where a model tells them from signs that nobody knows.
+    """
+    heard = row_norms(said) > 0
+    wordless = [row for row, text in enumerate(texts) if heard[row] and not terms(text)]
+    for row in wordless:
+        signs = [unicodedata.category(sign)[0] == "S" for sign in texts[row]]
+        unknown = "".join(
+            _UNKNOWN if sign else letter for letter, sign in zip(texts[row], signs, strict=True)
+        )
+        heard[row] = any(signs) and not np.allclose(
+            unit_rows(to_dense(read([unknown])))[0], said[row], atol=_SAME
+        )
+    return heard
 
 
 def _near(words: Matrix, part: Matrix) -> Floats:
