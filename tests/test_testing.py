@@ -127,7 +127,7 @@ class Positional(RowNumbers):
 @pytest.mark.parametrize(
     ("component", "expect"),
     [
-        (RowNumbers(), "ids, not to rows"),
+        (RowNumbers(), r"ids, not to rows.*move by up to \d.* of their range, 0.0001 is allowed"),
         (Names(), "only the history counts"),
         (Doubles(), "float32"),
         (Batches(), "a batch row"),

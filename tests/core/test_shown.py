@@ -1,6 +1,7 @@
 """What is printed in a shell and shown in a notebook: short, escaped, nothing acts."""
 
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -116,6 +117,21 @@ def test_features_show_their_blocks(model):
     found = page_of(model.features)
     assert "sparse" in found.cells
     assert any(cell.startswith("<script>") for cell in found.cells)
+
+
+def test_a_pipeline_shows_its_stages(model, data):
+    found = page_of(model)
+    assert [found.cells[place + 1] for place in range(0, len(found.cells), 2)][1:] == [
+        'tfidf (template = "{title}")',
+        *("whiten", "concat", "content"),
+    ]
+    assert repr(model.data_) in unescape(model._repr_html_())
+    plain = palate.Pipeline(users={}, user_fusion=palate.Concat(), rerankers=[palate.Diversity()])
+    cells = page_of(plain).cells
+    assert cells[:4] == ["stage", "what stands there", "encoder", "what suits the table"]
+    assert cells[-2:] == ["rerankers", "diversity"]
+    assert "users: fusion" in cells
+    assert "not fitted yet" in plain._repr_html_()
 
 
 def test_recommendations_show_their_first_rows(model, data):

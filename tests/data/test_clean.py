@@ -201,6 +201,29 @@ def test_scales():
     assert logs[2] is None
 
 
+def test_scales_of_each_person_and_of_each_item():
+    """Ann gives 1 to 3 and Bo 3 to 5: what each likes better than the other things is the same."""
+    columns = ("user_id", "item_id", "timestamp", "value")
+    events = [("ann", "a", 1.0), ("ann", "b", 3.0), ("bo", "a", 3.0), ("bo", "b", 5.0)]
+    rows = [(user, item, time, value) for time, (user, item, value) in enumerate(events)]
+    data = dataset([*rows, ("cy", "a", 9.0, None), ("dee", "a", 10.0, 2.0)], columns)
+
+    def scaled(scale, **options):
+        return clean(data, normalise={"value": scale}, **options).interactions["value"].to_list()
+
+    assert scaled("standard per person") == [-1, 1, -1, 1, None, 0]
+    assert scaled("minmax per person") == [0, 1, 0, 1, None, 0]
+    assert scaled("minmax per item") == [0, 0, 1, 1, None, 0.5]
+    train = dataset([*rows, ("ann", "c", 5.0, 11.0)], columns)
+    assert scaled("minmax per person", fitted_on=train)[:2] == [0, 0.2]
+    assert scaled("minmax per person", fitted_on=train)[-1] == pytest.approx(0.1), "as of all"
+    with pytest.raises(DataError, match="only events have several"):
+        items = pl.DataFrame({"item_id": ["a", "b"], "price": [1.0, 2.0]})
+        clean(Dataset(data.interactions, items), normalise={"price": "minmax per item"})
+    with pytest.raises(ConfigError, match="Did you mean 'minmax per person'"):
+        scaled("minmax per persn")
+
+
 def test_scales_of_constants_and_of_later_values():
     columns = ("user_id", "item_id", "timestamp", "value")
     train = dataset([("u", "a", 1.0, 2.0), ("u", "b", 2.0, 4.0)], columns)

@@ -94,7 +94,7 @@ def test_what_cannot_be_used():
     with pytest.raises(ConfigError, match="recent"):
         user_aggregates(data, recent=1.5)
     twice = history_of_items(data.item_ids, [["tea"], ["cup"]], user_ids=["x", "x"])
-    with pytest.raises(AlignmentError, match="repeated: 'x'"):
+    with pytest.raises(AlignmentError, match="ask several times: 'x'"):
         user_aggregates(twice)
 
 

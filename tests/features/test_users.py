@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from scipy import sparse
 
@@ -73,6 +74,18 @@ def test_the_histories_own_words_are_taken_where_none_are_given():
     users = user_features(histories, ITEMS)
     assert users.parts["query.text"].tolist() == [[4, 2]]
     assert "query.text" not in user_features(histories, ITEMS, {}).parts
+
+
+def test_people_who_ask_several_times_are_named_with_the_fix():
+    rolling = replace(asking(["a"], ["b"], ["a", "c"]), user_ids=pl.Series(["x", "y", "x"]))
+    with pytest.raises(AlignmentError, match=r"ask several times: 'x'\. Take one request of each"):
+        user_features(rolling, ITEMS)
+    last = rolling.take(rolling.user_ids.is_last_distinct().arg_true())
+    users = user_features(last, ITEMS, how="mean")
+    assert users.ids.tolist() == ["y", "x"]
+    np.testing.assert_allclose(
+        users.parts["history.text"][1], pool(rolling, ITEMS, how="mean")["text"][2]
+    )
 
 
 def test_words_of_other_people_raise():

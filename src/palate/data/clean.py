@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from palate.core.arrays import Mask
 from palate.core.checks import check_count, check_data, check_mapping, check_names
@@ -16,6 +18,7 @@ from palate.core.columns import EVENT, ITEM, TIME, USER, WEIGHT
 from palate.core.dataset import Dataset
 from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, did_you_mean, first_offenders
+from palate.core.ids import Ids
 from palate.core.visible import quoted
 from palate.data.notes import CleanNotes, Step, log_notes
 from palate.data.subset import core, empty_items, keep_rows, key_of, locate, tables_of, with_table
@@ -27,7 +30,9 @@ EMPTY_TEXT = ("keep", "drop", "error")
 Policy: TypeAlias = "str | int | float | bool | list[str]"
 
 POLICIES = ("drop", "error", "mean", "median", "mode", "empty")
-SCALES = ("standard", "minmax", "log")
+_SHIFTS = ("standard", "minmax")
+_PER: Mapping[str, str] = {"person": USER, "item": ITEM}
+SCALES = (*_SHIFTS, "log", *(f"{scale} per {whose}" for scale in _SHIFTS for whose in _PER))
 
 
 @door(
@@ -69,7 +74,9 @@ def clean(
       all empty: "keep", "drop" (and their events) or "error".
     - `min_user_events`, `min_item_events`: the k-core, repeated until nothing changes. Items below
       the minimum leave the catalogue, new items without events too.
-    - `normalise`: column of numbers → "standard", "minmax" or "log" (log(1 + x)).
+    - `normalise`: column of numbers → "standard", "minmax" or "log" (log(1 + x)); columns of events
+      also "standard per person", "minmax per item" and the like, over what that one has in
+      `fitted_on`, or over all where it has nothing there.
 
     Means, modes and scales are learnt from `fitted_on`, by default from `data` itself: to keep the
     future out, split first and clean with `fitted_on=split.train`. `tell` is told what every step
@@ -316,7 +323,9 @@ def rescale(data: Dataset, name: str, scale: str, fitted_on: Dataset) -> tuple[D
     """`data` with one column of numbers on another scale, and how many there were.
 
     "standard": mean 0, deviation 1 on `fitted_on`. "minmax": 0 to 1 on `fitted_on`; later values
-    may lie outside. "log": log(1 + x). A constant column becomes 0; missing values stay missing.
+    may lie outside. "log": log(1 + x). "… per person" and "… per item" take each person or item by
+    itself, those without a value on `fitted_on` as all. What is constant becomes 0; missing values
+    stay missing.
     """
     if scale not in SCALES:
         raise ConfigError(f"normalise={{{name!r}: {scale!r}}}.{did_you_mean(scale, SCALES)}")
@@ -331,10 +340,20 @@ def rescale(data: Dataset, name: str, scale: str, fitted_on: Dataset) -> tuple[D
         changed = _log(numbers, f"{table}: column {column!r}")
     else:
         _, fitted_column = locate(fitted_on, name, what="normalise= on fitted_on")
-        known = _known(tables_of(fitted_on)[table][fitted_column].cast(pl.Float64))
+        basis = tables_of(fitted_on)[table]
+        known = _known(basis[fitted_column].cast(pl.Float64))
         if not len(known):
             raise DataError(f"{table}: column {column!r} holds no number to normalise by")
+        scale, _, whose = scale.partition(" per ")
+        if whose and table != "interactions":
+            raise DataError(
+                f"{table}: column {column!r} has one row each: only events have several"
+            )
         changed = _shifted(numbers, known, scale)
+        if whose:
+            present = basis.filter(~_gaps(basis[fitted_column]))
+            own = _Own.of(present[_PER[whose]], known, scale)
+            changed = own.shifted(numbers, frame[_PER[whose]], changed)
     kind = frame[column].dtype if frame[column].dtype.is_float() else pl.Float64
     known_count = len(numbers) - numbers.null_count()
     return with_table(data, table, frame.with_columns(changed.cast(kind))), known_count
@@ -347,6 +366,36 @@ def _log(numbers: pl.Series, where: str) -> pl.Series:
             f"{where}: no logarithm of negative numbers: {first_offenders(negative, len(negative))}"
         )
     return numbers.log1p()
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The middle and the width of the numbers of each person or item."""
+
+    ids: Ids
+    middle: NDArray[np.float64]
+    width: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, whose: pl.Series, numbers: pl.Series, scale: str) -> _Own:
+        ids = Ids(whose.unique(maintain_order=True), of=whose.name)
+        rows, values = ids.rows(whose), numbers.to_numpy()
+        if scale == "minmax":
+            least, most = np.full(len(ids), np.inf), np.full(len(ids), -np.inf)
+            np.minimum.at(least, rows, values)
+            np.maximum.at(most, rows, values)
+            return cls(ids, least, most - least)
+        counts = np.bincount(rows, minlength=len(ids))
+        mean = np.bincount(rows, weights=values, minlength=len(ids)) / counts
+        squares = np.bincount(rows, weights=(values - mean[rows]) ** 2, minlength=len(ids))
+        return cls(ids, mean, np.sqrt(squares / counts))
+
+    def shifted(self, numbers: pl.Series, whose: pl.Series, others: pl.Series) -> pl.Series:
+        """The numbers by those of whose they are; `others` stay where nothing is known of them."""
+        rows = self.ids.find(whose)
+        width = np.where(self.width > 0, self.width, 1.0)
+        own = (numbers - pl.Series(self.middle[rows])) / pl.Series(width[rows])
+        return own.zip_with(pl.Series(rows >= 0), others)
 
 
 def _shifted(numbers: pl.Series, known: pl.Series, scale: str) -> pl.Series:

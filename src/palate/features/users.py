@@ -12,7 +12,13 @@ from palate.core.arrays import Matrix, row_norms, scale_rows
 from palate.core.columns import TEXT, USER
 from palate.core.dataset import Dataset
 from palate.core.doors import door
-from palate.core.errors import AlignmentError, ConfigError, DataError, did_you_mean
+from palate.core.errors import (
+    AlignmentError,
+    ConfigError,
+    DataError,
+    did_you_mean,
+    first_offenders,
+)
 from palate.core.features import Features
 from palate.core.histories import Histories, histories_of
 from palate.core.ids import Ids
@@ -116,9 +122,21 @@ def user_features(
         vectors_of_words = asked.get(f"{QUERY}.{name}")
         if vectors_of_words is not None and vectors_of_words.shape[1] == len(own):
             names[f"{QUERY}.{name}"] = own
-    return Features(
-        Ids(histories.user_ids, of=USER), {**pooled, **asked}, behavioural=pooled, names=names
-    )
+    return Features(_one_row_each(histories), {**pooled, **asked}, behavioural=pooled, names=names)
+
+
+def _one_row_each(histories: Histories) -> Ids:
+    """Who asks; raises `AlignmentError` for people who ask several times, as in a split by time."""
+    again = histories.user_ids.is_duplicated()
+    if again.any():
+        twice = histories.user_ids.filter(again).unique(maintain_order=True)
+        raise AlignmentError(
+            "people have one row each, but these ask several times:"
+            f" {first_offenders(twice, len(twice))}. Take one request of each, as the last with"
+            " histories.take(histories.user_ids.is_last_distinct().arg_true()); pool(histories,"
+            " items) of palate.features.users has a row a request"
+        )
+    return Ids(histories.user_ids, of=USER)
 
 
 @door()
@@ -204,7 +222,7 @@ def user_aggregates(
     if not len(basis.own):
         raise DataError("there are no events to learn from: name the training data in fitted_on=")
     recipe = learn(basis, recent=recent, max_events=max_events, other="items")
-    ids = Ids(source.user_ids, of=USER) if isinstance(source, Histories) else source.user_ids
+    ids = _one_row_each(source) if isinstance(source, Histories) else source.user_ids
     numbers = standardised(events, recipe)
     named = {NUMBERS: recipe["names"]}
     return Features(ids, {NUMBERS: numbers}, behavioural=[NUMBERS], names=named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,10 +13,12 @@ from palate.core.component import learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import new_name
 from palate.core.features import Features
+from palate.core.html import page_table
 from palate.core.parameters import Parameters
 from palate.core.types import Encoder, Recommender, Reranker, Transform
 from palate.features.fusion.concat import Concat
 from palate.features.representation.whiten import Whiten
+from palate.pipeline.dialect import component_line
 from palate.recommenders.ranker import Ranker
 
 
@@ -63,6 +65,35 @@ class Stages(Parameters):
     user_features_: Features | None = learnt()
     recommender_: Recommender = learnt()
     rerankers_: list[Reranker] = learnt()
+
+    def _repr_html_(self) -> str:
+        known: Dataset | None = getattr(self, "data_", None)
+        title = f"Pipeline of {known!r}" if known is not None else "Pipeline, not fitted yet"
+        note = "" if known is None or self.features_ is None else repr(self.features_)
+        return page_table(title, ("stage", "what stands there"), self._shown_stages(), note=note)
+
+    def _shown_stages(self) -> Iterator[tuple[str, str]]:
+        """(stage, component), with the encoders that a fit chose where none were named."""
+        encoders = getattr(self, "encoders_", self.encoders)
+        users = getattr(self, "user_encoders_", self.users)
+        for stage, named in (("encoder", encoders), ("users", users)):
+            if named is None:
+                yield stage, "what suits the table"
+            for name, encoder in (named or {}).items():
+                yield f"{stage} {name}", component_line(encoder)
+        stages: dict[str, Sequence[object]] = {
+            "representation": self.representation,
+            "fusion": [self.fusion],
+            "selection": self.selection,
+            "users: representation": self.user_representation or [],
+            "users: fusion": [self.user_fusion] if self.user_fusion is not None else [],
+            "users: selection": self.user_selection,
+            "recommender": [self.recommender],
+            "rerankers": self.rerankers,
+        }
+        for stage, components in stages.items():
+            if components:
+                yield stage, ", then ".join(map(component_line, components))
 
     if not TYPE_CHECKING:  # for which every name would be there
 

@@ -1,3 +1,5 @@
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -194,3 +196,22 @@ def test_a_misspelt_column_is_named(tiny):
 def test_settings_are_checked(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         Attributes(**setting)
+
+
+@pytest.mark.parametrize(
+    "days", [["2020-01-01", "2021-05-05"], [date(2020, 1, 1), date(2021, 5, 5)]]
+)
+def test_dates_that_are_left_out_are_named_with_the_way_to_read_them(days):
+    items = pl.DataFrame({"item_id": ["a", "b"], "price": [1, 2], "date_added": days})
+    data = Dataset(pl.DataFrame({"user_id": ["u"], "item_id": ["a"]}), items)
+    said = list(Attributes().describe(data))
+    assert said[1:] == [
+        'date_added holds dates and is left out; {"date_added": "date", "*": "auto"} reads them, too'
+    ]
+    ways = {"date_added": "date", "*": "auto"}
+    assert [line for line in Attributes(columns=ways).describe(data) if "left out" in line] == []
+    assert [
+        line for line in Attributes(columns=["price"]).describe(data) if "left out" in line
+    ] == []
+    read = Attributes(columns=ways).fit(data)
+    assert "price" in read.columns_read

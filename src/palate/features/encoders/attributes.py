@@ -29,7 +29,7 @@ from palate.features.encoders.columns.kinds import (
     parsed,
     plans_for,
 )
-from palate.features.encoders.columns.plans import is_attribute
+from palate.features.encoders.columns.plans import is_attribute, is_date
 
 __all__ = ["Attributes"]
 
@@ -121,6 +121,12 @@ class Attributes:
         for plan in fitted.plan_:
             if plan["kind"] == "code" and plan["column"] in by_itself:
                 yield about_codes(plan)
+        read = {plan["column"] for plan in fitted.plan_}
+        if self.columns is None or OTHERS in self.columns:
+            for name in data.items.columns:
+                if name not in read and is_date(data.items[name]):
+                    ways = f'{{"{name}": "date", "{OTHERS}": "auto"}}'
+                    yield f"{name} holds dates and is left out; {ways} reads them, too"
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for plans that cannot be followed."""

@@ -94,6 +94,12 @@ def is_attribute(column: pl.Series) -> bool:
     return judged.kind in ("categories", "number", "code") or lists_of_codes
 
 
+def is_date(column: pl.Series) -> bool:
+    """Whether a column holds days or moments."""
+    kind = column.dtype
+    return isinstance(kind, pl.Date | pl.Datetime) or profile(column).kind == "date"
+
+
 def make_plan(column: pl.Series, max_categories: int, hashed: int | None) -> Plan | None:
     """What is learnt from the trained items; None for a column that never varies."""
     if profile(column).kind == "code":
