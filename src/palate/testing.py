@@ -133,8 +133,8 @@ def check_recommender(
     expect(
         bool(np.allclose(moved, scores[:, order], atol=tolerance * np.ptp(scores))),
         "scores belong to ids, not to rows: with the catalogue in another order they move by up to"
-        f" {far:.2g} of their range, {tolerance:g} is allowed (tolerance=). What starts at random has"
-        " to start by the id, not by the row",
+        f" {far:.2g} of their range, {tolerance:g} is allowed (tolerance=). What starts at random"
+        " has to start by the id, not by the row",
         recommender,
     )
     _check_refresh(recommender, data, context, scores)

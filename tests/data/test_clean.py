@@ -217,8 +217,8 @@ def test_scales_of_each_person_and_of_each_item():
     train = dataset([*rows, ("ann", "c", 5.0, 11.0)], columns)
     assert scaled("minmax per person", fitted_on=train)[:2] == [0, 0.2]
     assert scaled("minmax per person", fitted_on=train)[-1] == pytest.approx(0.1), "as of all"
+    items = pl.DataFrame({"item_id": ["a", "b"], "price": [1.0, 2.0]})
     with pytest.raises(DataError, match="only events have several"):
-        items = pl.DataFrame({"item_id": ["a", "b"], "price": [1.0, 2.0]})
         clean(Dataset(data.interactions, items), normalise={"price": "minmax per item"})
     with pytest.raises(ConfigError, match="Did you mean 'minmax per person'"):
         scaled("minmax per persn")

@@ -275,6 +275,14 @@ def test_words_do_not_bring_back_what_somebody_turned_down():
     assert stranger["reasons"][0] == said
 
 
+def test_what_nobody_chose_and_many_turned_down_is_not_called_untried():
+    model = fitted("popular", palate.read(rated(), catalogue()))
+    shown = model.recommend(history=[], k=len(model.item_ids), reasons=True).table
+    assert dict(shown.select("item_id", "reasons").rows())[HATED] == (
+        "most people who met it turned it down"
+    )
+
+
 @pytest.mark.parametrize("name", ["popular", "covisit", "content", "user_knn"])
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_reason_says_that_its_item_was_turned_down(name, language):

@@ -206,7 +206,7 @@ def test_dates_that_are_left_out_are_named_with_the_way_to_read_them(days):
     data = Dataset(pl.DataFrame({"user_id": ["u"], "item_id": ["a"]}), items)
     said = list(Attributes().describe(data))
     assert said[1:] == [
-        'date_added holds dates and is left out; {"date_added": "date", "*": "auto"} reads them, too'
+        'date_added holds dates and is left out; {"date_added": "date", "*": "auto"} reads them'
     ]
     ways = {"date_added": "date", "*": "auto"}
     assert [line for line in Attributes(columns=ways).describe(data) if "left out" in line] == []

@@ -126,7 +126,7 @@ class Attributes:
             for name in data.items.columns:
                 if name not in read and is_date(data.items[name]):
                     ways = f'{{"{name}": "date", "{OTHERS}": "auto"}}'
-                    yield f"{name} holds dates and is left out; {ways} reads them, too"
+                    yield f"{name} holds dates and is left out; {ways} reads them"
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for plans that cannot be followed."""

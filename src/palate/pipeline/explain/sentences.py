@@ -52,6 +52,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "it_words": "it {sentence}",
         "it_about": "it {sentence}",
         "untried_but": "nobody has chosen it yet, but {sentence}",
+        "unliked": "most people who met it turned it down",
         "unliked_but": "most people who met it turned it down, but {sentence}",
         "refused_but": "you turned it down, but {sentence}",
         "refused_and": "you turned it down, and {sentence}",
@@ -85,6 +86,7 @@ SENTENCES: dict[str, dict[str, str]] = {
         "it_words": "{sentence}",
         "it_about": "{sentence}",
         "untried_but": "还没有人选过，但{sentence}",
+        "unliked": "见过它的人大多不喜欢",
         "unliked_but": "见过它的人大多不喜欢，但{sentence}",
         "refused_but": "你曾表示不喜欢它，但{sentence}",
         "refused_and": "你曾表示不喜欢它，{sentence}",
@@ -259,7 +261,11 @@ class _Wording:
                 f"{against}_but", sentence=self._say(f"it_{found.kind}", sentence=said)
             )
         if untried:  # neither speaks for it
-            return said if against == "unliked" else self._say(f"{against}_and", sentence=said)
+            return (
+                self._say("unliked")
+                if against == "unliked"
+                else self._say(f"{against}_and", sentence=said)
+            )
         return self._say(f"{against}_but", sentence=said)
 
     def _in_favour(
