@@ -74,6 +74,12 @@ def test_unknown_people_are_skipped(command, model, tmp_path):
     done = command(*asked, "--skip-unknown")
     assert done.code == 0
     assert "unknown ids were skipped: 'nobody'" in done.err
+    assert "for u01" in done.out
+    assert "for nobody" not in done.out
+    done = command("similar", model, "nothing", "i03", "--skip-unknown")
+    assert done.code == 0
+    assert "unknown ids were skipped: 'nothing'" in done.err
+    assert done.out.count("like ") == good(command("similar", model, "i03")).count("like ")
 
 
 def test_items_like_an_item(command, model, fitted, tmp_path):

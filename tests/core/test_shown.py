@@ -143,6 +143,12 @@ def test_recommendations_show_their_first_rows(model, data):
     assert "30 recommendations for 5 people" in found._repr_html_()
 
 
+def test_items_like_an_item_are_a_table(model):
+    found = model.similar(model.item_ids.tolist()[:2], k=3)
+    assert page_of(found).cells[:2] == ["item_id", "similar_id"]
+    assert "6 recommendations for 2 items" in found._repr_html_()
+
+
 def test_a_comparison_is_a_table(split, model):
     popular = palate.Popular().fit(split.train)
     found = palate.compare({HOSTILE: model, "popular": popular}, split, reference="popular")

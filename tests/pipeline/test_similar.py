@@ -154,6 +154,16 @@ def test_what_cannot_be_asked(model, asked, error, words):
         model.similar(**asked)
 
 
+def test_unknown_items_are_left_out_where_that_is_asked_for(model):
+    with pytest.warns(
+        RuntimeWarning, match="unknown ids were skipped: 'nope', 'neither'"
+    ) as caught:
+        found = model.similar(["nope", "alien"], k=2, exclude=["neither"], unknown="skip")
+    assert caught[0].filename == __file__
+    assert found.skipped == ("nope", "neither")
+    assert found.table.equals(model.similar("alien", k=2).table)
+
+
 def test_the_order_of_the_rows_does_not_show():
     data = catalogue()
     turned = Dataset(data.interactions, data.items.reverse())

@@ -101,6 +101,8 @@ def show_lists(
     if several is None:
         console.print(recommendations_table(found, titles))
     for name, called in dict(zip(several or (), asked or (), strict=False)).items():
+        if name in found.skipped:
+            continue
         part = found.table.filter(found.table[USER] == name)
         console.print(recommendations_table(Lists(part), titles, caption=f"for {called}"))
 
@@ -125,6 +127,7 @@ def similar(
     where: Where = None,
     candidates: Candidates = None,
     exclude: Exclude = None,
+    skip_unknown: SkipUnknown = False,
     allow: Allow = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -141,9 +144,10 @@ def similar(
     fitted = load(model, allow=allow or ())
     with speaking_options(options.names_of(similar)):
         filters = filters_of(where, candidates, exclude)
-        found = fitted.similar(items, k, by=by, reasons=True, **filters).table
-    titles = titles_in(fitted)
-    for name in dict.fromkeys(items):
+        unknown: Literal["raise", "skip"] = "skip" if skip_unknown else "raise"
+        listed = fitted.similar(items, k, by=by, reasons=True, unknown=unknown, **filters)
+    found, titles = listed.table, titles_in(fitted)
+    for name in dict.fromkeys(name for name in items if name not in listed.skipped):
         part = found.filter(found[ITEM] == name).drop(ITEM).rename({SIMILAR: ITEM})
         caption = f"like {titles.get(name, name)}"
         console.print(recommendations_table(Lists(part), titles, caption=caption))

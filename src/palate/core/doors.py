@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 import reprlib
+import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from numbers import Integral, Real
+from pathlib import Path
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 from typing import get_type_hints as hints_of
@@ -28,6 +30,7 @@ VERBS: Final = ("fit", "encode", "transform", "score", "add_items", "rerank")
 _IN_ORDER: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _BY_NAME: Final = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _PLURAL: Final = ("Features", "Histories", "Ids", "Recommendations")
+_INSIDE: Final = str(Path(__file__).parents[1])
 MOST: Final = 2**63 - 1
 """Whole numbers that compiled code can count to."""
 _DATA: Final = {  # what people make of their data, and how
@@ -81,6 +84,15 @@ def door(*own: str) -> Callable[[Function], Function]:
         return checked  # type: ignore[return-value]
 
     return with_door
+
+
+def warn_caller(message: str, category: type[Warning]) -> None:
+    """Warns at the line of somebody's code that asked, whatever of palate lies between."""
+    level, frame = 2, inspect.currentframe()
+    frame = frame and frame.f_back
+    while frame and frame.f_back and frame.f_code.co_filename.startswith(_INSIDE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 def called_rightly(function: Function) -> Function:

@@ -92,12 +92,13 @@ class Recommendations:
         return len(self.table)
 
     def _repr_html_(self) -> str:
-        people = self.table[USER].n_unique()
+        asked = self.table.columns[0]  # people, or the items that others are like
+        whom = counted(self.table[asked].n_unique(), "person" if asked == USER else "item")
         rows = [
             [f"{cell:.4f}" if isinstance(cell, float) else cell for cell in line]
             for line in self.table.head(SHOWN_ROWS).iter_rows()
         ]
-        title = f"{counted(len(self), 'recommendation')} for {counted(people, 'person')}"
+        title = f"{counted(len(self), 'recommendation')} for {whom}"
         return page_table(title, self.table.columns, rows, more=len(self) - len(rows))
 
 

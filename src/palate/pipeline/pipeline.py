@@ -459,23 +459,24 @@ class Pipeline(Stages):
         exclude: Sequence[str] | None = None,
         where: Condition | None = None,
         reasons: bool = False,
+        unknown: OnUnknown = "raise",
     ) -> Recommendations:
         """The `k` items most like each of `items`: `item_id` asked, `similar_id`, `score`, `rank`.
 
         `by="content"`: the mean cosine of what they say, over the fused blocks; "behaviour": the
         people that both share, as a cosine; "both": reciprocal ranks in these two lists. An item is
-        never its own neighbour; what speaks neither way is left out. `candidates`, `exclude` and
-        `where` are those of `recommend`, `reasons` adds a sentence to each line. Raises
-        `UnknownIdError` for unknown items, `DataError` where there is nothing to compare by.
+        never its own neighbour; what speaks neither way is left out. The rest are those of
+        `recommend`. Raises `UnknownIdError`, and `DataError` where there is nothing to compare by.
         """
-        now = self._now()
+        now, left_out = self._now(), Unknown(unknown)
         check_way(by)
-        asked = now.item_ids.rows(
-            id_list([items] if isinstance(items, str) else items, "items"), what="item ids"
-        )
-        rows = Unknown().filters(now.item_ids, candidates=candidates, exclude=exclude)
+        listed = [items] if isinstance(items, str) else items
+        asked = left_out.rows(now.item_ids, listed, "item ids", "items")
+        rows = left_out.filters(now.item_ids, candidates=candidates, exclude=exclude)
         allowed = now._allowed(rows.get("candidates"), rows.get("exclude"), where)
-        return similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
+        left_out.tell()
+        found = similar_items(now, asked, wanted_places(k), by=by, allowed=allowed, reasons=reasons)
+        return replace(found, skipped=tuple(left_out.skipped))
 
     def save(
         self, folder: str | Path, *, figures: Any = None, keep: int = artefact.KEPT_VERSIONS

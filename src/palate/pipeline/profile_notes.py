@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from palate.core import registry
+from palate.core.doors import warn_caller
 from palate.core.errors import NotUnderstoodWarning
 from palate.core.types import Encoder
 from palate.core.visible import quoted, shorten, visible
@@ -81,7 +81,6 @@ def tell(
     encoders: Mapping[str, Encoder],
     *,
     alone: bool,
-    stacklevel: int,
 ) -> bool:
     """Warns, once, of all that `notes_of` finds; `alone` is a profile without a person.
 
@@ -95,7 +94,7 @@ def tell(
     if alone and silent:
         sentences.append("So this is the list of somebody of whom nothing is known.")
     text = visible(f"profile: {' '.join(sentences)}")
-    warnings.warn(text, NotUnderstoodWarning, stacklevel=stacklevel + 1)
+    warn_caller(text, NotUnderstoodWarning)
     return silent
 
 

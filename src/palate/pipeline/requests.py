@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import reprlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -14,6 +13,7 @@ import polars as pl
 from palate.core.arrays import Matrix, Rows
 from palate.core.conditions import Condition, fits
 from palate.core.dataset import Dataset
+from palate.core.doors import warn_caller
 from palate.core.errors import ConfigError, DataError, Setting, did_you_mean, first_offenders
 from palate.core.histories import Histories, history_of_items
 from palate.core.ids import Ids, id_list
@@ -70,11 +70,8 @@ class Unknown:
         """Warns of what was skipped."""
         if self.skipped:
             names = list(dict.fromkeys(self.skipped))
-            warnings.warn(
-                f"unknown ids were skipped: {first_offenders(names, len(names))}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+            said = f"unknown ids were skipped: {first_offenders(names, len(names))}"
+            warn_caller(said, RuntimeWarning)
 
 
 def requests_of(

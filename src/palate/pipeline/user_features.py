@@ -310,7 +310,7 @@ def with_profile(stages: Stages, asking: Histories, profile: object, *, known: b
     parts = _of_rows(people, rows, words)
     _check_says_words(stages.recommender_, profile, parts)
     alone = not known and not asking.lengths.any()
-    silent = tell(said, table, stages.user_encoders_, alone=alone, stacklevel=5)
+    silent = tell(said, table, stages.user_encoders_, alone=alone)
     wishes = [part for name, part in parts.items() if name.startswith(QUERY)]
     if silent and not known and not any(row_norms(part).any() for part in wishes):
         return replace(asking, users=strangers(features, len(asking)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from palate.core.arrays import Floats, Mask, Matrix, Rows
 from palate.core.columns import TITLE
 from palate.core.dataset import Dataset
+from palate.core.doors import warn_caller
 from palate.core.errors import NotUnderstoodWarning, first_offenders
 from palate.core.evidence import Evidence, from_content, scores_at
 from palate.core.histories import Histories
@@ -210,7 +210,7 @@ def _shown(texts: list[str]) -> str:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, NotUnderstoodWarning, stacklevel=5)
+    warn_caller(message, NotUnderstoodWarning)
 
 
 def scored(model: Stages, asking: Histories) -> Floats:
