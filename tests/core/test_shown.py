@@ -149,6 +149,43 @@ def test_items_like_an_item_are_a_table(model):
     assert "6 recommendations for 2 items" in found._repr_html_()
 
 
+def test_ids_and_histories_are_a_line(model, data):
+    first = ", ".join(map(repr, model.item_ids.tolist()[:3]))
+    assert repr(model.item_ids) == f"Ids(item_id: {first} and 27 more (30 in all))"
+    assert repr(palate.Ids([])) == "Ids(none of item_id)"
+    asked = model.histories(data.user_ids.tolist()[:2], text=["tea", "telescope"])
+    assert repr(asked).startswith("Histories(2 requests of 2 people with ")
+    assert "; 2 with words" in repr(asked)
+    assert "\x1b" not in repr(palate.Ids([HOSTILE]))
+
+
+def test_what_blocks_and_noise_are_worth_are_tables(split, model):
+    encoders = {"words": palate.Tfidf(), "facts": palate.Attributes()}
+    given = palate.Pipeline(encoders=encoders, recommender=palate.Content())
+    worth = palate.ablate(given, split)
+    page = page_of(worth)
+    assert page.cells[0] == "worth of"
+    assert "words" in page.cells
+    assert repr(worth) == str(worth)
+    assert "What is lost without it" in str(worth)
+    noise = palate.robustness(given.fit(split.train), split)
+    page = page_of(noise)
+    assert page.cells[:2] == ["catalogue", "NDCG@10"]
+    assert "typing errors" in page.cells
+    assert "typing errors" in repr(noise)
+    assert "Robustness(" not in repr(noise)
+
+
+def test_features_of_people_carry_their_ids(data, tmp_path):
+    model = palate.Pipeline(
+        encoders={}, users={"facts": palate.Attributes()}, recommender=palate.UserKNN()
+    ).fit(data)
+    for known in (model, palate.load(model.save(tmp_path / "model"))):
+        assert known.user_features.to_polars().columns[0] == "user_id"
+        assert "Features of 40 people" in known.user_features._repr_html_()
+    assert model.user_features.ids == data.user_ids
+
+
 def test_a_comparison_is_a_table(split, model):
     popular = palate.Popular().fit(split.train)
     found = palate.compare({HOSTILE: model, "popular": popular}, split, reference="popular")

@@ -20,6 +20,7 @@ from palate.core.errors import AlignmentError, DataError
 from palate.core.features import Features
 from palate.core.forks import check_process
 from palate.core.ids import Ids
+from palate.core.visible import counted, visible
 
 
 def ragged_positions(
@@ -85,6 +86,17 @@ class Histories:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def __repr__(self) -> str:
+        said = 0 if self.texts is None else len(self.texts) - self.texts.null_count()
+        more = [f"{said:,} with words"] if said else []
+        if self.users:
+            more.append(f"known of who asks: {', '.join(map(visible, self.users))}")
+        return (
+            f"Histories({counted(len(self), 'request')} of"
+            f" {counted(self.user_ids.n_unique(), 'person')} with"
+            f" {counted(int(self.lengths.sum()), 'event')}{''.join(f'; {one}' for one in more)})"
+        )
 
     @property
     def lengths(self) -> NDArray[np.int64]:

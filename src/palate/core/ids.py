@@ -51,6 +51,12 @@ class Ids:
     def __len__(self) -> int:
         return len(self.series)
 
+    def __repr__(self) -> str:
+        if not len(self):
+            return f"Ids(none of {self.series.name})"
+        first = first_offenders(self.series.head(SHOWN_OFFENDERS), len(self))
+        return f"Ids({self.series.name}: {first})"
+
     def __getitem__(self, row: int) -> str:
         return str(self.series[int(row)])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
@@ -19,6 +18,7 @@ from palate.core.dataset import Dataset
 from palate.core.doors import door
 from palate.core.errors import ConfigError, did_you_mean
 from palate.core.features import Features
+from palate.core.html import page_table
 from palate.core.progress import task
 from palate.core.settings import without_blocks
 from palate.core.split import Split
@@ -27,7 +27,7 @@ from palate.evaluation.compare import Comparison, Ranked, compare, unless_refuse
 from palate.evaluation.metrics.ranking import metric_names
 from palate.evaluation.results import Refused, number
 from palate.evaluation.significance import Interval
-from palate.evaluation.table import SHOWN_SLICES, metric_label, shown_metrics
+from palate.evaluation.table import SHOWN_SLICES, metric_label, plain_text, shown_metrics
 from palate.features.default_encoders import default_encoders
 from palate.features.fusion.concat import Concat
 from palate.pipeline.features import learns
@@ -43,7 +43,6 @@ __all__ = ["Ablation", "ablate"]
 WHOLE = "everything"
 _SLICES = SHOWN_SLICES[:3]  # all, new items, long tail
 _HELPS, _HURTS = "▲", "▼"
-_TEXT_WIDTH = 120
 _NAME_WIDTH = 16
 _MIN_WIDTH, _MAX_WIDTH = len("+0.1234▲"), len("+.123 …+.123")
 
@@ -136,10 +135,19 @@ class Ablation:
         )
 
     def __str__(self) -> str:
-        stream = io.StringIO()
-        console = Console(file=stream, width=_TEXT_WIDTH, color_system=None, force_jupyter=False)
-        console.print(self.render())
-        return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")
+        return plain_text(self.render())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        metrics = shown_metrics(self.comparison)
+        rows = []
+        for drop in self.drops:
+            worth = [self.worth(drop.name, metric) for metric in metrics]
+            rows.append([drop.name, *(_worth_text(one).plain.replace("\n", " ") for one in worth)])
+        head = ["worth of", *map(metric_label, metrics)]
+        return page_table("What is lost without", head, rows, note=self._legend([]))
 
     def to_json(self) -> dict[str, Any]:
         """What each block is worth on every slice, and the figures behind it, as JSON types."""

@@ -24,11 +24,13 @@ from palate.core.component import check_fitted
 from palate.core.doors import door
 from palate.core.errors import ConfigError
 from palate.core.features import Features
+from palate.core.html import page_table
 from palate.core.progress import task
 from palate.core.split import Split
 from palate.core.visible import shorten
 from palate.evaluation.compare import Comparison, compare, unless_refused
-from palate.evaluation.table import metric_label, shown_metrics
+from palate.evaluation.significance import Interval
+from palate.evaluation.table import metric_label, plain_text, shown_metrics
 from palate.pipeline.features import encode_items
 from palate.pipeline.pipeline import Pipeline
 
@@ -58,26 +60,42 @@ class Robustness:
 
     def render(self) -> Table:
         """The table for a terminal: one row a damage; a difference that is significant is bold."""
-        metric = shown_metrics(self.comparison)[0]
+        head, *rows = self._lines()
         table = Table(box=box.SIMPLE_HEAD)
-        for name in ("catalogue", metric_label(metric), "difference", "same nearest item"):
-            table.add_column(name, justify="left" if name == "catalogue" else "right")
+        for name in head:
+            table.add_column(name, justify="left" if name == head[0] else "right")
+        for name, figure, apart, share in rows:
+            gap = self._difference(name) if name in self.comparison.rows else None
+            style = "bold" if gap is not None and gap.significant else ""
+            table.add_row(Text(shorten(name)), Text(shorten(figure)), Text(apart, style), share)
+        return table
+
+    def __str__(self) -> str:
+        return plain_text(self.render())
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._lines()
+        return page_table("On damaged catalogues", head, rows)
+
+    def _difference(self, name: str) -> Interval | None:
+        return self.comparison.cell(name, shown_metrics(self.comparison)[0]).difference
+
+    def _lines(self) -> Iterator[tuple[str, str, str, str]]:
+        """The head of the table, and a line a damage."""
+        metric = shown_metrics(self.comparison)[0]
+        yield "catalogue", metric_label(metric), "difference", "same nearest item"
         for name in self.comparison.rows:
-            cell = self.comparison.cell(name, metric)
-            apart, share = cell.difference, self.neighbours.get(name, math.nan)
+            apart, share = self._difference(name), self.neighbours.get(name, math.nan)
             said = (
                 "" if apart is None else f"{apart.mean:+.4f} ({apart.low:+.4f} {apart.high:+.4f})"
             )
-            style = "bold" if apart is not None and apart.significant else ""
-            table.add_row(
-                Text(shorten(name)),
-                f"{cell.interval.mean:.4f}",
-                Text(said, style),
-                "" if math.isnan(share) else f"{share:.0%}",
-            )
+            figure = f"{self.comparison.cell(name, metric).interval.mean:.4f}"
+            yield name, figure, said, "" if math.isnan(share) else f"{share:.0%}"
         for name, refused in self.comparison.refused.items():
-            table.add_row(Text(shorten(name)), "–", Text(shorten(refused.reason)), "")
-        return table
+            yield name, "–", refused.reason, ""
 
 
 @door()

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -176,6 +176,11 @@ def as_html(results: Results) -> str:
 
 def as_text(results: Results) -> str:
     """The same table without colours."""
+    return plain_text(as_table(results))
+
+
+def plain_text(shown: RenderableType) -> str:
+    """What a terminal of a usual width would show, without colours."""
     stream = io.StringIO()
     console = Console(
         file=stream,
@@ -184,5 +189,5 @@ def as_text(results: Results) -> str:
         legacy_windows=False,
         force_jupyter=False,
     )
-    console.print(as_table(results))
+    console.print(shown)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")

@@ -56,7 +56,7 @@ from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.social import to_others
 from palate.pipeline.stages import Stages
-from palate.pipeline.user_features import check_users, with_profile, with_users_of
+from palate.pipeline.user_features import check_users, of_users, with_profile, with_users_of
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
@@ -111,7 +111,7 @@ class Pipeline(Stages):
         check_fitted(self)
         if self.user_features_ is None:
             return Features(self.data_.user_ids, {})
-        return self.user_features_
+        return of_users(self.user_features_)
 
     def score(self, histories: Histories) -> Floats:
         """(len(histories), n_items) float32: higher is better; nothing is masked.

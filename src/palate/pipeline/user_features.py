@@ -204,6 +204,12 @@ def users_as_items(data: Dataset) -> Dataset:
     return Dataset(interactions=events, items=people)
 
 
+def of_users(features: Features) -> Features:
+    """Features of people in the place of items, by the name of people's ids."""
+    ids = Ids(features.ids.series, of=USER)
+    return Features(ids, features.parts, behavioural=features.behavioural, names=features.names)
+
+
 def about_whom(people: Dataset) -> Mask:
     """(n,) of whom the table says anything at all."""
     columns = people.items.drop(ITEM)
