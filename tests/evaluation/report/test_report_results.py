@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -71,6 +72,15 @@ def compared(split: Split | None = None, *, reference: str | None = "second", **
 
 def text(html: str) -> str:
     return " ".join(re.sub("<[^>]+>", "", html).split())
+
+
+def test_events_that_speak_against_an_item_were_learnt_from_too():
+    split = split_of()
+    log = split.train.interactions
+    train = split.train.with_interactions(log[5:], against=log[:5])
+    html = headline(compared(), replace(split, train=train), WORDS)
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", html))
+    assert facts["training events"] == f"{len(log)}"
 
 
 def test_the_headline_names_the_best_row_and_the_difference():

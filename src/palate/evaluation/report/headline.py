@@ -167,11 +167,11 @@ def _change(difference: float, base: float, words: Words) -> str:
 
 
 def _facts(comparison: Comparison, split: Split, metric: str, words: Words) -> str:
-    users = pl.concat([split.train.interactions[USER], split.histories.user_ids]).n_unique()
+    users = pl.concat([split.train.events[USER], split.histories.user_ids]).n_unique()
     facts = [
         (count(users), "people"),
         (count(len(split.train.item_ids)), "items"),
-        (count(len(split.train.interactions)), "events"),
+        (count(len(split.train.events)), "events"),
         (count(len(split.histories)), "requests"),
         (_split_name(split, words), "split"),
     ]
