@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -26,6 +27,7 @@ from palate.data.formats.dialect import (
     layout_of,
     without_names,
 )
+from palate.data.formats.encodings import is_utf8
 from palate.data.formats.json import parse_json, parse_lines
 from palate.data.formats.text import (
     check_encoding,
@@ -141,11 +143,13 @@ def open_table(
 
 def is_utf8_under(source: Source | None, encoding: str) -> bool:
     """Whether a table is a text in UTF-8 that `encoding` would read as other letters."""
-    if not isinstance(source, str | Path) or not Path(source).is_file():
-        return False  # whoever opens it says what is wrong with it
-    path = Path(source)
-    as_text = is_packed(path) or suffix_of(path) not in (".parquet", ".pq")
-    return as_text and garbled(path, encoding) is not None
+    if is_utf8(encoding) or not isinstance(source, str | Path):
+        return False
+    with suppress(DataError, OSError, ValueError):  # whoever opens it says what is wrong with it
+        path = _file(source)
+        as_text = is_packed(path) or suffix_of(path) not in (".parquet", ".pq")
+        return as_text and garbled(path, encoding) is not None
+    return False
 
 
 def _unknown_kind(path: Path) -> DataError:
