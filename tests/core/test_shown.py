@@ -154,8 +154,7 @@ def test_ids_and_histories_are_a_line(model, data):
     assert repr(model.item_ids) == f"Ids(item_id: {first} and 27 more (30 in all))"
     assert repr(palate.Ids([])) == "Ids(none of item_id)"
     asked = model.histories(data.user_ids.tolist()[:2], text=["tea", "telescope"])
-    assert repr(asked).startswith("Histories(2 requests of 2 people with ")
-    assert "; 2 with words" in repr(asked)
+    assert repr(asked).startswith("Histories(2 requests of 2 people; 2 with words")
     assert "\x1b" not in repr(palate.Ids([HOSTILE]))
 
 

@@ -88,15 +88,13 @@ class Histories:
         return len(self.starts)
 
     def __repr__(self) -> str:
-        said = 0 if self.texts is None else len(self.texts) - self.texts.null_count()
-        more = [f"{said:,} with words"] if said else []
-        if self.users:
-            more.append(f"known of who asks: {', '.join(map(visible, self.users))}")
-        return (
-            f"Histories({counted(len(self), 'request')} of"
-            f" {counted(self.user_ids.n_unique(), 'person')} with"
-            f" {counted(int(self.lengths.sum()), 'event')}{''.join(f'; {one}' for one in more)})"
-        )
+        more = []
+        if isinstance(self.texts, pl.Series):  # which nobody has looked at yet
+            more.append(f"{len(self.texts) - self.texts.null_count():,} with words")
+        if isinstance(self.users, Mapping) and self.users:
+            more.append(f"known of who asks: {', '.join(visible(str(one)) for one in self.users)}")
+        people = counted(pl.Series(self.user_ids).n_unique(), "person")
+        return "; ".join([f"Histories({counted(len(self), 'request')} of {people}", *more]) + ")"
 
     @property
     def lengths(self) -> NDArray[np.int64]:
