@@ -54,6 +54,10 @@ def test_an_encoder_that_reads_texts_may_be_called_text():
     assert encoder.template == "{about}"
     assert registry.name_of(encoder) == "muse"
     fails({"type": "text"}, "no recommender is called 'text'")
+    for outer in ("topics", "reviews", "sentiment"):
+        inside = {"type": outer, "encoder": {"type": "text", "template": "{title}"}}
+        kept = registry.build("encoders", inside, where="[encoders.a]").encoder
+        assert kept == {"type": "muse", "template": "{title}"}, "which a saved model is held to"
 
 
 def test_the_folder_of_a_stage_is_its_registry():

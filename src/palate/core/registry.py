@@ -127,13 +127,14 @@ def settings_of(component: Any) -> dict[str, Any]:
     return {entry.name: getattr(component, entry.name) for entry in fields(component) if entry.init}
 
 
-def table_of(component: Any, *, where: str | Setting) -> dict[str, Any]:
-    """A component, or its table, as a pipeline file holds it.
+def table_of(component: Any, *, where: str | Setting, stage: str = "") -> dict[str, Any]:
+    """A component, or its table, as a pipeline file holds it, with the name that its stage has.
 
     Raises `ConfigError`, which names `where`, for what is neither.
     """
     if isinstance(component, Mapping):
-        return dict(component)
+        called = _BY_WHAT_IT_READS.get(stage, {}).get(str(component.get("type")))
+        return {**component, "type": called} if called else dict(component)
     if not is_dataclass(component) or isinstance(component, type):
         raise ConfigError(
             where, f' must be a component, or a table with type = "NAME", not {quoted(component)}'

@@ -49,7 +49,7 @@ class Reviews(LoadsItself):
 
     def __post_init__(self) -> None:
         self.encoder = registry.table_of(
-            self.encoder, where=Setting("encoder", python="Reviews.encoder")
+            self.encoder, where=Setting("encoder", python="Reviews.encoder"), stage="encoders"
         )
         check_types(self)
         _ = self._reader

@@ -73,7 +73,7 @@ class Sentiment(LoadsItself):
 
     def __post_init__(self) -> None:
         self.encoder = registry.table_of(
-            self.encoder, where=Setting("encoder", python="Sentiment.encoder")
+            self.encoder, where=Setting("encoder", python="Sentiment.encoder"), stage="encoders"
         )
         check_types(self)
         _ = self._reader

@@ -68,7 +68,7 @@ class Topics(LoadsItself):
 
     def __post_init__(self) -> None:
         self.encoder = registry.table_of(
-            self.encoder, where=Setting("encoder", python="Topics.encoder")
+            self.encoder, where=Setting("encoder", python="Topics.encoder"), stage="encoders"
         )
         check_types(self)
         self._check_reader(reader_of(self.encoder, who="topics"))
