@@ -46,7 +46,7 @@ from palate.recommenders.two_stage.taught import (
 )
 from palate.recommenders.two_stage.time_folds import FEWEST as FEWEST_ASKED
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
-from palate.recommenders.two_stage.trial import SURE_OF_TAIL, Trial, Trials
+from palate.recommenders.two_stage.trial import Trial, Trials
 from palate.recommenders.two_stage.ways import (
     ALL_TIME,
     BY_SUM,
@@ -88,6 +88,7 @@ _COLUMNS: Final = {
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
+SURE_OF_ORDER = 1.5  # what orders new items among themselves, over the trees
 TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
@@ -328,7 +329,7 @@ def _order_of_new(trial: Trial) -> list[dict[str, Any]]:
     if len(np.unique(answers)) < FEWEST_NEW:
         return []
     gains, ways = trial.arrivals[asked], trial.arrival_ways
-    best = likely_best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_TAIL)
+    best = likely_best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_ORDER)
     way, means = ways[best], gains.mean(axis=0)
     return [
         {

@@ -27,9 +27,9 @@ from palate.recommenders.two_stage.ways import (
     tail_items,
 )
 
-# people who are held out are few for what is rare, so an expert need not be surely better there
+# a trial holds few answers of what is rare, so an expert need not be surely better there
 SURE_OF_EXPERT = 0.0  # standard errors that it must find more of the long tail than the trees
-LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost, where people are held out
+LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost
 CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
 
@@ -41,9 +41,6 @@ class TailTrial:
     Silent requests have the length -1, and so have those whose answer is known to them: lists show
     what is new to a person, unless they are told otherwise.
     """
-
-    sure: float = SURE_OF_EXPERT
-    loss: float = LOSS_OF_LIFT
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
         self.predict = predict
@@ -102,18 +99,18 @@ class TailTrial:
 
 
 def lift_of_tail(trial: TailTrial) -> int:
-    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, as
-    surely as the trial asks, does so no more, as far as that costs little; 0 where none does.
+    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, does
+    so no more, as far as that costs little; 0 where none does.
     """
     asked = (trial.lengths > 0) & trial.of_tail
     if not asked.any() or not trial.experts.shape[1]:
         return 0
     best = int(trial.experts[asked].mean(axis=0).argmax())
     ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
-    if not likely_best(ways[asked], trial.users[asked], 0, [1], trial.sure):
+    if not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_EXPERT):
         return 0
     means = trial.tail[trial.lengths > 0].mean(axis=0)
-    cheap = means >= (1 - trial.loss) * means[0]
+    cheap = means >= (1 - LOSS_OF_LIFT) * means[0]
     enough = trial.tail[asked].mean(axis=0) >= ways[asked, 1].mean()
     wanted = int(enough.argmax()) if enough.any() else len(LIFTS) - 1
     return int(np.flatnonzero(cheap[: wanted + 1]).max(initial=0))
