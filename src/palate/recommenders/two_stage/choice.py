@@ -36,7 +36,7 @@ from palate.recommenders.two_stage.labels import (
     rows_of_turns,
     turns_by_person,
 )
-from palate.recommenders.two_stage.long_tail import TailTrial, lift_of_tail
+from palate.recommenders.two_stage.long_tail import TAIL_LIFTS, TailTrial, lift_of_tail
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.taught import (
     OPTIONAL,
@@ -369,7 +369,7 @@ def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[
     best = int(means.argmax())
     allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
     place = int(np.flatnonzero(allowed).max(initial=0))
-    return [_lift(NEW, place, means, len(asked), float(places[place]))]
+    return [_lift(NEW, LIFTS, place, means, len(asked), float(places[place]))]
 
 
 def calibrated(
@@ -400,17 +400,18 @@ def calibrated(
 def _long_tail(trial: TailTrial) -> list[dict[str, Any]]:
     """How far items of the long tail are lifted; nothing where they are not."""
     place, asked = lift_of_tail(trial), trial.lengths > 0
-    return [_lift(TAIL, place, trial.tail[asked].mean(axis=0), int(asked.sum()))] if place else []
+    means = trial.tail[asked].mean(axis=0)
+    return [_lift(TAIL, TAIL_LIFTS, place, means, int(asked.sum()))] if place else []
 
 
 def _lift(
-    who: str, place: int, means: Doubles, requests: int, share: float = 0.0
+    who: str, lifts: Doubles, place: int, means: Doubles, requests: int, share: float = 0.0
 ) -> dict[str, Any]:
     return {
         "who": who,
         "ordered_by": TREES,
         "trees": 1.0,
-        "weight": float(LIFTS[place]),
+        "weight": float(lifts[place]),
         "share": share,
         "ndcg": float(means[place]),
         "ndcg_otherwise": float(means[0]),
