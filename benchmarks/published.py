@@ -18,7 +18,7 @@ from _record import record
 
 FORMATS = {"beauty": "sequence", "office": "minionerec", "scientific": "unisrec"}
 RUNS = {
-    "strict": ["--recommender", "ranker"],
+    "strict": ["--recommender", "ranker", "--seeds", "5"],
     "refit": ["--recommender", "ranker", "--refit"],
     "strict-light": ["--recommender", "ranker", "--encoder", "muse"],
     "refit-light": ["--recommender", "ranker", "--encoder", "muse", "--refit"],

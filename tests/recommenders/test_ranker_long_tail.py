@@ -14,14 +14,14 @@ from palate.recommenders.two_stage.candidates import Candidates
 from palate.recommenders.two_stage.catalogue import Catalogue
 from palate.recommenders.two_stage.choice import TAIL, check_chosen
 from palate.recommenders.two_stage.labels import Turn
-from palate.recommenders.two_stage.long_tail import TailTrial, lift_of_tail
+from palate.recommenders.two_stage.long_tail import TAIL_LIFTS, TailTrial, lift_of_tail
 from palate.recommenders.two_stage.statistics import (
     LONG_DECAY,
     LONG_LENGTH,
     fit_statistics,
     prefix_cases,
 )
-from palate.recommenders.two_stage.ways import LIFTS, tail_items
+from palate.recommenders.two_stage.ways import tail_items
 
 
 def small(**settings):
@@ -68,7 +68,7 @@ def lifting():
 
     def lift_of(trial):
         trials.append(trial)
-        return LIFTS.tolist().index(0.5)
+        return TAIL_LIFTS.tolist().index(0.5)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(choice, "lift_of_tail", lift_of)
@@ -132,19 +132,19 @@ def tried(*, expert, tail, everybody):
     trial.of_tail[::2] = True
     trial.experts = np.zeros((400, 2))
     trial.experts[::2, 1] = expert
-    for place in range(len(LIFTS)):
-        trial.tail[::2, place] = tail(LIFTS[place])
-        trial.tail[1::2, place] = everybody(LIFTS[place])
-    return lift_of_tail(trial)
+    for place in range(len(TAIL_LIFTS)):
+        trial.tail[::2, place] = tail(TAIL_LIFTS[place])
+        trial.tail[1::2, place] = everybody(TAIL_LIFTS[place])
+    return TAIL_LIFTS[lift_of_tail(trial)]
 
 
 def test_the_long_tail_is_lifted_as_far_as_an_expert_finds_it():
-    assert tried(expert=0.2, tail=lambda lift: 0.1 + 0.1 * lift, everybody=lambda _: 0.5) == 4
+    assert tried(expert=0.2, tail=lambda lift: 0.1 + 0.1 * lift, everybody=lambda _: 0.5) == 1
     assert tried(expert=0.1, tail=lambda _: 0.2, everybody=lambda _: 0.5) == 0
 
 
 def test_the_long_tail_is_lifted_as_far_as_it_costs_little():
-    assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - 0.016 * lift) == 2
+    assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - 0.016 * lift) == 0.5
     assert tried(expert=0.2, tail=lambda _: 0.1, everybody=lambda lift: 0.5 - lift) == 0
 
 

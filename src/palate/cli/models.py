@@ -109,6 +109,9 @@ def bench(
     recommender: Annotated[
         list[str] | None, typer.Option("--recommender", help="Only this row (repeatable).")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Fits of the default, each with a seed; their mean is shown.")
+    ] = 1,
     json_file: JsonFile = None,
 ) -> None:
     """Run published benchmarks: their split, their protocol, their figures beside ours.
@@ -126,6 +129,7 @@ def bench(
             encoder=encoder,
             mask=mask,
             recommenders=recommender,
+            seeds=seeds,
         )
     console.print(result.render())
     write_json(json_file, result.to_json())

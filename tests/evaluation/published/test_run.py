@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,24 @@ def test_rows_are_limited_and_each_runs_once(shop: Path, spied: list[int]) -> No
 
 def test_one_row_alone_is_the_one_that_is_timed(shop: Path) -> None:
     assert run_bench("sequence", shop, recommenders=["popular"]).seconds["fit"] > 0
+
+
+def test_the_default_is_the_mean_of_its_seeds(shop: Path, monkeypatch: Any) -> None:
+    able = partial(Ranker, n_estimators=5, candidates=10, min_rows_per_leaf=2)
+    monkeypatch.setattr(run, "Ranker", able)
+    each = run_bench("sequence", shop, recommenders=["ranker", "popular"], seeds=3)
+    alone = run_bench("sequence", shop, recommenders=["ranker", "popular"])
+    assert each.by_seed[0] == alone.by_seed[0]
+    assert len({one["ndcg@10"] for one in each.by_seed}) > 1
+    rows = {row["name"]: row["metrics"] for row in each.to_json()["rows"] if row["ours"]}
+    for metric in METRICS:
+        means = np.mean([one[metric] for one in each.by_seed])
+        assert rows["ranker"][metric] == pytest.approx(means)
+    assert rows["popular"] == next(
+        row["metrics"] for row in alone.rows() if row["name"] == "popular"
+    )
+    assert "mean of 3 seeds" in shown(each)
+    assert "seeds" not in shown(alone)
 
 
 @pytest.mark.parametrize(("name", "meant"), [("rankr", "ranker"), ("covist", "covisit")])

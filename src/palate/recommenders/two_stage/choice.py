@@ -36,7 +36,7 @@ from palate.recommenders.two_stage.labels import (
     rows_of_turns,
     turns_by_person,
 )
-from palate.recommenders.two_stage.long_tail import TailTrial, lift_of_tail
+from palate.recommenders.two_stage.long_tail import TAIL_LIFTS, TailTrial, lift_of_tail
 from palate.recommenders.two_stage.recency import WINDOWS, window_feature
 from palate.recommenders.two_stage.taught import (
     OPTIONAL,
@@ -46,7 +46,7 @@ from palate.recommenders.two_stage.taught import (
 )
 from palate.recommenders.two_stage.time_folds import FEWEST as FEWEST_ASKED
 from palate.recommenders.two_stage.time_folds import REQUESTS, TimeFolds, time_folds
-from palate.recommenders.two_stage.trial import SURE_OF_TAIL, Trial, Trials
+from palate.recommenders.two_stage.trial import Trial, Trials
 from palate.recommenders.two_stage.ways import (
     ALL_TIME,
     BY_SUM,
@@ -88,6 +88,7 @@ _COLUMNS: Final = {
 SURE = 2.5  # standard errors that anything must gain over the trees,
 SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and over longer ones
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
+SURE_OF_ORDER = 1.5  # what orders new items among themselves, over the trees
 TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
 EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
@@ -328,7 +329,7 @@ def _order_of_new(trial: Trial) -> list[dict[str, Any]]:
     if len(np.unique(answers)) < FEWEST_NEW:
         return []
     gains, ways = trial.arrivals[asked], trial.arrival_ways
-    best = likely_best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_TAIL)
+    best = likely_best(gains, answers.astype(np.int64), 0, range(1, len(ways)), SURE_OF_ORDER)
     way, means = ways[best], gains.mean(axis=0)
     return [
         {
@@ -368,7 +369,7 @@ def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[
     best = int(means.argmax())
     allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
     place = int(np.flatnonzero(allowed).max(initial=0))
-    return [_lift(NEW, place, means, len(asked), float(places[place]))]
+    return [_lift(NEW, LIFTS, place, means, len(asked), float(places[place]))]
 
 
 def calibrated(
@@ -399,17 +400,18 @@ def calibrated(
 def _long_tail(trial: TailTrial) -> list[dict[str, Any]]:
     """How far items of the long tail are lifted; nothing where they are not."""
     place, asked = lift_of_tail(trial), trial.lengths > 0
-    return [_lift(TAIL, place, trial.tail[asked].mean(axis=0), int(asked.sum()))] if place else []
+    means = trial.tail[asked].mean(axis=0)
+    return [_lift(TAIL, TAIL_LIFTS, place, means, int(asked.sum()))] if place else []
 
 
 def _lift(
-    who: str, place: int, means: Doubles, requests: int, share: float = 0.0
+    who: str, lifts: Doubles, place: int, means: Doubles, requests: int, share: float = 0.0
 ) -> dict[str, Any]:
     return {
         "who": who,
         "ordered_by": TREES,
         "trees": 1.0,
-        "weight": float(LIFTS[place]),
+        "weight": float(lifts[place]),
         "share": share,
         "ndcg": float(means[place]),
         "ndcg_otherwise": float(means[0]),

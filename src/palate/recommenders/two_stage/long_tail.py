@@ -20,30 +20,27 @@ from palate.recommenders.two_stage.statistics import (
     Statistics,
 )
 from palate.recommenders.two_stage.ways import (
-    LIFTS,
     lifted,
     likely_best,
     ndcg,
     tail_items,
 )
 
-# people who are held out are few for what is rare, so an expert need not be surely better there
+# a trial holds few answers of what is rare, so an expert need not be surely better there
 SURE_OF_EXPERT = 0.0  # standard errors that it must find more of the long tail than the trees
-LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost, where people are held out
+LOSS_OF_LIFT = 0.015  # share of NDCG@10 that the lift may cost
+TAIL_LIFTS = np.concatenate([np.arange(10) / 10, np.arange(2, 7) / 2])  # in deviations
 CHUNK_CELLS = 4_000_000  # of the catalogue, that an expert is asked about at once
 
 
 class TailTrial:
-    """NDCG@10 of the trees with the long tail lifted by each of `LIFTS`, and of each expert.
+    """NDCG@10 of the trees with the long tail lifted by each of `TAIL_LIFTS`, and of each expert.
 
     Experts are asked about the whole catalogue, since what they find of the long tail may be no
     candidate at all. `predict` gives the trees' values of rows; without it all of them are 0.
     Silent requests have the length -1, and so have those whose answer is known to them: lists show
     what is new to a person, unless they are told otherwise.
     """
-
-    sure: float = SURE_OF_EXPERT
-    loss: float = LOSS_OF_LIFT
 
     def __init__(self, turn: Turn, predict: Callable[[Floats], Any] | None) -> None:
         self.predict = predict
@@ -54,7 +51,7 @@ class TailTrial:
         self.asking = turn.asking
         n = len(self.lengths)
         self.of_tail = np.zeros(n, dtype=np.bool_)
-        self.tail = np.zeros((n, len(LIFTS)))
+        self.tail = np.zeros((n, len(TAIL_LIFTS)))
         self.experts = np.zeros((n, 0))
 
     def begin(self, statistics: Statistics, catalogue: Catalogue) -> None:
@@ -97,23 +94,23 @@ class TailTrial:
         """The trees with each lift, for the requests that stand on such `lines`."""
         kept = found.items >= 0
         tail = kept & tail_items(statistics["counts"])[found.items]
-        for place, lift in enumerate(LIFTS.tolist()):
+        for place, lift in enumerate(TAIL_LIFTS.tolist()):
             self.tail[lines, place] = ndcg(lifted(trees, tail, kept, lift), hits, kept)
 
 
 def lift_of_tail(trial: TailTrial) -> int:
-    """Which of `LIFTS`: until an expert that finds more of the long tail than the trees do, as
-    surely as the trial asks, does so no more, as far as that costs little; 0 where none does.
+    """Which of `TAIL_LIFTS`: until an expert that finds more of the long tail than the trees do
+    does so no more, as far as that costs little; 0 where none does.
     """
     asked = (trial.lengths > 0) & trial.of_tail
     if not asked.any() or not trial.experts.shape[1]:
         return 0
     best = int(trial.experts[asked].mean(axis=0).argmax())
     ways = np.column_stack([trial.tail[:, 0], trial.experts[:, best]])
-    if not likely_best(ways[asked], trial.users[asked], 0, [1], trial.sure):
+    if not likely_best(ways[asked], trial.users[asked], 0, [1], SURE_OF_EXPERT):
         return 0
     means = trial.tail[trial.lengths > 0].mean(axis=0)
-    cheap = means >= (1 - trial.loss) * means[0]
+    cheap = means >= (1 - LOSS_OF_LIFT) * means[0]
     enough = trial.tail[asked].mean(axis=0) >= ways[asked, 1].mean()
-    wanted = int(enough.argmax()) if enough.any() else len(LIFTS) - 1
+    wanted = int(enough.argmax()) if enough.any() else len(TAIL_LIFTS) - 1
     return int(np.flatnonzero(cheap[: wanted + 1]).max(initial=0))

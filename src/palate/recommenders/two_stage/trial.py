@@ -16,28 +16,20 @@ from palate.recommenders.two_stage.long_tail import TailTrial
 from palate.recommenders.two_stage.statistics import Statistics
 from palate.recommenders.two_stage.ways import (
     LIFTS,
-    LOSS,
     lifted,
     ndcg,
     new_places,
     said_of,
-    tail_items,
     ways_of,
 )
-
-SURE_OF_TAIL = 1.5  # standard errors that an expert must find more of the long tail than the trees
-TAIL_EXPERTS = ("directed (z)", "together (z)", "ease (z)", "similar users (z)")
 
 
 class Trial(TailTrial):
     """Every way on every request of a stretch: NDCG@10, and the places of new items.
 
     Without a `predict` only strangers are tried, for whom no tree is asked. Silent requests count
-    where new items are ordered, and have the length -1 elsewhere. Experts of the long tail are
-    asked about the candidates alone.
+    where new items are ordered, and have the length -1 elsewhere.
     """
-
-    sure, loss = SURE_OF_TAIL, LOSS
 
     def __init__(
         self,
@@ -55,14 +47,16 @@ class Trial(TailTrial):
         self.gains = np.zeros((n, len(self.ways)))
         self.lifted = np.zeros((n, len(self.ways), n_lifts))
         self.places = np.zeros((n, len(self.ways), n_lifts))
-        self.experts = np.zeros((n, len(TAIL_EXPERTS)))
         self.of_new = np.zeros(n, dtype=np.bool_)
         self.arrivals = np.zeros((n, len(self.arrival_ways)))
         self.lent = np.zeros(0, dtype=np.float32)
 
     def begin(self, statistics: Statistics, catalogue: Catalogue) -> None:
-        """What new items are ordered by that needs the whole catalogue."""
-        if self.predict is not None and self.new.any():
+        """What new items are ordered by that needs the whole catalogue, and the long tail's."""
+        if self.predict is None:
+            return
+        super().begin(statistics, catalogue)
+        if self.new.any():
             self.lent = lent_popularity(statistics, catalogue)
 
     def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
@@ -88,19 +82,7 @@ class Trial(TailTrial):
                 self.places[lines, place, nth] = new_places(raised, arriving, there)
         if self.predict is not None:
             self.judge_lifts(lines, found, hits, trees, statistics)
-            self._judge_tail(lines, found, hits, statistics)
             self._judge_new(lines, found, hits, trees, untouched)
-
-    def _judge_tail(
-        self, lines: Rows, found: Candidates, hits: Mask, statistics: Statistics
-    ) -> None:
-        kept = found.items >= 0
-        tail = kept & tail_items(statistics["counts"])[found.items]
-        self.of_tail[lines] = (tail & hits).any(axis=1)
-        for place, name in enumerate(TAIL_EXPERTS):
-            if name in found.names:
-                said = found.features[:, :, found.names.index(name)]
-                self.experts[lines, place] = ndcg(said, hits, kept)
 
     def _judge_new(
         self, lines: Rows, found: Candidates, hits: Mask, trees: Floats, new: Mask
@@ -130,8 +112,9 @@ class Trials:
     def begin(self, statistics: Statistics, catalogue: Catalogue) -> None:
         """What is the same for all is made once."""
         self.trials[0].begin(statistics, catalogue)
+        first = self.trials[0]
         for trial in self.trials[1:]:
-            trial.lent = self.trials[0].lent
+            trial.lent, trial.of_tail, trial.experts = first.lent, first.of_tail, first.experts
 
     def judge(self, chunk: slice, found: Candidates, hits: Mask, statistics: Statistics) -> None:
         """Each one judges the same candidates."""

@@ -26,7 +26,7 @@ PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
 PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
 WEIGHTS = (0.25, 0.5)
 FEWEST = 20  # requests of a kind that a choice is made for
-LOSS = 0.01  # share of NDCG@10 that places for new items, or for the long tail, may cost
+LOSS = 0.01  # share of NDCG@10 that places for new items may cost
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 
