@@ -25,7 +25,10 @@ ASKED = (
     ("q4", "Calm Waters"),
     ("q5", "我的银行卡昨天被偷了怎么办"),
     ("q6", "手机不见了"),
-    ("q7", "The lighthouse keeper, his daughter and a violin on a winter island"),
+    (
+        "q7",
+        "The lighthouse keeper, daughter, violin, harpoon and brass compass on a winter island",
+    ),
 )
 OTHERS = (
     *((f"r{n}", f"Where do people travel in year {n}") for n in range(40)),
@@ -88,6 +91,7 @@ def test_one_word_that_other_titles_hold_counts_more_than_letters(model):
         ("please show me calm waters", "q4"),  # the title among other words
         ("waters calm", "q4"),
         ("clam watres", "q4"),
+        ("calm waers", "q4"),
         ("银行卡昨天被偷", "q5"),
         ("我的银行卡昨天被偷了怎么半", "q5"),
     ],
@@ -97,21 +101,21 @@ def test_parts_of_titles_and_titles_with_slips_stay_titles(model, text, first):
 
 
 def test_many_words_that_agree_outvote_a_model(model):
-    """It knows storms alone, and of the long wish about half is held: six words all the same."""
+    """It knows storms alone, and no word of the long wish but that: eight others are held."""
     said = (
-        "since the storm an old keeper of a lighthouse draws; on that island in winter one "
-        "daughter plays violin"
+        "since the storm: brass compass of a keeper, violin made by some daughter, island with "
+        "lighthouse, harpoon from last winter"
     )
     assert next(iter(found(model, "a storm"))).startswith("s")
     assert next(iter(found(model, said))) == "q7"
 
 
-def test_words_weigh_by_the_square_of_their_rarity_and_what_is_lacking_is_told():
+def test_words_weigh_by_their_rarity_and_what_is_lacking_is_told():
     texts = ["red soap", "red lamp", "red pen for notes", "blue lamp"]
     held = WordIndex.of(texts).held(["a red lamp", "red zebra"])
     red, lamp = np.log1p(1.5 / 3.5), np.log1p(2.5 / 2.5)
     rarest = np.log1p(3.5 / 1.5)
-    weigh = np.array([red, lamp]) ** 2 / rarest
+    weigh = np.array([red, lamp])
     np.testing.assert_allclose(held.weights, [weigh.sum(), weigh[0] + rarest / 2], rtol=1e-5)
     np.testing.assert_allclose(held.lacking[0], [weigh[1], 0, weigh[1], weigh[0]], atol=1e-6)
     np.testing.assert_allclose(held.lacking[1], [0, 0, 0, weigh[0]], atol=1e-6)  # unknown: not here

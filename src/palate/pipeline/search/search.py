@@ -30,16 +30,15 @@ from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
 
 MEANING = 0.08  # of a deviation of the cosines
-WORDS = 0.1  # of a power of the share of the query's words: one word of many says little,
-SHARE = 1.5  # which is this power
-AMPLE = 12.0  # what the words of a query weigh that count twice: many that agree say more
+WORDS = 0.2  # of the square of the share of the query's words: one word of many says little,
+AMPLE = 20.0  # and many that agree say more: what words weigh beyond which they count more
 CALLED = 3.0  # of the likeness to the title, beyond
 NEARLY = 0.45  # from which on a text may be a part of a title, or a title with slips,
 NEARLY_LONG = 0.9  # and one that may say something else, as "my phone" for "my card",
 SLIPS = 5  # or so many characters less than all, which is less in a short text
 EDGES = 1  # pairs and triples of characters that a part of a title may have of its own,
 ONE_SLIP, TWO_SLIPS = 3.5, 6.0  # and that slips cost at most
-AGAINST = 0.2  # what known words may weigh that a title with slips lacks: stop words, no others
+AGAINST = 0.3  # what known words may weigh that a title with slips lacks: stop words, no others
 SURELY = 0.6  # likeness from which on a title is said to be nearly what was typed
 MOST_KEPT = 1_000_000  # numbers of a search that are kept until the next
 
@@ -180,8 +179,8 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
 def _searched(model: Stages, index: _Index, texts: Sequence[str]) -> Found:
     held, alike = index.words.held(texts), index.titles.alike(texts)
     near, sentences, read = standing(model, index.vectors, texts)
-    ample = (1 + held.weights / AMPLE)[:, None]
-    scores = MEANING * near + WORDS * held.shares**SHARE * ample
+    ample = np.maximum(held.weights / AMPLE, 1)[:, None]
+    scores = MEANING * near + WORDS * ample * held.shares**2
     nearly = _nearly(texts, alike, held)
     scores += CALLED * np.maximum(alike.likeness - nearly, 0)
     titles = np.where(alike.likeness >= nearly, alike.likeness, np.float32(0))
@@ -193,15 +192,15 @@ def _searched(model: Stages, index: _Index, texts: Sequence[str]) -> Found:
 def _nearly(texts: Sequence[str], alike: Alike, held: Held) -> Floats:
     """(q, n) the likeness from which on each text may mean each title.
 
-    That is less for a part of the title, for a text that holds the title, and where slips may be
-    all that differs: then the text has no word that other items hold and this one does not.
+    That is less for a part of the title, for a text that holds the title, and where one slip is all
+    that differs; where more may be slips, no word may differ that other items hold.
     """
     lengths = np.array([max(len(bare(text)), 1) for text in texts], dtype=np.float32)
     nearly = np.clip(1 - SLIPS / lengths, NEARLY, NEARLY_LONG).astype(np.float32)
-    lacking, beyond = alike.lacking, alike.beyond
-    holds = np.minimum(lacking, beyond) <= EDGES
-    slips = (lacking <= ONE_SLIP) | (np.maximum(lacking, beyond) <= TWO_SLIPS)
-    meant = holds | (slips & (held.lacking <= AGAINST))
+    apart = np.maximum(alike.lacking, alike.beyond)
+    holds = np.minimum(alike.lacking, alike.beyond) <= EDGES
+    slips = (alike.lacking <= ONE_SLIP) | (apart <= TWO_SLIPS)
+    meant = holds | (apart <= ONE_SLIP) | (slips & (held.lacking <= AGAINST))
     return np.where(meant, np.float32(NEARLY), nearly[:, None])
 
 

@@ -65,8 +65,6 @@ class Alike:
 class WordIndex:
     """Which texts hold which words, or what is nearly one: BM25 as a share of what could be got.
 
-    A word weighs the square of the logarithm of how rare it is: "card" says little to a bank.
-
     Source: Robertson and Zaragoza 2009, The Probabilistic Relevance Framework.
     """
 
@@ -97,7 +95,7 @@ class WordIndex:
                     weights[line] += UNKNOWN * self._rarest if not is_stop_word(word) else 0.0
                     continue
                 touched = self._best_of(forms, best, near)
-                weight = self._weight(len(touched), aside=is_stop_word(word))
+                weight = self._rarity(len(touched), aside=is_stop_word(word))
                 shares[line, touched] += weight * best[touched]
                 if word in self.found.vocabulary:
                     known[line] += weight
@@ -176,14 +174,10 @@ class WordIndex:
             touched.append(texts[own])
         return np.unique(np.concatenate(touched))
 
-    def _weight(self, n_texts: int, *, aside: bool) -> float:
-        """What a word counts that so many texts hold; stop words count a tenth."""
-        weight = self._rarity(n_texts) ** 2 / self._rarest
-        return weight * ASIDE if aside else weight
-
-    def _rarity(self, n_texts: int) -> float:
-        """The logarithm of how rare a word is that so many texts hold."""
-        return float(np.log1p((self.n_texts - n_texts + 0.5) / (n_texts + 0.5)))
+    def _rarity(self, n_texts: int, *, aside: bool = False) -> float:
+        """The logarithm of how rare a word is that so many texts hold; stop words count a tenth."""
+        rarity = float(np.log1p((self.n_texts - n_texts + 0.5) / (n_texts + 0.5)))
+        return rarity * ASIDE if aside else rarity
 
     @cached_property
     def _rarest(self) -> float:
