@@ -147,8 +147,10 @@ def same(one, other):
         for name in ("data", "indices", "indptr"):
             np.testing.assert_array_equal(getattr(left.counts, name), getattr(right.counts, name))
     asked = ["nail polish", "summer night", "花露水", "lavender"]
-    index = "shares" if isinstance(one, WordIndex) else "likeness"
-    np.testing.assert_array_equal(getattr(one, index)(asked), getattr(other, index)(asked))
+    index = "held" if isinstance(one, WordIndex) else "alike"
+    left, right = getattr(one, index)(asked), getattr(other, index)(asked)
+    for name, found in vars(left).items():
+        np.testing.assert_array_equal(found, getattr(right, name))
 
 
 @pytest.mark.parametrize("kind", [WordIndex, TitleIndex])

@@ -24,18 +24,22 @@ from palate.pipeline.explain.shared_attributes import MOST_NAMES, is_worth_namin
 from palate.pipeline.explain.similarity import Similarity
 from palate.pipeline.features import encode_words
 from palate.pipeline.search.meaning import ColumnVectors, standing, to_compare
-from palate.pipeline.search.words import SAME, TitleIndex, WordIndex, bare
+from palate.pipeline.search.words import SAME, Alike, Held, TitleIndex, WordIndex, bare
 from palate.pipeline.stages import Stages
 from palate.text.profile import is_title_name
 from palate.text.template import parse, render, text_columns
 
 MEANING = 0.08  # of a deviation of the cosines
-WORDS = 0.2  # of the square of the share of the query's words: one word of many says little
+WORDS = 0.2  # of the square of the share of the query's words: one word of many says little,
+AMPLE = 20.0  # and many that agree say more: what words weigh beyond which they count more
 CALLED = 3.0  # of the likeness to the title, beyond
-NEARLY = 0.45  # from which on a text may be a title with a slip,
-NEARLY_LONG = 0.7  # a long one: sentences share "how do I get to the" and say different things,
-SLIPS = 14  # pairs and triples of characters, which is what a few slips cost a text of any length;
-SURELY = 0.6  # and from which on that is said
+NEARLY = 0.45  # from which on a text may be a part of a title, or a title with slips,
+NEARLY_LONG = 0.9  # and one that may say something else, as "my phone" for "my card",
+SLIPS = 5  # or so many characters less than all, which is less in a short text
+EDGES = 1  # pairs and triples of characters that a part of a title may have of its own,
+ONE_SLIP, TWO_SLIPS = 3.5, 6.0  # and that slips cost at most
+AGAINST = 0.3  # what known words may weigh that a title with slips lacks: stop words, no others
+SURELY = 0.6  # likeness from which on a title is said to be nearly what was typed
 MOST_KEPT = 1_000_000  # numbers of a search that are kept until the next
 
 _indices: WeakKeyDictionary[Dataset, tuple[object, _Index]] = WeakKeyDictionary()
@@ -64,6 +68,7 @@ class Found:
 
     scores: Floats
     titles: Floats
+    """How like each title the text is, 0 where it is not meant."""
     sentences: Floats
     """How much nearer an item's sentences come than its title."""
     understood: Mask
@@ -172,20 +177,31 @@ def search(model: Stages, texts: Sequence[str]) -> Found:
 
 
 def _searched(model: Stages, index: _Index, texts: Sequence[str]) -> Found:
-    titles, nearly = index.titles.likeness(texts), _nearly(texts)
+    held, alike = index.words.held(texts), index.titles.alike(texts)
     near, sentences, read = standing(model, index.vectors, texts)
-    scores = MEANING * near + WORDS * index.words.shares(texts) ** 2
-    scores += CALLED * np.maximum(titles - nearly[:, None], 0)
-    named = titles.max(axis=1, initial=0.0) >= nearly
+    ample = np.maximum(held.weights / AMPLE, 1)[:, None]
+    scores = MEANING * near + WORDS * ample * held.shares**2
+    nearly = _nearly(texts, alike, held)
+    scores += CALLED * np.maximum(alike.likeness - nearly, 0)
+    titles = np.where(alike.likeness >= nearly, alike.likeness, np.float32(0))
+    named = titles.any(axis=1)
     known = np.array([index.words.knows(text) for text in texts], dtype=np.bool_)
     return Found(scores.astype(np.float32), titles, sentences, read | known | named)
 
 
-def _nearly(texts: Sequence[str]) -> Floats:
-    """(q,) the likeness from which on each text may be a title with slips, or a part of one."""
+def _nearly(texts: Sequence[str], alike: Alike, held: Held) -> Floats:
+    """(q, n) the likeness from which on each text may mean each title.
+
+    That is less for a part of the title, for a text that holds the title, and where one slip is all
+    that differs; where more may be slips, no word may differ that other items hold.
+    """
     lengths = np.array([max(len(bare(text)), 1) for text in texts], dtype=np.float32)
-    nearly: Floats = np.clip(1 - SLIPS / lengths, NEARLY, NEARLY_LONG).astype(np.float32)
-    return nearly
+    nearly = np.clip(1 - SLIPS / lengths, NEARLY, NEARLY_LONG).astype(np.float32)
+    apart = np.maximum(alike.lacking, alike.beyond)
+    holds = np.minimum(alike.lacking, alike.beyond) <= EDGES
+    slips = (alike.lacking <= ONE_SLIP) | (apart <= TWO_SLIPS)
+    meant = holds | (apart <= ONE_SLIP) | (slips & (held.lacking <= AGAINST))
+    return np.where(meant, np.float32(NEARLY), nearly[:, None])
 
 
 def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
@@ -196,10 +212,8 @@ def _tell_unknown(model: Stages, texts: Sequence[str], found: Found) -> None:
         _warn(f"nothing in this catalogue understands {_shown(lost)}: what is popular stands there")
     guessed = [
         text
-        for text, heard, titles, nearly in zip(
-            texts, found.understood, found.titles, _nearly(texts), strict=True
-        )
-        if heard and titles.max(initial=0.0) < nearly and words.is_strange(text)
+        for text, heard, titles in zip(texts, found.understood, found.titles, strict=True)
+        if heard and not titles.any() and words.is_strange(text)
     ]
     if guessed:
         _warn(f"no item holds a word like {_shown(guessed)}: the order is a language model's guess")
@@ -328,13 +342,13 @@ def similarity_to_words(model: Stages, asking: Histories, items: Rows) -> list[S
         lines.setdefault(asking.texts[row], []).append(row)  # type: ignore[index]
     index = index_of(model)
     for text, rows in lines.items():
-        found, surely = search(model, [text]), max(SURELY, float(_nearly([text])[0]))
+        found = search(model, [text])
         for row in rows:
             item = int(items[row])
             title = float(found.titles[0, item])
             alike[row] = (
                 Similarity("title" if title >= SAME else "near_title")
-                if title >= surely
+                if title >= SURELY
                 else _by_words(index, text, item, float(found.sentences[0, item]))
             )
     return alike

@@ -38,6 +38,30 @@ def bare(text: str) -> str:
 
 
 @dataclass(frozen=True)
+class Held:
+    """Which words of some queries some texts hold."""
+
+    shares: Floats
+    """(q, n) from 0, about 1 for a text that holds every word of the query."""
+    weights: Floats
+    """(q,) what all words of the query weigh, a word that hardly any text holds about 6 to 9."""
+    lacking: Floats
+    """(q, n) what the words weigh that other texts hold and this one does not."""
+
+
+@dataclass(frozen=True)
+class Alike:
+    """How like what was typed some titles are, by the pairs and triples of characters of both."""
+
+    likeness: Floats
+    """(q, n) from 0 to 1, `SAME` for the title itself, `TO_THE_LETTER` where signs agree too."""
+    lacking: Floats
+    """(q, n) how many pairs or triples of the query (their mean) the title lacks."""
+    beyond: Floats
+    """(q, n) how many of the title the query lacks."""
+
+
+@dataclass(frozen=True)
 class WordIndex:
     """Which texts hold which words, or what is nearly one: BM25 as a share of what could be got.
 
@@ -54,29 +78,33 @@ class WordIndex:
         """The same with `texts` below, then those `rows` of all."""
         return WordIndex(self.found.changed([Counter(terms(text)) for text in texts], rows))
 
-    def shares(self, queries: Sequence[str]) -> Floats:
-        """(q, n) from 0, about 1 for a text that holds every word of the query.
+    def held(self, queries: Sequence[str]) -> Held:
+        """How much of each query's words every text holds.
 
         Another form of a word counts in part, and so does what is a slip away from one that no text
         holds. Words that are like none count as half the rarest: without them "a ruler" would be an
         "a" and no more.
         """
-        found = np.zeros((len(queries), self.n_texts), dtype=np.float64)
-        best = np.zeros(self.n_texts, dtype=np.float64)
+        shares, covered = np.zeros((2, len(queries), self.n_texts), dtype=np.float64)
+        weights, known = np.zeros((2, len(queries)), dtype=np.float64)
+        best, near = np.zeros((2, self.n_texts), dtype=np.float64)
         for line, query in enumerate(queries):
-            most = 0.0
             for word in sorted(set(terms(query))):
                 forms = self._near(word)
                 if not forms:
-                    most += UNKNOWN * self._rarest if not is_stop_word(word) else 0.0
+                    weights[line] += UNKNOWN * self._rarest if not is_stop_word(word) else 0.0
                     continue
-                touched = self._best_of(forms, best)
-                rarity = self._rarity(len(touched), aside=is_stop_word(word))
-                found[line, touched] += rarity * best[touched]
-                best[touched] = 0.0
-                most += rarity
-            found[line] /= max(most, 1e-9)
-        return found.astype(np.float32)
+                touched = self._best_of(forms, best, near)
+                weight = self._rarity(len(touched), aside=is_stop_word(word))
+                shares[line, touched] += weight * best[touched]
+                if word in self.found.vocabulary:
+                    known[line] += weight
+                    covered[line, touched] += weight * near[touched]
+                best[touched] = near[touched] = 0.0
+                weights[line] += weight
+        lacking = known[:, None] - covered
+        shares /= np.maximum(weights, 1e-9)[:, None]
+        return Held(*(part.astype(np.float32) for part in (shares, weights, lacking)))
 
     def knows(self, query: str) -> bool:
         """Whether a word of the query is nearly known, one that is no stop word if there is any.
@@ -131,13 +159,18 @@ class WordIndex:
     def _near(self, word: str) -> dict[int, float]:
         return self._forms.of(word)
 
-    def _best_of(self, forms: Mapping[int, float], best: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Which texts hold any of the forms; what the best is worth there is written to `best`."""
+    def _best_of(
+        self, forms: Mapping[int, float], best: NDArray[np.float64], near: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Which texts hold any of the forms; what the best is worth there is written to `best`,
+        and to `near` how near the nearest is.
+        """
         touched = []
         starts, texts, values = self._by_word
-        for place, near in forms.items():
+        for place, nearness in forms.items():
             own = slice(starts[place], starts[place + 1])
-            best[texts[own]] = np.maximum(best[texts[own]], near * values[own])
+            best[texts[own]] = np.maximum(best[texts[own]], nearness * values[own])
+            near[texts[own]] = np.maximum(near[texts[own]], nearness)
             touched.append(texts[own])
         return np.unique(np.concatenate(touched))
 
@@ -206,24 +239,27 @@ class TitleIndex:
         every = [*self.titles, *titles]
         return TitleIndex([every[row] for row in rows.tolist()], runs)
 
-    def likeness(self, queries: Sequence[str]) -> Floats:
-        """(q, n) from 0 to 1, `SAME` for the title itself, `TO_THE_LETTER` where signs agree too.
+    def alike(self, queries: Sequence[str]) -> Alike:
+        """The mean cosine of the sets of pairs and triples of characters, and what is not shared.
 
-        The mean cosine of the sets of pairs and of triples of characters, so a slip or a missing
-        word takes a part of it only, in any language.
+        So a slip or a missing word takes a part of it only, in any language.
         """
         barely = [bare(query) for query in queries]
-        found = np.zeros((len(queries), len(self.titles)), dtype=np.float64)
+        shape = (len(queries), len(self.titles))
+        found, lacking, beyond = np.zeros((3, *shape), dtype=np.float64)
         for length, own, by_run in zip(RUNS, self.runs, self._by_run, strict=True):
             asked = _all_runs(barely, length)
-            sizes = np.array([max(len(runs), 1) for runs in asked])
-            units = counted(asked, own.vocabulary)
-            found += to_dense(units @ by_run) / np.sqrt(sizes)[:, None] / len(RUNS)
+            typed = np.array([len(runs) for runs in asked])[:, None]
+            titled = np.diff(own.counts.indptr)[None]
+            shared = to_dense(counted(asked, own.vocabulary) @ by_run)
+            found += shared / np.sqrt(np.maximum(typed * titled, 1)) / len(RUNS)
+            lacking += (typed - shared) / len(RUNS)
+            beyond += (titled - shared) / len(RUNS)
         for line, (query, text) in enumerate(zip(queries, barely, strict=True)):
             for row in self._rows_of.get(text, ()):
                 letters = query.strip() == self.titles[row].strip()
                 found[line, row] = TO_THE_LETTER if letters else SAME
-        return found.astype(np.float32)
+        return Alike(*(part.astype(np.float32) for part in (found, lacking, beyond)))
 
     @cached_property
     def _rows_of(self) -> dict[str, list[int]]:
@@ -235,16 +271,9 @@ class TitleIndex:
 
     @cached_property
     def _by_run(self) -> list[sparse.csr_array]:
-        """For each length (runs, n) unit columns of the titles."""
-        return [_unit_columns(own.counts) for own in self.runs]
+        """For each length (runs, n) which titles hold which."""
+        return [sparse.csr_array(own.counts.T) for own in self.runs]
 
 
 def _all_runs(texts: Sequence[str], length: int) -> list[Counter[str]]:
     return [Counter(runs_in(text[:_LONGEST], length)) for text in texts]
-
-
-def _unit_columns(counts: sparse.csr_array) -> sparse.csr_array:
-    lengths = np.diff(counts.indptr)
-    data = counts.data / np.repeat(np.sqrt(np.maximum(lengths, 1)), lengths)
-    units = sparse.csr_array((data, counts.indices, counts.indptr), shape=counts.shape)
-    return sparse.csr_array(units.T)
