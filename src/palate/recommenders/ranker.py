@@ -226,7 +226,7 @@ class Ranker(CountsAgain):
         if len(rows.groups) < MIN_CASES:
             return []
         table = binned(rows)
-        texts = [self._boosting.trees(rows, table, deaf_to, hurry=2) for deaf_to in deafs]
+        texts = [self._boosting.trees(rows, table, deaf_to, halves=1) for deaf_to in deafs]
         return [booster_of(text, len(rows.names)) for text in texts]
 
     def _train(self, rows: LabelledRows) -> str:

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from palate.recommenders.two_stage import trees as module
-from palate.recommenders.two_stage.trees import FEWEST_ROWS, Trees, booster_of
+from palate.recommenders.two_stage.labels import LabelledRows
+from palate.recommenders.two_stage.trees import (
+    FEWEST_ROWS,
+    Boosting,
+    Trees,
+    binned,
+    booster_of,
+    together,
+)
 
 COLUMNS = 6
 
@@ -109,3 +117,32 @@ def test_a_tree_without_a_split_adds_its_value():
     assert not booster.trees[0].splits
     rows = rows_of(FEWEST_ROWS)
     assert booster.predict(rows).tobytes() == booster.booster.predict(rows).tobytes()
+
+
+def test_rows_of_trees_that_stand_together_add_up():
+    texts, rows = [text_of(7), text_of(15, seed=3)], rows_of(FEWEST_ROWS, seed=1)
+    first, second = (booster_of(text, COLUMNS).predict(rows) for text in texts)
+    both = together(texts)
+    np.testing.assert_allclose(booster_of(both, COLUMNS).predict(rows), first + second)
+    np.testing.assert_allclose(lgb.Booster(model_str=both).predict(rows), first + second)
+
+
+@pytest.mark.parametrize("n_estimators", [1, 2, 5])
+def test_as_many_trees_as_asked_for_of_two_seeds(n_estimators):
+    rng = np.random.default_rng(0)
+    groups = np.full(50, 20)
+    table = rng.random((1_000, 3), dtype=np.float32)
+    labels = (np.arange(1_000) % 20 == 0).astype(np.int8)
+    rows = LabelledRows((table,), labels, groups, ["one", "two", "three"])
+    boosting = Boosting(
+        n_estimators=n_estimators,
+        learning_rate=0.05,
+        num_leaves=4,
+        min_rows_per_leaf=5,
+        l2=1.0,
+        seed=0,
+    )
+    text = boosting.trees(rows, binned(rows))
+    assert text.count("Tree=") == n_estimators
+    for_choosing = boosting.trees(rows, binned(rows), halves=1)
+    assert for_choosing.count("Tree=") == -(-n_estimators // 2)

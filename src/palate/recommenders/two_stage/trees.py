@@ -21,6 +21,7 @@ from palate.recommenders._lightgbm import lgb
 from palate.recommenders.two_stage.labels import LabelledRows
 from palate.recommenders.two_stage.taught import for_strangers
 
+HALVES = 2  # rows of trees, of other seeds, that add up
 DEEPEST = 1000  # splits above a leaf: SHAP values are found by recursion
 _BINNED: Final = {"max_bin": 63, "deterministic": True, "force_row_wise": True, "verbose": -1}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -101,16 +102,22 @@ class Boosting:
     seed: int
 
     def trees(
-        self, rows: LabelledRows, table: Any, deaf_to: Mask | None = None, *, hurry: int = 1
+        self,
+        rows: LabelledRows,
+        table: Any,
+        deaf_to: Mask | None = None,
+        *,
+        halves: int = HALVES,
     ) -> str:
         """LightGBM's text of trees that split no column they are deaf to, nor those for strangers.
 
-        `table` is that of `binned(rows)`; in a `hurry`, fewer trees go as far together.
+        They are learnt as `HALVES`, each with a seed of its own and as far as all would go: what
+        these add up to costs no more than one row of trees, and depends less on chance. Of fewer
+        `halves`, to choose by, it is as far. `table` is that of `binned(rows)`.
         """
-        n_estimators = -(-self.n_estimators // hurry)
         parameters = {
             "objective": "lambdarank",
-            "learning_rate": self.learning_rate * hurry,
+            "learning_rate": self.learning_rate * HALVES,
             "num_leaves": self.num_leaves,
             "min_data_in_leaf": self.min_rows_per_leaf,
             "lambda_l2": self.l2,
@@ -118,18 +125,22 @@ class Boosting:
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambdarank_truncation_level": 15,
-            "seed": self.seed,
             **_BINNED,
         }
         deaf = for_strangers(rows.names)
         deaf |= False if deaf_to is None else deaf_to
         if deaf.any():
             parameters["feature_contri"] = (~deaf).astype(float).tolist()
-        with progress.task("learn to rank: trees", n_estimators, "trees") as advance:
-            booster = lgb.train(
-                parameters, table, n_estimators, callbacks=[lambda _environment: advance(1)]
-            )
-        return str(booster.model_to_string())
+        sizes = [-(-(self.n_estimators - half) // HALVES) for half in range(halves)]
+        texts = []
+        with progress.task("learn to rank: trees", sum(sizes), "trees") as advance:
+            for half, size in enumerate(filter(None, sizes)):
+                parameters["seed"] = self.seed * HALVES + half
+                booster = lgb.train(
+                    parameters, table, size, callbacks=[lambda _environment: advance(1)]
+                )
+                texts.append(str(booster.model_to_string()))
+        return together(texts)
 
 
 def binned(rows: LabelledRows) -> Any:
@@ -168,6 +179,20 @@ class Trees:
         return np.asarray(self.booster.feature_importance(kind), dtype=np.float64)
 
 
+def together(texts: Sequence[str]) -> str:
+    """One text of the trees of several, which then add up."""
+    head, *_ = texts[0].partition("\nTree=")
+    kept = [line for line in head.splitlines() if not line.startswith("tree_sizes=")]
+    trees = [tree for text in texts for tree in _blocks(text)[1:]]
+    numbered = [f"{number}\n{tree.partition(chr(10))[2]}" for number, tree in enumerate(trees)]
+    return "\nTree=".join(["\n".join(kept), *numbered]) + "\nend of trees\n"
+
+
+def _blocks(text: str) -> list[str]:
+    """The head of a booster's text, and its trees."""
+    return text.partition("\nend of trees")[0].split("\nTree=")
+
+
 def booster_of(text: str, n_features: int) -> Trees | None:
     """The booster that a text of LightGBM's describes, None for an empty one.
 
@@ -177,7 +202,7 @@ def booster_of(text: str, n_features: int) -> Trees | None:
     """
     if not text:
         return None
-    head, *blocks = text.partition("\nend of trees")[0].split("\nTree=")
+    head, *blocks = _blocks(text)
     described = _pairs(head)
     last = described.get("max_feature_idx")
     agree(last == str(n_features - 1), f"trees of features 0 to {last}, not to {n_features - 1}")
