@@ -504,7 +504,7 @@ class TestContext:
         model = Pipeline(encoders=encoders, recommender=Holding()).fit(shop)
         whole, half, _ = handed
         assert whole.items is model.features
-        assert whole.users is model.user_features
+        assert whole.users is model.user_features_
         assert half.items.behavioural == {"clicks"}
         assert seen == [len(shop.interactions), *[len(shop.interactions) // 2] * 3]
         clicks = [context.items.parts["clicks"] for context in handed]
