@@ -213,8 +213,11 @@ def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) 
     scores = fitted.score(asking)
     _check_scores(scores, (2, known + 2), fitted)
     floor = scores[0, :known].min() + 1e-6
+    # who foresees what comes next may put others first: then twins stand as these items do
+    in_order = scores[0, known] > scores[0, known + 1]
+    as_twins = in_order == (scores[0, liked] > scores[0, unlike])
     expect(
-        bool((scores[0, known:] <= floor).all() or scores[0, known] > scores[0, known + 1]),
+        bool((scores[0, known:] <= floor).all() or in_order or as_twins),
         "new items stand at the floor, or where their content puts them",
         fitted,
     )

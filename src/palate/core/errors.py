@@ -160,6 +160,10 @@ class ConfigError(PalateError, ValueError):
     """A pipeline file, or a hyperparameter, that cannot be used."""
 
 
+class DivergedError(PalateError, ArithmeticError):
+    """A training whose loss is no number any more."""
+
+
 class NotUnderstoodWarning(RuntimeWarning):
     """Words, or parts of a profile, that say nothing here, or only to a language model's guess."""
 

@@ -1,0 +1,1 @@
+"""The workshop of trained recommenders: what networks read, what they are made of."""
