@@ -24,7 +24,8 @@ class VectorLearner:
     """Learns vectors of items so that what is wanted lies near what is chosen next.
 
     `known` are all events but the newest of the people `held`, who are asked for it, as `asking`,
-    to say when to stop. A subclass makes `self.network`, a `Network` of its own reader, and says what each of `asking` wants.
+    to say when to stop. A subclass makes `self.network`, a `Network` of its own reader, and says
+    what each of `asking` wants.
     """
 
     network: Any
