@@ -444,6 +444,7 @@ def _before(sequences: Sequences, asked: Mask, usable: Mask) -> Histories:
         weights=data.weights[kept],
         times=None if data.times is None else data.times[kept],
         add_repeats=data.repeats == "each",
+        values=None if data.values is None else data.values[kept],
     )
 
 
