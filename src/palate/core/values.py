@@ -1,4 +1,4 @@
-"""What people gave items in numbers: ratings, minutes, amounts, whether they speak for or against."""
+"""What people gave items in numbers, for or against: ratings, minutes, amounts."""
 
 from __future__ import annotations
 

@@ -46,6 +46,7 @@ class ValueModel(CatalogueModel):
     value_mean_: float | None = learnt()
     value_range_: Floats = learnt(2)
     item_bias_: Floats = learnt("item_ids_")
+    value_counts_: Floats = learnt("item_ids_")
 
     @property
     def predicts(self) -> bool:
@@ -100,6 +101,7 @@ class ValueModel(CatalogueModel):
         self.value_mean_ = float(said.value.mean())
         self.value_range_ = np.array(ends, dtype=np.float32)
         counts = said.by_item(np.ones(len(said)))
+        self.value_counts_ = counts.astype(np.float32)
         users = np.zeros(said.shape[0])
         for _ in range(iterations):
             left = said.by_item(said.value - self.value_mean_ - users[said.request])
@@ -111,6 +113,7 @@ class ValueModel(CatalogueModel):
         self.value_mean_ = None
         self.value_range_ = np.zeros(2, dtype=np.float32)
         self.item_bias_ = np.zeros(len(self.item_ids_), dtype=np.float32)
+        self.value_counts_ = np.zeros(len(self.item_ids_), dtype=np.float32)
 
     def _without_person(self, items: Rows) -> Doubles:
         return (self.value_mean_ or 0.0) + self.item_bias_[items].astype(np.float64)
@@ -128,7 +131,9 @@ class ValueModel(CatalogueModel):
     def add_items(self, items: Features) -> Self:
         """Items that arrived later, at the end of the catalogue; nobody has rated them yet."""
         super().add_items(items)
-        self.item_bias_ = np.append(self.item_bias_, np.zeros(len(items), dtype=np.float32))
+        none = np.zeros(len(items), dtype=np.float32)
+        self.item_bias_ = np.append(self.item_bias_, none)
+        self.value_counts_ = np.append(self.value_counts_, none)
         return self
 
     def check_learnt(self) -> None:
@@ -150,7 +155,7 @@ class NeighbourValues(ValueModel):
 
     @property
     def predicts(self) -> bool:
-        """Whether `predict` has values to go by: with `feedback` "explicit", where there are any."""
+        """Whether `predict` has values to go by, and `feedback` is "explicit"."""
         return self.feedback == "explicit" and super().predicts
 
     def _check_predicts(self) -> None:

@@ -13,7 +13,6 @@ from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, from_popularity
 from palate.core.histories import Histories
 from palate.core.types import FitContext
-from palate.core.values import valued_of
 from palate.recommenders._values import ITEM_SHRINK, ITERATIONS, USER_SHRINK, ValueModel
 
 __all__ = ["Bias"]
@@ -24,9 +23,9 @@ class Bias(ValueModel):
     """Values by the overall mean, what is usual for the item and for the person (Koren 2010).
 
     A bias is a mean of what is left of the values, shrunk: with `item_shrink` ratings an item's
-    counts half, with `user_shrink` a person's; `iterations` turns of both. Lists hold what is rated
-    best, the same for everybody, and what is popular where events have no values. A stranger is
-    someone like all, an item that nobody rated one like all.
+    counts half, with `user_shrink` a person's; `iterations` turns of both. A stranger has none, and
+    neither has an item that nobody rated. Lists hold what is rated best, the same for everybody,
+    items that nobody rated last; what is popular where events have no values.
     """
 
     item_shrink: NonNegativeFloat = ITEM_SHRINK
@@ -50,13 +49,14 @@ class Bias(ValueModel):
         return self.fit(data, context)
 
     def score(self, histories: Histories) -> Floats:
-        """(n, n_items) predicted values, beyond the limits of the scale too; or event counts."""
+        """(n, n_items) what each item is given on the whole; event counts without values."""
         asking = self._asking(histories)
-        if not self.predicts:
-            return np.tile(self.popularity_, (len(asking), 1))
-        items = np.arange(len(self.item_ids_), dtype=np.int32)
-        own = self._user_bias(valued_of(asking))
-        return (own[:, None] + self._without_person(items)).astype(np.float32)
+        found = self.popularity_
+        if self.predicts:
+            usual = self._without_person(np.arange(len(self.item_ids_), dtype=np.int32))
+            rated = self.value_counts_ > 0
+            found = np.where(rated, usual, usual[rated].min()).astype(np.float32)
+        return np.tile(found, (len(asking), 1))
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """Whoever asks, it is how many people chose the item."""

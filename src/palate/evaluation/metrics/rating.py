@@ -12,15 +12,16 @@ from palate.core.errors import AlignmentError, DataError, first_offenders
 
 def rmse(predicted: ArrayLike, actual: ArrayLike) -> float:
     """Root of the mean squared error, in the unit of the values."""
-    return float(np.sqrt(np.mean(_errors(predicted, actual) ** 2)))
+    return float(np.sqrt(np.mean(errors_of(predicted, actual) ** 2)))
 
 
 def mae(predicted: ArrayLike, actual: ArrayLike) -> float:
     """Mean absolute error, in the unit of the values."""
-    return float(np.mean(np.abs(_errors(predicted, actual))))
+    return float(np.mean(np.abs(errors_of(predicted, actual))))
 
 
-def _errors(predicted: ArrayLike, actual: ArrayLike) -> NDArray[np.float64]:
+def errors_of(predicted: ArrayLike, actual: ArrayLike) -> NDArray[np.float64]:
+    """(n,) predicted less actual; `AlignmentError` for other shapes, `DataError` for no numbers."""
     guess, truth = _finite(predicted, "predicted"), _finite(actual, "actual")
     if guess.shape != truth.shape or guess.ndim != 1:
         raise AlignmentError(
