@@ -50,13 +50,14 @@ def predict(
         raise DataError(f"nobody asks: give --user ID, --history {_EXAMPLE}, or --profile")
     fitted = load(model, allow=allow or ())
     with speaking_options(names_of(predict) | {"user_ids": "--user"}):
-        people: list[str | None] = [*(lists.known_as(fitted, user, pseudonyms) or [None])]
+        people: list[str | None] = list(lists.known_as(fitted, user or None, pseudonyms) or ())
         found = [
             fitted.predict(None if name is None else [name], items, history=given, profile=said)
-            for name in people
+            for name in people or [None]
         ]
     titles, lines = lists.titles_in(fitted), []
-    for name, values in zip(user or [None], found, strict=True):
+    asked: list[str | None] = list(user or ())
+    for name, values in zip(asked or [None], found, strict=True):
         for item, value in zip(items, values.tolist(), strict=True):
             who = {} if name is None else {"user_id": name}
             lines.append({**who, ITEM: item, VALUE: value, "title": titles[item]})
