@@ -88,4 +88,4 @@ def test_what_cannot_be_asked_is_a_sentence(shop, command, case):
 def test_a_model_that_predicts_nothing_says_which_do(shop, command):
     done = command("predict", shop / "popular", "i03", "--user", "u01")
     assert done.code == 1
-    assert 'item_knn with recommender.feedback = "explicit"' in done.err.replace("\n", " ")
+    assert 'item_knn with feedback="explicit"' in done.err

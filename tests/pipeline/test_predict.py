@@ -80,6 +80,7 @@ def test_a_rating_that_comes_later_counts_at_once(model, data):
             "timestamp": [2e9] * 12,
             "event": ["view"] * 12,
             "value": [1.0] * 12,
+            "weight": [1.0] * 12,
         }
     )
     after = model.with_events(later).predict([person], items[-1])
