@@ -24,9 +24,9 @@ from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
 from palate.evaluation.leaks import check_unseen
 from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
+from palate.evaluation.metrics.rating import HeldValues, in_catalogue_of
 from palate.evaluation.results import Measured, Refused, Results
 from palate.evaluation.table import as_html, as_table, as_text
-from palate.evaluation.value_errors import HeldValues, in_catalogue_of
 
 SHOWN_METRICS: Final = ("ndcg", "recall", "mrr")
 BASELINE: Final = "baseline"

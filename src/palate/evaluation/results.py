@@ -13,8 +13,8 @@ import polars as pl
 from palate.core.arrays import Rows
 from palate.core.errors import ConfigError, PalateError, did_you_mean
 from palate.evaluation.metrics.ranking import Doubles
+from palate.evaluation.metrics.rating import ERRORS, ErrorCell, ValueErrors
 from palate.evaluation.significance import Interval
-from palate.evaluation.value_errors import ERRORS, ErrorCell, ValueErrors
 
 _NAMES: Final = ("recommender", "slice", "metric")
 _DOUBLES: Final = ("mean", "low", "high", "difference", "difference_low", "difference_high", "p")

@@ -13,8 +13,8 @@ from rich.text import Text
 
 from palate.core.html import page_table
 from palate.core.visible import counted, shorten
+from palate.evaluation.metrics.rating import ERRORS
 from palate.evaluation.results import Cell, Results, number
-from palate.evaluation.value_errors import ERRORS
 
 SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
 _SHOWN_METRICS = ("ndcg", "recall")
