@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 import palate
+from palate.core.errors import ConfigError
 from palate.core.histories import histories_of
 from palate.data.split import inner_split
 from palate.evaluation.compare import Ranked
@@ -156,6 +157,12 @@ def test_without_values_or_who_predicts_nothing_the_table_is_as_it_was():
     bare = palate.split_by_time(palate.read(ratings().drop("rating")), test=0.3)
     assert bare.turned_down is None
     assert "RMSE" not in str(palate.evaluate(Oracle(3.0), bare))
+
+
+def test_asking_for_rmse_says_that_it_is_measured_anyway():
+    split = palate.split_by_time(palate.read(ratings()), test=0.3)
+    with pytest.raises(ConfigError, match="'RMSE' needs no asking"):
+        palate.evaluate(Oracle(3.0), split, metrics=["RMSE"])
 
 
 def test_a_pipeline_is_measured_by_what_it_predicts():

@@ -219,6 +219,10 @@ def _no_metric(name: object) -> ConfigError:
     meant = _ALSO_CALLED.get(plain, plain)
     if meant not in _METRICS:
         return ConfigError(f"no metric is called {quoted(name)}.{did_you_mean(plain, METRICS)}")
+    if plain in ("rmse", "mae"):
+        return ConfigError(
+            f"{quoted(name)} needs no asking: it is measured wherever a recommender predicts values"
+        )
     at = Message.of(" with ", Setting("ks", [int(places)])) if places.isdecimal() else ""
     known = ", ".join(METRICS)
     hint = f". Did you mean {meant!r}"
