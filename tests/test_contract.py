@@ -239,6 +239,14 @@ def test_recommenders(stage, name, tiny, tiny_features):
     testing.check_recommender(built(stage, name), tiny, tiny_features, tolerance=tolerance)
 
 
+@pytest.mark.parametrize("name", ["bias", "item_knn", "user_knn"])
+def test_recommenders_that_predict(name, tiny, tiny_features):
+    settings = {} if name == "bias" else {"feedback": "explicit"}
+    predictor = registry.build("recommenders", {"type": name, **settings}, where=name)
+    testing.check_recommender(predictor, tiny, tiny_features)
+    assert predictor.fit(tiny).predicts
+
+
 @pytest.mark.parametrize(("stage", "name"), components("rerankers"))
 def test_rerankers(stage, name, tiny, tiny_features):
     testing.check_reranker(built(stage, name), tiny, tiny_features)

@@ -11,6 +11,7 @@ _HOME = {
     "Attributes": "palate.features.encoders.attributes",
     "Audio": "palate.features.encoders.audio",
     "Behaviour": "palate.features.encoders.behaviour",
+    "Bias": "palate.recommenders.bias",
     "Blend": "palate.recommenders.blend",
     "Categories": "palate.features.encoders.categories",
     "Causal": "palate.features.encoders.causal",

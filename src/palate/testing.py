@@ -137,6 +137,8 @@ def check_recommender(
         " has to start by the id, not by the row",
         recommender,
     )
+    if getattr(fitted, "predicts", False):
+        _check_predictions(fitted, histories, data.item_rows[histories.starts])
     _check_refresh(recommender, data, context, scores)
     _check_arrivals(fitted, histories, items)
 
@@ -179,6 +181,21 @@ def _check_requests(fitted: Recommender, histories: Histories, scores: Floats) -
     _check_scores(fitted.score(nobody), (1, scores.shape[1]), fitted)
     none = history_of_items(histories.item_ids, [])
     _check_scores(fitted.score(none), (0, scores.shape[1]), fitted)
+
+
+def _check_predictions(fitted: Any, histories: Histories, items: Rows) -> None:
+    """Values of pairs: one request as in a batch, whoever asks, for the items that are named."""
+    found = fitted.predict(histories, items)
+    right = found.shape == (len(histories),) and found.dtype == np.float32
+    expect(bool(right and np.isfinite(found).all()), "predict gives (n,) finite float32", fitted)
+    for row in (0, len(histories) - 1):
+        single = fitted.predict(histories.take([row]), items[[row]])  # type: ignore[arg-type]
+        expect(np.allclose(single, found[row], atol=1e-4), "one prediction is a batch row", fitted)
+    strangers = replace(histories, user_ids=histories.user_ids + " (somebody else)")
+    same_values = np.array_equal(fitted.predict(strangers, items), found)
+    expect(same_values, "only the history counts for a value, no name", fitted)
+    turned = fitted.predict(histories.take(np.arange(len(histories))[::-1]), items[::-1])
+    expect(np.allclose(turned[::-1], found, atol=1e-4), "values belong to their pairs", fitted)
 
 
 def _check_refresh(

@@ -12,7 +12,7 @@ import typer
 
 from palate import __version__
 from palate.cli import items as catalogue
-from palate.cli import lists, models, saved
+from palate.cli import lists, models, saved, values
 from palate.cli.options import (
     Allow,
     ConfigFile,
@@ -324,6 +324,7 @@ lists.register(app)
 models.register(app)
 saved.register(app)
 catalogue.register(app)
+values.register(app)
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from palate.core.arrays import Floats, Mask, Rows
-from palate.core.columns import ITEM, TIME, USER, WEIGHT
+from palate.core.columns import ITEM, TIME, USER, VALUE, WEIGHT
 from palate.core.doors import door_of
 from palate.core.errors import DataError
 from palate.core.html import page_table
@@ -137,6 +137,17 @@ class Dataset:
         if WEIGHT not in self.interactions.columns:
             return np.ones(len(self.interactions), dtype=np.float32)
         return self.interactions[WEIGHT].to_numpy().astype(np.float32, copy=False)
+
+    @cached_property
+    def values(self) -> Floats | None:
+        """What each interaction says in numbers, NaN where nothing; None where there are none."""
+        if VALUE not in self.interactions.columns:
+            return None
+        column = self.interactions[VALUE]
+        if not column.dtype.is_numeric():
+            return None
+        known = column.cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return np.where(np.isfinite(known), known, np.nan).astype(np.float32)
 
     @cached_property
     def times(self) -> NDArray[np.float64] | None:

@@ -52,6 +52,7 @@ class Histories:
     `allowed` are the catalogue rows that may be recommended to them, in rising order (None: all):
     who chooses candidates chooses among these.
     With `add_repeats` what somebody chose again counts each time, else its newest time only.
+    `values` are what people gave (ratings, minutes), beside `items`, NaN where nobody knows.
     """
 
     item_ids: Ids
@@ -67,6 +68,7 @@ class Histories:
     allowed: Rows | None = None
     texts: pl.Series | None = None
     add_repeats: bool = False
+    values: Floats | None = None
 
     def __post_init__(self) -> None:
         check_process()
@@ -77,6 +79,8 @@ class Histories:
             )
         if not len(self.user_ids) == len(self.starts) == len(self.stops):
             raise AlignmentError("histories need one user id, start and stop a row")
+        if self.values is not None and np.shape(self.values) != np.shape(self.items):
+            raise AlignmentError("histories need one value an item; NaN where none is known")
         if not isinstance(self.against, Histories | None):
             raise DataError(
                 f"against must be Histories, one row a request, not {reprlib.repr(self.against)}"
@@ -250,6 +254,9 @@ class Histories:
             keys.insert(0, times)
         order = np.lexsort(keys)
         stops = np.cumsum(np.bincount(row, minlength=len(self)))
+        values = None
+        if any(part.values is not None for part in parts):
+            values = np.concatenate([_values_at(part, at) for part, at in pairs])[order]
         return replace(
             self,
             starts=stops - self.lengths - self.against.lengths,
@@ -258,6 +265,7 @@ class Histories:
             weights=np.concatenate([part.weights[at] for part, at in pairs])[order],
             times=None if times is None else times[order],
             against=None,
+            values=values,
         )
 
     @door()
@@ -292,6 +300,7 @@ class Histories:
             weights=self.weights[position],
             times=None if self.times is None else self.times[position],
             against=None if self.against is None else self.against.compact(),
+            values=None if self.values is None else self.values[position],
         )
 
     @door()
@@ -331,6 +340,12 @@ def turned_down_before(
     return replace(found, stops=found.starts + before)
 
 
+def _values_at(histories: Histories, position: NDArray[np.int64]) -> Floats:
+    if histories.values is None:
+        return np.full(len(position), np.nan, dtype=np.float32)
+    return histories.values[position]
+
+
 def _check_count(value: int, name: str, *, least: int = 0) -> None:
     if value < least:
         raise DataError(f"{name} = {value}: give {least} or more")
@@ -360,6 +375,7 @@ def _person_by_person(people: Dataset, data: Dataset, users: Rows) -> Histories:
         weights=data.weights[order],
         times=None if data.times is None else data.times[order],
         add_repeats=people.repeats == "each",
+        values=None if data.values is None else data.values[order],
     )
 
 

@@ -29,6 +29,22 @@ class Answers:
         return len(self.starts)
 
 
+@dataclass(frozen=True, eq=False)
+class ValueRequests:
+    """Requests for what somebody gave an item, and no list: one sealed answer with a value each."""
+
+    histories: Histories
+    sealed: Answers
+
+    def of(self, people: Histories) -> ValueRequests:
+        """Those of some people alone."""
+        rows = self.histories.user_ids.is_in(people.user_ids.unique().implode()).arg_true()
+        index = rows.to_numpy()
+        starts, stops = self.sealed.starts[index], self.sealed.stops[index]
+        sealed = replace(self.sealed, starts=starts, stops=stops)
+        return ValueRequests(self.histories.take(index), sealed)
+
+
 @door_of
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -36,6 +52,8 @@ class Split:
 
     `train` holds the whole catalogue, but only training interactions. `exclude_seen` says whether
     the protocol masks what a person already touched; `cold_items` are the rows that were held back.
+    `turned_down` asks for the values of held-out events that speak against their item, as low
+    ratings do: no list should hold it, but what it was given is an answer, too.
     """
 
     name: str
@@ -44,18 +62,24 @@ class Split:
     sealed: Answers
     exclude_seen: bool = True
     cold_items: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int32))
+    turned_down: ValueRequests | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.cold_items) != 1:
             raise DataError("cold_items are catalogue rows: an array of one dimension")
 
     def take(self, rows: slice | NDArray[Any]) -> Split:
-        """The same split with some of its requests, and their answers."""
+        """The same split with some of its requests, and their answers.
+
+        Of what is asked for its value alone, that of the same people.
+        """
         index = chosen_rows(rows, len(self.histories))
         sealed = replace(
             self.sealed, starts=self.sealed.starts[index], stops=self.sealed.stops[index]
         )
-        return replace(self, histories=self.histories.take(index), sealed=sealed)
+        histories, others = self.histories.take(index), self.turned_down
+        others = None if others is None else others.of(histories)
+        return replace(self, histories=histories, sealed=sealed, turned_down=others)
 
     def __repr__(self) -> str:
         lines = [f"{part}: {what}" for part, what in self._parts()]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 import polars as pl
 
-from palate.core.arrays import Floats
+from palate.core.arrays import Floats, Rows
 from palate.core.columns import USER
 from palate.core.dataset import Dataset
 from palate.core.doors import door_of
@@ -129,6 +129,21 @@ class Recommender(Protocol):
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self: ...
     def score(self, histories: Histories) -> Floats: ...
     def add_items(self, items: Features) -> Self: ...
+
+
+@runtime_checkable
+class ValuePredictor(Protocol):
+    """A recommender that says what somebody would give an item: stars, minutes, an amount.
+
+    `predict` gives (n,) float32 in the unit of the values: for request i and the catalogue row
+    `items[i]`. What a request's history holds is all that is known of who asks, values of what was
+    turned down among it (`Histories.every`). `predicts` says whether it can: as it is set up, and
+    as the events that it was fitted on have it.
+    """
+
+    @property
+    def predicts(self) -> bool: ...
+    def predict(self, histories: Histories, items: Rows) -> Floats: ...
 
 
 @runtime_checkable

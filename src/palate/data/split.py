@@ -25,7 +25,7 @@ from palate.core.dataset import Dataset
 from palate.core.doors import door
 from palate.core.errors import ConfigError, DataError, Message, Setting, first_offenders
 from palate.core.histories import Histories
-from palate.core.split import Answers, Split
+from palate.core.split import Answers, Split, ValueRequests
 from palate.data.formats.open import Source
 from palate.data.interactions import first_choices
 from palate.data.read import read
@@ -88,9 +88,10 @@ def split_by_time(
     how = describe_cut(moment, times)
     fix = Message.of("choose another ", _TEST_OR_AT)
     check_parts(int((~later & data.chosen).sum()), int(asked.sum()), how=how, fix=fix)
-    histories, sealed = requests(Sequences.of(data), asked, np.ones_like(asked))
-    train = data.part(~later)
-    return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train))
+    sequences, usable = Sequences.of(data), np.ones_like(asked)
+    histories, sealed = requests(sequences, asked, usable)
+    train, others = data.part(~later), _turned_down(sequences, later, usable)
+    return Split(TIME_SPLIT, train, histories, sealed, exclude_seen, _untrained(train), others)
 
 
 def _named(split: str) -> Setting:
@@ -132,10 +133,12 @@ def split_leave_last_out(
             "choose another ", Setting("min_events", section="split"), f" (now {min_events})"
         ),
     )
-    histories, sealed = requests(sequences, asked, np.ones_like(asked))
-    train = data.part(trained)
+    usable = np.ones_like(asked)
+    histories, sealed = requests(sequences, asked, usable)
+    later = enough & (sequences.choices_after == 0)  # of the test: what came after it, as well
+    train, others = data.part(trained), _turned_down(sequences, later, usable)
     name = LAST_TWO_OUT if validation else LAST_OUT
-    return Split(name, train, histories, sealed, exclude_seen, _untrained(train))
+    return Split(name, train, histories, sealed, exclude_seen, _untrained(train), others)
 
 
 @door("data", "share", "seed")
@@ -166,7 +169,8 @@ def split_cold_items(
     check_parts(int((~away & sequences.chosen).sum()), int(asked.sum()), how=how, fix=fix)
     histories, sealed = requests(sequences, asked, ~away)
     cold_items = np.flatnonzero(held).astype(np.int32)
-    return Split(COLD_ITEMS, data.part(~away), histories, sealed, exclude_seen, cold_items)
+    train, others = data.part(~away), _turned_down(sequences, away, ~away)
+    return Split(COLD_ITEMS, train, histories, sealed, exclude_seen, cold_items, others)
 
 
 @door()
@@ -207,11 +211,13 @@ def split_given(
         asked &= first_choices(sequences.data.interactions, sequences.chosen)
         check_parts(len(first.events), int(asked.sum()), how="the split", fix="give other tables")
     again = sequences.chosen & ~asked & later if first.repeats == "once" else np.zeros_like(later)
-    histories, sealed = requests(sequences, asked, ~again if rolling else ~later)
+    usable = ~again if rolling else ~later
+    histories, sealed = requests(sequences, asked, usable)
+    others = _turned_down(sequences, later, usable)
     if not rolling:
         rows, sealed = _grouped(both, asked)
         histories = histories.take(rows)
-    return Split(GIVEN, first, histories, sealed, exclude_seen, _untrained(first))
+    return Split(GIVEN, first, histories, sealed, exclude_seen, _untrained(first), others)
 
 
 def _check_there_is_a_reader(train: Any, test: Any, given: Mapping[str, Any]) -> None:
@@ -283,13 +289,17 @@ def inner_split(split: Split, *, seed: int = 1) -> Split:
 
 def _validation_of(split: Split) -> Split:
     """The newest event of each history is the validation's answer; training stays the same."""
-    newest = split.histories.newest()
+    asking = split.histories
+    newest = asking.newest()
     starts = np.arange(len(newest), dtype=np.int64)
+    values = None
+    if asking.values is not None and len(asking.values):
+        values = asking.values[np.maximum(asking.stops - 1, 0)]
     return Split(
         LAST_OUT,
         split.train,
-        split.histories.without_last(),
-        Answers(starts, starts + 1, newest),
+        asking.without_last(),
+        Answers(starts, starts + 1, newest, values),
         split.exclude_seen,
         split.cold_items,
     )
@@ -444,7 +454,19 @@ def _before(sequences: Sequences, asked: Mask, usable: Mask) -> Histories:
         weights=data.weights[kept],
         times=None if data.times is None else data.times[kept],
         add_repeats=data.repeats == "each",
+        values=None if data.values is None else data.values[kept],
     )
+
+
+def _turned_down(sequences: Sequences, later: Mask, usable: Mask) -> ValueRequests | None:
+    """What was held out and speaks against its item, where it has a value; None where nothing."""
+    values = sequences.data.values
+    if values is None:
+        return None
+    asked = later & ~sequences.chosen & np.isfinite(values)
+    if not asked.any():
+        return None
+    return ValueRequests(*requests(sequences, asked, usable))
 
 
 def answers(data: Dataset, asked: Mask) -> Answers:

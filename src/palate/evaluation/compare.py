@@ -18,13 +18,13 @@ from palate.core.doors import door
 from palate.core.errors import AlignmentError, ConfigError, DataError, PalateError, did_you_mean
 from palate.core.features import Features
 from palate.core.histories import Histories
-from palate.core.ids import Ids
 from palate.core.progress import task
 from palate.core.split import Split
 from palate.core.topk import CHUNK_CELLS, Scorer, rank_rows
 from palate.evaluation.leaks import check_unseen
 from palate.evaluation.measure import Measurement
 from palate.evaluation.metrics.beyond import beyond_accuracy
+from palate.evaluation.metrics.rating import HeldValues, in_catalogue_of
 from palate.evaluation.results import Measured, Refused, Results
 from palate.evaluation.table import as_html, as_table, as_text
 
@@ -61,7 +61,7 @@ class Ranked:
         check_unseen(model, split, label)
         rank: Any
         rank = model.rank_histories if isinstance(model, Lister) else partial(rank_rows, model)
-        asking = _in_catalogue_of(model, split.histories)
+        asking = in_catalogue_of(model, split.histories)
         if asking is not split.histories:
             rank = partial(
                 rank, candidates=np.arange(len(split.histories.item_ids), dtype=np.int32)
@@ -105,7 +105,10 @@ class Evaluation(Comparison):
         return next(iter(self.rows))
 
     def __getitem__(self, metric: str) -> float:
-        """The mean over all requests: `evaluation["ndcg@10"]`."""
+        """The mean over all requests, `evaluation["ndcg@10"]`; `"rmse"`, `"mae"` of values."""
+        row = self.errors.get(self.name)
+        if row is not None and metric in row.cells:
+            return row.cells[metric].interval.mean
         return self.cell(self.name, metric).interval.mean
 
 
@@ -118,14 +121,6 @@ def unless_refused(made: Callable[[], _Made]) -> _Made | Refused:
         return made()
     except (PalateError, MemoryError) as error:
         return Refused(error)
-
-
-def _in_catalogue_of(model: object, asking: Histories) -> Histories:
-    """The same requests over the model's catalogue, where items were added to it."""
-    item_ids = getattr(model, "item_ids", getattr(model, "item_ids_", None))
-    if not isinstance(item_ids, Ids) or len(item_ids) <= len(asking.item_ids):
-        return asking
-    return asking.in_catalogue(item_ids)
 
 
 @door("model", "split", "ks", "metrics")
@@ -184,7 +179,8 @@ def compare(
     A model is fitted and has `score(histories)`, or is `Ranked` already; one that raises one of
     palate's errors while it ranks, or is `Refused`, is told apart in `refused`, and raises it only
     where no other is measured. Of a pipeline, the lists
-    that it shows are measured, rerankers included. `reference` names the row that the others are
+    that it shows are measured, rerankers included. Who predicts values is measured on all that were
+    held out, low ones too: RMSE and MAE, in their unit. `reference` names the row that others are
     tested against, by the paired bootstrap over people; p values are not corrected for the number
     of rows. Diversity is measured on `items`, features of the whole catalogue, or else on those of
     the first model that has `features`: the same for all rows.
@@ -198,9 +194,16 @@ def compare(
         if isinstance(model, Ranked):
             _check_depth(model.rows, max(ks), title, split)
     content = items if items is not None else _content_of(models.values())
-    rows, refused = {}, {}
+    rows, refused, predicted = {}, {}, {}
+    held = HeldValues.of(split) if any(map(_predicts, models.values())) else None
     for title, model in models.items():
         ranked = _ranked(model, split, max(ks), title)
+        if held is not None and not isinstance(ranked, Refused) and _predicts(model):
+            said = unless_refused(partial(held.predicted, model, title))
+            if isinstance(said, Refused):
+                ranked = said
+            else:
+                predicted[title] = said
         if isinstance(ranked, Refused):
             refused[title] = ranked
             continue
@@ -210,10 +213,20 @@ def compare(
     if not rows:
         raise next(iter(refused.values())).error
     reference = None if reference in refused else reference
-    cells = measured.cells(rows, reference, resamples=resamples, seed=seed)
+    drawn = {"resamples": resamples, "seed": seed}
     return Comparison(
-        **measured.facts(), reference=reference, rows=rows, cells=cells, refused=refused
+        **measured.facts(),
+        reference=reference,
+        rows=rows,
+        cells=measured.cells(rows, reference, **drawn),
+        refused=refused,
+        errors={} if held is None else held.errors(predicted, reference, **drawn),
     )
+
+
+def _predicts(model: object) -> bool:
+    """Whether a model says what people give items, as it was fitted."""
+    return bool(getattr(model, "predicts", False)) and callable(getattr(model, "predict", None))
 
 
 def _ranked(model: Candidate, split: Split, depth: int, title: str) -> Ranked | Refused:

@@ -13,6 +13,7 @@ import polars as pl
 from palate.core.arrays import Rows
 from palate.core.errors import ConfigError, PalateError, did_you_mean
 from palate.evaluation.metrics.ranking import Doubles
+from palate.evaluation.metrics.rating import ERRORS, ErrorCell, ValueErrors
 from palate.evaluation.significance import Interval
 
 _NAMES: Final = ("recommender", "slice", "metric")
@@ -72,7 +73,8 @@ class Results:
 
     `rows` and `slices` are by name, in order; `chance` is slice → metric → the level of a random
     order; `masked_answers` counts answers that the protocol masks because they were seen before;
-    `refused` holds, by name, the recommenders that could not be measured.
+    `refused` holds, by name, the recommenders that could not be measured, `errors` those of the
+    values that were predicted, for rows that predict any.
     """
 
     split_name: str
@@ -87,6 +89,7 @@ class Results:
     rows: Mapping[str, Measured]
     cells: Sequence[Cell]
     refused: Mapping[str, Refused] = field(default_factory=dict)
+    errors: Mapping[str, ValueErrors] = field(default_factory=dict)
 
     def cell(self, recommender: str, metric: str, within: str = "all") -> Cell:
         """One number with its interval; an unknown name raises `ConfigError`."""
@@ -122,7 +125,12 @@ class Results:
     @cached_property
     def details(self) -> pl.DataFrame:
         """One row a recommender, slice and metric: mean, interval, difference, p, sizes."""
-        return pl.DataFrame([self._detail(cell) for cell in self.cells], schema=_DETAILS)
+        found = [self._detail(cell) for cell in self.cells]
+        for title, row in self.errors.items():
+            for name, cell in row.cells.items():
+                whole = Cell(title, "all", name, cell.interval, cell.difference)
+                found.append({**self._detail(whole), "requests": row.values, "users": row.users})
+        return pl.DataFrame(found, schema=_DETAILS)
 
     def _detail(self, cell: Cell) -> dict[str, Any]:
         size = self.slices[cell.slice]
@@ -149,7 +157,7 @@ class Results:
 
         Columns: `ndcg@10`, `ndcg@10.low`, `.high`, `.p` (against the reference) for each metric
         over all requests; `cold_items.ndcg@10` for each slice; `coverage` and the others beyond
-        accuracy. Null where nothing was asked.
+        accuracy; `rmse` and `mae` alike where a row predicts values. Null where nothing was asked.
         """
         rows = [self._wide(title) for title in self.rows]
         schema = dict.fromkeys(rows[0], pl.Float64) | {"recommender": pl.String}
@@ -166,7 +174,14 @@ class Results:
         for name in list(self.slices)[1:]:
             for metric in self.metrics:
                 row[f"{name}.{metric}"] = number(self.cell(title, metric, name).interval.mean)
-        return row | {name: number(value) for name, value in self.rows[title].beyond.items()}
+        row |= {name: number(value) for name, value in self.rows[title].beyond.items()}
+        for name in ERRORS if self.errors else ():
+            error = self.errors[title].cells[name] if title in self.errors else None
+            row[name] = error and number(error.interval.mean)
+            row[f"{name}.low"] = error and number(error.interval.low)
+            row[f"{name}.high"] = error and number(error.interval.high)
+            row[f"{name}.p"] = error and error.difference and number(error.difference.p)
+        return row
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the per-request values, as JSON types; null where nothing was asked."""
@@ -196,7 +211,15 @@ class Results:
                 for name in self.slices
             },
             "beyond": _numbers(self.rows[title].beyond),
+            **self._json_errors(title),
         }
+
+    def _json_errors(self, title: str) -> dict[str, Any]:
+        if title not in self.errors:
+            return {}
+        row = self.errors[title]
+        cells = {name: _json_cell(cell) for name, cell in row.cells.items()}
+        return {"errors": {"values": row.values, "users": row.users, **cells}}
 
 
 def number(value: float) -> float | None:
@@ -208,7 +231,7 @@ def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
     return {name: number(value) for name, value in values.items()}
 
 
-def _json_cell(cell: Cell) -> dict[str, Any]:
+def _json_cell(cell: Cell | ErrorCell) -> dict[str, Any]:
     found: dict[str, Any] = _numbers(
         {"mean": cell.interval.mean, "low": cell.interval.low, "high": cell.interval.high}
     )

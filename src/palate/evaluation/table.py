@@ -13,6 +13,7 @@ from rich.text import Text
 
 from palate.core.html import page_table
 from palate.core.visible import counted, shorten
+from palate.evaluation.metrics.rating import ERRORS
 from palate.evaluation.results import Cell, Results, number
 
 SHOWN_SLICES = ("all", "cold_items", "long_tail", "short_history")
@@ -51,8 +52,13 @@ def shown_metrics(results: Results) -> list[str]:
 
 def shown_slices(results: Results) -> tuple[str, ...]:
     """As many slices with figures of their own as a terminal has room for beside each other."""
-    room = _COLUMNS // max(len(shown_metrics(results)), 1)
+    room = (_COLUMNS - len(_errors(results))) // max(len(shown_metrics(results)), 1)
     return tuple(name for name in SHOWN_SLICES if not results.repeats(name))[: max(room, 1)]
+
+
+def _errors(results: Results) -> tuple[str, ...]:
+    """The errors of predicted values that have a column: none where no row predicts any."""
+    return ERRORS if results.errors else ()
 
 
 def as_table(results: Results) -> Table:
@@ -74,12 +80,34 @@ def as_table(results: Results) -> Table:
         heading = _heading(results, part, metric)
         table.add_column(heading, _digits(level), min_width=_MIN_WIDTH, no_wrap=True)
     best = [_best(results, metric, part) for part, metric in columns]
+    for name in _errors(results):
+        table.add_column(name.upper(), _digits(math.nan), min_width=_MIN_WIDTH, no_wrap=True)
     for title in results.rows:
         cells = [results.cell(title, metric, part) for part, metric in columns]
-        table.add_row(Text(shorten(title)), *map(_cell_text, cells, best))
+        table.add_row(
+            Text(shorten(title)), *map(_cell_text, cells, best), *_error_texts(results, title)
+        )
     for title in results.refused:
-        table.add_row(Text(shorten(title)), *[_digits(math.nan)] * len(columns))
+        table.add_row(Text(shorten(title)), *[_digits(math.nan)] * len(table.columns[1:]))
     return table
+
+
+def _error_texts(results: Results, title: str, *, bold: bool = True) -> list[Text]:
+    """The errors of a row; the smallest of several is bold, and a smaller one is better."""
+    found = []
+    for name in _errors(results):
+        if title not in results.errors:
+            found.append(Text(_digits(math.nan)))
+            continue
+        means = [row.cells[name].interval.mean for row in results.errors.values()]
+        cell = results.errors[title].cells[name]
+        best = bold and len(means) > 1 and cell.interval.mean == min(means)
+        text = Text(_digits(cell.interval.mean), style="bold" if best else "")
+        if cell.difference is not None and cell.difference.significant:
+            better = cell.difference.mean < 0
+            text.append(_BETTER, "green") if better else text.append(_WORSE, "red")
+        found.append(text)
+    return found
 
 
 def _heading(results: Results, part: str, metric: str) -> str:
@@ -125,6 +153,7 @@ def legend(results: Results) -> str:
         *([f"Requests on {', '.join(sizes)}."] if sizes else []),
         *_masked(results),
         *_intervals(results),
+        *_about_errors(results),
     ]
     if results.reference is not None:
         lines.append(
@@ -147,6 +176,23 @@ def _masked(results: Results) -> Sequence[str]:
     ]
 
 
+def _about_errors(results: Results) -> Sequence[str]:
+    if not results.errors:
+        return []
+    row = next(iter(results.errors.values()))
+    said = [
+        f"RMSE and MAE of {counted(row.values, 'held-out value')} of {counted(row.users, 'person')}"
+        ", low ones too, in their unit: less is better."
+    ]
+    if len(results.rows) == 1:
+        said += [
+            f"{name.upper()}: 95% interval {cell.interval.low:.4f} to {cell.interval.high:.4f}."
+            for name, cell in row.cells.items()
+            if number(cell.interval.low) is not None
+        ]
+    return said
+
+
 def _intervals(results: Results) -> Sequence[str]:
     """The overall intervals, where there is only one row to say them for."""
     if len(results.rows) > 1:
@@ -165,11 +211,17 @@ def as_html(results: Results) -> str:
     columns = [(part, name) for part in shown_slices(results) for name in shown_metrics(results)]
     head = ["", *(_heading(results, *column).replace("\n", " ") for column in columns)]
     rows = [
-        [title, *(_cell_text(results.cell(title, name, part), math.nan) for part, name in columns)]
+        [
+            title,
+            *(_cell_text(results.cell(title, name, part), math.nan) for part, name in columns),
+            *_error_texts(results, title, bold=False),
+        ]
         for title in results.rows
     ]
-    rows += [[title, *["–"] * len(columns)] for title in results.refused]
+    head += [name.upper() for name in _errors(results)]
+    rows += [[title, *["–"] * (len(head) - 1)] for title in results.refused]
     levels = [results.chance[part].get(name, math.nan) for part, name in columns]
+    levels += [math.nan] * len(_errors(results))
     rows.append(["chance", *map(_digits, levels)])
     return page_table(f"Split by {results.split_name}", head, rows, note=legend(results))
 

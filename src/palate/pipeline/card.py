@@ -251,7 +251,11 @@ def _row(told: Mapping[str, Any], row: Mapping[str, Any]) -> Figures:
         split=told["split"],
         measured=now(),
         requests=told["slices"][_IN_ALL]["requests"],
-        metrics={name: Figure.model_validate(cell) for name, cell in whole.items()},
+        metrics={
+            name: Figure.model_validate(cell)
+            for name, cell in (*whole.items(), *row.get("errors", {}).items())
+            if isinstance(cell, Mapping)
+        },
         slices={
             name: {metric: cell["mean"] for metric, cell in cells.items()}
             for name, cells in row["slices"].items()

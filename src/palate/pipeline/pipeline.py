@@ -55,14 +55,14 @@ from palate.pipeline.requests import (
 from palate.pipeline.search.search import read_words, scored
 from palate.pipeline.similar import By, check_way, similar_items
 from palate.pipeline.social import to_others
-from palate.pipeline.stages import Stages
 from palate.pipeline.user_features import check_users, of_users, with_profile, with_users_of
+from palate.pipeline.values import ValueDoors
 
 _swapping = Lock()  # held for one comparison and one step, never while something is encoded
 
 
 @component
-class Pipeline(Stages):
+class Pipeline(ValueDoors):
     """Everything between tables and recommendations, fitted as one and saved as one folder.
 
     `encoders` (None: what suits the catalogue) name the blocks; `representation`, `fusion` and
@@ -90,14 +90,6 @@ class Pipeline(Stages):
         check_parts(self)
         vars(self).update(learnt_stages(self, data))  # in one step: who asks sees all or nothing
         return self
-
-    def _now(self) -> Self:
-        """The fitted model as it is: another, which no `add_items` or `fit` elsewhere changes."""
-        check_process()
-        check_fitted(self)
-        view = object.__new__(type(self))
-        vars(view).update(vars(self))
-        return view
 
     @property
     def features(self) -> Features:

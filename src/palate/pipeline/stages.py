@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.component import learnt
+from palate.core.component import check_fitted, learnt
 from palate.core.dataset import Dataset
 from palate.core.errors import new_name
 from palate.core.features import Features
+from palate.core.forks import check_process
 from palate.core.html import page_table
 from palate.core.parameters import Parameters
 from palate.core.types import Encoder, Recommender, Reranker, Transform
@@ -65,6 +66,14 @@ class Stages(Parameters):
     user_features_: Features | None = learnt()
     recommender_: Recommender = learnt()
     rerankers_: list[Reranker] = learnt()
+
+    def _now(self) -> Self:
+        """The fitted model as it is: another, which no `add_items` or `fit` elsewhere changes."""
+        check_process()
+        check_fitted(self)
+        view = object.__new__(type(self))
+        vars(view).update(vars(self))
+        return view
 
     def _repr_html_(self) -> str:
         known: Dataset | None = getattr(self, "data_", None)

@@ -20,13 +20,20 @@ from palate.core.histories import Histories, histories_of
 from palate.core.learnt import agree
 from palate.core.order import with_users_settled
 from palate.core.types import FitContext
+from palate.core.values import Doubles, Valued
 from palate.features.blocks import weights_in
-from palate.recommenders._base import CatalogueModel, known_columns
+from palate.recommenders._base import known_columns
 from palate.recommenders._cooccurrence import (
     even_chunks,
     first_of_each_row,
     keep_largest,
     squares_of,
+)
+from palate.recommenders._values import (
+    NeighbourValues,
+    correlations,
+    known_rows,
+    mean_deviations,
 )
 from palate.recommenders.two_stage.profiles import (
     NEAR_PAIRS,
@@ -44,7 +51,7 @@ _ROUNDING = 1e-3  # of the length of rows
 
 
 @component
-class UserKNN(CatalogueModel):
+class UserKNN(NeighbourValues):
     """User-based collaborative filtering: what similar people touched (Herlocker et al. 1999).
 
     Similarity: shared items / ((√items + `shrink`) of both); whoever asks, known or not, gets the
@@ -59,6 +66,11 @@ class UserKNN(CatalogueModel):
 
     Time grows with people, not with their square: of an item that more than 2,000 people chose,
     2,000 drawn by a hash of their ids are compared by it, and profiles with those of 20,000.
+
+    With `feedback` "explicit" the same lists, and values are predicted: the baseline (`bias`) and
+    the weighted mean of what the `value_neighbours` most similar people who rated the item gave it
+    beyond theirs. Similarity there: the correlation of what two people gave the same items, times
+    items / (items + `value_shrink`) (Koren 2010).
     """
 
     neighbours: PositiveInt = 100
@@ -69,6 +81,7 @@ class UserKNN(CatalogueModel):
 
     users_: sparse.csr_array = learnt("people", "known")
     profiles_: dict[str, Matrix] = learnt("people", "d")
+    deviations_: sparse.csr_array = learnt("rated", "raters")
 
     def __post_init__(self) -> None:
         check_types(self)
@@ -78,6 +91,8 @@ class UserKNN(CatalogueModel):
         histories = with_users_settled(histories_of(data))
         self.users_ = histories.strengths()
         self.profiles_ = _profiles_of(histories, context.users)
+        deviations = sparse.csr_array(self._learn_values(data).T)
+        self.deviations_ = first_of_each_row(deviations, MOST_USERS).astype(np.float32)
         for name in ("_users_by_item", "_usual", "_pool", "_profiles_of_pool"):
             self.__dict__.pop(name, None)
         return self
@@ -88,7 +103,9 @@ class UserKNN(CatalogueModel):
 
     def check_learnt(self) -> None:
         """Raises `ValueError` for more items than the catalogue has, and profiles of others."""
-        agree(self.users_.shape[1] <= len(self.item_ids_), "items that nobody knows")
+        super().check_learnt()
+        for items in (self.users_.shape[1], self.deviations_.shape[0]):
+            agree(items <= len(self.item_ids_), "items that nobody knows")
         agree(self.users_.nnz > 0 or not self.profiles_, "profiles_, but nobody chose anything")
         for name, part in self.profiles_.items():
             agree(part.shape[0] == self.users_.shape[0], f"profiles_[{name!r}] of other people")
@@ -96,6 +113,16 @@ class UserKNN(CatalogueModel):
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) summed similarities, 0 or more."""
         return self._completed(self._chosen_nearby(histories))
+
+    def _predicted(self, asking: Valued, items: Rows) -> Doubles:
+        own = known_columns(self._deviations(asking), self.deviations_.shape[0])
+        rated = known_rows(self.deviations_, items)
+        said = np.zeros(len(items))
+        pairs = own.astype(bool).astype(np.float64) @ np.diff(self.deviations_.indptr)
+        for part in even_chunks(pairs, NEAR_PAIRS):
+            near = correlations(own[part], self.deviations_, shrink=self.value_shrink)
+            said[part] = mean_deviations(near, rated[part], self.value_neighbours)
+        return super()._predicted(asking, items) + said
 
     def evidence(self, histories: Histories, items: Rows) -> list[Evidence]:
         """For request i and item i: whether somebody like them chose it, by history or profile.

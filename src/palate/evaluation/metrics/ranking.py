@@ -217,6 +217,10 @@ def _no_metric(name: object) -> ConfigError:
     said, _, places = str(name).partition("@")
     plain = re.sub(r"\W+", "_", said.strip().lower())
     meant = _ALSO_CALLED.get(plain, plain)
+    if plain in ("rmse", "mae"):
+        return ConfigError(
+            f"{quoted(name)} needs no asking: it is measured wherever a recommender predicts values"
+        )
     if meant not in _METRICS:
         return ConfigError(f"no metric is called {quoted(name)}.{did_you_mean(plain, METRICS)}")
     at = Message.of(" with ", Setting("ks", [int(places)])) if places.isdecimal() else ""

@@ -259,6 +259,7 @@ def without_items(histories: Histories, hidden: NDArray[np.bool_]) -> Histories:
         weights=histories.weights[kept],
         times=None if histories.times is None else histories.times[kept],
         against=None if histories.against is None else without_items(histories.against, hidden),
+        values=None if histories.values is None else histories.values[kept],
     )
 
 
