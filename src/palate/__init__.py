@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Aggregates": "palate.features.encoders.aggregates",
+    "AssociationRules": "palate.recommenders.association_rules",
     "Attention": "palate.features.fusion.attention",
     "Attributes": "palate.features.encoders.attributes",
     "Audio": "palate.features.encoders.audio",

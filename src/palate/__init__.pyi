@@ -67,6 +67,7 @@ from palate.pipeline.pipeline import load as load
 from palate.pipeline.saved import read_card as read_card
 from palate.pipeline.saved import rollback as rollback
 from palate.pipeline.table_encoder import TableEncoder as TableEncoder
+from palate.recommenders.association_rules import AssociationRules as AssociationRules
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit
