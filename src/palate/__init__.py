@@ -50,6 +50,7 @@ _HOME = {
     "Split": "palate.core.split",
     "Static": "palate.features.encoders.static",
     "HistoryText": "palate.features.user_texts",
+    "Switching": "palate.recommenders.switching",
     "TableEncoder": "palate.pipeline.table_encoder",
     "TextEncoder": "palate.features.encoders.muse",
     "Tfidf": "palate.features.encoders.tfidf",
