@@ -22,6 +22,7 @@ _HOME = {
     "Dataset": "palate.core.dataset",
     "Diversity": "palate.recommenders.rerankers.diversity",
     "Ease": "palate.recommenders.ease",
+    "Ensemble": "palate.recommenders.ensemble",
     "Features": "palate.core.features",
     "FitContext": "palate.core.types",
     "Gated": "palate.features.fusion.gated",

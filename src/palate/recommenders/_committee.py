@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Self
 
+import numpy as np
 from pydantic import Field
 
 from palate.core import registry
-from palate.core.arrays import Floats, Rows
+from palate.core.arrays import Floats, Mask, Rows
 from palate.core.component import check_fitted, check_types, learnt
 from palate.core.dataset import Dataset
 from palate.core.evidence import Evidence, from_popularity, scores_at
@@ -111,6 +112,13 @@ def called(parts: list[Any]) -> list[str]:
     return [
         f"{use} ({place + 1})" if uses.count(use) > 1 else use for place, use in enumerate(uses)
     ]
+
+
+def hearing(parts: Sequence[Recommender], asking: Histories) -> Mask:
+    """(parts, n) whose scores the words of each request change."""
+    silent = replace(asking, queries={})
+    changed = [(part.score(asking) != part.score(silent)).any(axis=1) for part in parts]
+    return np.stack(changed)
 
 
 def standard_scores(part: Recommender, histories: Histories) -> Floats:

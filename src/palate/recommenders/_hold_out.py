@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ from palate.core.arrays import Floats, Mask, Rows
 from palate.core.columns import TIME, USER
 from palate.core.dataset import Dataset
 from palate.core.histories import Histories, histories_of, ragged_positions, turned_down_before
+from palate.core.ids import Ids
 from palate.core.topk import tie_order
 from palate.core.types import FitContext, Recommender
 
@@ -80,7 +82,7 @@ def hold_out(data: Dataset, context: FitContext, *, seed: int = 0) -> HeldOut:
         row, position = ragged_positions(histories.starts, histories.stops)
         asked = np.asarray(histories.times)[position] >= start
     else:
-        drawn = _shuffled(tie_order(data.user_ids), seed) % PEOPLE == 0
+        drawn = shuffled(hashes_of(data.user_ids), seed) % np.uint64(PEOPLE) == 0
         kept = ~drawn[data.user_ids.rows(data.events[USER])]
         row, position = ragged_positions(
             np.minimum(histories.starts + 1, histories.stops), histories.stops
@@ -94,8 +96,10 @@ def hold_out(data: Dataset, context: FitContext, *, seed: int = 0) -> HeldOut:
         before = turned_down_before(histories, row, histories.times[position])
     asking = replace(histories.take(row), stops=position, against=before)
     usable = np.flatnonzero(~_known_to_them(asking, answers))
-    number = tie_order(data.user_ids)[row[usable]] * 2**20 + asking.lengths[usable]
-    few = usable[np.sort(np.argsort(_shuffled(number, seed), kind="stable")[:REQUESTS])]
+    # which of them, and in which order, is for ids alone to say
+    number = shuffled(hashes_of(data.user_ids), seed)[row[usable]]
+    number = shuffled(number + asking.lengths[usable].astype(np.uint64), seed)
+    few = usable[np.argsort(number, kind="stable")[:REQUESTS]]
     asking = asking.take(few).with_users(of_part.users)
     return HeldOut(known, of_part, asking, answers[few])
 
@@ -107,10 +111,17 @@ def _known_to_them(asking: Histories, answers: Rows) -> Mask:
     return np.bincount(row[again], minlength=len(asking)) > 0
 
 
-def _shuffled(numbers: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
-    """Numbers that look random, the same for the same (Steele et al. 2014, SplitMix64)."""
+def hashes_of(ids: Ids) -> NDArray[np.uint64]:
+    """(n,) a number for each id, which looks random and is its own, whoever else is there."""
+    digests = (hashlib.blake2b(name.encode(), digest_size=8).digest() for name in ids.series)
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def shuffled(numbers: NDArray[np.uint64], seed: int) -> NDArray[np.uint64]:
+    """Other such numbers for each seed (Steele et al. 2014, SplitMix64)."""
+    step = np.uint64((seed + 1) * 0x9E3779B97F4A7C15 % 2**64)
     with np.errstate(over="ignore"):
-        mixed = numbers.astype(np.uint64) + np.uint64(seed + 1) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = numbers + step
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
             mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
         return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -22,7 +22,7 @@ from palate.core.settings import AnyRecommender
 from palate.core.types import FitContext, check_context
 from palate.core.visible import counted
 from palate.recommenders._base import zscores
-from palate.recommenders._committee import Committee, called, evidence_of
+from palate.recommenders._committee import Committee, called, evidence_of, hearing
 from palate.recommenders._hold_out import FEWEST, HeldOut, hold_out, ndcg_of_parts, sureness
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
 
@@ -166,10 +166,7 @@ class Switching(Committee):
 
     def _hearing(self, asking: Histories, answers: NDArray[np.int64]) -> NDArray[np.int64]:
         """The part that answers words: the one that would without, if they change what it says."""
-        silent = replace(asking, queries={})
-        hears = np.stack(
-            [(part.score(asking) != part.score(silent)).any(axis=1) for part in self.parts_]
-        )
+        hears = hearing(self.parts_, asking)
         own = hears[answers, np.arange(len(answers))] | ~hears.any(axis=0)
         return np.where(own, answers, hears.argmax(axis=0))
 
