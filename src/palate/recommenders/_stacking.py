@@ -15,11 +15,11 @@ from palate.core.histories import Histories
 from palate.core.parallel import one_blas_thread
 from palate.core.topk import tie_order, top_rows
 from palate.core.types import Recommender
-from palate.recommenders._hold_out import TOP, HeldOut
+from palate.recommenders._hold_out import HeldOut, ndcg_of
 
 PROPOSED = 50  # items of each part that the answer has to stand out from
 DRAWN = 50  # other items beside them
-TERMS = 5  # of each part in a stack: its score, and how that changes
+TERMS = 3  # of each part in a stack: its score, and how that changes
 _TEN_EVENTS = np.log(11.0)
 _STEPS = 200
 _DECIMALS = 4  # of weights: what is smaller is rounding, which the order of rows may change
@@ -31,12 +31,12 @@ Speak = Callable[[Recommender, Histories], Floats]
 class Candidates:
     """What the parts say of the answer of each request, in column 0, and of items beside it.
 
-    `said` (n, items, parts) are their scores, `rows` (n, items) which items, -1 for none.
+    `said` (n, items, parts) are their scores, `rows` (n, items) which items, -1 for none. Answers
+    that no part proposed are left out: shown, they would teach that low scores mean success.
     """
 
     said: Floats
     rows: Rows
-    tie: NDArray[np.int64]
     lengths: NDArray[np.int64]
     profiles: Mask
     people: NDArray[np.int64]
@@ -48,50 +48,52 @@ class Candidates:
         width = 1 + PROPOSED * len(parts) + DRAWN
         rows = np.full((len(held), width), -1, dtype=np.int32)
         said = np.zeros((len(held), width, len(parts)), dtype=np.float32)
+        proposed = np.zeros(len(held), dtype=np.bool_)
         for chunk in held.chunks():
             asking = held.asking.take(chunk)
             scores = [speak(part, asking) for part in parts]
             own = rows[chunk]
             own[:, 0] = held.answers[chunk]
-            _propose(own, scores, asking, tie, chunk.start)
+            proposed[chunk] = _propose(own, scores, asking, tie, chunk.start)
             for place, part in enumerate(scores):
                 said[chunk, :, place] = np.take_along_axis(part, np.maximum(own, 0), axis=1)
-        profiles = held.asking.has_profile
-        return cls(said, rows, tie, held.asking.lengths, profiles, held.people)
-
-    def judged(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(n,) NDCG@10 of the answers among the items beside them, by (n, items) scores."""
-        scores = np.where(self.rows >= 0, scores, -np.inf)
-        own, tie = scores[:, :1], self.tie[np.maximum(self.rows, 0)]
-        before = (scores > own) | ((scores == own) & (tie < tie[:, :1]))
-        before[:, 0] = False
-        place = before.sum(axis=1)
-        return np.where(place < TOP, 1.0 / np.log2(place + 2.0), 0.0)
+        lengths, profiles = held.asking.lengths[proposed], held.asking.has_profile[proposed]
+        return cls(said[proposed], rows[proposed], lengths, profiles, held.people[proposed])
 
     def terms(self, count: int) -> Floats:
-        """(n, items, parts * count) what weights are learnt for."""
-        if count == 1:
-            return self.said
+        """(n, items, count * parts) what weights are learnt for."""
         found = terms_of(self.said, self.lengths[:, None, None], self.profiles[:, None, None])
-        return np.concatenate(found, axis=2)
+        return np.concatenate(found[:count], axis=2)
 
 
 def terms_of(said: Floats, lengths: NDArray[np.int64], profiles: Mask) -> list[Floats]:
-    """The five terms of a part's scores: as they are, damped, both by the length of the history,
-    and as they are where there is a profile.
+    """The three terms of a part's scores: as they are, by the length of the history, and as they
+    are where there is a profile.
 
     The length is log(1 + events), from -1 for none through 0 for ten. Source: Sill et al., Feature
     weighted linear stacking, 2009.
     """
     known = (np.log1p(lengths) / _TEN_EVENTS - 1.0).astype(np.float32)
-    damped = np.sign(said) * np.log1p(np.abs(said))
-    return [said, damped, said * known, damped * known, said * profiles.astype(np.float32)]
+    return [said, said * known, said * profiles.astype(np.float32)]
+
+
+def added_by(said: Floats, weights: NDArray[np.float64], asking: Histories) -> Floats:
+    """(n, n_items) what a part adds to the score by its weights, one for each term."""
+    factors = np.full((len(said), 1), weights[0], dtype=np.float32)
+    if len(weights) > 1:
+        ones = np.ones((len(said), 1), dtype=np.float32)
+        terms = terms_of(ones, asking.lengths[:, None], asking.has_profile[:, None])
+        factors = np.hstack(terms) @ weights.astype(np.float32)[:, None]
+    return np.asarray(factors * said, dtype=np.float32)
 
 
 def _propose(
     rows: Rows, scores: Sequence[Floats], asking: Histories, tie: NDArray[np.int64], first: int
-) -> None:
-    """Fills each row, from its second column on, with what is new to whoever asks; each once."""
+) -> Mask:
+    """Fills each row, from its second column on, with what is new to whoever asks; each once.
+
+    Gives back in which rows a part proposed the item of the first column.
+    """
     seen = asking.seen()
     places = (np.repeat(np.arange(len(rows)), np.diff(seen.indptr)), seen.indices)
     for place, part in enumerate(scores):
@@ -106,7 +108,9 @@ def _propose(
     drawn = np.argsort(tie, kind="stable").astype(np.int32)[turn % len(tie)]
     drawn[np.take_along_axis(met, drawn, axis=1)] = -1
     rows[:, -DRAWN:] = drawn
+    proposed = (rows[:, 1:-DRAWN] == rows[:, :1]).any(axis=1)
     _once_each(rows)
+    return np.asarray(proposed, dtype=np.bool_)
 
 
 def _once_each(rows: Rows) -> None:
@@ -123,10 +127,10 @@ def _once_each(rows: Rows) -> None:
 def learnt_weights(
     candidates: Candidates, rows: NDArray[np.int64], *, count: int, l2: float
 ) -> NDArray[np.float64]:
-    """(parts * count,) weights by which the answers of some requests stand out the most.
+    """(count, parts) weights by which the answers of some requests stand out the most.
 
     The log-loss of a softmax over the candidates with `l2` times the weights' squares; where a part
-    has one weight it is 0 or more.
+    has one weight it is 0 or more. Equal weights where no part says anything that helps.
     """
     terms = candidates.terms(count)[rows]
     there = candidates.rows[rows] >= 0
@@ -143,24 +147,52 @@ def learnt_weights(
         value = float((total[:, 0] - scores[:, 0]).sum() + l2 * (weights**2).sum())
         return value, slope.astype(np.float64) + 2.0 * l2 * weights
 
+    parts = size // count
     start = np.zeros(size)
-    start[: size // count] = 0.1
+    start[:parts] = 0.1
     bounds = [(0.0, None) if count == 1 else (None, None)] * size
     with one_blas_thread:
         found = minimize(
             loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"maxiter": _STEPS}
         )
-    return np.asarray(np.round(found.x, _DECIMALS), dtype=np.float64)
+    weights = np.asarray(np.round(found.x, _DECIMALS), dtype=np.float64).reshape(count, parts)
+    return weights if weights.any() else equal_weights(parts)
 
 
-def judged_apart(candidates: Candidates, *, count: int, l2: float) -> NDArray[np.float64]:
-    """(n,) NDCG@10 of each request by weights that were learnt from other people's."""
+def equal_weights(parts: int) -> NDArray[np.float64]:
+    """(1, parts) weights with which all count the same."""
+    return np.full((1, parts), 1.0 / parts)
+
+
+def learnt_apart(candidates: Candidates, *, count: int, l2: float) -> list[NDArray[np.float64]]:
+    """Two sets of weights: each for the people of the other half, whose answers it has not seen."""
     half = candidates.people % 2
-    found = np.zeros(len(half))
-    for own in (0, 1):
-        asked, others = np.flatnonzero(half == own), np.flatnonzero(half != own)
-        if len(asked) and len(others):
-            weights = learnt_weights(candidates, others, count=count, l2=l2)
-            scores = candidates.terms(count) @ weights
-            found[asked] = candidates.judged(scores)[asked]
+    return [
+        learnt_weights(candidates, np.flatnonzero(half != own), count=count, l2=l2)
+        for own in (0, 1)
+    ]
+
+
+def judged(
+    parts: Sequence[Recommender],
+    held: HeldOut,
+    speak: Speak,
+    ways: Sequence[Sequence[NDArray[np.float64]]],
+) -> NDArray[np.float64]:
+    """(n, ways) NDCG@10 over the whole catalogue; a way has weights for each half of the people."""
+    found = np.zeros((len(held), len(ways)))
+    half = held.people % 2
+    for chunk in held.chunks():
+        asking, answers = held.asking.take(chunk), held.answers[chunk]
+        said = [speak(part, asking) for part in parts]
+        for own in (0, 1):
+            lines = np.flatnonzero(half[chunk] == own)
+            if not len(lines):
+                continue
+            some = asking.take(lines)
+            for place, way in enumerate(ways):
+                scores = np.zeros((len(lines), said[0].shape[1]), dtype=np.float32)
+                for part, weights in zip(said, way[own].T, strict=True):
+                    scores += added_by(part[lines], weights, some)
+                found[chunk.start + lines, place] = ndcg_of(scores, some, answers[lines])
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import Annotated, Any, Literal, Self
@@ -26,13 +25,15 @@ from palate.core.types import FitContext, Recommender, check_context
 from palate.core.visible import counted
 from palate.recommenders._base import zscores
 from palate.recommenders._committee import Committee, called, evidence_of, hearing
-from palate.recommenders._hold_out import FEWEST, hashes_of, hold_out, shuffled
+from palate.recommenders._hold_out import FEWEST, HeldOut, hashes_of, hold_out, shuffled
 from palate.recommenders._stacking import (
     TERMS,
     Candidates,
-    judged_apart,
+    added_by,
+    equal_weights,
+    judged,
+    learnt_apart,
     learnt_weights,
-    terms_of,
 )
 from palate.recommenders._text_queries import evidence_of_parts, fused_with_queries, has_query
 
@@ -87,9 +88,9 @@ class Ensemble(Committee):
         held = hold_out(data, context, seed=self.seed)
         self.n_requests_ = len(held)
         self.trial_ = pl.DataFrame(schema=_TRIAL)
-        self.weights_ = np.full((1, len(self.parts)), 1.0 / len(self.parts))
+        self.weights_ = equal_weights(len(self.parts))
         if held.enough:
-            self._learn(Candidates.of(held.fitted(self._build()), held, self._spoken))
+            self._learn(held)
         self.parts_ = [part.fit(data, context) for part in self._build()]
         return self
 
@@ -100,35 +101,37 @@ class Ensemble(Committee):
             part.fit(_drawn(data, self.seed + nth // len(self.parts)), context)
             for nth, part in enumerate(copies)
         ]
-        self.weights_ = np.full((1, len(copies)), 1.0 / len(copies))
+        self.weights_ = equal_weights(len(copies))
         self.trial_, self.n_requests_ = pl.DataFrame(schema=_TRIAL), 0
         return self
 
     def _copies(self) -> list[Recommender]:
         return [part for _ in range(self.n_estimators) for part in self._build()]
 
-    def _learn(self, candidates: Candidates) -> None:
+    def _learn(self, held: HeldOut) -> None:
         """Tries every way, and takes the weights of the best; the first among equals."""
-        size, everybody = len(self.parts), np.arange(len(candidates.people))
-        ways: list[tuple[str, NDArray[np.float64], NDArray[np.float64] | None]] = []
-        for name, count in [("stack", TERMS)] * (self.how == "stacking") + [("learnt weights", 1)]:
-            ways.append((name, judged_apart(candidates, count=count, l2=self.l2), None))
-        fixed = [("equal weights", np.full(size, 1.0 / size))]
-        names = called(self.parts)
-        fixed += [(f"{name} alone", np.eye(size)[place]) for place, name in enumerate(names)]
-        for name, weights in fixed:
-            ways.append((name, candidates.judged(candidates.said @ weights), weights))
-        rows = [(name, float(gains.mean())) for name, gains, _ in ways]
-        best = int(np.argmax([ndcg for _, ndcg in rows]))
-        name, _, given = ways[best]
-        if given is None:
-            count = TERMS if name == "stack" else 1
-            given = learnt_weights(candidates, everybody, count=count, l2=self.l2)
-        if not given.any():  # nobody says anything by which an answer stands out
-            given = np.full(size, 1.0 / size)
-        self.weights_ = given.reshape(-1, size)
-        order = [best, *(place for place in range(len(rows)) if place != best)]
-        self.trial_ = pl.DataFrame([rows[place] for place in order], schema=_TRIAL, orient="row")
+        parts, size = held.fitted(self._build()), len(self.parts)
+        candidates = Candidates.of(parts, held, self._spoken)
+        counts = {"stack": TERMS, "learnt weights": 1}
+        if self.how == "blend":
+            del counts["stack"]
+        ways = {
+            name: learnt_apart(candidates, count=count, l2=self.l2)
+            for name, count in counts.items()
+        }
+        ways["equal weights"] = [equal_weights(size)] * 2
+        for name, alone in zip(called(self.parts), np.eye(size), strict=True):
+            ways[f"{name} alone"] = [alone[None, :]] * 2
+        ndcg = judged(parts, held, self._spoken, list(ways.values())).mean(axis=0)
+        best = list(ways)[int(np.argmax(ndcg))]
+        self.weights_ = ways[best][0]
+        if best in counts:
+            everybody = np.arange(len(candidates.people))
+            self.weights_ = learnt_weights(candidates, everybody, count=counts[best], l2=self.l2)
+        tried = pl.DataFrame({"way": list(ways), "ndcg": ndcg}, schema=_TRIAL)
+        self.trial_ = pl.concat(
+            [tried.filter(pl.col("way") == best), tried.filter(pl.col("way") != best)]
+        )
 
     def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         """Other events than those of the fit: what parts count follows, weights stay."""
@@ -175,7 +178,7 @@ class Ensemble(Committee):
         shares = zip(names, (self.weights_[0] / total).tolist(), strict=True)
         weights = ", ".join(f"{name} {share:.2f}" for name, share in shares)
         if len(self.weights_) > 1:
-            weights += " (after ten choices, of what is not damped)"
+            weights += " (after ten choices)"
         return [
             f"{self.trial_['way'][0]} (NDCG@10 of {counted(self.n_requests_, 'choice')} held out:"
             f" {tried})",
@@ -217,12 +220,8 @@ class Ensemble(Committee):
 
     def _added(self, place: int, shares: Floats | None, asking: Histories) -> Floats:
         """(n, n_items) what a part adds to the score."""
-        weights = self.weights_[:, place].astype(np.float32)
         said = self._spoken(self.parts_[place], asking)
-        terms = [said]
-        if len(weights) > 1:
-            terms = terms_of(said, asking.lengths[:, None], asking.has_profile[:, None])
-        added = _sum_of(terms, weights)
+        added = added_by(said, self.weights_[:, place], asking)
         if shares is not None:
             own = ~np.isnan(shares[place])
             added[own] = shares[place][own, None] * said[own]
@@ -252,14 +251,6 @@ class Ensemble(Committee):
             for line, one in zip(lines.tolist(), said, strict=True):
                 found[line] = one
         return found
-
-
-def _sum_of(terms: Sequence[Floats], weights: Floats) -> Floats:
-    """The weighted sum of some arrays."""
-    total = weights[0] * terms[0]
-    for weight, term in zip(weights[1:], terms[1:], strict=True):
-        total += weight * term
-    return np.asarray(total, dtype=np.float32)
 
 
 def _drawn(data: Dataset, seed: int) -> Dataset:
