@@ -8,6 +8,7 @@ from palate.core.errors import ConfigError
 from palate.core.histories import history_of_items
 from palate.core.types import FitContext
 from palate.data.samples import synthetic
+from palate.features.encoders.attributes import Attributes
 from palate.features.encoders.tfidf import Tfidf
 from palate.pipeline.pipeline import Pipeline, load
 from palate.recommenders._base import zscores
@@ -17,6 +18,7 @@ from palate.recommenders.ease import Ease
 from palate.recommenders.ensemble import Ensemble
 from palate.recommenders.item_knn import ItemKNN
 from palate.recommenders.popular import Popular
+from palate.recommenders.switching import Switching
 from palate.testing import check_committee
 
 WAYS = [{"type": "content", "length": 1}, {"type": "covisit"}, {"type": "popular"}]
@@ -181,6 +183,30 @@ def test_the_part_that_adds_most_speaks(ways):
     best = model.score(asking).argmax(axis=1).astype(np.int32)
     kinds = [one.kind for one in model.evidence(asking, best)]
     assert kinds == ["alike", "together"]
+
+
+@pytest.mark.parametrize(
+    "committee",
+    [
+        lambda parts: Ensemble(parts=parts, how="stacking"),
+        lambda parts: Ensemble(parts=parts, how="bagging", n_estimators=3),
+        lambda parts: Switching(parts=parts),
+    ],
+    ids=["stacking", "bagging", "switching"],
+)
+def test_a_profile_reaches_the_parts(committee, tmp_path):
+    """Young people of the made-up world lean on one topic, old ones on another."""
+    data = synthetic(300, 60, seed=2)
+    parts = [{"type": "user_knn"}, {"type": "popular"}]
+    model = Pipeline(
+        encoders={}, users={"profile": Attributes()}, recommender=committee(parts)
+    ).fit(data)
+    model.save(tmp_path / "model")
+    for one in (model, load(tmp_path / "model")):
+        lists = [
+            one.recommend(profile={"age": age}, k=5).table["item_id"].to_list() for age in (22, 60)
+        ]
+        assert lists[0] != lists[1]
 
 
 FILE = """

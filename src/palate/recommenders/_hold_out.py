@@ -22,6 +22,7 @@ SHARE = 0.2  # of the events, the newest, where they have times
 PEOPLE = 3  # of so many people one is held out, where they have none
 FEWEST = 200  # requests: with fewer, chance would choose
 REQUESTS = 4000  # at most: more say little more
+_SPARE = 3  # times as many are looked at: some are no news to their person
 TOP = 10  # of the list that is judged
 _CHUNK_CELLS = 4_000_000
 
@@ -89,17 +90,18 @@ def hold_out(data: Dataset, context: FitContext, *, seed: int = 0) -> HeldOut:
         )
         asked = drawn[row]
     row, position = row[asked], position[asked]
+    # which of them, and in which order, is for ids alone to say; more than are asked, for repeats
+    place = (position - histories.starts[row]).astype(np.uint64)
+    number = shuffled(shuffled(hashes_of(data.user_ids), seed)[row] + place, seed)
+    some = np.argsort(number, kind="stable")[: _SPARE * REQUESTS]
+    row, position = row[some], position[some]
     known, answers = data.part(kept), histories.items[position]
     of_part = context.on_part(known)
     before = None
     if histories.times is not None:
         before = turned_down_before(histories, row, histories.times[position])
     asking = replace(histories.take(row), stops=position, against=before)
-    usable = np.flatnonzero(~_known_to_them(asking, answers))
-    # which of them, and in which order, is for ids alone to say
-    number = shuffled(hashes_of(data.user_ids), seed)[row[usable]]
-    number = shuffled(number + asking.lengths[usable].astype(np.uint64), seed)
-    few = usable[np.argsort(number, kind="stable")[:REQUESTS]]
+    few = np.flatnonzero(~_known_to_them(asking, answers))[:REQUESTS]
     asking = asking.take(few).with_users(of_part.users)
     return HeldOut(known, of_part, asking, answers[few])
 

@@ -56,9 +56,9 @@ class Ensemble(Committee):
     learn from choices that are held out of the training part, the newest fifth of them (without
     times, those of a third of the people), by parts that are fitted on the rest: weights by which
     the choice stands out of what all parts propose (the log-loss of a softmax, with `l2`). Weights
-    are judged on people that they were not learnt from, and the best way in NDCG@10 is taken: the
-    stack, the weights, equal weights or one part alone. Then the parts are fitted again, on
-    everything. With fewer than 200 held-out choices weights are equal.
+    are judged on people that they were not learnt from, over the whole catalogue, and what does
+    best in NDCG@10 is taken: the stack, the weights, equal weights or one part alone. Then the
+    parts are fitted again, on everything. With fewer than 200 held-out choices weights are equal.
 
     "bagging" fits `n_estimators` copies of each part, each on people drawn with replacement: who
     is drawn twice weighs twice (Breiman 1996; by independent draws, Oza and Russell 2001). It
