@@ -181,6 +181,22 @@ def test_events_that_come_later_are_counted_and_the_switch_stays(ways):
     assert not np.array_equal(model.score(asking), before)
 
 
+def test_a_switch_between_other_parts_is_refused(ways):
+    model = Switching(parts=[{"type": "item_knn"}, {"type": "covisit"}]).fit(ways)
+    model.check_learnt()
+    good = model.switch_
+    for wrong in (
+        good.with_columns(part=pl.lit(2, dtype=pl.Int64)),
+        good.with_columns(part=pl.lit(None, dtype=pl.Int64)),
+        good.with_columns(ndcg=pl.lit([0.5], dtype=pl.List(pl.Float64))),
+        good.drop("length_from"),
+        good.clear(),
+    ):
+        model.switch_ = wrong
+        with pytest.raises(ValueError, match=r"part|switch_"):
+            model.check_learnt()
+
+
 def test_the_parts_get_the_context(tiny, tiny_features, ways):
     check_committee(lambda part: Switching(parts=[part, Popular()]), tiny, tiny_features)
     check_committee(

@@ -105,6 +105,9 @@ class Switching(Committee):
         part = self.switch_["part"].to_list()
         agree(bool(part), "switch_ says nothing")
         agree(all(one is not None and 0 <= one < len(self.parts) for one in part), "no such part")
+        agree(not sum(self.switch_.select("part", "requests", "ndcg").null_count().row(0)), "gaps")
+        results = self.switch_["ndcg"].list.len().to_list()
+        agree(set(results) in ({0}, {len(self.parts)}), "results of other parts")
         agree(bool((self.popularity_ >= 0).all()), "popularity_ below 0")
 
     @property
