@@ -13,7 +13,7 @@ from palate.core.dataset import Dataset
 from palate.core.features import Features
 from palate.features.template_encoder import TemplateEncoder
 
-pytest_plugins = ["clubs", "small_worlds", "tiny_models"]
+pytest_plugins = ["clubs", "small_worlds", "tiny_models", "two_ways"]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # torch and LightGBM bring an OpenMP each
 

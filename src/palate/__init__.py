@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Aggregates": "palate.features.encoders.aggregates",
+    "AssociationRules": "palate.recommenders.association_rules",
     "Attention": "palate.features.fusion.attention",
     "Attributes": "palate.features.encoders.attributes",
     "Audio": "palate.features.encoders.audio",
@@ -22,6 +23,7 @@ _HOME = {
     "Dataset": "palate.core.dataset",
     "Diversity": "palate.recommenders.rerankers.diversity",
     "Ease": "palate.recommenders.ease",
+    "Ensemble": "palate.recommenders.ensemble",
     "Features": "palate.core.features",
     "FitContext": "palate.core.types",
     "Gated": "palate.features.fusion.gated",
@@ -50,6 +52,7 @@ _HOME = {
     "Split": "palate.core.split",
     "Static": "palate.features.encoders.static",
     "HistoryText": "palate.features.user_texts",
+    "Switching": "palate.recommenders.switching",
     "TableEncoder": "palate.pipeline.table_encoder",
     "TextEncoder": "palate.features.encoders.muse",
     "Tfidf": "palate.features.encoders.tfidf",

@@ -32,10 +32,12 @@ class Evidence:
     "together": people chose both; "alike": both say or are the like; "words": it is like what the
     person said; "peers": people with a like history chose it; "profile": people with a like
     profile did; "about": it is like what the profile says; "popular": nothing else speaks.
+    `other` is a second item of the history: people chose it together with both.
     """
 
     kind: Kind
     anchor: int = -1
+    other: int = -1
 
 
 def from_popularity(items: Rows) -> list[Evidence]:

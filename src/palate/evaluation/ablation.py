@@ -400,8 +400,8 @@ def _blind(recommender: Any) -> dict[str, Any]:
     """
     settings = registry.settings_of(recommender) if is_dataclass(recommender) else {}
     changed: dict[str, Any] = {"behaviour": False} if settings.get("behaviour") is True else {}
-    if registry.name_of(recommender) == "blend":
-        parts = settings["parts"]
+    parts = settings.get("parts")  # of a committee
+    if isinstance(parts, list):
         blind = [_blind(registry.build("recommenders", part, where="parts")) for part in parts]
         if any(blind):
             changed["parts"] = [{**part, **off} for part, off in zip(parts, blind, strict=True)]

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import field
-from functools import partial
-from itertools import chain
 from typing import Annotated, Any, Self
 
 import numpy as np
 from pydantic import Field
 
-from palate.core import registry
 from palate.core.arrays import Floats, Rows
-from palate.core.component import check_fitted, check_types, component, learnt
+from palate.core.component import check_fitted, component
 from palate.core.dataset import Dataset
-from palate.core.evidence import Evidence, from_popularity, scores_at
-from palate.core.features import Features
+from palate.core.evidence import Evidence
 from palate.core.histories import Histories
-from palate.core.learnt import agree
-from palate.core.optional import Requirement, requirements_of
 from palate.core.settings import AnyRecommender
-from palate.core.types import FitContext, Recommender, check_context
+from palate.core.types import FitContext, check_context
 from palate.recommenders._base import require, zscores
+from palate.recommenders._committee import Committee, evidence_of, standard_scores_at
 from palate.recommenders._text_queries import fused_with_queries
 
 __all__ = ["Blend"]
@@ -33,7 +27,7 @@ def _default_parts() -> list[dict[str, Any]]:
 
 
 @component
-class Blend:
+class Blend(Committee):
     """A hybrid: the weighted sum of other recommenders' z-scores, each over the catalogue.
 
     `parts` are tables as a pipeline file holds them (`{type = "covisit", window = 5}`) or
@@ -45,36 +39,13 @@ class Blend:
     )
     weights: list[float] | None = None
 
-    parts_: list[Recommender] = learnt()
-
     def __post_init__(self) -> None:
-        check_types(self)
-        self.parts = [
-            registry.table_of(part, where=f"blend.parts[{place}]")
-            for place, part in enumerate(self.parts)
-        ]
+        super().__post_init__()
         count = len(self.parts) if self.weights is None else len(self.weights)
         require(
             count == len(self.parts),
             f"weights has {count} numbers for {len(self.parts)} parts: give one each",
         )
-        self._build()
-
-    @property
-    def requires(self) -> tuple[Requirement, ...]:
-        """What its parts need."""
-        return tuple(chain.from_iterable(map(requirements_of, self._build())))
-
-    @property
-    def reads_users(self) -> bool | str:
-        """Whether a part does; "words" where none reads more."""
-        said = [getattr(part, "reads_users", False) for part in self._build()]
-        return True in said or ("words" if "words" in said else any(said))
-
-    def describe(self, data: Dataset) -> Iterator[str]:
-        """What its parts say; raises as their `fit` does."""
-        for part in self._build():
-            yield from part.describe(data) if hasattr(part, "describe") else ()
 
     def fit(self, data: Dataset, context: FitContext = FitContext()) -> Self:
         check_context(context)
@@ -98,63 +69,9 @@ class Blend:
         check_fitted(self)
         weights = self.weights or [1.0] * len(self.parts)
         added = [
-            weight * scores_at(partial(_standard_scores, part), histories, items)
+            weight * standard_scores_at(part, histories, items)
             for weight, part in zip(weights, self.parts_, strict=True)
         ]
-        said = [_evidence_of(part, histories, items) for part in self.parts_]
+        said = [evidence_of(part, histories, items) for part in self.parts_]
         strongest = np.argmax(added, axis=0).tolist()
         return [said[place][line] for line, place in enumerate(strongest)]
-
-    def add_items(self, items: Features) -> Self:
-        """Items that arrived later, for every part."""
-        check_fitted(self)
-        parts = [registry.apart(part) for part in self.parts_]
-        for part in parts:
-            part.add_items(items)
-        self.parts_ = parts
-        return self
-
-    def update_items(self, items: Features) -> Self:
-        """Known items that say something else now, for every part."""
-        check_fitted(self)
-        parts = [registry.apart(part) for part in self.parts_]
-        for part in parts:
-            part.update_items(items)
-        self.parts_ = parts
-        return self
-
-    @property
-    def keeps_fit(self) -> tuple[str, ...]:
-        """What of its parts stays as it was fitted, when events come."""
-        return tuple(chain.from_iterable(map(registry.kept_of_fit, self.parts_)))
-
-    def refresh(self, data: Dataset, context: FitContext = FitContext()) -> Self:
-        """Other events than those of the fit: what its parts count follows."""
-        check_fitted(self)
-        parts: list[Any] = [registry.apart(part) for part in self.parts_]
-        for part in parts:
-            if hasattr(part, "refresh"):
-                part.refresh(data, context)
-        self.parts_ = parts
-        return self
-
-    def check_learnt(self) -> None:
-        """Raises `ValueError` for other recommenders than the settings ask for."""
-        uses = [registry.name_of(part) for part in self.parts_]
-        agree(uses == [table["type"] for table in self.parts], f"parts_ are {', '.join(uses)}")
-
-    def _build(self) -> list[Recommender]:
-        return [
-            registry.build("recommenders", table, where=f"blend.parts[{place}]")
-            for place, table in enumerate(self.parts)
-        ]
-
-
-def _standard_scores(part: Recommender, histories: Histories) -> Floats:
-    return zscores(part.score(histories))
-
-
-def _evidence_of(part: Any, histories: Histories, items: Rows) -> list[Evidence]:
-    if hasattr(part, "evidence"):
-        return list(part.evidence(histories, items))
-    return from_popularity(items)

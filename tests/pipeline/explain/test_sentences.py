@@ -75,6 +75,17 @@ def reasons(said, names, *, titles=TITLES, encoders=None, text=None):
         (Evidence("together", TIN), "pot", "2 people chose it"),
         (Evidence("together", TEA), "tray", NOT_YET),
         (Evidence("together"), "tea", "popular: 4 people chose it"),
+        (
+            Evidence("together", TEA, CUP),
+            "tin",
+            "1 person who chose “Green tea” and “Tea cup” went on to choose it",
+        ),
+        (
+            Evidence("together", CUP, TIN),
+            "tea",
+            "1 person who chose “Tea cup” and “Round tin” also chose it",
+        ),
+        (Evidence("together", POT, CUP), "tea", "popular: 4 people chose it"),
         (Evidence("peers"), "cup", "people with a history like yours chose it"),
         (Evidence("popular"), "tea", "popular: 4 people chose it"),
         (Evidence("popular"), "cup", "2 people chose it"),

@@ -28,6 +28,15 @@ def test_who_chose_both_and_who_in_this_order(known, one, other, both, later):
     assert Support.of(known, [A, B, C, D]).both(one, other) == (both, later)
 
 
+@pytest.mark.parametrize(
+    ("pair", "other", "found"), [((A, B), C, (1, 1)), ((B, C), A, (1, 1)), ((A, D), B, (0, 0))]
+)
+def test_who_chose_three_and_the_last_of_them_later_than_the_others(known, pair, other, found):
+    """u alone chose a, b and c, and a again at the end."""
+    one, third = pair
+    assert Support.of(known, [A, B, C, D]).both(one, other, third) == found
+
+
 def test_the_time_decides_where_there_is_one_and_equal_times_do_not(build):
     data = build({"u": "ab", "v": "ab", "w": "ab"}, times=[1, 2, 5, 5, 7, 8])
     support = Support.of(data, [A, B])

@@ -96,6 +96,7 @@ SENTENCES: dict[str, dict[str, str]] = {
 }
 _QUOTES = {"en": "“{}”", "zh": "《{}》"}
 _COMMA = {"en": ", ", "zh": "、"}
+_AND = {"en": " and ", "zh": "和"}
 _COLUMNS_ZH = {
     "price": "价格",
     "year": "年份",
@@ -189,7 +190,7 @@ def _support_of(data: Dataset, evidence: Sequence[Evidence], items: Rows) -> Sup
         row
         for found, item in zip(evidence, items.tolist(), strict=True)
         if found.kind != "words"
-        for row in (item, found.anchor)
+        for row in (item, found.anchor, found.other)
         if row >= 0
     ]
     return Support.of(data, counted)
@@ -280,7 +281,7 @@ class _Wording:
         if found.kind == "peers" or (found.kind == "profile" and self.data.item_counts[item]):
             return self._say(found.kind), False
         if found.kind == "together" and found.anchor >= 0:
-            return self._together(found.anchor, item) or self._popular(item, plain), False
+            return self._together(found, item) or self._popular(item, plain), False
         if found.kind == "words" or (found.kind == "alike" and similarity.kind != "none"):
             called, names = self._called(found.anchor, item), similarity.names
             if similarity.kind == "numbers" and self.language == "zh":
@@ -288,13 +289,14 @@ class _Wording:
             return self._say(f"{found.kind}_{similarity.kind}", anchor=called, names=names), True
         return self._popular(item, plain), False
 
-    def _together(self, anchor: int, item: int) -> str:
-        """Empty where nobody in the data chose both."""
-        both, later = self.support.both(anchor, item)
+    def _together(self, found: Evidence, item: int) -> str:
+        """Empty where nobody in the data chose both, or all three."""
+        both, later = self.support.both(found.anchor, item, found.other)
         if not both:
             return ""
-        kind, called = "together" if later else "both", self._called(anchor, item)
-        return self._say(kind, count=later or both, anchor=called)
+        anchors = [self._called(row, item) for row in (found.anchor, found.other) if row >= 0]
+        called = _AND[self.language].join(anchors)
+        return self._say("together" if later else "both", count=later or both, anchor=called)
 
     def _popular(self, item: int, plain: bool) -> str:
         users = self.support.chose(item)
@@ -389,17 +391,25 @@ class Support:
         part = self._part(item)
         return int(part.stop - part.start)
 
-    def both(self, one: int, other: int) -> tuple[int, int]:
+    def both(self, one: int, other: int, third: int = -1) -> tuple[int, int]:
         """Distinct people who chose both, and of these, who chose `other` later than `one`.
 
-        Choices at the same time have no order.
+        With `third` those who chose it too, and `other` later than it as well. Choices at the same
+        time have no order.
         """
         left, right = self._part(one), self._part(other)
-        _, before, after = np.intersect1d(
+        users, before, after = np.intersect1d(
             self.users[left], self.users[right], assume_unique=True, return_indices=True
         )
-        later = self.last[right][after] > self.first[left][before]
-        return len(before), int(later.sum())
+        last = self.last[right][after]
+        later = last > self.first[left][before]
+        if third >= 0:
+            more = self._part(third)
+            _, kept, place = np.intersect1d(
+                users, self.users[more], assume_unique=True, return_indices=True
+            )
+            later = later[kept] & (last[kept] > self.first[more][place])
+        return len(later), int(later.sum())
 
     def _part(self, item: int) -> slice:
         return slice(*np.searchsorted(self.items, [item, item + 1]).tolist())
