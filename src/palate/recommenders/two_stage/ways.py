@@ -26,7 +26,7 @@ PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
 PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
 WEIGHTS = (0.25, 0.5)
 FEWEST = 20  # requests of a kind that a choice is made for
-LOSS = 0.01  # share of NDCG@10 that places for new items may cost
+LOSS = 0.02  # share of NDCG@10 that places for new items may cost
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 
@@ -106,6 +106,30 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
     best = np.argpartition(-np.where(kept, values, -np.inf), width - 1, axis=1)[:, :width]
     found: Doubles = np.take_along_axis(new, best, axis=1).mean(axis=1)
     return found
+
+
+def affordable_lift(means: Doubles, places: Doubles, most: float) -> tuple[float, float, float]:
+    """(lift, NDCG@10, share of the first places) of the largest lift of new items that gives them
+    no more than `most` of the places and costs no more than `LOSS`.
+
+    `means` and `places` are what each of `LIFTS` is worth and gives. Between two lifts both go in
+    a straight line, so that all of what may be spent can be.
+    """
+    best = int(means.argmax())
+    least, most = (1 - LOSS) * means[best], max(most, places[best])
+    place = int(np.flatnonzero((means >= least) & (places <= most)).max(initial=0))
+    part = 0.0
+    if place + 1 < len(LIFTS):
+        cost, more = means[place] - means[place + 1], places[place + 1] - places[place]
+        part = min(
+            (means[place] - least) / cost if cost > 0 else 1.0,
+            (most - places[place]) / more if more > 0 else 1.0,
+        )
+    lift, mean, share = (
+        float(values[place] + part * (values[min(place + 1, len(LIFTS) - 1)] - values[place]))
+        for values in (LIFTS, means, places)
+    )
+    return lift, mean, share
 
 
 def said_of(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
