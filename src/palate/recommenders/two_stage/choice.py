@@ -59,7 +59,7 @@ from palate.recommenders.two_stage.ways import (
     TREES,
     Doubles,
     Way,
-    affordable_lift,
+    lift_of_new,
     lifted,
     likely_best,
     new_places,
@@ -90,7 +90,6 @@ SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
 SURE_OF_ORDER = 1.5  # what orders new items among themselves, over the trees
 TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
-EXPLORED = 0.05  # of the first ten places, that new items may hold if it costs little: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
 CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
@@ -358,7 +357,7 @@ def new_in_order(
 
 def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[dict[str, Any]]:
     """The largest lift that costs little and gives new items no more places than their share of
-    the choices, or half a place in ten; each request by the way that is used. Nothing where too
+    the choices, or half a place in ten, each request by the way that is used; nothing where too
     few items arrived.
     """
     asked = np.flatnonzero((trial.lengths > 0) & np.isin(used, trial.mixed))
@@ -366,8 +365,7 @@ def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[
         return []
     means = trial.lifted[asked, used[asked]].mean(axis=0)
     places = trial.places[asked, used[asked]].mean(axis=0)
-    most = max(folds.new_asked / max(folds.late_asked, 1), EXPLORED)
-    lift, mean, share = affordable_lift(means, places, most)
+    lift, mean, share = lift_of_new(means, places, folds.new_asked / max(folds.late_asked, 1))
     return [_lift(NEW, lift, mean, float(means[0]), len(asked), share)]
 
 
