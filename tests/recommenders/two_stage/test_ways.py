@@ -93,10 +93,16 @@ def test_places_that_were_earned_are_given_beyond_that():
     assert share > EXPLORED
 
 
+@pytest.mark.parametrize(("earned", "share"), [(0.03, 0.03), (0.3, EXPLORED)])
+def test_their_share_of_the_choices_is_theirs_up_to_half_a_place(earned, share):
+    means, places = np.where(LIFTS > 0, 0.1, 0.2), np.linspace(0, 0.8, len(LIFTS))
+    assert lift_of_new(means, places, earned=earned)[2] == pytest.approx(share)
+
+
 def test_where_any_lift_is_dear_there_is_none_to_speak_of():
     means = np.where(LIFTS > 0, 0.0, 0.2)
     places = np.where(LIFTS > 0, 0.5, 0.0)
-    lift, _, share = lift_of_new(means, places, earned=0.3)
+    lift, _, share = lift_of_new(means, places, earned=0.0)
     assert lift <= LOSS_OF_EXPLORING * LIFTS[1] * (1 + 1e-9)
     assert share <= LOSS_OF_EXPLORING * 0.5 * (1 + 1e-9)
 

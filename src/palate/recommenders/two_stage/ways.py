@@ -111,9 +111,10 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
 
 
 def lift_of_new(means: Doubles, places: Doubles, earned: float) -> tuple[float, float, float]:
-    """(lift, NDCG@10, share of the first places) of the larger of two lifts of new items: the
+    """(lift, NDCG@10, share of the first places) of the largest of three lifts of new items: the
     largest that gives them no more than the `earned` share of the places and costs no more than
-    `LOSS`, and that of up to `EXPLORED` of the places for up to `LOSS_OF_EXPLORING`.
+    `LOSS`; that of up to `EXPLORED` of the places for up to `LOSS_OF_EXPLORING`; and that of
+    their `earned` share, up to `EXPLORED`, whatever it costs.
 
     `means` and `places` are what each of `LIFTS` is worth and gives.
     """
@@ -121,8 +122,9 @@ def lift_of_new(means: Doubles, places: Doubles, earned: float) -> tuple[float, 
     cheap = means >= (1 - LOSS) * means[best]
     allowed = cheap & (places <= max(earned, places[best]))
     place = float(np.flatnonzero(allowed).max(initial=0))
-    place = max(place, _last_explored(means, places, best))
     steps = np.arange(len(LIFTS))
+    owed = float(np.interp(min(earned, EXPLORED), places, steps)) if earned else 0.0
+    place = max(place, _last_explored(means, places, best), owed)
     lift, mean, share = (float(np.interp(place, steps, of)) for of in (LIFTS, means, places))
     return lift, mean, share
 
