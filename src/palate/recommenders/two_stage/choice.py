@@ -53,13 +53,13 @@ from palate.recommenders.two_stage.ways import (
     BY_TREES,
     FEWEST,
     LIFTS,
-    LOSS,
     PLAIN_WINDOWS,
     PROFILE_WINDOWS,
     SUM,
     TREES,
     Doubles,
     Way,
+    lift_of_new,
     lifted,
     likely_best,
     new_places,
@@ -90,7 +90,6 @@ SURE_OF_WINDOW = 2.0  # a window over popularity of all time, for strangers, and
 SURE_OF_PROFILE = 1.0  # the same window with the profile of who asks, over without it
 SURE_OF_ORDER = 1.5  # what orders new items among themselves, over the trees
 TAIL_AT_RISK = 0.5  # of being told of profiles or dislikes, by which the long tail may be worse
-EXPLORED = 0.05  # of the first ten places, that new items may hold at least: half a place
 STEP = 0.05  # of deviations, of the lifts among which that of the trees that serve is found
 CALIBRATED_BY = 1_000  # requests whose lists show what a lift does
 FEWEST_NEW = 10  # items that arrived in the stretch, for a lift to be learnt
@@ -357,26 +356,24 @@ def new_in_order(
 
 
 def _new_items(trial: Trial, folds: TimeFolds, used: NDArray[np.int64]) -> list[dict[str, Any]]:
-    """The largest lift that gives new items no more places than their share of the choices, and
-    costs little, each request by the way that is used; nothing where too few items arrived.
+    """The largest lift that costs little and gives new items no more places than their share of
+    the choices, or half a place in ten, each request by the way that is used; nothing where too
+    few items arrived.
     """
     asked = np.flatnonzero((trial.lengths > 0) & np.isin(used, trial.mixed))
     if folds.new.sum() < FEWEST_NEW or len(asked) < FEWEST:
         return []
     means = trial.lifted[asked, used[asked]].mean(axis=0)
     places = trial.places[asked, used[asked]].mean(axis=0)
-    share = folds.new_asked / max(folds.late_asked, 1)
-    best = int(means.argmax())
-    allowed = (means >= (1 - LOSS) * means[best]) & (places <= max(share, places[best]))
-    place = int(np.flatnonzero(allowed).max(initial=0))
-    return [_lift(NEW, LIFTS, place, means, len(asked), float(places[place]))]
+    lift, mean, share = lift_of_new(means, places, folds.new_asked / max(folds.late_asked, 1))
+    return [_lift(NEW, lift, mean, float(means[0]), len(asked), share)]
 
 
 def calibrated(
     chosen: pl.DataFrame, values: Floats, new: Mask, asked: NDArray[np.int64]
 ) -> pl.DataFrame:
-    """The lift under which new items hold the share of the first places that was chosen, or half a
-    place in ten where that is more, and never a larger lift than was chosen.
+    """The lift under which new items hold the share of the first places that was chosen, of which
+    it is known what it costs, and never a larger lift than was chosen.
 
     `values` (n, k) are those of the trees that serve, -inf for nothing, for requests of `asked`
     events. These trees have seen more arrivals than those that were tried, so the same lift would
@@ -389,7 +386,7 @@ def calibrated(
     if way is None or np.count_nonzero(new.any(axis=1)) < FEWEST:
         return chosen.filter(~lifts)
     kept, best = np.isfinite(values), 0.0
-    share = max(EXPLORED, chosen.filter(lifts)["share"].item())
+    share = chosen.filter(lifts)["share"].item()
     for lift in np.arange(STEP, way.weight + STEP / 2, STEP).tolist():
         if new_places(lifted(values, new, kept, lift), new, kept).mean() > share:
             break
@@ -401,20 +398,23 @@ def _long_tail(trial: TailTrial) -> list[dict[str, Any]]:
     """How far items of the long tail are lifted; nothing where they are not."""
     place, asked = lift_of_tail(trial), trial.lengths > 0
     means = trial.tail[asked].mean(axis=0)
-    return [_lift(TAIL, TAIL_LIFTS, place, means, int(asked.sum()))] if place else []
+    if not place:
+        return []
+    worth = float(means[place]), float(means[0])
+    return [_lift(TAIL, float(TAIL_LIFTS[place]), *worth, int(asked.sum()))]
 
 
 def _lift(
-    who: str, lifts: Doubles, place: int, means: Doubles, requests: int, share: float = 0.0
+    who: str, lift: float, ndcg: float, otherwise: float, requests: int, share: float = 0.0
 ) -> dict[str, Any]:
     return {
         "who": who,
         "ordered_by": TREES,
         "trees": 1.0,
-        "weight": float(lifts[place]),
+        "weight": lift,
         "share": share,
-        "ndcg": float(means[place]),
-        "ndcg_otherwise": float(means[0]),
+        "ndcg": ndcg,
+        "ndcg_otherwise": otherwise,
         "requests": requests,
     }
 

@@ -26,7 +26,9 @@ PLAIN_WINDOWS = tuple(map(window_feature, WINDOWS))
 PROFILE_WINDOWS = tuple(map(profile_window, (None, *WINDOWS)))
 WEIGHTS = (0.25, 0.5)
 FEWEST = 20  # requests of a kind that a choice is made for
-LOSS = 0.01  # share of NDCG@10 that places for new items may cost
+LOSS = 0.01  # share of NDCG@10 that places for new items may cost, of those they earned
+EXPLORED = 0.05  # of the first ten places, half a place, that new items may hold beyond these
+LOSS_OF_EXPLORING = 0.02  # share of NDCG@10 that such places may cost
 LIFTS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 
@@ -106,6 +108,41 @@ def new_places(values: Floats, new: Mask, kept: Mask) -> Doubles:
     best = np.argpartition(-np.where(kept, values, -np.inf), width - 1, axis=1)[:, :width]
     found: Doubles = np.take_along_axis(new, best, axis=1).mean(axis=1)
     return found
+
+
+def lift_of_new(means: Doubles, places: Doubles, earned: float) -> tuple[float, float, float]:
+    """(lift, NDCG@10, share of the first places) of the largest of three lifts of new items: the
+    largest that gives them no more than the `earned` share of the places and costs no more than
+    `LOSS`; that of up to `EXPLORED` of the places for up to `LOSS_OF_EXPLORING`; and that of
+    their `earned` share, up to `EXPLORED`, whatever it costs.
+
+    `means` and `places` are what each of `LIFTS` is worth and gives.
+    """
+    best = int(means.argmax())
+    cheap = means >= (1 - LOSS) * means[best]
+    allowed = cheap & (places <= max(earned, places[best]))
+    place = float(np.flatnonzero(allowed).max(initial=0))
+    steps = np.arange(len(LIFTS))
+    owed = float(np.interp(min(earned, EXPLORED), places, steps)) if earned else 0.0
+    place = max(place, _last_explored(means, places, best), owed)
+    lift, mean, share = (float(np.interp(place, steps, of)) for of in (LIFTS, means, places))
+    return lift, mean, share
+
+
+def _last_explored(means: Doubles, places: Doubles, best: int) -> float:
+    """Up to which of `LIFTS`, or between which two, new items may be lifted to be tried out.
+
+    Between two lifts cost and places go in a straight line, so the lists can be given just what
+    may be spent.
+    """
+    least = (1 - LOSS_OF_EXPLORING) * means[best]
+    place = int(np.flatnonzero((means >= least) & (places <= EXPLORED)).max(initial=0))
+    if place + 1 == len(LIFTS) or means[place] < least or places[place] > EXPLORED:
+        return float(place)
+    cost, more = means[place] - means[place + 1], places[place + 1] - places[place]
+    spent = (means[place] - least) / cost if means[place + 1] < least else 1.0
+    given = (EXPLORED - places[place]) / more if places[place + 1] > EXPLORED else 1.0
+    return place + float(min(spent, given))
 
 
 def said_of(found: Candidates, rows: slice | Mask = slice(None)) -> dict[str, Floats]:
