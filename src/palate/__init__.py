@@ -47,6 +47,7 @@ _HOME = {
     "Reduce": "palate.features.representation.reduce",
     "Redundancy": "palate.features.selection.redundancy",
     "Reviews": "palate.features.encoders.reviews",
+    "Sequential": "palate.recommenders.sequence",
     "Sentiment": "palate.features.encoders.sentiment",
     "SparseCoding": "palate.features.representation.sparse_coding",
     "Split": "palate.core.split",

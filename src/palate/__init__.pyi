@@ -78,6 +78,7 @@ from palate.recommenders.item_knn import ItemKNN as ItemKNN
 from palate.recommenders.popular import Popular as Popular
 from palate.recommenders.ranker import Ranker as Ranker
 from palate.recommenders.rerankers.diversity import Diversity as Diversity
+from palate.recommenders.sequence import Sequential as Sequential
 from palate.recommenders.switching import Switching as Switching
 from palate.recommenders.user_knn import UserKNN as UserKNN
 from palate.text.graph import with_graph_text as with_graph_text
