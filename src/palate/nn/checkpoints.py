@@ -60,7 +60,7 @@ class Checkpoint:
 
     def write(self, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
         """Takes the place of what was kept before, in one step."""
-        whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+        whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         head = {"digest": self.digest, "content": _content(whole), "about": dict(about)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

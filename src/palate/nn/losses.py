@@ -38,13 +38,27 @@ def rivals_of(answers: Any, frequency: Any, negatives: int) -> Rivals:
     return Rivals(items, torch.log(torch.clamp(expected, max=1.0)))
 
 
-def softmax_loss(queries: Any, vectors: Any, rivals: Rivals, answers: Any, smoothing: float) -> Any:
+def softmax_loss(
+    queries: Any,
+    vectors: Any,
+    rivals: Rivals,
+    answers: Any,
+    smoothing: float,
+    more: tuple[Any, Any, Any] | None = None,
+) -> Any:
     """The mean cross entropy of (n,) answers under (n, d) queries, which carry their temperature.
 
-    `vectors` (m, d) are those of the rivals.
+    `vectors` (m, d) are those of the rivals. `more` adds something to the logits of some: (queries,
+    items, what).
     """
     torch = import_torch()
     logits = (queries @ vectors.T).float()
+    if more is not None:
+        lines, items, what = more
+        places = torch.searchsorted(rivals.items, items).clamp(max=len(rivals.items) - 1)
+        there = rivals.items[places] == items
+        cells = torch.unique(torch.stack([lines[there], places[there]]), dim=1)
+        logits = logits.index_put((cells[0], cells[1]), what.float(), accumulate=True)
     if rivals.corrections is not None:
         logits = logits - rivals.corrections
         answers = torch.searchsorted(rivals.items, answers)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate.core.arrays import Floats, row_norms
-from palate.core.component import check_types, component
+from palate.core.component import check_types, component, learnt
 from palate.core.errors import ConfigError
 from palate.core.histories import Histories
 from palate.nn.trainer import NEEDED, reproducible
@@ -36,8 +36,9 @@ class Sequential(VectorModel):
     or "linear_recurrence" (Yue et al. 2024, LRURec), of `layers` layers. It learns by a softmax
     over all items, or over `negatives` drawn ones and the answers of a batch, corrected for that;
     `sharpness` is what cosines are multiplied with at first. With `time_gaps` pauses between events
-    count, where there are times; what is known of people stands before the first event, and serves
-    somebody without any. Needs the extra "torch" to fit and to score.
+    count, where there are times; how readily what was read is chosen again is learnt; what is known
+    of people stands before the first event, and serves somebody without any. Needs the extra
+    "torch" to fit and to score.
     """
 
     body: Body = "transformer"
@@ -49,10 +50,16 @@ class Sequential(VectorModel):
     sharpness: PositiveFloat = 14.0
     time_gaps: bool = False
 
+    again_: float = learnt()
+
     def __post_init__(self) -> None:
         check_types(self)
         if self.dim % self.heads:
             raise ConfigError(f"dim = {self.dim} cannot be split among heads = {self.heads}")
+
+    def _take(self, learner: Any, material: Material) -> None:
+        super()._take(learner, material)
+        self.again_ = learner.again()
 
     def _learner(self, torch: Any, material: Material) -> _Learner:
         with reproducible(self.threads):
@@ -79,6 +86,12 @@ class Sequential(VectorModel):
 
         network = SequenceNetwork(self._reader(), width_of(self.user_axes_))
         return self._loaded(network)
+
+    def _score_all(self, asking: Histories) -> Floats:
+        scores = super()._score_all(asking)
+        read = asking.last(self.length).chosen().tocoo()
+        scores[read.row, read.col] += np.float32(self.again_)
+        return scores
 
     def _wanted(self, asking: Histories, users: Floats) -> Floats:
         torch, network = NEEDED.load(), self._network
@@ -124,7 +137,16 @@ class _Learner(VectorLearner):
         def wanted_of(states: Any) -> Any:
             return self.network.reader(states, pauses[:, :-1], people)
 
-        return self.softmax(items[:, :-1], items[:, first:], wanted_of, self.model.negatives)
+        read = self._read_before(items[:, :-1], first=first)
+        return self.softmax(items[:, :-1], items[:, first:], wanted_of, self.model.negatives, read)
+
+    def _read_before(self, inputs: Any, *, first: int) -> tuple[Any, Any]:
+        """(answers' places, items) for each answer and each event before it."""
+        count, length = inputs.shape
+        answers = length + 1 - first
+        later, earlier = self.torch.tril_indices(length, length)
+        place = self.torch.arange(count)[:, None] * answers + later + (1 - first)
+        return place.reshape(-1), inputs[:, earlier].reshape(-1)
 
     def wanted_by(self, vectors: Any, rows: NDArray[np.int64]) -> Any:
         found = self.torch.empty(len(rows), self.model.dim)

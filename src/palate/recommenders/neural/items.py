@@ -12,6 +12,7 @@ from palate.core.arrays import Floats
 from palate.recommenders.neural.inputs import first_map
 
 SHARPEST = 50.0  # of the softmax over cosines
+AGAIN_PACE = 20.0
 
 
 class ItemVectors(nn.Module):  # type: ignore[misc]
@@ -78,3 +79,9 @@ class Network(nn.Module):  # type: ignore[misc]
     def __init__(self, reader: Any, items: ItemVectors, sharpness: float) -> None:
         super().__init__()
         self.reader, self.items, self.sharpness = reader, items, Sharpness(sharpness)
+        self.slow_again = nn.Parameter(torch.zeros(()))
+
+    @property
+    def again(self) -> Any:
+        """What having been read adds to the logit of an item; one number has far to go."""
+        return AGAIN_PACE * self.slow_again

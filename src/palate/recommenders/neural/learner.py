@@ -57,11 +57,18 @@ class VectorLearner:
         return Network(reader, items, sharpness)
 
     def softmax(
-        self, inputs: Any, answers: Any, wanted_of: Callable[[Any], Any], negatives: int
+        self,
+        inputs: Any,
+        answers: Any,
+        wanted_of: Callable[[Any], Any],
+        negatives: int,
+        read: tuple[Any, Any] | None = None,
     ) -> Any:
         """The mean loss of (n,) answers, rows of the catalogue, among `negatives` and each other.
 
         `wanted_of` makes (n, dim) of the vectors of `inputs`, rows of the catalogue of any shape.
+        `read` are pairs of an answer's place and an item that was read before it: how much more, or
+        less, these are chosen is learnt.
         """
         torch, answers = self.torch, self.place[answers.reshape(-1)]
         rivals = rivals_of(answers, self.frequency, negatives)
@@ -69,14 +76,18 @@ class VectorLearner:
         every = torch.cat([inputs.reshape(-1), self.warm[rivals.items]])
         needed, places = torch.unique(every, return_inverse=True)
         vectors = self.network.items(needed)
-        read, competing = places[: inputs.numel()], places[inputs.numel() :]
-        wanted = wanted_of(vectors[read].reshape(*inputs.shape, -1)).reshape(len(answers), -1)
+        shown, competing = places[: inputs.numel()], places[inputs.numel() :]
+        more = None
+        if read is not None:
+            more = (read[0], self.place[read[1]], self.network.again)
+        wanted = wanted_of(vectors[shown].reshape(*inputs.shape, -1)).reshape(len(answers), -1)
         return softmax_loss(
             self.network.sharpness(self.normal(wanted, dim=-1)),
             self.normal(vectors, dim=-1)[competing],
             rivals,
             answers,
             self.model.label_smoothing,
+            more,
         )
 
     def wanted_by(self, vectors: Any, rows: NDArray[np.int64]) -> Any:
@@ -103,6 +114,12 @@ class VectorLearner:
         """Of all items, (ids, content), and the map from their columns to `content`."""
         found: tuple[Floats, Floats, Floats] = self.network.items.learnt()
         return found
+
+    def again(self) -> float:
+        """What having been read adds to the cosine of an item."""
+        network = self.network
+        with self.torch.no_grad():
+            return float(network.again / network.sharpness(self.torch.ones(())))
 
     def reader_state(self) -> dict[str, Any]:
         """The weights of what reads requests."""

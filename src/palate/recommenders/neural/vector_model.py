@@ -81,7 +81,7 @@ class VectorModel(CatalogueModel, Training):
     content_vectors_: Floats = learnt("item_ids_", "dim")
     content_map_: Floats = learnt("width", "dim")
     axes_: dict[str, Floats] = learnt("columns", "width")
-    user_axes_: dict[str, Floats] = learnt("columns", "width")
+    user_axes_: dict[str, Floats] = learnt("user_columns", "user_width")
     network_: dict[str, Floats] = learnt()
 
     requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)

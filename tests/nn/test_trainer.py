@@ -1,0 +1,224 @@
+"""The training loop on networks whose best is known."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from palate.core.errors import ArtefactError, ConfigError, DivergedError
+from palate.nn import checkpoints as kept
+from palate.nn.checkpoints import checkpoints
+from palate.nn.tracking import track
+from palate.nn.trainer import Training, train
+
+torch = pytest.importorskip("torch")
+
+SLOPES = [3.0, -2.0, 0.5]
+
+
+class Line:
+    """Learns y = x @ SLOPES; `held` rows say when to stop."""
+
+    def __init__(self, *, held=20, noise=0.0, dropout=0.0, seed=0):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((220, 3)).astype(np.float32)
+        y = (x @ SLOPES + noise * rng.standard_normal(220)).astype(np.float32)
+        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
+        self.held = held
+        torch.manual_seed(0)
+        self.network = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Dropout(dropout))
+        self.seen = []
+
+    def batches(self, rng):
+        order = rng.permutation(np.arange(self.held, 220))
+        self.seen.append(order[:5].tolist())
+        return np.array_split(order, 10)
+
+    def loss(self, batch):
+        return ((self.network(self.x[batch])[:, 0] - self.y[batch]) ** 2).mean()
+
+    def judge(self):
+        if not self.held:
+            return None
+        rows = slice(0, self.held)
+        return -float(((self.network(self.x[rows])[:, 0] - self.y[rows]) ** 2).mean())
+
+    @property
+    def slopes(self):
+        return self.network[0].weight.detach().numpy()[0].copy()
+
+
+QUICK = Training(epochs=30, learning_rate=0.1, weight_decay=0.0)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "adagrad"])
+def test_every_optimizer_finds_the_line(optimizer):
+    line = Line()
+    rate = 0.5 if optimizer == "adagrad" else 0.1  # its steps shrink as they add up
+    settings = Training(epochs=60, learning_rate=rate, optimizer=optimizer, weight_decay=0.0)
+    before = line.slopes
+    curve = train(line, settings, label="line")
+    assert np.abs(line.slopes - SLOPES).max() < 0.2 < np.abs(before - SLOPES).max()
+    assert curve[-1].loss < curve[0].loss / 10
+
+
+def test_rates_rise_and_fall_as_they_should():
+    def rates(schedule):
+        settings = Training(learning_rate=2.0, schedule=schedule, warm_up=0.2)
+        return [settings.rate(done) for done in (0.0, 0.1, 0.2, 0.6, 1.0)]
+
+    np.testing.assert_allclose(rates("constant"), [0.02, 1, 2, 2, 2])
+    np.testing.assert_allclose(rates("linear"), [0.02, 1, 2, 1, 0.02])
+    np.testing.assert_allclose(rates("cosine"), [0.02, 1, 2, 1, 0.02])
+    np.testing.assert_allclose(rates("exponential"), [0.02, 1, 2, 0.2, 0.02])
+
+
+def test_the_best_state_is_kept_and_training_ends_when_it_gets_no_better():
+    class Worsening(Line):
+        def judge(self):
+            return [0.1, 0.5, 0.4, 0.3, 0.2][len(self.seen) - 1]
+
+    line, states = Worsening(), []
+
+    class Notes:
+        def start(self, label, settings):
+            return lambda epoch, figures: states.append(line.slopes)
+
+        def stop(self, label):
+            pass
+
+    with track(Notes()):
+        curve = train(line, Training(epochs=50, patience=3), label="line")
+    assert [epoch.judged for epoch in curve] == [0.1, 0.5, 0.4, 0.3, 0.2]
+    np.testing.assert_array_equal(line.slopes, states[1])
+
+
+def test_where_nothing_is_held_out_the_last_state_is_kept():
+    line = Line(held=0)
+    curve = train(line, Training(epochs=4), label="line")
+    assert [epoch.judged for epoch in curve] == [None] * 4
+
+
+def test_each_epoch_draws_its_own_batches_and_a_seed_draws_them_again():
+    first, again, other = Line(), Line(), Line()
+    train(first, Training(epochs=3), label="line")
+    train(again, Training(epochs=3), label="line")
+    train(other, Training(epochs=3, seed=1), label="line")
+    assert first.seen == again.seen != other.seen
+    assert first.seen[0] != first.seen[1]
+
+
+def test_training_leaves_chance_and_threads_of_others_alone():
+    threads = torch.get_num_threads()
+    torch.manual_seed(7)
+    wanted = torch.rand(1)
+    torch.manual_seed(7)
+    line = Line(dropout=0.5)
+    torch.manual_seed(7)
+    train(line, Training(epochs=1, threads=1), label="line")
+    assert torch.rand(1) == wanted
+    assert torch.get_num_threads() == threads
+
+
+def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
+    class Breaks(Line):
+        def loss(self, batch):
+            return super().loss(batch) * (float("nan") if len(self.seen) == 3 else 1.0)
+
+    with checkpoints(tmp_path), pytest.raises(DivergedError) as told:
+        train(Breaks(), Training(epochs=5), label="line", digest="same")
+    assert "step 1 of epoch 3" in str(told.value)
+    assert "learning_rate" in str(told.value)
+    mended = Line()
+    with checkpoints(tmp_path):
+        curve = train(mended, Training(epochs=5), label="line", digest="same")
+    assert len(curve) == 5
+    assert len(mended.seen) == 3  # the first two epochs were kept
+
+
+def test_memory_that_runs_out_names_the_setting():
+    class Hungry(Line):
+        def loss(self, batch):
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    with pytest.raises(ConfigError, match="smaller batch_size"):
+        train(Hungry(), QUICK, label="line")
+
+
+KILLED = """
+import os, signal, sys
+sys.path.insert(0, sys.argv[1])
+from test_trainer import KILLED_SETTINGS, Line
+from palate.nn.checkpoints import checkpoints
+from palate.nn.tracking import track
+from palate.nn.trainer import train
+
+class Kills:
+    def start(self, label, settings):
+        def note(epoch, figures):
+            if epoch == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return note
+    def stop(self, label): pass
+
+with checkpoints(sys.argv[2]), track(Kills()):
+    train(Line(dropout=0.2), KILLED_SETTINGS, label="line", digest="same")
+"""
+KILLED_SETTINGS = Training(epochs=8, learning_rate=0.05, threads=1)
+
+
+def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
+    whole = Line(dropout=0.2)
+    train(whole, KILLED_SETTINGS, label="line")
+    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path)]
+    ended = subprocess.run(command, env=os.environ, capture_output=True, timeout=120, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    again = Line(dropout=0.2)
+    with checkpoints(tmp_path):
+        train(again, KILLED_SETTINGS, label="line", digest="same")
+    assert len(again.seen) == 4  # of eight epochs: the fifth was not kept when it was killed
+    np.testing.assert_array_equal(again.slopes, whole.slopes)
+
+
+def test_what_was_finished_is_not_done_again(tmp_path):
+    first, again = Line(), Line()
+    for line in (first, again):
+        with checkpoints(tmp_path):
+            train(line, QUICK, label="line", digest="same")
+    assert not again.seen
+    np.testing.assert_array_equal(again.slopes, first.slopes)
+
+
+@pytest.mark.parametrize("damage", ["other", "cut", "flipped", "empty", "text"])
+def test_a_checkpoint_that_cannot_be_used_says_so_in_a_sentence(tmp_path, damage):
+    settings = Training(epochs=2)
+    with checkpoints(tmp_path):
+        train(Line(), settings, label="line", digest="one")
+    (path,) = tmp_path.glob(f"*{kept.SUFFIX}")
+    whole = path.read_bytes()
+    changed = {
+        "cut": whole[: len(whole) // 2],
+        "flipped": whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:],
+        "empty": b"",
+        "text": b"a letter",
+    }
+    path.write_bytes(changed.get(damage, whole))
+    digest = "another" if damage == "other" else "one"
+    with checkpoints(tmp_path), pytest.raises(ArtefactError, match="delete it") as told:
+        train(Line(), settings, label="line", digest=digest)
+    assert path.name in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_trainings_of_one_name_have_a_file_each(tmp_path):
+    with checkpoints(tmp_path):
+        for seed in (0, 1):
+            train(Line(seed=seed), Training(epochs=1), label="the line", digest=str(seed))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "the-line-1.checkpoint",
+        "the-line-2.checkpoint",
+    ]
