@@ -62,6 +62,8 @@ from palate.features.users import user_features as user_features
 from palate.features.users import user_views as user_views
 from palate.features.vectors import iterate_features as iterate_features
 from palate.features.vectors import read_features as read_features
+from palate.nn.checkpoints import checkpoints as checkpoints
+from palate.nn.tracking import runs as runs
 from palate.pipeline.pipeline import Pipeline as Pipeline
 from palate.pipeline.pipeline import load as load
 from palate.pipeline.saved import read_card as read_card

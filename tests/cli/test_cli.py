@@ -286,6 +286,25 @@ def test_mistakes_in_files_are_found_before_anything_is_fitted(
     assert said in done.err
 
 
+def test_a_fit_that_was_stopped_goes_on_from_its_checkpoints(command, shop, tmp_path):
+    pytest.importorskip("torch")
+    config = (shop / "covisit.toml").read_text()
+    ours = 'type = "sequence"\ndim = 8\nepochs = 2'
+    (shop / "sequence.toml").write_text(config.replace('type = "covisit"', ours))
+    kept, out = tmp_path / "kept", tmp_path / "model"
+    fit = ("fit", shop / "sequence.toml", "--out", out, "--checkpoints", kept)
+    good(command(*fit))
+    (file,) = kept.iterdir()
+    before = file.read_bytes()
+    good(command(*fit))
+    assert file.read_bytes() == before
+    (shop / "sequence.toml").write_text(config.replace('type = "covisit"', ours + "\nseed = 1"))
+    done = command(*fit)
+    assert done.code == 1
+    assert "belongs to a training on other data or with other settings" in done.err
+    assert "Traceback" not in done.err
+
+
 def test_fit_on_everything_cannot_be_evaluated(command, shop, tmp_path):
     out = tmp_path / "live"
     said = good(command("fit", shop / "covisit.toml", "--out", out, "--all"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from straight_lines import SLOPES, Line
 
 from palate.core.errors import ArtefactError, ConfigError, DivergedError
 from palate.nn import checkpoints as kept
@@ -16,41 +17,6 @@ from palate.nn.tracking import track
 from palate.nn.trainer import Training, train
 
 torch = pytest.importorskip("torch")
-
-SLOPES = [3.0, -2.0, 0.5]
-
-
-class Line:
-    """Learns y = x @ SLOPES; `held` rows say when to stop."""
-
-    def __init__(self, *, held=20, noise=0.0, dropout=0.0, seed=0):
-        rng = np.random.default_rng(seed)
-        x = rng.standard_normal((220, 3)).astype(np.float32)
-        y = (x @ SLOPES + noise * rng.standard_normal(220)).astype(np.float32)
-        self.x, self.y = torch.from_numpy(x), torch.from_numpy(y)
-        self.held = held
-        torch.manual_seed(0)
-        self.network = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Dropout(dropout))
-        self.seen = []
-
-    def batches(self, rng):
-        order = rng.permutation(np.arange(self.held, 220))
-        self.seen.append(order[:5].tolist())
-        return np.array_split(order, 10)
-
-    def loss(self, batch):
-        return ((self.network(self.x[batch])[:, 0] - self.y[batch]) ** 2).mean()
-
-    def judge(self):
-        if not self.held:
-            return None
-        rows = slice(0, self.held)
-        return -float(((self.network(self.x[rows])[:, 0] - self.y[rows]) ** 2).mean())
-
-    @property
-    def slopes(self):
-        return self.network[0].weight.detach().numpy()[0].copy()
-
 
 QUICK = Training(epochs=30, learning_rate=0.1, weight_decay=0.0)
 
@@ -152,10 +118,10 @@ def test_memory_that_runs_out_names_the_setting():
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from test_trainer import KILLED_SETTINGS, Line
+from straight_lines import Line
 from palate.nn.checkpoints import checkpoints
 from palate.nn.tracking import track
-from palate.nn.trainer import train
+from palate.nn.trainer import Training, train
 
 class Kills:
     def start(self, label, settings):
@@ -166,20 +132,22 @@ class Kills:
     def stop(self, label): pass
 
 with checkpoints(sys.argv[2]), track(Kills()):
-    train(Line(dropout=0.2), KILLED_SETTINGS, label="line", digest="same")
+    settings = Training(epochs=8, learning_rate=0.05, threads=1)
+    train(Line(dropout=0.2), settings, label="line", digest="same")
 """
-KILLED_SETTINGS = Training(epochs=8, learning_rate=0.05, threads=1)
 
 
 def test_a_killed_training_goes_on_to_the_same_bits(tmp_path):
+    settings = Training(epochs=8, learning_rate=0.05, threads=1)
     whole = Line(dropout=0.2)
-    train(whole, KILLED_SETTINGS, label="line")
-    command = [sys.executable, "-c", KILLED, str(Path(__file__).parent), str(tmp_path)]
+    train(whole, settings, label="line")
+    helpers = Path(__file__).parents[1] / "helpers"
+    command = [sys.executable, "-c", KILLED, str(helpers), str(tmp_path)]
     ended = subprocess.run(command, env=os.environ, capture_output=True, timeout=120, check=False)
     assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
     again = Line(dropout=0.2)
     with checkpoints(tmp_path):
-        train(again, KILLED_SETTINGS, label="line", digest="same")
+        train(again, settings, label="line", digest="same")
     assert len(again.seen) == 4  # of eight epochs: the fifth was not kept when it was killed
     np.testing.assert_array_equal(again.slopes, whole.slopes)
 

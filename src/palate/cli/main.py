@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -109,6 +110,15 @@ def fit(
     keep: Annotated[
         int, typer.Option(min=0, metavar="N", help="Older versions that stay in the folder.")
     ] = saved.KEPT,
+    kept_in: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoints",
+            metavar="DIR",
+            help="Networks keep here where they stand: a killed fit, started again, goes on.",
+            callback=lambda path: path and from_home(path),
+        ),
+    ] = None,
     drop_unknown: DropUnknown = False,
     pseudonyms: KeyFile = None,
 ) -> None:
@@ -120,6 +130,7 @@ def fit(
     """
     from palate.cli.console import console, shown_progress
     from palate.evaluation.compare import compare
+    from palate.nn.checkpoints import checkpoints
     from palate.pipeline.artefact import check_older, check_place, save_pipeline
     from palate.pipeline.config import read_config
 
@@ -132,7 +143,8 @@ def fit(
     split = None if everything else settings.cut(data)
     train = data if split is None else split.train
     with shown_progress():
-        model = _fitted(settings, train)
+        with nullcontext() if kept_in is None else checkpoints(kept_in):
+            model = _fitted(settings, train)
         measured = compare({settings.name: model}, split) if measure and split else None
     whole = whole_path(str(config), Path.cwd())
     origin = {

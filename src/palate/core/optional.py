@@ -26,6 +26,7 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {  # the modules that each brings
     "en": ("textblob",),
     "zh": ("rjieba",),
     "faiss": ("faiss",),
+    "tracking": ("tensorboardX",),
 }
 _EXTRA_OF: Final = {module: extra for extra, modules in EXTRAS.items() for module in modules}
 

@@ -41,12 +41,14 @@ class Sequential(VectorModel):
     "torch" to fit and to score.
     """
 
+    epochs: PositiveInt = 8
+    learning_rate: PositiveFloat = 2e-3
     body: Body = "transformer"
     layers: PositiveInt = 2
     heads: PositiveInt = 2
     length: PositiveInt = 30
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.4
-    negatives: NonNegativeInt = 2048
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    negatives: NonNegativeInt = 1024
     sharpness: PositiveFloat = 14.0
     time_gaps: bool = False
 

@@ -37,7 +37,7 @@ from palate.recommenders.neural.inputs import (
 )
 
 STEPS_AN_EPOCH = 50
-BATCHES = (64, 4096)
+BATCHES = (64, 2048)
 _CHUNK_CELLS = 4_000_000
 
 
@@ -67,7 +67,7 @@ class VectorModel(CatalogueModel, Training):
     from events are not used: they know the events that are to be foreseen. With `warm_start`
     vectors of ids begin where co-visits put them, and the map of features on their principal axes;
     else ids begin by chance. A step learns from
-    `batch_size` events, by default from a fiftieth of all, between 64 and 4,096.
+    `batch_size` events, by default from a fiftieth of all, between 64 and 2,048.
     """
 
     dim: Annotated[int, Field(ge=1, le=4096)] = 128
