@@ -113,6 +113,8 @@ def two_kinds():
         kind = int(rng.random() < 0.35)
         kinds.append(kind)
         sequences[f"u{number}"] = ["ab"[kind], "c", str(rng.choice(["d", "e"]))]
+    sequences["somebody"] = ["a"]  # of one event, which teaches what a profile begins with
+    kinds.append(0)
     data = events_of(sequences, list("abcde"))
     marks = np.eye(2, dtype=np.float32)[kinds]
     return data, Features(data.user_ids, {"kind": marks})

@@ -80,7 +80,7 @@ class VectorLearner:
         more = None
         if read is not None:
             more = (read[0], self.place[read[1]], self.network.again)
-        wanted = wanted_of(vectors[shown].reshape(*inputs.shape, -1)).reshape(len(answers), -1)
+        wanted = wanted_of(vectors[shown].reshape(*inputs.shape, self.model.dim)).reshape(len(answers), -1)
         return softmax_loss(
             self.network.sharpness(self.normal(wanted, dim=-1)),
             self.normal(vectors, dim=-1)[competing],
