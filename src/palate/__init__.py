@@ -59,6 +59,7 @@ _HOME = {
     "Tfidf": "palate.features.encoders.tfidf",
     "Topics": "palate.features.encoders.topics",
     "Transformer": "palate.features.encoders.transformer",
+    "TwoTower": "palate.recommenders.two_tower",
     "UserKNN": "palate.recommenders.user_knn",
     "Variance": "palate.features.selection.variance",
     "Weighted": "palate.features.fusion.weighted",

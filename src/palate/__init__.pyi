@@ -82,6 +82,7 @@ from palate.recommenders.ranker import Ranker as Ranker
 from palate.recommenders.rerankers.diversity import Diversity as Diversity
 from palate.recommenders.sequence import Sequential as Sequential
 from palate.recommenders.switching import Switching as Switching
+from palate.recommenders.two_tower import TwoTower as TwoTower
 from palate.recommenders.user_knn import UserKNN as UserKNN
 from palate.text.graph import with_graph_text as with_graph_text
 from palate.tuning.distill import distill as distill

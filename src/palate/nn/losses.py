@@ -19,13 +19,14 @@ class Rivals:
     corrections: Any = None
 
 
-def rivals_of(answers: Any, frequency: Any, negatives: int) -> Rivals:
+def rivals_of(answers: Any, frequency: Any, negatives: int, hard: Any = None) -> Rivals:
     """All items where `negatives` is 0 or more than there are, else the answers and so many others.
 
     Others are drawn uniformly, by torch's own chance; an answer that is drawn is no rival twice
     (accidental hits). Each is corrected by the logarithm of how often it is to be expected there:
     `frequency` is its share of all answers (Yi et al. 2019, Sampling-Bias-Corrected Neural
-    Modeling).
+    Modeling). `hard` are more items that are to compete, with no correction for that: they are
+    there because they count for more than their share.
     """
     torch = import_torch()
     count = len(frequency)
@@ -33,7 +34,8 @@ def rivals_of(answers: Any, frequency: Any, negatives: int) -> Rivals:
         return Rivals(torch.arange(count))
     share = negatives / count
     others = torch.randint(count, (negatives,))
-    items = torch.unique(torch.cat([answers, others]))
+    drawn = [answers, others] if hard is None else [answers, others, hard]
+    items = torch.unique(torch.cat(drawn))
     expected = 1 - (1 - torch.clamp(frequency[items], max=1.0)) ** len(answers) + share
     return Rivals(items, torch.log(torch.clamp(expected, max=1.0)))
 

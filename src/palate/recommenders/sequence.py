@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from palate.core.arrays import Floats, row_norms
-from palate.core.component import check_types, component, learnt
+from palate.core.component import check_types, component
 from palate.core.errors import ConfigError
 from palate.core.histories import Histories
 from palate.nn.trainer import NEEDED, reproducible
@@ -52,16 +52,10 @@ class Sequential(VectorModel):
     sharpness: PositiveFloat = 14.0
     time_gaps: bool = False
 
-    again_: float = learnt()
-
     def __post_init__(self) -> None:
         check_types(self)
         if self.dim % self.heads:
             raise ConfigError(f"dim = {self.dim} cannot be split among heads = {self.heads}")
-
-    def _take(self, learner: Any, material: Material) -> None:
-        super()._take(learner, material)
-        self.again_ = learner.again()
 
     def _learner(self, torch: Any, material: Material) -> _Learner:
         with reproducible(self.threads):
@@ -88,12 +82,6 @@ class Sequential(VectorModel):
 
         network = SequenceNetwork(self._reader(), width_of(self.user_axes_))
         return self._loaded(network)
-
-    def _score_all(self, asking: Histories) -> Floats:
-        scores = super()._score_all(asking)
-        read = asking.last(self.length).chosen().tocoo()
-        scores[read.row, read.col] += np.float32(self.again_)
-        return scores
 
     def _wanted(self, asking: Histories, users: Floats) -> Floats:
         torch, network = NEEDED.load(), self._network

@@ -168,3 +168,22 @@ class SequenceNetwork(nn.Module):  # type: ignore[misc]
             states = torch.cat([self.people(people)[:, None, :], states], dim=1)
             pauses = functional.pad(pauses, (1, 0))
         return self.reader(states, pauses)
+
+
+class Tower(nn.Module):  # type: ignore[misc]
+    """Who asks: the mean of what they chose and what is known of them, and what a layer adds."""
+
+    def __init__(self, dim: int, people: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.people = nn.Linear(people, dim, bias=False) if people else None
+        self.norm, self.drop = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.layers = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), _silent(nn.Linear(hidden, dim))
+        )
+
+    def forward(self, vectors: Any, weights: Any, people: Any) -> Any:
+        """(n, dim) of (n, length, dim) vectors by (n, length) weights, which sum to 1 or 0."""
+        states = (vectors * weights[..., None]).sum(dim=1)
+        if self.people is not None:
+            states = states + self.people(people)
+        return states + self.drop(self.layers(self.norm(states)))

@@ -63,15 +63,16 @@ class VectorLearner:
         wanted_of: Callable[[Any], Any],
         negatives: int,
         read: tuple[Any, Any] | None = None,
+        hard: Any = None,
     ) -> Any:
         """The mean loss of (n,) answers, rows of the catalogue, among `negatives` and each other.
 
         `wanted_of` makes (n, dim) of the vectors of `inputs`, rows of the catalogue of any shape.
         `read` are pairs of an answer's place and an item that was read before it: how much more, or
-        less, these are chosen is learnt.
+        less, these are chosen is learnt. `hard` are places among the warm items of more rivals.
         """
         torch, answers = self.torch, self.place[answers.reshape(-1)]
-        rivals = rivals_of(answers, self.frequency, negatives)
+        rivals = rivals_of(answers, self.frequency, negatives, hard)
         # each item's vector is made once, whatever it is needed for
         every = torch.cat([inputs.reshape(-1), self.warm[rivals.items]])
         needed, places = torch.unique(every, return_inverse=True)
@@ -80,7 +81,9 @@ class VectorLearner:
         more = None
         if read is not None:
             more = (read[0], self.place[read[1]], self.network.again)
-        wanted = wanted_of(vectors[shown].reshape(*inputs.shape, self.model.dim)).reshape(len(answers), -1)
+        wanted = wanted_of(vectors[shown].reshape(*inputs.shape, self.model.dim)).reshape(
+            len(answers), -1
+        )
         return softmax_loss(
             self.network.sharpness(self.normal(wanted, dim=-1)),
             self.normal(vectors, dim=-1)[competing],

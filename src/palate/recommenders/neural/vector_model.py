@@ -82,6 +82,7 @@ class VectorModel(CatalogueModel, Training):
     content_map_: Floats = learnt("width", "dim")
     axes_: dict[str, Floats] = learnt("columns", "width")
     user_axes_: dict[str, Floats] = learnt("user_columns", "user_width")
+    again_: float = learnt()
     network_: dict[str, Floats] = learnt()
 
     requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)
@@ -148,7 +149,7 @@ class VectorModel(CatalogueModel, Training):
         own = np.where(untouched[:, None], np.float32(0), own)
         places = places_of(self.order_)
         self.id_vectors_, self.content_vectors_ = own[places], content[places]
-        self.content_map_ = content_map
+        self.content_map_, self.again_ = content_map, learner.again()
         state = learner.reader_state()
         self.network_ = {name: np.asarray(part, dtype=np.float32) for name, part in state.items()}
 
@@ -213,6 +214,8 @@ class VectorModel(CatalogueModel, Training):
     def score(self, histories: Histories) -> Floats:
         """(n, n_items) cosines, reciprocal ranks for a history with words.
 
+        Where it is learnt how readily people choose something again, that is added to these items.
+
         Items of which nothing is known stand below all others; whoever says, did and is nothing
         that is known gets what is popular.
         """
@@ -230,6 +233,9 @@ class VectorModel(CatalogueModel, Training):
         unknown = row_norms(vectors) == 0
         if unknown.any():
             scores[:, unknown] = np.where(wanted.any(axis=1, keepdims=True), np.float32(-1), 0)
+        if self.again_:
+            read = asking.chosen().tocoo()
+            scores[read.row, read.col] += np.float32(self.again_)
         return self._completed(scores)
 
     def _wanted_by(self, asking: Histories) -> Floats:
