@@ -36,6 +36,7 @@ _HOME = {
     "ItemKNN": "palate.recommenders.item_knn",
     "L1": "palate.features.selection.l1",
     "Linear": "palate.features.fusion.linear",
+    "MF": "palate.recommenders.mf",
     "PalateError": "palate.core.errors",
     "Pipeline": "palate.pipeline.pipeline",
     "Popular": "palate.recommenders.popular",

@@ -75,6 +75,7 @@ from palate.recommenders.covisit import Covisit as Covisit
 from palate.recommenders.ease import Ease as Ease
 from palate.recommenders.ensemble import Ensemble as Ensemble
 from palate.recommenders.item_knn import ItemKNN as ItemKNN
+from palate.recommenders.mf import MF as MF
 from palate.recommenders.popular import Popular as Popular
 from palate.recommenders.ranker import Ranker as Ranker
 from palate.recommenders.rerankers.diversity import Diversity as Diversity
