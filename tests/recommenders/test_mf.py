@@ -100,7 +100,7 @@ def test_als_finds_the_groups_that_popularity_does_not(seed):
     train, answers = choices(seed)
     data = palate.read(train, pl.DataFrame({"item_id": [f"i{item}" for item in range(ITEMS)]}))
     plain = hits(Popular().fit(data), data, answers)
-    found = hits(MF(dim=8, l2=3.0).fit(data), data, answers)
+    found = hits(MF(dim=3, l2=3.0).fit(data), data, answers)
     assert plain < 0.75
     assert found > 0.9, (found, plain)
 
