@@ -13,6 +13,7 @@ _HOME = {
     "Audio": "palate.features.encoders.audio",
     "Behaviour": "palate.features.encoders.behaviour",
     "Bias": "palate.recommenders.bias",
+    "Bilinear": "palate.recommenders.bilinear",
     "Blend": "palate.recommenders.blend",
     "Categories": "palate.features.encoders.categories",
     "Causal": "palate.features.encoders.causal",

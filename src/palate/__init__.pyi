@@ -69,6 +69,7 @@ from palate.pipeline.saved import rollback as rollback
 from palate.pipeline.table_encoder import TableEncoder as TableEncoder
 from palate.recommenders.association_rules import AssociationRules as AssociationRules
 from palate.recommenders.bias import Bias as Bias
+from palate.recommenders.bilinear import Bilinear as Bilinear
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit

@@ -31,7 +31,7 @@ from palate.recommenders.neural.starting import by_chance
 
 __all__ = ["MF"]
 
-L2: Final = {"als": 30.0, "svd": 14.0}
+L2: Final = {"als": 10.0, "svd": 14.0}
 """What draws factors to what features say, where it is not set."""
 
 _CHUNK_CELLS = 4_000_000
@@ -61,7 +61,7 @@ class MF(ValueModel):
     Whoever asks gets a vector from their history, by the same least squares: so no number of a user
     counts and strangers are served at once. Features: a linear map from those of items, and another
     from those of people, each a ridge regression with `map_l2`, says where vectors are drawn to
-    with strength `l2` (None: 30 for "als", 14 for "svd"), to 0 where there are none (Agarwal, Chen
+    with strength `l2` (None: 10 for "als", 14 for "svd"), to 0 where there are none (Agarwal, Chen
     2009). So a new item, and a profile without history, stand where their features put them.
     Blocks that were learnt from events are not read.
 
@@ -72,7 +72,7 @@ class MF(ValueModel):
 
     method: Literal["als", "svd"] = "als"
     dim: Annotated[int, Field(ge=1, le=4096)] = 64
-    alpha: PositiveFloat = 10.0
+    alpha: PositiveFloat = 1.0
     l2: PositiveFloat | None = None
     map_l2: PositiveFloat = 10.0
     iterations: PositiveInt = 15
