@@ -67,9 +67,10 @@ class Bilinear(ValueModel, Training):
     all items, or `negatives` of them; "squared" learns values: then each item of the history counts
     by what the person gave beyond the baseline (`bias`), over the root of their number, and lists
     are in the order of predicted values, which is mostly not what is chosen next. What is learnt
-    from is taken out of the history that foresees it. New items are placed by their features,
-    strangers by theirs. Needs the extra "torch" to fit, not to score. Blocks that were learnt from
-    events are not read.
+    from is taken out of the history that foresees it, and where there are features of people, the
+    whole history at a rate of `history_dropout`, so that these stand for themselves. New items are
+    placed by their features, strangers by theirs. Needs the extra "torch" to fit, not to score.
+    Blocks that were learnt from events are not read.
     """
 
     loss: Literal["softmax", "squared"] = "softmax"
@@ -78,7 +79,8 @@ class Bilinear(ValueModel, Training):
     dim: Annotated[int, Field(ge=1, le=4096)] = 32
     decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     negatives: NonNegativeInt = 2048
-    batch_size: PositiveInt = 512
+    history_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    batch_size: PositiveInt = 1024
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
 
     matrix_: Floats = learnt("person", "width")
@@ -303,7 +305,9 @@ class _Learner:
         return network.left if network.right is None else network.left @ network.right
 
     def batches(self, rng: np.random.Generator) -> Sequence[Any]:
-        order = self.learnt_from[rng.permutation(len(self.learnt_from))]
+        # person by person: what a batch asks of histories is then asked a few times, not once each
+        turn = rng.permutation(self.told.weights.shape[0])[self.request[self.learnt_from]]
+        order = self.learnt_from[np.lexsort((rng.random(len(turn)), turn))]
         return [
             order[start : start + self.model.batch_size]
             for start in range(0, len(order), self.model.batch_size)
@@ -325,6 +329,10 @@ class _Learner:
         torch, model = self.torch, self.model
         vectors, items = self.vectors(), torch.from_numpy(self.item[batch])
         persons, usual = self._persons(batch, vectors)
+        known = self.told.people.shape[1]
+        if sampled and known > 1 and model.history_dropout:
+            kept = torch.rand(len(batch), 1) >= model.history_dropout
+            persons = torch.cat([persons[:, :known], persons[:, known:] * kept], dim=1)
         wanted = persons @ self.matrix()
         if model.loss == "squared":
             match = (wanted * vectors[items]).sum(dim=1) + self.network.shift[items]
