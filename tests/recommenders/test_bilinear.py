@@ -153,3 +153,12 @@ def test_what_it_cannot_do_it_says():
     model = Bilinear(dim=3, epochs=1).fit(data)
     with pytest.raises(ConfigError, match='"squared"'):
         model.predict(histories_of(data), np.zeros(len(data.user_ids), dtype=np.int32))
+
+
+def test_items_that_say_something_else_are_matched_by_that():
+    data, context = read(ratings()), context_of()
+    model = Bilinear(**{**SETTINGS, "epochs": 3}).fit(data, context)
+    _, told = vectors()
+    model.update_items(Features(palate.Ids(["i0"]), {"told": told[[9]].astype("f4")}))
+    first, other = data.item_ids.rows(["i0", "i9"])
+    np.testing.assert_allclose(model.vectors_[first], model.vectors_[other], atol=1e-6)

@@ -229,3 +229,16 @@ def test_reasons_name_an_item_of_the_history():
     found = model.evidence(asking, data.item_ids.rows(["i6", "i6"]))
     assert [one.kind for one in found] == ["together", "popular"]
     assert data.item_ids.series[found[0].anchor] in ("i2", "i4")
+
+
+def test_an_item_that_says_something_else_is_placed_anew_where_nobody_touched_it():
+    train, _ = ratings(new=[0])
+    data = read(train)
+    _, told = tastes()
+    rows = [int(name[1:]) for name in data.item_ids]
+    model = MF(**SVD, map_l2=0.1).fit(data, FitContext(items=vectors(data.item_ids, told[rows])))
+    before = model.factors_.copy()
+    model.update_items(vectors(palate.Ids(["i0", "i1"]), told[[7, 7]]))
+    cold, warm = data.item_ids.rows(["i0", "i1"])
+    assert np.array_equal(before[warm], model.factors_[warm])
+    assert not np.allclose(before[cold], model.factors_[cold], atol=0.05)
