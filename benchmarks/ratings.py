@@ -34,6 +34,7 @@ PREDICTORS: Mapping[str, Callable[[], Any]] = {
     "bias": palate.Bias,
     "item_knn": lambda: palate.ItemKNN(feedback="explicit"),
     "user_knn": lambda: palate.UserKNN(feedback="explicit"),
+    "mf": lambda: palate.MF(method="svd"),
 }
 """What is measured: a component that predicts values is one more line."""
 

@@ -239,9 +239,10 @@ def test_recommenders(stage, name, tiny, tiny_features):
     testing.check_recommender(built(stage, name), tiny, tiny_features, tolerance=tolerance)
 
 
-@pytest.mark.parametrize("name", ["bias", "item_knn", "user_knn"])
+@pytest.mark.parametrize("name", ["bias", "bilinear", "item_knn", "mf", "user_knn"])
 def test_recommenders_that_predict(name, tiny, tiny_features):
-    settings = {} if name == "bias" else {"feedback": "explicit"}
+    explicit = {"bias": {}, "mf": {"method": "svd"}, "bilinear": {"loss": "squared"}}
+    settings = explicit.get(name, {"feedback": "explicit"})
     predictor = registry.build("recommenders", {"type": name, **settings}, where=name)
     testing.check_recommender(predictor, tiny, tiny_features)
     assert predictor.fit(tiny).predicts

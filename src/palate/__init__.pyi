@@ -71,12 +71,14 @@ from palate.pipeline.saved import rollback as rollback
 from palate.pipeline.table_encoder import TableEncoder as TableEncoder
 from palate.recommenders.association_rules import AssociationRules as AssociationRules
 from palate.recommenders.bias import Bias as Bias
+from palate.recommenders.bilinear import Bilinear as Bilinear
 from palate.recommenders.blend import Blend as Blend
 from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit
 from palate.recommenders.ease import Ease as Ease
 from palate.recommenders.ensemble import Ensemble as Ensemble
 from palate.recommenders.item_knn import ItemKNN as ItemKNN
+from palate.recommenders.mf import MF as MF
 from palate.recommenders.popular import Popular as Popular
 from palate.recommenders.ranker import Ranker as Ranker
 from palate.recommenders.rerankers.diversity import Diversity as Diversity

@@ -66,9 +66,13 @@ class ValueModel(CatalogueModel):
         found = np.empty(len(asking), dtype=np.float32)
         every = asking.every()
         for part in even_chunks(every.lengths.astype(np.float64) + 1, _CHUNK_EVENTS):
-            said = valued_of(every.take(part))
-            found[part] = clipped(self._predicted(said, rows[part]), self.value_range_.tolist())
+            values = self._predicted_of(every.take(part), rows[part])
+            found[part] = clipped(values, self.value_range_.tolist())
         return found
+
+    def _predicted_of(self, asking: Histories, items: Rows) -> Doubles:
+        """Of one request an item; who reads more of them than values says so here."""
+        return self._predicted(valued_of(asking), items)
 
     def _check_predicts(self) -> None:
         if self.value_mean_ is None:
