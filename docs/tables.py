@@ -41,13 +41,14 @@ MORE = {  # the pages that say more of a component
     "behaviour": "attributes.md#neighbours-in-histories",
     "categories": "attributes.md#learnt-categories",
     "causal": "language-models.md#models-that-write",
-    "graph": "graph.md",
+    "encoders.graph": "graph.md",
     "image": "photos.md",
     "item2vec": "attributes.md#neighbours-in-histories",
     "muse": "choosing-a-model.md",
     "precomputed": "large-catalogues.md#reading-vectors",
     "quantize": "choosing-a-model.md#vectors-in-fewer-bytes",
     "ranker": "#the-ranker",
+    "recommenders.graph": "#over-the-graph-of-choices",
     "reviews": "people.md#what-people-wrote-about-items",
     "sentiment": "sentiment.md",
     "sparse_coding": "attributes.md#sparse-codes",
@@ -90,8 +91,9 @@ def components(stage: str) -> list[str]:
     for name in registry.names(stage):
         component = registry.find(stage, name)
         what = first_sentence(inspect.getdoc(component) or "").replace("|", "\\|")
-        if name in MORE:
-            what += f" [More]({MORE[name]})"
+        more = MORE.get(f"{stage}.{name}", MORE.get(name))
+        if more:
+            what += f" [More]({more})"
         rows.append((f"`{name}`", f"`palate.{component.__name__}`", what, extra_of(component)))
     if any(row[-1] for row in rows):
         return table(("type =", "class", "what it is", "extra"), rows)

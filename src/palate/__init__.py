@@ -29,6 +29,7 @@ _HOME = {
     "FitContext": "palate.core.types",
     "Gated": "palate.features.fusion.gated",
     "Graph": "palate.features.encoders.graph",
+    "GraphRecommender": "palate.recommenders.graph",
     "Histories": "palate.core.histories",
     "Ids": "palate.core.ids",
     "Image": "palate.features.encoders.image",

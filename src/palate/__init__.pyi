@@ -77,6 +77,7 @@ from palate.recommenders.content import Content as Content
 from palate.recommenders.covisit import Covisit as Covisit
 from palate.recommenders.ease import Ease as Ease
 from palate.recommenders.ensemble import Ensemble as Ensemble
+from palate.recommenders.graph import GraphRecommender as GraphRecommender
 from palate.recommenders.item_knn import ItemKNN as ItemKNN
 from palate.recommenders.mf import MF as MF
 from palate.recommenders.popular import Popular as Popular
