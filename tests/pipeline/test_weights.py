@@ -56,7 +56,11 @@ def own_taste(name, log, **options):
     return float((taste == own).mean())
 
 
-IMPERSONAL = {"popular", "bias"}
+IMPERSONAL = {"popular", "bias", "association_rules"}  # rules count people, not how long they look
+    "popular",
+    "bias",
+    "association_rules",
+}  # the last counts people, however long they look
 PERSONAL = [name for name in registry.names("recommenders") if name not in IMPERSONAL]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from palate.core.doors import called_rightly
 from palate.core.errors import ArtefactError
 from palate.core.files import write_whole
 from palate.core.paths import path_of
@@ -34,6 +35,7 @@ class _Folder:
 _folder: ContextVar[_Folder | None] = ContextVar("palate_checkpoints", default=None)
 
 
+@called_rightly
 @contextmanager
 def checkpoints(folder: str | Path) -> Iterator[None]:
     """Trainings inside this block keep in `folder` where they stand, and go on from there.

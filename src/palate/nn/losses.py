@@ -47,11 +47,12 @@ def softmax_loss(
     answers: Any,
     smoothing: float,
     more: tuple[Any, Any, Any] | None = None,
+    weights: Any = None,
 ) -> Any:
     """The mean cross entropy of (n,) answers under (n, d) queries, which carry their temperature.
 
-    `vectors` (m, d) are those of the rivals. `more` adds something to the logits of some: (queries,
-    items, what).
+    `vectors` (m, d) are those of the rivals, `weights` (n,) how much each answer counts. `more` adds
+    something to the logits of some: (queries, items, what).
     """
     torch = import_torch()
     logits = (queries @ vectors.T).float()
@@ -64,4 +65,8 @@ def softmax_loss(
     if rivals.corrections is not None:
         logits = logits - rivals.corrections
         answers = torch.searchsorted(rivals.items, answers)
-    return torch.nn.functional.cross_entropy(logits, answers, label_smoothing=smoothing)
+    entropy = torch.nn.functional.cross_entropy
+    if weights is None:
+        return entropy(logits, answers, label_smoothing=smoothing)
+    each = entropy(logits, answers, label_smoothing=smoothing, reduction="none")
+    return (each * weights).sum() / weights.sum()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
+from palate.core.doors import called_rightly
 from palate.core.errors import ArtefactError
 from palate.core.optional import Requirement, is_installed
 from palate.core.paths import path_of
@@ -57,6 +58,7 @@ def tracked(label: str, settings: Any) -> Iterator[Callable[[int, Figures], None
             tracker.stop(label)
 
 
+@called_rightly
 @contextmanager
 def runs(folder: str | Path, *, tensorboard: bool | None = None) -> Iterator[None]:
     """Trainings inside this block leave in `folder` what each epoch was like.

@@ -91,9 +91,9 @@ class Sequential(VectorModel):
         speaks = (asking.lengths > 0) | (row_norms(users) > 0)
         with reproducible(self.threads), torch.no_grad():
             for rows in windows.of_one_length(EVENTS_AT_ONCE, np.flatnonzero(speaks)):
-                items, pauses = windows.read(rows)
+                items, pauses, weights = (torch.from_numpy(part) for part in windows.read(rows))
                 states, people = torch.from_numpy(vectors[items]), torch.from_numpy(users[rows])
-                found[rows] = network(states, torch.from_numpy(pauses), people)[:, -1].numpy()
+                found[rows] = network(states, pauses, weights, people)[:, -1].numpy()
         return found
 
 
@@ -110,6 +110,8 @@ class _Learner(VectorLearner):
         self.windows = Windows.all_of(self.known, model.length + 1, fewest=1 if people else 2)
         self.recent = Windows.newest(self.asking, model.length)
         reader = SequenceNetwork(model._reader(), people)
+        usual = np.sqrt(self.known.weights).mean() if len(self.known.weights) else 1.0
+        reader.usual.fill_(float(usual))
         self.network = self.network_of(reader, material, model.sharpness)
 
     def batches(self, rng: np.random.Generator) -> Sequence[Any]:
@@ -120,15 +122,19 @@ class _Learner(VectorLearner):
         return [found[place] for place in rng.permutation(len(found))]
 
     def loss(self, batch: NDArray[np.int64]) -> Any:
-        items, pauses = (self.torch.from_numpy(part) for part in self.windows.read(batch))
+        read = self.windows.read(batch)
+        items, pauses, weights = (self.torch.from_numpy(part) for part in read)
         people = self.people[self.windows.owners[batch]]
         first = 0 if people.shape[1] else 1
 
         def wanted_of(states: Any) -> Any:
-            return self.network.reader(states, pauses[:, :-1], people)
+            return self.network.reader(states, pauses[:, :-1], weights[:, :-1], people)
 
-        read = self._read_before(items[:, :-1], first=first)
-        return self.softmax(items[:, :-1], items[:, first:], wanted_of, self.model.negatives, read)
+        before = self._read_before(items[:, :-1], first=first)
+        counts, most = weights[:, first:].reshape(-1), self.model.negatives
+        return self.softmax(
+            items[:, :-1], items[:, first:], wanted_of, most, before, weights=counts
+        )
 
     def _read_before(self, inputs: Any, *, first: int) -> tuple[Any, Any]:
         """(answers' places, items) for each answer and each event before it."""
@@ -141,8 +147,8 @@ class _Learner(VectorLearner):
     def wanted_by(self, vectors: Any, rows: NDArray[np.int64]) -> Any:
         found = self.torch.empty(len(rows), self.model.dim)
         for some in self.recent.of_one_length(EVENTS_AT_ONCE, rows):
-            items, pauses = (self.torch.from_numpy(part) for part in self.recent.read(some))
+            items, pauses, weights = map(self.torch.from_numpy, self.recent.read(some))
             people = self.people[self.held[some]]
-            wanted = self.network.reader(vectors[items], pauses, people)[:, -1]
+            wanted = self.network.reader(vectors[items], pauses, weights, people)[:, -1]
             found[np.searchsorted(rows, some)] = wanted
         return found

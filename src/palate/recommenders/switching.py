@@ -109,6 +109,8 @@ class Switching(Committee):
         results = self.switch_["ndcg"].list.len().to_list()
         agree(set(results) in ({0}, {len(self.parts)}), "results of other parts")
         agree(bool((self.popularity_ >= 0).all()), "popularity_ below 0")
+        known = {len(part.item_ids_) for part in self.parts_ if hasattr(part, "item_ids_")}
+        agree(known <= {len(self.popularity_)}, "popularity_ of other items than the parts know")
 
     @property
     def chosen_(self) -> list[str]:

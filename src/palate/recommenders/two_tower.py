@@ -29,12 +29,13 @@ ITEMS_AT_ONCE = 1_000
 class TwoTower(VectorModel):
     """Two towers: who asks, by what they chose and are, beside items by their ids and features.
 
-    Who asks is the mean of the newest `length` items, the k-th newest counting `decay`^k, and a
-    linear map of what is known of them, with what a layer of `hidden` units adds. It learns by a
-    softmax over the answers of a batch and `negatives` drawn ones, corrected for how often they are
-    there, without those that are answers too; `hard_negatives` more for each answer are drawn from
-    the items that are nearest to it. Order counts by `decay` alone: see `sequence`. Needs the extra
-    "torch" to fit and to score. Sources: Covington et al. 2016, Yi et al. 2019.
+    Who asks is the mean of the newest `length` items, the k-th newest counting `decay`^k times the
+    root of what it weighs, and a linear map of what is known of them, with what a layer of `hidden`
+    units adds. It learns by a softmax over the answers of a batch and `negatives` drawn ones,
+    corrected for how often they are there, without those that are answers too; `hard_negatives`
+    more for each answer are drawn from the items that are nearest to it. Order counts by `decay`
+    alone: see `sequence`. Needs the extra "torch" to fit and to score. Sources: Covington et al.
+    2016, Yi et al. 2019.
     """
 
     epochs: PositiveInt = 8
@@ -70,11 +71,13 @@ class TwoTower(VectorModel):
         """(n, length) the items before some events of some rows, and what each counts."""
         places = stops[:, None] - 1 - np.arange(self.length)
         there = places >= histories.starts[rows][:, None]
-        weights = there * np.float32(self.decay) ** np.arange(self.length, dtype=np.float32)
-        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
         if not len(histories.items):
-            return np.zeros_like(places), weights.astype(np.float32)
-        return histories.items[np.where(there, places, 0)].astype(np.int64), weights
+            return np.zeros_like(places), np.zeros(places.shape, dtype=np.float32)
+        places = np.where(there, places, 0)
+        weights = there * np.float32(self.decay) ** np.arange(self.length, dtype=np.float32)
+        weights *= np.sqrt(histories.weights[places])
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), np.float32(1e-9))
+        return histories.items[places].astype(np.int64), weights
 
     def _wanted(self, asking: Histories, users: Floats) -> Floats:
         torch, network = NEEDED.load(), self._network
@@ -139,8 +142,10 @@ class _Learner(VectorLearner):
             return self.network.reader(states, shares, people)
 
         hard = None if self.nearest is None else self._hard(self.place[answers])
-        inputs = torch.from_numpy(items)
-        return self.softmax(inputs, answers, wanted_of, self.model.negatives, read, hard)
+        counts = torch.from_numpy(self.known.weights[self.places[batch]])
+        return self.softmax(
+            torch.from_numpy(items), answers, wanted_of, self.model.negatives, read, hard, counts
+        )
 
     def _hard(self, answers: Any) -> Any:
         """One of the nearest of each answer, for a share of these."""

@@ -25,9 +25,9 @@ class AttentionBlock(nn.Module):  # type: ignore[misc]
         self.feed = _feed_forward(dim)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, states: Any) -> Any:
+    def forward(self, states: Any, strengths: Any) -> Any:
         batch, length, dim = states.shape
-        split = self.inputs(self.norms[0](states)).view(
+        split = self.inputs(self.norms[0](states) * strengths).view(
             batch, length, 3, self.heads, dim // self.heads
         )
         query, key, value = split.permute(2, 0, 3, 1, 4)
@@ -46,8 +46,8 @@ class RecurrentBlock(nn.Module):  # type: ignore[misc]
         self.output = _silent(nn.Linear(dim, dim))
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, states: Any) -> Any:
-        return states + self.drop(self.output(self.cells(self.norm(states))[0]))
+    def forward(self, states: Any, strengths: Any) -> Any:
+        return states + self.drop(self.output(self.cells(self.norm(states) * strengths)[0]))
 
 
 class ConvolutionBlock(nn.Module):  # type: ignore[misc]
@@ -62,8 +62,10 @@ class ConvolutionBlock(nn.Module):  # type: ignore[misc]
         self.feed = _feed_forward(dim)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, states: Any) -> Any:
-        padded = functional.pad(self.norms[0](states).transpose(1, 2), (self.reach, 0))
+    def forward(self, states: Any, strengths: Any) -> Any:
+        padded = functional.pad(
+            (self.norms[0](states) * strengths).transpose(1, 2), (self.reach, 0)
+        )
         seen = functional.gelu(self.filters(padded)).transpose(1, 2)
         states = states + self.drop(self.output(seen))
         return states + self.drop(self.feed(self.norms[1](states)))
@@ -80,8 +82,8 @@ class LinearRecurrenceBlock(nn.Module):  # type: ignore[misc]
         self.feed = _feed_forward(dim)
         self.drop = nn.Dropout(dropout)
 
-    def forward(self, states: Any) -> Any:
-        value, gate = self.inputs(self.norms[0](states)).chunk(2, dim=-1)
+    def forward(self, states: Any, strengths: Any) -> Any:
+        value, gate = self.inputs(self.norms[0](states) * strengths).chunk(2, dim=-1)
         steps = torch.arange(states.shape[1])
         age = (steps[:, None] - steps[None, :]).clamp(min=0)
         log_decay = functional.logsigmoid(self.decay.float())
@@ -143,13 +145,14 @@ class Reader(nn.Module):  # type: ignore[misc]
         nn.init.eye_(self.output.weight)  # what was chosen last is wanted again, to begin with
         nn.init.zeros_(self.output.bias)
 
-    def forward(self, vectors: Any, pauses: Any) -> Any:
-        states = vectors + self.places[: vectors.shape[1]]
-        if self.gaps is not None and pauses is not None:
+    def forward(self, vectors: Any, pauses: Any, strengths: Any) -> Any:
+        """`strengths` (batch, length) are what events count, 1 for a usual one."""
+        states = vectors * strengths[..., None] + self.places[: vectors.shape[1]]
+        if self.gaps is not None:
             states = states + self.gaps[pauses]
         states = self.drop(states)
         for block in self.blocks:
-            states = block(states)
+            states = block(states, strengths[..., None])
         return self.output(self.norm(states))
 
 
@@ -161,13 +164,16 @@ class SequenceNetwork(nn.Module):  # type: ignore[misc]
         dim = reader.norm.normalized_shape[0]
         self.reader = reader
         self.people = nn.Linear(people, dim, bias=False) if people else None
+        self.register_buffer("usual", torch.ones(()))  # the root of what an event weighs, in mean
 
-    def forward(self, states: Any, pauses: Any, people: Any) -> Any:
+    def forward(self, states: Any, pauses: Any, weights: Any, people: Any) -> Any:
         """(n, length, dim) after each event, and before the first where people are known."""
+        strengths = weights.sqrt() / self.usual
         if self.people is not None:
             states = torch.cat([self.people(people)[:, None, :], states], dim=1)
             pauses = functional.pad(pauses, (1, 0))
-        return self.reader(states, pauses)
+            strengths = functional.pad(strengths, (1, 0), value=1.0)
+        return self.reader(states, pauses, strengths)
 
 
 class Tower(nn.Module):  # type: ignore[misc]

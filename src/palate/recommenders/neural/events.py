@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from palate.core.arrays import Rows
+from palate.core.arrays import Floats, Rows
 from palate.core.histories import Histories, ragged_positions
 
 GAPS = 16  # kinds of pauses between events: each twice as long as the one before
@@ -30,13 +30,16 @@ class Windows:
     stops: Places
     items: Rows
     pauses: Places
+    weights: Floats
 
     @classmethod
     def newest(cls, histories: Histories, length: int) -> Windows:
         """The newest `length` events of each request."""
         recent = histories.last(length)
         owners = np.arange(len(histories))
-        return cls(owners, recent.starts, recent.stops, recent.items, pauses_of(histories))
+        return cls(
+            owners, recent.starts, recent.stops, recent.items, pauses_of(histories), recent.weights
+        )
 
     @classmethod
     def all_of(cls, histories: Histories, length: int, fewest: int) -> Windows:
@@ -49,7 +52,14 @@ class Windows:
         stops = histories.stops[owners] - back * length
         starts = np.maximum(stops - length, histories.starts[owners])
         kept = stops - starts >= fewest
-        return cls(owners[kept], starts[kept], stops[kept], histories.items, pauses_of(histories))
+        return cls(
+            owners[kept],
+            starts[kept],
+            stops[kept],
+            histories.items,
+            pauses_of(histories),
+            histories.weights,
+        )
 
     @property
     def lengths(self) -> Places:
@@ -65,11 +75,15 @@ class Windows:
             step = max(1, most // max(int(self.lengths[group[0]]), 1)) if len(group) else 1
             yield from (group[at : at + step] for at in range(0, len(group), step))
 
-    def read(self, windows: NDArray[np.int64]) -> tuple[Places, Places]:
-        """(n, length) items and pauses of windows that are of one length."""
+    def read(self, windows: NDArray[np.int64]) -> tuple[Places, Places, Floats]:
+        """(n, length) items, pauses and weights of windows that are of one length."""
         length = int(self.lengths[windows[0]])
         places = self.starts[windows][:, None] + np.arange(length)
-        return self.items[places].astype(np.int64), self.pauses[places]
+        return self.items[places].astype(np.int64), self.pauses[places], self.weights[places]
+
+
+def _columns(histories: Histories) -> tuple[Rows, Places, Floats]:
+    return histories.items, pauses_of(histories), histories.weights
 
 
 def pauses_of(histories: Histories) -> Places:

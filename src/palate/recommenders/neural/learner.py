@@ -64,12 +64,14 @@ class VectorLearner:
         negatives: int,
         read: tuple[Any, Any] | None = None,
         hard: Any = None,
+        weights: Any = None,
     ) -> Any:
         """The mean loss of (n,) answers, rows of the catalogue, among `negatives` and each other.
 
         `wanted_of` makes (n, dim) of the vectors of `inputs`, rows of the catalogue of any shape.
         `read` are pairs of an answer's place and an item that was read before it: how much more, or
-        less, these are chosen is learnt. `hard` are places among the warm items of more rivals.
+        less, these are chosen is learnt. `hard` are places among the warm items of more rivals,
+        `weights` (n,) say how much each answer counts.
         """
         torch, answers = self.torch, self.place[answers.reshape(-1)]
         rivals = rivals_of(answers, self.frequency, negatives, hard)
@@ -91,6 +93,7 @@ class VectorLearner:
             answers,
             self.model.label_smoothing,
             more,
+            weights,
         )
 
     def wanted_by(self, vectors: Any, rows: NDArray[np.int64]) -> Any:
