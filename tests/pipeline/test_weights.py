@@ -56,11 +56,8 @@ def own_taste(name, log, **options):
     return float((taste == own).mean())
 
 
-IMPERSONAL = {"popular", "bias", "association_rules"}  # rules count people, not how long they look
-    "popular",
-    "bias",
-    "association_rules",
-}  # the last counts people, however long they look
+# rules count people, however long these look
+IMPERSONAL = {"popular", "bias", "association_rules"}
 PERSONAL = [name for name in registry.names("recommenders") if name not in IMPERSONAL]
 
 

@@ -51,8 +51,8 @@ def softmax_loss(
 ) -> Any:
     """The mean cross entropy of (n,) answers under (n, d) queries, which carry their temperature.
 
-    `vectors` (m, d) are those of the rivals, `weights` (n,) how much each answer counts. `more` adds
-    something to the logits of some: (queries, items, what).
+    `vectors` (m, d) are those of the rivals, `weights` (n,) how much each answer counts. `more`
+    adds something to the logits of some: (queries, items, what).
     """
     torch = import_torch()
     logits = (queries @ vectors.T).float()
