@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -237,8 +238,8 @@ def check_reads_profile(
     """Raises `ConfigError` for a model that knows nothing of people but what they did."""
     if not reads_users(recommender):
         raise ConfigError(
-            f"the recommender {registry.name_of(recommender)!r} does not read profiles: 'ranker', "
-            "'user_knn' and, of words, 'content' do"
+            f"the recommender {registry.name_of(recommender)!r} does not read profiles: "
+            f"{_readers()} and, of words, 'content' do"
         )
     if users is None:
         raise ConfigError(
@@ -252,6 +253,17 @@ def check_reads_profile(
         )
 
 
+def _readers() -> str:
+    """The recommenders that read all of a profile, by the names that `type` takes."""
+    classes = {name: registry.find("recommenders", name) for name in registry.names("recommenders")}
+    reading = [f"{name!r}" for name, one in classes.items() if _reads_all(one)]
+    return ", ".join(reading)
+
+
+def _reads_all(recommender: Any) -> bool:
+    return getattr(recommender, "reads_users", False) is True
+
+
 def _check_says_words(recommender: object, profile: object, parts: Mapping[str, Matrix]) -> None:
     """Raises `DataError` for a profile of which nothing reaches who reads words alone."""
     said = (part for name, part in parts.items() if name.startswith(QUERY))
@@ -259,7 +271,7 @@ def _check_says_words(recommender: object, profile: object, parts: Mapping[str, 
         raise DataError(
             f"the profile {reprlib.repr(profile)} holds no words that an encoder of the items' "
             f"texts understands, and {registry.name_of(recommender)!r} reads no more of it: "
-            "'ranker' and 'user_knn' read numbers and categories"
+            f"{_readers()} read numbers and categories"
         )
 
 

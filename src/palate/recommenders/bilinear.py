@@ -87,7 +87,7 @@ class Bilinear(ValueModel, Training):
     vectors_: Floats = learnt("item_ids_", "width")
     shift_: Floats = learnt("item_ids_")
     axes_: dict[str, Floats] = learnt("columns", "width")
-    user_axes_: dict[str, Floats] = learnt("columns", "width")
+    user_axes_: dict[str, Floats] = learnt("user_columns", "user_width")
 
     requires: ClassVar[tuple[Requirement, ...]] = (NEEDED,)
     reads_users: ClassVar[bool] = True

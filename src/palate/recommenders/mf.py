@@ -82,7 +82,7 @@ class MF(ValueModel):
     item_map_: Floats = learnt("item_columns", "width")
     user_map_: Floats = learnt("user_columns", "width")
     axes_: dict[str, Floats] = learnt("columns", "width")
-    user_axes_: dict[str, Floats] = learnt("columns", "width")
+    user_axes_: dict[str, Floats] = learnt("user_columns", "user_width")
 
     reads_users: ClassVar[bool] = True
     keeps_fit: ClassVar[tuple[str, ...]] = ("factors",)

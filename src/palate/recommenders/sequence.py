@@ -92,7 +92,8 @@ class Sequential(VectorModel):
         with reproducible(self.threads), torch.no_grad():
             for rows in windows.of_one_length(EVENTS_AT_ONCE, np.flatnonzero(speaks)):
                 items, pauses, weights = (torch.from_numpy(part) for part in windows.read(rows))
-                states, people = torch.from_numpy(vectors[items]), torch.from_numpy(users[rows])
+                states = torch.from_numpy(vectors[items.numpy()])
+                people = torch.from_numpy(users[rows])
                 found[rows] = network(states, pauses, weights, people)[:, -1].numpy()
         return found
 
