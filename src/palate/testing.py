@@ -233,7 +233,7 @@ def _check_arrivals(fitted: Recommender, histories: Histories, items: Features) 
     # who foresees what comes next may put others first: then twins stand as these items do
     in_order = scores[0, known] > scores[0, known + 1]
     as_twins = in_order == (scores[0, liked] > scores[0, unlike])
-    as_twins = as_twins and scores[0, known:].max() <= scores[0, :known].max()
+    as_twins = as_twins and scores[0, known:].min() <= scores[0, :known].max()
     expect(
         bool((scores[0, known:] <= floor).all() or in_order or as_twins),
         "new items stand at the floor, or where their content puts them",

@@ -110,7 +110,10 @@ class VectorLearner:
         gained = 0.0
         for start in range(0, len(self.held), REQUESTS_AT_ONCE):
             rows = np.arange(start, min(start + REQUESTS_AT_ONCE, len(self.held)))
-            scores = self.wanted_by(vectors, rows) @ everything
+            scores = self.normal(self.wanted_by(vectors, rows), dim=-1) @ everything
+            read = self.asking.take(rows).chosen().tocoo()
+            places = self.place[torch.from_numpy(read.col.astype(np.int64))]
+            scores[torch.from_numpy(read.row.astype(np.int64)), places] += self.again()
             own = scores.gather(1, self.place[self.answers[rows]][:, None])
             rank = (scores > own).sum(dim=1).double()
             gained += float(torch.where(rank < PLACES, 1 / torch.log2(rank + 2), 0.0).sum())
