@@ -98,12 +98,80 @@ def test_a_loss_that_is_no_number_says_where_and_what_to_do(tmp_path):
     with checkpoints(tmp_path), pytest.raises(DivergedError) as told:
         train(Breaks(), Training(epochs=5), label="line", digest="same")
     assert "step 1 of epoch 3" in str(told.value)
-    assert "learning_rate" in str(told.value)
+    assert "smaller learning_rate" in str(told.value)
+    assert str(tmp_path / "line-1.checkpoint") in str(told.value)
     mended = Line()
     with checkpoints(tmp_path):
         curve = train(mended, Training(epochs=5), label="line", digest="same")
     assert len(curve) == 5
     assert len(mended.seen) == 3  # the first two epochs were kept
+
+
+def test_a_rate_beyond_measure_promises_no_checkpoint_where_there_is_none():
+    with pytest.raises(DivergedError, match="smaller learning_rate") as told:
+        train(Line(), Training(epochs=5, learning_rate=1e30), label="line")
+    assert "is in" not in str(told.value)
+    assert "clip" not in str(told.value)
+
+
+def test_a_gradient_or_a_judgement_that_is_no_number_is_no_result():
+    class Rooted(Line):
+        def loss(self, batch):
+            zero = self.network[0].bias.sum() * 0
+            return super().loss(batch) + torch.sqrt(zero)  # finite, its slope is not
+
+    with pytest.raises(DivergedError, match="the gradient"):
+        train(Rooted(), Training(epochs=2), label="line")
+
+    class Lost(Line):
+        def judge(self):
+            return float("nan")
+
+    with pytest.raises(DivergedError, match="what is held out"):
+        train(Lost(), Training(epochs=2), label="line")
+
+
+def test_no_byte_of_a_checkpoint_may_change(tmp_path):
+    settings = Training(epochs=2)
+    with checkpoints(tmp_path):
+        train(Line(), settings, label="line", digest="one")
+    (path,) = tmp_path.glob(f"*{kept.SUFFIX}")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with checkpoints(tmp_path), pytest.raises(ArtefactError):
+            train(Line(), settings, label="line", digest="one")
+
+
+def test_other_settings_are_another_training(tmp_path):
+    with checkpoints(tmp_path):
+        train(Line(), Training(epochs=2), label="line", digest="one")
+    with checkpoints(tmp_path), pytest.raises(ArtefactError, match="other settings"):
+        train(Line(), Training(epochs=2, weight_decay=0.5), label="line", digest="one")
+
+
+def test_rows_that_are_read_again_and_again_teach_to_the_same_bits():
+    """Their gradients add up; with two threads that would be in any order."""
+
+    class Table(Line):
+        def __init__(self):
+            super().__init__()
+            self.network = torch.nn.ParameterDict({"rows": torch.zeros(50, 64)})
+
+        def loss(self, batch):
+            wide = self.network["rows"][torch.arange(4000) % 37]
+            return ((wide - torch.linspace(0, 1, 4000)[:, None]) ** 3).abs().mean()
+
+        def judge(self):
+            return None
+
+    learnt = []
+    for _ in range(4):
+        table = Table()
+        train(table, Training(epochs=3, threads=2), label="table")
+        learnt.append(table.network["rows"].detach().numpy().copy())
+    for other in learnt[1:]:
+        np.testing.assert_array_equal(other, learnt[0])
 
 
 def test_memory_that_runs_out_names_the_setting():

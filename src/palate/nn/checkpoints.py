@@ -63,7 +63,8 @@ class Checkpoint:
     def write(self, arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> None:
         """Takes the place of what was kept before, in one step."""
         whole = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-        head = {"digest": self.digest, "content": _content(whole), "about": dict(about)}
+        told = dict(about)
+        head = {"digest": self.digest, "content": _content(whole, told), "about": told}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.path, save(whole, metadata={_ABOUT: json.dumps(head)}))
@@ -81,6 +82,7 @@ class Checkpoint:
                 head = json.loads(file.metadata()[_ABOUT])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             digest, content, about = head["digest"], head["content"], dict(head["about"])
+            found = _content(arrays, about)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise ArtefactError(f"{self.path} is no checkpoint, or damaged: delete it") from error
         if digest != self.digest:
@@ -88,7 +90,7 @@ class Checkpoint:
                 f"{self.path} belongs to a training on other data or with other settings: name "
                 "another folder of checkpoints, or delete it"
             )
-        if content != _content(arrays):
+        if content != found:
             raise ArtefactError(f"{self.path} is damaged (its checksum differs): delete it")
         return arrays, about
 
@@ -104,8 +106,8 @@ def checkpoint_of(label: str, digest: str) -> Checkpoint | None:
     return Checkpoint(folder.path / f"{name}-{number}{SUFFIX}", digest)
 
 
-def _content(arrays: Mapping[str, NDArray[Any]]) -> str:
-    found = hashlib.sha256()
+def _content(arrays: Mapping[str, NDArray[Any]], about: Mapping[str, Any]) -> str:
+    found = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for name in sorted(arrays):
         found.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
         found.update(np.ascontiguousarray(arrays[name]).tobytes())

@@ -83,20 +83,20 @@ class _Files:
 
     root: Path
     tensorboard: bool
-    open: dict[str, list[Any]] = field(default_factory=dict)
+    open: list[list[Any]] = field(default_factory=list)
 
     def start(self, label: str, settings: Mapping[str, Any]) -> Callable[[int, Figures], None]:
         name = self._next(re.sub(r"[^\w-]+", "-", label))
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            lines = (self.root / f"{name}.jsonl").open("w", encoding="utf-8")
+            lines = (self.root / f"{name}.jsonl").open("x", encoding="utf-8")
         except OSError as error:
             reason = error.strerror or error
             raise ArtefactError(f"runs cannot be noted in {self.root} ({reason})") from error
         writer = (
             TENSORBOARD.load().SummaryWriter(str(self.root / name)) if self.tensorboard else None
         )
-        self.open[label] = [lines] if writer is None else [lines, writer]
+        self.open.append([lines] if writer is None else [lines, writer])
         plain = {key: value for key, value in settings.items() if _is_plain(value)}
         self._line(lines, {"training": label, "settings": plain})
 
@@ -109,7 +109,7 @@ class _Files:
         return note
 
     def stop(self, label: str) -> None:
-        for one in self.open.pop(label, []):
+        for one in self.open.pop() if self.open else []:  # the innermost ends first
             one.close()
 
     def _next(self, name: str) -> str:

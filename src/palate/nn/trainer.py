@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -110,17 +112,21 @@ def train(learner: Learner, training: Training, *, label: str, digest: str = "")
     torch = NEEDED.load()
     network, run = learner.network, _Run()
     optimizer = _optimizer(torch, network, training)
-    kept = checkpoint_of(label, digest)
+    kept = checkpoint_of(label, _with_settings(digest, training))
     with reproducible(training.threads), tracked(label, training) as note:
         if kept is not None:
             _restore(torch, kept, network, optimizer, run)
         for epoch, batches, advance in _epochs(learner, training, run, label):
             started = time.monotonic()
             network.train()
-            loss = _pass(torch, learner, batches, optimizer, training, epoch, advance, label)
-            network.eval()
-            with torch.no_grad():
-                judged = learner.judge()
+            try:
+                loss = _pass(torch, learner, batches, optimizer, training, epoch, advance)
+                network.eval()
+                with torch.no_grad():
+                    judged = learner.judge()
+                _check_finite("what is held out", judged, f"after epoch {epoch + 1}")
+            except (DivergedError, RuntimeError, MemoryError) as error:
+                raise _explained(error, label, kept, training) from error
             _look(run, network, Epoch(loss, judged))
             note(epoch + 1, _figures(run, training, epoch, time.monotonic() - started))
             if kept is not None:
@@ -134,12 +140,15 @@ def train(learner: Learner, training: Training, *, label: str, digest: str = "")
 def reproducible(threads: int) -> Iterator[None]:
     """Torch with so many threads, however many cores there are, and with chance of its own."""
     torch = NEEDED.load()
-    before = torch.get_num_threads()
+    before, exact = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(threads)
+    # gradients of rows that are read twice are added up in any order otherwise
+    torch.use_deterministic_algorithms(True)
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
+        torch.use_deterministic_algorithms(exact)
         torch.set_num_threads(before)
 
 
@@ -190,7 +199,6 @@ def _pass(
     training: Training,
     epoch: int,
     advance: Any,
-    label: str,
 ) -> float:
     """One pass over the data; the mean loss of its batches."""
     torch.manual_seed(int(chance_of(training.seed, epoch, 1).integers(2**31)))
@@ -200,32 +208,47 @@ def _pass(
         rate = training.rate((epoch + step / len(batches)) / training.epochs)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        try:
-            with rounded:
-                loss = learner.loss(batch)
-            optimizer.zero_grad()
-            loss.backward()
-        except (RuntimeError, MemoryError) as error:
-            raise _about_memory(error, label) from error
-        if not math.isfinite(value := float(loss.item())):
-            raise DivergedError(
-                f"the loss of {label} became {value} at step {step + 1} of epoch {epoch + 1}, with "
-                f"a learning rate of {rate:.2g}: take a smaller learning_rate, or clip gradients. "
-                "What was learnt before that epoch is in its checkpoint, where there is one"
-            )
-        if training.clip is not None:
-            torch.nn.utils.clip_grad_norm_(learner.network.parameters(), training.clip)
+        with rounded:
+            loss = learner.loss(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        place = f"at step {step + 1} of epoch {epoch + 1}, with a learning rate of {rate:.2g}"
+        value = float(loss.item())
+        _check_finite("the loss", value, place)
+        longest = math.inf if training.clip is None else training.clip
+        length = torch.nn.utils.clip_grad_norm_(learner.network.parameters(), longest)
+        _check_finite("the gradient", float(length), place)
         optimizer.step()
         total += value
         advance(1)
     return total / max(len(batches), 1)
 
 
-def _about_memory(error: Exception, label: str) -> Exception:
+def _check_finite(what: str, value: float | None, where: str) -> None:
+    if value is not None and not math.isfinite(value):
+        raise DivergedError(f"{what} became {value} {where}")
+
+
+def _explained(
+    error: Exception, label: str, kept: Checkpoint | None, training: Training
+) -> Exception:
+    """What stopped a training, in a sentence that says what to do."""
+    if isinstance(error, DivergedError):
+        advice = "take a smaller learning_rate" + (", or clip" if training.clip is None else "")
+        there = kept is not None and kept.path.exists()
+        more = f". What was learnt before that epoch is in {kept.path}" if kept and there else ""
+        return DivergedError(f"training {label}: {error}: {advice}{more}")
     told = str(error).lower()
     if isinstance(error, MemoryError) or any(words in told for words in _NO_MEMORY):
         return ConfigError(f"training {label} ran out of memory: take a smaller batch_size or dim")
     return error
+
+
+def _with_settings(digest: str, training: Training) -> str:
+    """A digest that tells these settings, too."""
+    names = [entry.name for entry in fields(Training)]
+    told = json.dumps({name: getattr(training, name) for name in names}, sort_keys=True)
+    return hashlib.sha256(f"{digest} {told}".encode()).hexdigest()
 
 
 def _look(run: _Run, network: Any, epoch: Epoch) -> None:

@@ -22,7 +22,7 @@ from palate.core.learnt import agree
 from palate.core.optional import Requirement
 from palate.core.order import settled, with_users_settled
 from palate.core.parallel import in_chunks
-from palate.core.registry import settings_of
+from palate.core.registry import name_of, settings_of
 from palate.core.sparse import inner_products, on_grid
 from palate.core.types import FitContext, content_of
 from palate.nn.trainer import NEEDED, Training, train
@@ -99,7 +99,7 @@ class VectorModel(CatalogueModel, Training):
             name = type(self).__name__
             raise ConfigError(f"{name} with ids=False needs item features: give it an encoder")
         learner = self._learner(torch, material)
-        label = type(self).__name__.lower()
+        label = name_of(self)
         train(learner, self, label=label, digest=self._digest(material))
         self._take(learner, material)
         return self
