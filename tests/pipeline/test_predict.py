@@ -92,7 +92,10 @@ def test_a_rating_that_comes_later_counts_at_once(model, data):
 def test_who_cannot_predict_says_who_can(data):
     model = palate.Pipeline(encoders={}, recommender=palate.Popular()).fit(data)
     assert not model.predicts
-    named = r'Popular predicts no values; these do: bias, item_knn with feedback="explicit", user_'
+    named = (
+        'Popular predicts no values; these do: bias, bilinear with loss="squared", item_knn with '
+        'feedback="explicit", mf with method="svd", user_knn with feedback="explicit"'
+    )
     with pytest.raises(ConfigError, match=named):
         model.predict([data.user_ids[0]], [data.item_ids[0]])
     quiet = palate.Pipeline(encoders={}, recommender=palate.UserKNN()).fit(data)

@@ -90,16 +90,18 @@ def predictor_in(stages: Stages) -> ValuePredictor:
     )
 
 
+_ASKS_FOR_VALUES = {"feedback": "explicit", "loss": "squared", "method": "svd"}
+
+
 def _those_that_predict() -> Iterable[Message]:
     for name in registry.names("recommenders"):
         kind = registry.find("recommenders", name)
         if not hasattr(kind, "predict"):
             continue
-        yield (
-            Message.of(name, " with ", Setting("feedback", "explicit", "recommender"))
-            if "feedback" in registry.defaults_of(kind)
-            else Message.of(name)
-        )
+        known = registry.defaults_of(kind)
+        asks = [(one, value) for one, value in _ASKS_FOR_VALUES.items() if one in known]
+        with_it = (" with ", Setting(*asks[0], "recommender")) if asks else ()
+        yield Message.of(name, *with_it)
 
 
 def _listed(items: object) -> list[str]:
