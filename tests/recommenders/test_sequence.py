@@ -3,10 +3,12 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy import sparse
 
 import palate
+from palate.core import registry
 from palate.core.dataset import Dataset
-from palate.core.errors import ArtefactError, ConfigError
+from palate.core.errors import ArtefactError, ConfigError, DataError
 from palate.core.features import Features
 from palate.core.histories import histories_of, history_of_items
 from palate.core.ids import Ids
@@ -230,3 +232,15 @@ def test_settings_that_cannot_work_raise(settings, told):
 def test_without_ids_and_features_there_is_nothing_to_learn_from(either_or):
     with pytest.raises(ConfigError, match="needs item features"):
         Sequential(ids=False).fit(either_or)
+
+
+@pytest.mark.parametrize("name", ["bilinear", "graph", "mf", "sequence", "two_tower"])
+def test_features_that_are_no_numbers_are_named(round_trip, name):
+    data, features = round_trip
+    holed = features.parts["text"].copy()
+    holed[[2, 5], 1] = [np.nan, np.inf]
+    for part in (holed, sparse.csr_array(holed)):
+        context = FitContext(items=Features(features.ids, {"text": part}))
+        model = registry.build("recommenders", {"type": name}, where=name)
+        with pytest.raises(DataError, match="'text' holds NaN or infinity for 't0-2', 't0-5'"):
+            model.fit(data, context)

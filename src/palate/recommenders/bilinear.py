@@ -32,7 +32,7 @@ from palate.nn.trainer import NEEDED, Training, chance_of, reproducible, train
 from palate.recommenders._base import aligned
 from palate.recommenders._factors import with_constant
 from palate.recommenders._values import USER_SHRINK, ValueModel
-from palate.recommenders.neural.inputs import axes_of, read_blocks, width_of
+from palate.recommenders.neural.inputs import axes_of, check_numbers, read_blocks, width_of
 from palate.recommenders.neural.starting import by_chance
 
 __all__ = ["Bilinear"]
@@ -102,6 +102,7 @@ class Bilinear(ValueModel, Training):
         self._know(data, context)
         self._know_no_values()
         items, users = content_of(context.honest.items), content_of(context.honest.users)
+        check_numbers(items, users)
         if items is not None:
             aligned(items, data, who="bilinear")
         if items is None and not self.ids:

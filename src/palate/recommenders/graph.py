@@ -15,7 +15,6 @@ from palate.core.features import Features
 from palate.core.histories import Histories, ragged_positions
 from palate.core.learnt import agree
 from palate.nn.losses import rivals_of, softmax_loss
-from palate.nn.trainer import reproducible
 from palate.recommenders.neural.learner import VectorLearner
 from palate.recommenders.neural.vector_model import Material, VectorModel
 
@@ -58,9 +57,7 @@ class GraphRecommender(VectorModel):
         check_types(self)
 
     def _learner(self, torch: Any, material: Material) -> _Learner:
-        with reproducible(self.threads):
-            torch.manual_seed(self.seed)
-            return _Learner(torch, self, material)
+        return _Learner(torch, self, material)
 
     def _take(self, learner: _Learner, material: Material) -> None:
         super()._take(learner, material)

@@ -26,7 +26,7 @@ from palate.core.values import Doubles, Valued, valued_of
 from palate.recommenders._base import aligned
 from palate.recommenders._factors import Regression, ridge_map, with_constant
 from palate.recommenders._values import ValueModel
-from palate.recommenders.neural.inputs import axes_of, read_blocks, width_of
+from palate.recommenders.neural.inputs import axes_of, check_numbers, read_blocks, width_of
 from palate.recommenders.neural.starting import by_chance
 
 __all__ = ["MF"]
@@ -95,6 +95,7 @@ class MF(ValueModel):
         self._know(data, context)
         self._forget()
         items, users = content_of(context.honest.items), content_of(context.honest.users)
+        check_numbers(items, users)
         if items is not None:
             aligned(items, data, who="mf")
         data, order = settled(data)

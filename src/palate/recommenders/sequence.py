@@ -58,9 +58,7 @@ class Sequential(VectorModel):
             raise ConfigError(f"dim = {self.dim} cannot be split among heads = {self.heads}")
 
     def _learner(self, torch: Any, material: Material) -> _Learner:
-        with reproducible(self.threads):
-            torch.manual_seed(self.seed)
-            return _Learner(torch, self, material)
+        return _Learner(torch, self, material)
 
     def _reader(self) -> Any:
         """The network without its items, as it starts."""

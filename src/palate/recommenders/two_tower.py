@@ -52,9 +52,7 @@ class TwoTower(VectorModel):
         check_types(self)
 
     def _learner(self, torch: Any, material: Material) -> _Learner:
-        with reproducible(self.threads):
-            torch.manual_seed(self.seed)
-            return _Learner(torch, self, material)
+        return _Learner(torch, self, material)
 
     def _tower(self, people: int) -> Any:
         from palate.recommenders.neural.bodies import Tower

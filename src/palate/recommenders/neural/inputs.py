@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from palate.core.arrays import Floats, Matrix, to_dense
-from palate.core.errors import AlignmentError
+from palate.core.errors import AlignmentError, DataError, first_offenders
+from palate.core.features import Features
 from palate.core.sparse import decomposed
 
 SPARSE_AXES = 256  # principal axes that stand for a sparse block
@@ -59,6 +60,20 @@ def read_block(part: Matrix | None, name: str, axes: Floats, count: int) -> Floa
     if not axes.shape[0]:
         return to_dense(part)
     return np.asarray(part @ axes, dtype=np.float32)
+
+
+def check_numbers(*sides: Features | None) -> None:
+    """Raises `DataError`, which names the ids, for features with NaN or infinity."""
+    for features in filter(None, sides):
+        for name, part in features.parts.items():
+            if np.isfinite(part.data if sparse.issparse(part) else part).all():
+                continue
+            rows = np.flatnonzero(~np.isfinite(to_dense(part)).all(axis=1))
+            named = first_offenders(features.ids.series[rows], len(rows))
+            raise DataError(
+                f"block {name!r} holds NaN or infinity for {named}: fill these gaps, or leave rows "
+                "of zeros, which say that nothing is known"
+            )
 
 
 def places_in(axes: Axes) -> dict[str, slice]:

@@ -25,11 +25,12 @@ from palate.core.parallel import in_chunks
 from palate.core.registry import name_of, settings_of
 from palate.core.sparse import inner_products, on_grid
 from palate.core.types import FitContext, content_of
-from palate.nn.trainer import NEEDED, Training, train
+from palate.nn.trainer import NEEDED, Training, reproducible, train
 from palate.recommenders._base import CatalogueModel, aligned
 from palate.recommenders._text_queries import fused_with_queries, has_query
 from palate.recommenders.neural.inputs import (
     axes_of,
+    check_numbers,
     places_in,
     read_block,
     read_blocks,
@@ -98,7 +99,9 @@ class VectorModel(CatalogueModel, Training):
         if not self.ids and not material.items.shape[1]:
             name = type(self).__name__
             raise ConfigError(f"{name} with ids=False needs item features: give it an encoder")
-        learner = self._learner(torch, material)
+        with reproducible(self.threads):
+            torch.manual_seed(self.seed)  # layers start by chance
+            learner = self._learner(torch, material)
         label = name_of(self)
         train(learner, self, label=label, digest=self._digest(material))
         self._take(learner, material)
@@ -114,6 +117,7 @@ class VectorModel(CatalogueModel, Training):
 
     def _material(self, data: Dataset, context: FitContext) -> Material:
         items, users = content_of(context.honest.items), content_of(context.honest.users)
+        check_numbers(items, users)
         if items is not None:
             aligned(items, data, who=type(self).__name__)
         data, self.order_ = settled(data)
